@@ -1,0 +1,63 @@
+"""The only place that prints: people read stderr, programs read stdout.
+
+``--json`` puts one JSON object and nothing else on stdout; everything for people (tables, progress,
+sentences, errors) goes to stderr.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from rote.core.runs import to_json_text
+
+console = Console(stderr=True, highlight=False)
+
+
+def say(message: str) -> None:
+    """Print one line for people (no markup is interpreted: file names are untrusted text)."""
+    console.print(message, markup=False, soft_wrap=True)
+
+
+def say_error(message: str) -> None:
+    """Print one error line."""
+    console.print("error: ", style="bold red", end="")
+    console.print(message, markup=False, soft_wrap=True)
+
+
+def print_result(value: dict[str, Any]) -> None:
+    """Print one JSON object to stdout."""
+    sys.stdout.write(to_json_text(value))
+
+
+def print_text(text: str) -> None:
+    """Print a result line to stdout."""
+    sys.stdout.write(text + "\n")
+
+
+def table(title: str, columns: list[str], rows: list[list[str]]) -> Table:
+    """Build a plain table; all cells are taken as text, never as markup."""
+    from rich.markup import escape
+
+    built = Table(title=title, title_justify="left", header_style="bold")
+    for number, column in enumerate(columns):
+        built.add_column(column, justify="left" if number == 0 else "right")
+    for row in rows:
+        built.add_row(*(escape(cell) for cell in row))
+    return built
+
+
+def progress() -> Progress:
+    """Return a progress display on stderr: label, bar, done of total, time left."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )

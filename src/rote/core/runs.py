@@ -1,0 +1,252 @@
+"""Run directories: atomic writes, one configuration, one process, a manifest.
+
+A file is written beside its final name and renamed into place, so a reader sees the old file or the
+new one and never half of one, whatever kills the writer. A directory belongs to one configuration
+(`config.json`) and to one living process at a time (a lock that the kernel drops with the process).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from rote.core.errors import RunError
+
+FORMAT_VERSION = 1
+
+
+@contextlib.contextmanager
+def _one_line_io(path: Path) -> Iterator[None]:
+    """Turn what the file system may refuse into one line that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        advice = {
+            errno.ENOSPC: "the disk is full; free some space and run the same command again",
+            errno.EDQUOT: "the disk quota is used up; free some space and run the same again",
+            errno.EACCES: "no permission to write there; choose another --out",
+            errno.EPERM: "no permission to write there; choose another --out",
+            errno.EROFS: "the file system is read-only; choose another --out",
+            errno.ENOTDIR: "a part of the path is a file, not a folder; choose another --out",
+            errno.EEXIST: "a file of that name is in the way; choose another --out",
+            errno.EISDIR: "a folder of that name is in the way; choose another --out",
+        }.get(error.errno or 0, error.strerror or str(error))
+        raise RunError(f"cannot write {path}: {advice}") from error
+
+
+def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
+    """Call ``write`` with a temporary path beside ``path``, then rename it into place.
+
+    Raises
+    ------
+    RunError
+        If the disk is full or the path cannot be written. No partial file is left.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with _one_line_io(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write(temporary)
+            with temporary.open("rb") as handle:
+                os.fsync(handle.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically (UTF-8)."""
+    write_atomic(path, lambda temporary: _write_text(temporary, text))
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def to_json_text(value: Any) -> str:
+    """Return the canonical JSON text of a result file: sorted never, indented, newline-ended."""
+    return json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Write a JSON file atomically, with ``format_version`` as its first key."""
+    write_text(path, to_json_text({"format_version": FORMAT_VERSION, **value}))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file that rote wrote.
+
+    Raises
+    ------
+    RunError
+        If it is missing, damaged, or of a newer format.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"{path} does not exist; is {path.parent} a run directory?") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise RunError(f"{path} cannot be read ({error}); delete it and run again") from None
+    if not isinstance(value, dict) or "format_version" not in value:
+        raise RunError(f"{path} is not a file that rote wrote (it has no format_version)")
+    if value["format_version"] > FORMAT_VERSION:
+        raise RunError(
+            f"{path} has format_version {value['format_version']}, newer than this rote reads "
+            f"({FORMAT_VERSION}); install a newer rote"
+        )
+    return value
+
+
+class Run:
+    """An open run directory: locked, bound to one configuration, with a manifest.
+
+    Use it as a context manager. Opening it again with the same configuration resumes; with another
+    one it is an error that names the first differing key.
+    """
+
+    def __init__(
+        self, path: Path, config: dict[str, Any], *, facts: dict[str, Any] | None = None
+    ) -> None:
+        self.path = path
+        self._lock = _lock(path)
+        try:
+            self._bind(config)
+            self._write_manifest(facts or {})
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the lock."""
+        self._lock.close()
+
+    def _bind(self, config: dict[str, Any]) -> None:
+        path = self.path / "config.json"
+        new = json.loads(to_json_text({"format_version": FORMAT_VERSION, **config}))
+        if path.exists():
+            difference = _first_difference(read_json(path), new)
+            if difference:
+                key, old_value, new_value = difference
+                raise RunError(
+                    f"{self.path} belongs to another configuration ({key} is {old_value} there and "
+                    f"{new_value} here); choose another --out or delete that folder"
+                )
+        else:
+            write_json(path, config)
+
+    def _write_manifest(self, facts: dict[str, Any]) -> None:
+        path = self.path / "manifest.json"
+        if not path.exists():
+            write_json(path, {"versions": versions(), "created": now(), **facts, "seconds": {}})
+
+    def add_seconds(self, stage: str, seconds: float) -> None:
+        """Add the time that a stage took to the manifest."""
+        path = self.path / "manifest.json"
+        manifest = read_json(path)
+        manifest["seconds"][stage] = round(manifest["seconds"].get(stage, 0.0) + seconds, 3)
+        write_text(path, to_json_text(manifest))
+
+    @contextlib.contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Time a stage into the manifest, also when it is interrupted."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.add_seconds(stage, time.monotonic() - start)
+
+
+class Metrics:
+    """`metrics.jsonl` of a run: one JSON object a line, each with ``images_seen``.
+
+    On resuming at some ``images_seen`` the lines after it are dropped, so that a resumed file equals
+    that of an uninterrupted run.
+    """
+
+    def __init__(self, path: Path, *, resume_at: int = 0) -> None:
+        self.path = path
+        self.rows = [row for row in read_metrics(path) if row["images_seen"] <= resume_at]
+        write_text(path, "".join(json.dumps(row) + "\n" for row in self.rows))
+
+    def append(self, row: dict[str, Any]) -> None:
+        """Append one row, flushed at once."""
+        self.rows.append(row)
+        with _one_line_io(self.path), self.path.open("a", encoding="utf-8") as handle:
+            handle.write(json.dumps(row, allow_nan=False) + "\n")
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Return the complete rows of a metrics file; a last line cut by a kill is left out."""
+    if not path.exists():
+        return []
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+        if line.endswith("\n"):
+            rows.append(json.loads(line))
+    return rows
+
+
+def _lock(path: Path) -> Any:
+    """Take the directory's lock, waiting a moment for a process that is just ending."""
+    with _one_line_io(path):
+        path.mkdir(parents=True, exist_ok=True)
+        handle = (path / ".lock").open("a")
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() > deadline:
+                handle.close()
+                raise RunError(
+                    f"another process is working in {path}; wait for it, stop it, or choose "
+                    "another --out"
+                ) from None
+            time.sleep(0.2)
+        else:
+            return handle
+
+
+def _first_difference(
+    old: dict[str, Any], new: dict[str, Any], prefix: str = ""
+) -> tuple[str, str, str] | None:
+    """Return the first key (dotted) whose values differ, with both values as JSON text."""
+    for key in [*new, *(key for key in old if key not in new)]:
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            inner = _first_difference(a, b, f"{prefix}{key}.")
+            if inner:
+                return inner
+        elif a != b:
+            return f"{prefix}{key}", json.dumps(a), json.dumps(b)
+    return None
+
+
+def now() -> str:
+    """Return the current time in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of rote, Python and the libraries that figures depend on."""
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for name in ("rote", "torch", "numpy", "scipy", "pillow", "scikit-learn"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
