@@ -76,6 +76,15 @@ class Scaling:
         scale = np.where(varying, VECTOR_STD / np.where(varying, deviation, 1.0), 1.0)
         return Scaling(shift=values.mean(axis=0), scale=scale)
 
+    def to_json(self) -> dict[str, list[float]]:
+        """Return plain types for a checkpoint."""
+        return {"shift": self.shift.tolist(), "scale": self.scale.tolist()}
+
+    @staticmethod
+    def from_json(data: dict[str, list[float]]) -> Scaling:
+        """Read back what `to_json` wrote."""
+        return Scaling(np.array(data["shift"]), np.array(data["scale"]))
+
     def apply(self, dataset: ImageDataset) -> ImageDataset:
         """Return the data set in scaled units."""
         values = (dataset.images.astype(np.float64) - self.shift) * self.scale

@@ -1,0 +1,1 @@
+"""rote measures what generative image models learn by rote."""

@@ -1,0 +1,146 @@
+"""Checkpoints: safetensors files with the configuration in the header. Never pickle."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from rote.core.config import parse_config
+from rote.core.errors import RunError
+from rote.core.runs import FORMAT_VERSION, write_atomic
+from rote.diffusion.config import ModelConfig
+from rote.diffusion.preconditioning import Denoiser, build_denoiser
+
+Weights = Literal["ema", "raw"]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A snapshot on disk: what it is, without its weights.
+
+    ``facts`` hold what sampling needs besides: ``labels`` (the conditioning), ``label_weights`` (how
+    often each label occurred) and, for vectors, ``scaling``.
+    """
+
+    path: Path
+    model: ModelConfig
+    shape: tuple[int, ...]
+    label_count: int
+    images_seen: int
+    facts: dict[str, Any]
+
+    def denoiser(self, *, weights: Weights = "ema", device: str | torch.device = "cpu") -> Denoiser:
+        """Load the denoiser, in evaluation mode, gradients off."""
+        built = build_denoiser(self.model, self.shape, label_count=self.label_count, seed=0)
+        prefix = f"{weights}."
+        tensors = read_tensors(self.path)
+        state = {
+            key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)
+        }
+        built.load_state_dict(state)
+        return built.requires_grad_(requires_grad=False).eval().to(device)
+
+
+def save_snapshot(
+    path: Path,
+    *,
+    model: ModelConfig,
+    shape: tuple[int, ...],
+    label_count: int,
+    images_seen: int,
+    facts: dict[str, Any],
+    raw: dict[str, Tensor],
+    ema: dict[str, Tensor],
+) -> None:
+    """Write a snapshot atomically."""
+    header = {
+        "model": model.model_dump(mode="json"),
+        "shape": list(shape),
+        "label_count": label_count,
+        "images_seen": images_seen,
+        "facts": facts,
+    }
+    tensors = {f"raw.{key}": value for key, value in raw.items()}
+    tensors |= {f"ema.{key}": value for key, value in ema.items()}
+    write_tensors(path, tensors, header)
+
+
+def load_checkpoint(path: str | Path) -> Checkpoint:
+    """Read what a snapshot is; its weights are read by `Checkpoint.denoiser`.
+
+    Parameters
+    ----------
+    path
+        A snapshot file, or a run directory (its newest snapshot is taken).
+
+    Raises
+    ------
+    RunError
+        If there is no snapshot, or the file is damaged or no snapshot of rote's.
+    """
+    path = Path(path)
+    if path.is_dir():
+        found = snapshot_paths(path)
+        if not found:
+            raise RunError(f"{path} holds no checkpoints/<images_seen>.safetensors; train it first")
+        path = found[-1]
+    header = read_header(path)
+    if "model" not in header:
+        raise RunError(f"{path} is not a snapshot; give checkpoints/<images_seen>.safetensors")
+    return Checkpoint(
+        path=path,
+        model=parse_config(ModelConfig, header["model"], where=str(path)),
+        shape=tuple(header["shape"]),
+        label_count=header["label_count"],
+        images_seen=header["images_seen"],
+        facts=header["facts"],
+    )
+
+
+def snapshot_paths(run: Path) -> list[Path]:
+    """Return the snapshots of a run directory, oldest first."""
+    found = [p for p in (run / "checkpoints").glob("*.safetensors") if p.stem.isdigit()]
+    return sorted(found, key=lambda p: int(p.stem))
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
+    """Write tensors and a JSON header atomically."""
+    text = json.dumps({"format_version": FORMAT_VERSION, **header}, allow_nan=False)
+    held = {key: value.detach().contiguous().cpu() for key, value in tensors.items()}
+    write_atomic(path, lambda temporary: save_file(held, temporary, metadata={"rote": text}))
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """Read the JSON header of a tensor file.
+
+    Raises
+    ------
+    RunError
+        If the file is missing, damaged or not rote's.
+    """
+    try:
+        with safe_open(path, framework="pt") as handle:
+            metadata = handle.metadata() or {}
+    except FileNotFoundError:
+        raise RunError(f"{path} does not exist; give a snapshot or a run directory") from None
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"{path} is damaged or no safetensors file ({error})") from None
+    if "rote" not in metadata:
+        raise RunError(f"{path} was not written by rote (no 'rote' entry in its header)")
+    header: dict[str, Any] = json.loads(metadata["rote"])
+    if header["format_version"] > FORMAT_VERSION:
+        raise RunError(f"{path} was written by a newer rote; install that")
+    return header
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read all tensors of a file onto the CPU."""
+    with safe_open(path, framework="pt") as handle:
+        return {key: handle.get_tensor(key) for key in handle.keys()}  # noqa: SIM118

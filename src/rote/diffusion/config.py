@@ -1,0 +1,142 @@
+"""Configuration of a model, its training and its sampling. No torch in here.
+
+Field names are the field's symbols; every duration is counted in images seen.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from rote.core.config import StrictModel
+
+Positive = Annotated[int, Field(ge=1)]
+NonNegative = Annotated[float, Field(ge=0)]
+
+
+class ModelConfig(StrictModel):
+    """A network and its preconditioning.
+
+    ``architecture="unet"`` with the defaults is DDPM++ as in Karras et al. (2022); with
+    ``time_embedding="fourier"``, ``encoder="residual"`` and ``resampling_filter=(1, 3, 3, 1)`` it is
+    NCSN++. ``"mlp"`` is a residual perceptron for vectors: ``width`` units, ``blocks`` blocks.
+    """
+
+    architecture: Literal["unet", "mlp"] = "unet"
+    width: Positive = 128
+    """Base channels of the U-Net, or hidden units of the MLP."""
+    channel_mult: tuple[Positive, ...] = (2, 2, 2)
+    """Channels per resolution, as multiples of ``width``; one halving between two entries."""
+    blocks: Positive = 2
+    """Residual blocks per resolution (U-Net), or in all (MLP)."""
+    attention_resolutions: tuple[Positive, ...] = (16,)
+    """Heights in pixels at which blocks attend over the image."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    time_embedding: Literal["positional", "fourier"] = "positional"
+    encoder: Literal["standard", "residual"] = "standard"
+    resampling_filter: tuple[Positive, ...] = (1, 1)
+    skips: tuple[Positive, ...] | None = None
+    """Skip connections kept, numbered from 1 at the input; None keeps all. A skip that is not kept
+    feeds zeros, so the decoder keeps its width."""
+    preconditioning: Literal["vp", "ve", "edm"] = "edm"
+    sigma_data: Annotated[float, Field(gt=0)] = 0.5
+    """Assumed standard deviation of the data (EDM only)."""
+
+    @model_validator(mode="after")
+    def _check(self) -> ModelConfig:
+        if self.architecture == "unet":
+            if self.width % 4:
+                raise ValueError(f"width must be a multiple of 4 for a U-Net, not {self.width}")
+            total = self.skip_count
+            wrong = [skip for skip in self.skips or () if skip > total]
+            if wrong:
+                raise ValueError(f"skips lists {wrong[0]}, but this network has skips 1 to {total}")
+        if len(self.resampling_filter) % 2:
+            raise ValueError("resampling_filter needs an even number of taps, such as 1,1")
+        return self
+
+    @property
+    def skip_count(self) -> int:
+        """Number of skip connections of the U-Net."""
+        return len(self.channel_mult) * (self.blocks + 1)
+
+
+class TrainConfig(StrictModel):
+    """One training, from the first image to the last snapshot."""
+
+    batch: Positive = 512
+    micro_batch: Positive | None = None
+    """Images per forward pass; None takes the whole batch. Gradients accumulate to the batch."""
+    images: Positive | None = None
+    """Duration in images seen; give this or ``epochs``."""
+    epochs: Annotated[float, Field(gt=0)] | None = None
+    """Duration in passes over the training set; give this or ``images``."""
+    optimizer: Literal["adam", "adamw"] = "adam"
+    """Adam couples weight decay to the gradient (L2); AdamW decouples it."""
+    learning_rate: Annotated[float, Field(gt=0)] = 2e-4
+    weight_decay: NonNegative = 0.0
+    warmup_images: NonNegative = 0.0
+    """Linear warm-up, in images seen."""
+    warmup_epochs: NonNegative = 0.0
+    """Linear warm-up, in passes over the training set; adds to ``warmup_images``."""
+    ema_halflife_images: NonNegative = 500_000.0
+    """Half-life of the exponential moving average of the weights; 0 switches it off."""
+    ema_rampup: NonNegative | None = 0.05
+    """The half-life is at most this share of the images seen so far; None: no ramp-up."""
+    ema_rampup_reference: Positive | None = None
+    """Rescales the ramp-up by reference / (training-set size), as the paper did with 50,000."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    compile: bool = False
+    order: Literal["fixed", "shuffled"] = "shuffled"
+    """"fixed": one permutation, cycled for ever (the paper); "shuffled": a new one every epoch."""
+    labels: Literal["none", "true", "random", "unique"] = "none"
+    """What the model is conditioned on."""
+    random_classes: Positive | None = None
+    """Number of classes of random labels; None takes the data's own number."""
+    snapshot_images: Positive = 2_500_000
+    log_images: Positive = 50_000
+
+    @model_validator(mode="after")
+    def _check(self) -> TrainConfig:
+        if (self.images is None) == (self.epochs is None):
+            raise ValueError("give exactly one of images and epochs")
+        if self.micro_batch is not None and self.batch % self.micro_batch:
+            raise ValueError(f"micro_batch {self.micro_batch} must divide batch {self.batch}")
+        return self
+
+    def total_images(self, size: int) -> int:
+        """Images seen by the end of training on ``size`` items, a multiple of ``batch``."""
+        wanted = self.images if self.images is not None else (self.epochs or 0) * size
+        return math.ceil(wanted / self.batch) * self.batch
+
+    def snapshots(self, size: int) -> list[int]:
+        """Images seen at each snapshot; the last one is the end."""
+        total = self.total_images(size)
+        every = max(1, round(self.snapshot_images / self.batch)) * self.batch
+        return [*range(every, total, every), total]
+
+
+class SampleConfig(StrictModel):
+    """The sampler of Karras et al. (2022), algorithms 1 and 2."""
+
+    solver: Literal["heun", "euler"] = "heun"
+    steps: Positive = 18
+    rho: Annotated[float, Field(gt=0)] = 7.0
+    sigma_min: Annotated[float, Field(gt=0)] = 0.002
+    sigma_max: Annotated[float, Field(gt=0)] = 80.0
+    churn: NonNegative = 0.0
+    """S_churn: noise added back at every step; 0 is deterministic."""
+    churn_min: NonNegative = 0.0
+    churn_max: NonNegative = math.inf
+    churn_noise: NonNegative = 1.0
+    tile: Positive = 64
+    """Images the network sees at once. Part of the configuration: the last bits of a network's output
+    depend on its batch, so tiles are always full and image 17 is the same whatever is asked beside it."""
+
+    @model_validator(mode="after")
+    def _check(self) -> SampleConfig:
+        if self.sigma_min >= self.sigma_max:
+            raise ValueError(f"sigma_min {self.sigma_min} must be below sigma_max {self.sigma_max}")
+        return self

@@ -1,0 +1,166 @@
+"""Building blocks of the U-Net: time embeddings, resampling, the residual block with attention.
+
+After Ho et al. (2020), Song et al. (2021) and Karras et al. (2022), appendix F. Weights start as in
+those papers: Xavier uniform, last layers of a residual branch near zero, biases zero.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+NEAR_ZERO = 1e-5
+ATTENTION_GAIN = math.sqrt(0.2)
+LayerT = TypeVar("LayerT", nn.Conv2d, nn.Linear)
+
+
+def conv(inputs: int, outputs: int, kernel: int, *, gain: float = 1.0) -> nn.Conv2d:
+    """Return a size-preserving convolution with Xavier-uniform weights times ``gain``."""
+    layer = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
+    return _start(layer, gain)
+
+
+def linear(inputs: int, outputs: int, *, gain: float = 1.0) -> nn.Linear:
+    """Return a linear layer with Xavier-uniform weights times ``gain``."""
+    return _start(nn.Linear(inputs, outputs), gain)
+
+
+def _start(layer: LayerT, gain: float) -> LayerT:
+    nn.init.xavier_uniform_(layer.weight, gain=gain)
+    assert layer.bias is not None
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def norm(channels: int) -> nn.GroupNorm:
+    """Group norm with at most 32 groups of at least 4 channels."""
+    groups = next(g for g in range(min(32, max(1, channels // 4)), 0, -1) if channels % g == 0)
+    return nn.GroupNorm(groups, channels, eps=1e-6)
+
+
+class PositionalEmbedding(nn.Module):
+    """Sinusoidal embedding of c_noise (Vaswani et al. 2017): (B,) -> (B, channels)."""
+
+    frequencies: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        half = channels // 2
+        exponents = torch.arange(half, dtype=torch.float32) / max(1, half - 1)
+        self.register_buffer("frequencies", 10_000.0**-exponents)
+
+    def forward(self, c_noise: Tensor) -> Tensor:
+        """Embed (B,)."""
+        angles = c_noise[:, None] * self.frequencies
+        return torch.cat([angles.sin(), angles.cos()], dim=1)
+
+
+class FourierEmbedding(nn.Module):
+    """Random Fourier features of c_noise (Tancik et al. 2020), scale 16: (B,) -> (B, channels)."""
+
+    frequencies: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("frequencies", torch.randn(channels // 2) * 16)
+
+    def forward(self, c_noise: Tensor) -> Tensor:
+        """Embed (B,)."""
+        angles = c_noise[:, None] * (2 * math.pi * self.frequencies)
+        return torch.cat([angles.cos(), angles.sin()], dim=1)
+
+
+class Resample(nn.Module):
+    """Halve or double height and width with a separable low-pass filter."""
+
+    kernel: Tensor
+
+    def __init__(self, direction: str, taps: tuple[int, ...]) -> None:
+        super().__init__()
+        self.direction = direction
+        self.is_box = taps == (1, 1)
+        self.pad = (len(taps) - 1) // 2
+        one = torch.tensor(taps, dtype=torch.float32)
+        kernel = torch.outer(one, one) / one.sum() ** 2
+        # Not saved with the weights: it is a constant of the configuration.
+        self.register_buffer("kernel", kernel[None, None], persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Resample (B, C, H, W)."""
+        if self.is_box:  # the same as the general case, at a tenth of its cost on a CPU
+            if self.direction == "down":
+                return functional.avg_pool2d(x, 2)
+            return functional.interpolate(x, scale_factor=2, mode="nearest")
+        channels = x.shape[1]
+        kernel = self.kernel.to(x.dtype).expand(channels, 1, -1, -1)
+        if self.direction == "down":
+            return functional.conv2d(x, kernel, stride=2, padding=self.pad, groups=channels)
+        return functional.conv_transpose2d(
+            x, kernel * 4, stride=2, padding=self.pad, groups=channels
+        )
+
+
+class Attention(nn.Module):
+    """One-head self-attention over the pixels, without its residual sum."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = norm(channels)
+        self.qkv = conv(channels, 3 * channels, 1, gain=ATTENTION_GAIN)
+        self.out = conv(channels, channels, 1, gain=NEAR_ZERO)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Attend within (B, C, H, W)."""
+        q, k, v = self.qkv(self.norm(x)).flatten(2).transpose(1, 2)[:, None].chunk(3, dim=3)
+        mixed = functional.scaled_dot_product_attention(q, k, v)[:, 0]
+        return self.out(mixed.transpose(1, 2).reshape(x.shape))
+
+
+class Block(nn.Module):
+    """Residual block: norm, act, (resample), conv, + embedding, norm, act, dropout, conv; then attention.
+
+    Both residual sums are divided by sqrt(2), which keeps the variance of the sum at 1.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        embedding: int,
+        *,
+        dropout: float,
+        attention: bool = False,
+        resample: str | None = None,
+        taps: tuple[int, ...] = (1, 1),
+    ) -> None:
+        super().__init__()
+        self.norm0 = norm(inputs)
+        self.resample = Resample(resample, taps) if resample else None
+        self.conv0 = conv(inputs, outputs, 3)
+        self.affine = linear(embedding, outputs)
+        self.norm1 = norm(outputs)
+        self.dropout = dropout
+        self.conv1 = conv(outputs, outputs, 3, gain=NEAR_ZERO)
+        plain = inputs == outputs and resample is None
+        self.shortcut = None if plain else conv(inputs, outputs, 1)
+        self.attention = Attention(outputs) if attention else None
+
+    def forward(self, x: Tensor, embedded: Tensor) -> Tensor:
+        """Map (B, inputs, H, W) and (B, embedding) to (B, outputs, H', W')."""
+        hidden = functional.silu(self.norm0(x))
+        if self.resample is not None:
+            hidden, x = self.resample(hidden), self.resample(x)
+        hidden = self.conv0(hidden) + self.affine(embedded)[:, :, None, None]
+        hidden = functional.silu(self.norm1(hidden))
+        if self.dropout:
+            hidden = functional.dropout(hidden, self.dropout, training=self.training)
+        hidden = self.conv1(hidden)
+        shortcut = x if self.shortcut is None else self.shortcut(x)
+        x = (hidden + shortcut) * math.sqrt(0.5)
+        if self.attention is not None:
+            x = (x + self.attention(x)) * math.sqrt(0.5)
+        return x

@@ -1,0 +1,371 @@
+"""Training as one readable loop, resumable bit for bit.
+
+All randomness of step k is a function of (seed, purpose, k), so a resumed run needs the weights, the
+optimizer's moments and the step, and no generator state. The data lies on the device as one tensor.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from rote.core.errors import DataError, Interrupted
+from rote.core.runs import Metrics, Run
+from rote.core.seeds import child_seed
+from rote.data.convert import Scaling, to_model
+from rote.data.dataset import ImageDataset
+from rote.diffusion.checkpoint import (
+    Checkpoint,
+    load_checkpoint,
+    read_header,
+    read_tensors,
+    save_snapshot,
+    write_tensors,
+)
+from rote.diffusion.config import ModelConfig, TrainConfig
+from rote.diffusion.ema import Ema, ema_decay
+from rote.diffusion.preconditioning import (
+    Denoiser,
+    build_denoiser,
+    denoising_loss,
+    strict_fp32,
+)
+
+SAVE_SECONDS = 60.0
+GRADIENT_LIMIT = 1e5
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """The labels that a model is trained on: int64 (N,) with values below ``count``, or none."""
+
+    labels: Tensor | None
+    count: int
+
+    def weights(self) -> list[float]:
+        """Return how often each label occurs, as shares; empty if unconditional."""
+        if self.labels is None:
+            return []
+        counts = torch.bincount(self.labels, minlength=self.count)
+        return [float(share) for share in (counts.double() / len(self.labels)).tolist()]
+
+
+def conditioning(dataset: ImageDataset, config: TrainConfig, *, seed: int) -> Conditioning:
+    """Make the labels that ``config.labels`` asks for.
+
+    Raises
+    ------
+    DataError
+        If true labels, or a number of random classes, are asked of data without labels.
+    """
+    size = len(dataset)
+    if config.labels == "none":
+        return Conditioning(None, 0)
+    if config.labels == "unique":
+        return Conditioning(torch.arange(size), size)
+    if config.labels == "random":
+        count = config.random_classes or len(dataset.classes)
+        if not count:
+            raise DataError(f"{dataset.source} has no classes; give train.random_classes")
+        draw = np.random.default_rng(child_seed(seed, "labels")).integers(count, size=size)
+        return Conditioning(torch.from_numpy(draw), count)
+    if dataset.labels is None:
+        raise DataError(f"{dataset.source} has no labels; use train.labels=none, random or unique")
+    return Conditioning(torch.from_numpy(dataset.labels), len(dataset.classes))
+
+
+class Order:
+    """Which items a step sees: one permutation of the data, cycled, or a new one for every epoch."""
+
+    def __init__(self, size: int, *, seed: int, fixed: bool) -> None:
+        self._size, self._seed, self._fixed = size, seed, fixed
+        self._permuted: tuple[int, npt.NDArray[np.int64]] = (-1, np.empty(0, np.int64))
+
+    def batch(self, start: int, count: int) -> Tensor:
+        """Return the items that are number ``start`` to ``start + count`` to be seen, int64."""
+        parts = []
+        while count > 0:
+            epoch, offset = divmod(start, self._size)
+            part = self._permutation(epoch)[offset : offset + count]
+            parts.append(part)
+            start, count = start + len(part), count - len(part)
+        return torch.from_numpy(np.concatenate(parts))
+
+    def _permutation(self, epoch: int) -> npt.NDArray[np.int64]:
+        number = 0 if self._fixed else epoch
+        if self._permuted[0] != number:
+            rng = np.random.default_rng(child_seed(self._seed, "order", number))
+            self._permuted = (number, rng.permutation(self._size))
+        return self._permuted[1]
+
+
+class TrainState:
+    """Everything that a step changes, and its way to disk and back."""
+
+    def __init__(self, denoiser: Denoiser, config: TrainConfig, device: torch.device) -> None:
+        self.denoiser = denoiser.train().to(device)
+        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer]
+        self.optimizer: torch.optim.Optimizer = kind(
+            denoiser.parameters(),
+            lr=config.learning_rate,
+            betas=(0.9, 0.999),
+            eps=1e-8,
+            weight_decay=config.weight_decay,
+            fused=True,
+        )
+        self.ema = Ema(denoiser)
+        self.images_seen = 0
+        self.loss_sum = torch.zeros((), dtype=torch.float64, device=device)
+        self.loss_steps = 0
+
+    def add_loss(self, loss: Tensor) -> None:
+        """Count a step's mean loss; stays on the device, so nothing waits for it."""
+        self.loss_sum += loss
+        self.loss_steps += 1
+
+    def mean_loss(self) -> float:
+        """Return the mean loss since the last call."""
+        mean = float(self.loss_sum) / self.loss_steps
+        self.loss_sum.zero_()
+        self.loss_steps = 0
+        return mean
+
+    def save(self, path: Path) -> None:
+        """Write the state atomically."""
+        tensors = {f"raw.{key}": value for key, value in self.denoiser.state_dict().items()}
+        tensors |= {f"ema.{key}": value for key, value in self.ema.tensors.items()}
+        for number, slots in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{slot}": value for slot, value in slots.items()}
+        # JSON keeps every bit of a float: repr round-trips.
+        header = {
+            "images_seen": self.images_seen,
+            "loss_sum": float(self.loss_sum),
+            "loss_steps": self.loss_steps,
+        }
+        write_tensors(path, tensors, header)
+
+    def load(self, path: Path) -> None:
+        """Read the state back."""
+        header, tensors = read_header(path), read_tensors(path)
+        raw = {k.removeprefix("raw."): v for k, v in tensors.items() if k.startswith("raw.")}
+        self.denoiser.load_state_dict(raw)
+        for key, value in self.ema.tensors.items():
+            value.copy_(tensors[f"ema.{key}"])
+        state = self.optimizer.state_dict()
+        for key, value in tensors.items():
+            if key.startswith("optimizer."):
+                _, number, slot = key.split(".")
+                state["state"].setdefault(int(number), {})[slot] = value
+        self.optimizer.load_state_dict(state)
+        self.images_seen = header["images_seen"]
+        self.loss_sum.fill_(header["loss_sum"])
+        self.loss_steps = header["loss_steps"]
+
+
+def train(
+    dataset: ImageDataset,
+    model: ModelConfig,
+    config: TrainConfig,
+    *,
+    out: Path,
+    seed: int,
+    scaling: Scaling | None = None,
+    device: str = "cpu",
+    should_stop: Callable[[], bool] = lambda: False,
+    on_progress: Callable[[int, int], None] = lambda images_seen, total: None,
+) -> Checkpoint:
+    """Train a denoiser into a run directory, or carry on where an earlier call stopped.
+
+    Parameters
+    ----------
+    dataset
+        Training images, or vectors in model units (`rote.data.convert.for_models`).
+    model, config
+        What to train and how.
+    out
+        The run directory.
+    seed
+        Root seed of weights, order, noise, dropout and random labels.
+    scaling
+        How vectors were scaled, recorded so that samples can be put back into their units.
+    device
+        "cpu" or "cuda".
+    should_stop
+        Asked before every step; once true, the state is saved and `Interrupted` raised.
+    on_progress
+        Called at every log line with the images seen and the total.
+
+    Returns
+    -------
+    Checkpoint
+        The last snapshot.
+
+    Raises
+    ------
+    Interrupted
+        If ``should_stop`` said so; the same call carries on, bit for bit on a CPU.
+    RunError
+        If the directory belongs to another configuration or process, or the disk is full.
+    DataError
+        If the data cannot be conditioned as asked.
+    """
+    size, total = len(dataset), config.total_images(len(dataset))
+    conditions = conditioning(dataset, config, seed=seed)
+    facts = {
+        "labels": config.labels,
+        "label_weights": conditions.weights(),
+        "scaling": scaling.to_json() if scaling else None,
+        "seed": seed,
+        "dataset": dataset.digest,
+    }
+    bound = {
+        "kind": "train",
+        "seed": seed,
+        "dataset": {"digest": dataset.digest, "source": dataset.source, "count": size},
+        "model": model.model_dump(mode="json"),
+        "train": config.model_dump(mode="json"),
+    }
+    with (
+        Run(
+            out, bound, facts={"seed": seed, "device": device, "precision": config.precision}
+        ) as run,
+        strict_fp32(),
+    ):
+        last = out / "checkpoints" / f"{total}.safetensors"
+        if last.exists():
+            return load_checkpoint(last)
+        denoiser = build_denoiser(
+            model, dataset.shape, label_count=conditions.count, seed=child_seed(seed, "init")
+        )
+        state = TrainState(denoiser, config, torch.device(device))
+        state_path = out / "checkpoints" / "state.safetensors"
+        if state_path.exists():
+            state.load(state_path)
+        metrics = Metrics(out / "metrics.jsonl", resume_at=state.images_seen)
+        step = Step(dataset, config, conditions, state, seed=seed, device=torch.device(device))
+        snapshots, log_every = set(config.snapshots(size)), log_interval(config)
+        saved_at = time.monotonic()
+
+        def save(path: Path) -> None:
+            if path != state_path:
+                save_snapshot(
+                    path,
+                    model=model,
+                    shape=dataset.shape,
+                    label_count=conditions.count,
+                    images_seen=state.images_seen,
+                    facts=facts,
+                    raw=state.denoiser.state_dict(),
+                    ema=state.ema.tensors,
+                )
+            state.save(state_path)
+
+        with run.timed("train"):
+            while state.images_seen < total:
+                if should_stop():
+                    save(state_path)
+                    raise Interrupted
+                step()
+                seen = state.images_seen
+                if seen % log_every == 0 or seen == total:
+                    metrics.append({"images_seen": seen, "loss": state.mean_loss()})
+                    on_progress(seen, total)
+                if seen in snapshots:
+                    save(out / "checkpoints" / f"{seen}.safetensors")
+                elif time.monotonic() - saved_at > SAVE_SECONDS:
+                    save(state_path)
+                    saved_at = time.monotonic()
+        # The last snapshot is what counts now; the full state is three times its size.
+        state_path.unlink(missing_ok=True)
+        return load_checkpoint(last)
+
+
+def log_interval(config: TrainConfig) -> int:
+    """Return the images between two log lines: ``log_images`` as a whole number of batches."""
+    return max(1, round(config.log_images / config.batch)) * config.batch
+
+
+class Step:
+    """One optimizer step: gradient over the batch (in micro-batches), update, average."""
+
+    def __init__(
+        self,
+        dataset: ImageDataset,
+        config: TrainConfig,
+        conditions: Conditioning,
+        state: TrainState,
+        *,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        self._config, self._state, self._seed, self._device = config, state, seed, device
+        self._size = len(dataset)
+        self._items = dataset.tensor(device)
+        self._labels = None if conditions.labels is None else conditions.labels.to(device)
+        self._order = Order(self._size, seed=seed, fixed=config.order == "fixed")
+        self._generator = torch.Generator(device)
+        self._warmup = config.warmup_images + config.warmup_epochs * self._size
+        self._loss = torch.compile(denoising_loss) if config.compile else denoising_loss
+        self._has_dropout = any(
+            getattr(module, "dropout", 0) for module in state.denoiser.modules()
+        )
+
+    def __call__(self) -> None:
+        """Advance the state by one batch."""
+        config, state = self._config, self._state
+        micro = config.micro_batch or config.batch
+        state.optimizer.zero_grad(set_to_none=True)
+        loss = torch.zeros((), device=self._device)
+        for start in range(state.images_seen, state.images_seen + config.batch, micro):
+            loss += self._accumulate(start, micro)
+        for parameter in state.denoiser.parameters():
+            if parameter.grad is not None:
+                torch.nan_to_num_(parameter.grad, 0.0, GRADIENT_LIMIT, -GRADIENT_LIMIT)
+        state.images_seen += config.batch
+        if self._warmup:
+            rate = config.learning_rate * min(1.0, state.images_seen / self._warmup)
+            for group in state.optimizer.param_groups:
+                group["lr"] = rate
+        state.optimizer.step()
+        decay = ema_decay(config, images_seen=state.images_seen, size=self._size)
+        state.ema.update(state.denoiser, decay)
+        state.add_loss(loss)
+
+    def _accumulate(self, start: int, count: int) -> Tensor:
+        """Add the gradient of ``count`` images; return their share of the mean loss."""
+        config, denoiser = self._config, self._state.denoiser
+        batch = self._order.batch(start, count).to(self._device)
+        clean = to_model(self._items[batch])
+        labels = None if self._labels is None else self._labels[batch]
+        self._generator.manual_seed(child_seed(self._seed, "noise", start))
+        sigma = denoiser.precondition.draw_sigma(count, self._generator)
+        noise = torch.randn(clean.shape, generator=self._generator, device=self._device)
+        with self._dropout(start), self._autocast():
+            losses = self._loss(denoiser, clean, sigma, noise, labels)
+        # Sum over the elements and mean over the images, as in the papers: Adam does not care, but
+        # coupled weight decay is relative to this scale.
+        (losses.sum() / config.batch).backward()  # type: ignore[no-untyped-call]
+        return losses.detach().mean() * (count / config.batch)
+
+    def _autocast(self) -> torch.autocast:
+        enabled = self._config.precision == "bf16"
+        return torch.autocast(self._device.type, torch.bfloat16, enabled=enabled)
+
+    @contextlib.contextmanager
+    def _dropout(self, start: int) -> Iterator[None]:
+        """Seed the global generator that torch's dropout draws from, and put it back."""
+        if not self._has_dropout:
+            yield
+            return
+        devices = [self._device] if self._device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(child_seed(self._seed, "dropout", start))
+            yield
