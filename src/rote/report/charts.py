@@ -1,0 +1,336 @@
+"""The charts as Vega-Lite specifications, built with Altair.
+
+A specification carries no colors: marks name a style, and the two themes below give the styles
+their colors, so that the page can redraw a chart when the reader changes the theme. The colors are
+told apart in the common forms of color blindness (vermilion against blue, and by lightness).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import altair as alt
+import numpy as np
+
+from rote.core.stats import Rate, wilson
+from rote.report.read import Audit, Point, Search
+from rote.report.words import format_ratio, format_size
+
+HEIGHT = 340
+Spec = dict[str, Any]
+
+
+@cache
+def javascript() -> str:
+    """Return Vega, Vega-Lite and Vega-Embed as one script that needs no network."""
+    import vl_convert
+
+    wanted = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+    known = vl_convert.get_vegalite_versions()
+    bundle: str = vl_convert.javascript_bundle(
+        vl_version=wanted if wanted in known else None  # None: the newest it has
+    )
+    return bundle
+
+
+def theme(*, dark: bool) -> Spec:
+    """Return the Vega-Lite configuration of the light or the dark theme."""
+    text, soft, grid = (
+        ("#e8eaf0", "#a3a9b8", "#2a2f3c") if dark else ("#1c2028", "#5b6270", "#e7e5df")
+    )
+    copy, fresh, paper = (
+        ("#ff9a62", "#7db8ff", "#171a22") if dark else ("#c2410c", "#1d5fbf", "#ffffff")
+    )
+    axis = {
+        "labelColor": soft,
+        "titleColor": soft,
+        "gridColor": grid,
+        "domainColor": grid,
+        "tickColor": grid,
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        "labelPadding": 6,
+        "titlePadding": 12,
+    }
+    return {
+        "background": "transparent",
+        "font": 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif',
+        "view": {"stroke": None},
+        "axis": axis,
+        "axisX": {"grid": False},
+        "axisY": {"ticks": False, "domain": False},
+        "legend": {
+            "labelColor": text,
+            "titleColor": soft,
+            "titleFontWeight": "normal",
+            "labelFontSize": 12,
+            "titleFontSize": 12,
+            "symbolStrokeWidth": 3,
+        },
+        "range": {
+            # Ordered sizes: one ramp in lightness (ends of viridis cut off for contrast).
+            "ordinal": ["#fde08a", "#5fd0a0", "#4fa3d8", "#8f8cf0"]
+            if dark
+            else ["#b58a00", "#2a8f6d", "#2b6ca3", "#46327e"],
+        },
+        "style": {
+            "bracket": {"fill": fresh, "fillOpacity": 0.17 if dark else 0.1},
+            "target": {"stroke": soft, "strokeDash": [5, 4], "strokeWidth": 1.25},
+            "target-label": {"fill": soft, "fontSize": 12},
+            "crossing": {"stroke": fresh, "strokeWidth": 1.5},
+            "crossing-label": {"fill": fresh, "fontSize": 12.5, "fontWeight": "bold"},
+            "interval": {"stroke": copy, "strokeWidth": 5, "opacity": 0.32, "strokeCap": "round"},
+            "curve": {"stroke": copy, "strokeWidth": 2},
+            "dot": {"fill": copy, "stroke": paper, "strokeWidth": 1.5, "opacity": 1},
+            "band": {"fill": copy, "fillOpacity": 0.18},
+            "control": {"fill": fresh, "stroke": paper, "strokeWidth": 1.5, "opacity": 1},
+            "control-interval": {
+                "stroke": fresh,
+                "strokeWidth": 5,
+                "opacity": 0.32,
+                "strokeCap": "round",
+            },
+            "chosen": {"fill": paper, "strokeWidth": 2.5},
+        },
+    }
+
+
+def _rate_row(rate: Rate) -> Spec:
+    """Return a rate as the columns that marks and tooltips use."""
+    return {
+        "rate": rate.value,
+        "low": rate.low,
+        "high": rate.high,
+        "interval": f"{rate.low:.3f} to {rate.high:.3f}",
+        "count": f"{rate.count:,} of {rate.total:,}",
+    }
+
+
+def _rate_axis(title: str) -> alt.Y:
+    return alt.Y(
+        "rate:Q",
+        title=title,
+        scale=alt.Scale(domain=[0, 1]),
+        axis=alt.Axis(
+            values=[0, 0.25, 0.5, 0.75, 1],
+            format=".2~f",
+            titleAngle=0,
+            titleAnchor="end",
+            titleAlign="left",
+            titleX=0,
+            titleY=-14,
+        ),
+    )
+
+
+def _rate_tooltip(*first: alt.Tooltip) -> list[alt.Tooltip]:
+    return [
+        *first,
+        alt.Tooltip("rate:Q", title="memorization rate", format=".3f"),
+        alt.Tooltip("interval:N", title="interval"),
+        alt.Tooltip("count:N", title="copies"),
+    ]
+
+
+def _inline(rows: list[Spec]) -> alt.InlineData:
+    return alt.InlineData(values=rows)
+
+
+def _finish(chart: alt.LayerChart, description: str) -> Spec:
+    """Give a layered chart its size and turn it into plain JSON."""
+    sized = chart.properties(
+        width="container",
+        height=HEIGHT,
+        description=description,
+        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
+        padding={"left": 2, "right": 14, "top": 8, "bottom": 4},
+    )
+    spec: Spec = sized.to_dict()
+    return spec
+
+
+def curve(search: Search) -> Spec:
+    """Return the memorization rate against the training-set size, with the bracket of the EMM."""
+    sizes = sorted({point.size for point in search.points})
+    ends = [sizes[0] / 2**0.4, sizes[-1] * 2**0.4]
+    x = alt.X(
+        "size:Q",
+        title="training images (log scale)",
+        scale=alt.Scale(type="log", base=2, domain=ends, nice=False),
+        axis=alt.Axis(values=sizes, format=",d", labelOverlap="greedy", tickSize=6),
+    )
+    rows = [
+        {
+            "size": point.size,
+            "seed": point.seed,
+            "images_seen": point.images_seen,
+            **_rate_row(point.rate),
+        }
+        for point in search.points
+    ]
+    data = alt.Chart(_inline(rows))
+    tooltip = [
+        alt.Tooltip("size:Q", title="training images", format=","),
+        *_rate_tooltip(),
+        alt.Tooltip("images_seen:Q", title="images seen", format=","),
+        alt.Tooltip("seed:Q", title="training seed"),
+    ]
+    y = _rate_axis("memorization rate")
+    layers: list[alt.Chart] = [
+        _bracket(search, ends),
+        *_target(search.epsilon, ends[1]),
+        data.mark_rule(style="interval", strokeCap="round").encode(
+            x=x, y=alt.Y("low:Q"), y2="high:Q", tooltip=tooltip
+        ),
+        alt.Chart(_inline(_pooled(search.points))).mark_line(style="curve").encode(x=x, y=y),
+        data.mark_circle(style="dot", size=95).encode(x=x, y=y, tooltip=tooltip),
+        *_crossing(search.value),
+    ]
+    return _finish(
+        alt.layer(*layers),
+        "Memorization rate of each training-set size, from 0 to 1, with its interval",
+    )
+
+
+def _pooled(points: tuple[Point, ...]) -> list[Spec]:
+    """Return one rate per size: the copies of all its seeds over the images of all its seeds."""
+    rows = []
+    for size in sorted({point.size for point in points}):
+        rates = [point.rate for point in points if point.size == size]
+        pooled = sum(rate.count for rate in rates) / sum(rate.total for rate in rates)
+        rows.append({"size": size, "rate": pooled})
+    return rows
+
+
+def _bracket(search: Search, ends: list[float]) -> alt.Chart:
+    """Shade where the EMM lies; an open end reaches to the edge of the chart."""
+    low = ends[0] if search.low is None else search.low
+    high = ends[1] if search.high is None else search.high
+    chart = alt.Chart(_inline([{"size": low, "end": high}])).mark_rect(style="bracket")
+    return chart.encode(x=alt.X("size:Q"), x2="end:Q")
+
+
+def _target(epsilon: float, edge: float) -> list[alt.Chart]:
+    """Draw the line that the rate of an optimum-like model does not fall below."""
+    level = 1 - epsilon
+    data = alt.Chart(_inline([{"rate": level, "size": edge, "text": f"1 − ε = {level:g}"}]))
+    return [
+        data.mark_rule(style="target").encode(y="rate:Q"),
+        data.mark_text(style="target-label", align="right", dy=13, dx=-2).encode(
+            x="size:Q", y="rate:Q", text="text:N"
+        ),
+    ]
+
+
+def _crossing(value: float | None) -> list[alt.Chart]:
+    """Mark the crossing itself, where there is one."""
+    if value is None:
+        return []
+    data = alt.Chart(_inline([{"size": value, "rate": 0.04, "text": f"EMM {format_size(value)}"}]))
+    return [
+        data.mark_rule(style="crossing").encode(x="size:Q"),
+        data.mark_text(style="crossing-label", align="left", dx=7).encode(
+            x="size:Q", y="rate:Q", text="text:N"
+        ),
+    ]
+
+
+def snapshots(search: Search) -> Spec:
+    """Return the rate of every snapshot on the selection sample, one line per training run."""
+    rows = [
+        {
+            "size": point.size,
+            "run": f"{point.size} {point.seed}",
+            "images_seen": seen,
+            "chosen": seen == point.images_seen,
+            **_rate_row(rate),
+        }
+        for point in search.points
+        for seen, rate in point.selection
+    ]
+    chosen = alt.selection_point(fields=["size"], bind="legend")
+    x = alt.X(
+        "images_seen:Q", title="training images seen", axis=alt.Axis(format="~s", tickCount=6)
+    )
+    color = alt.Color(
+        "size:O",
+        title="training-set size",
+        scale=alt.Scale(range="ordinal"),
+        legend=alt.Legend(orient="top", symbolType="stroke", columns=6, offset=26),
+    )
+    opacity = alt.condition(chosen, alt.value(1), alt.value(0.15))
+    tooltip = _rate_tooltip(
+        alt.Tooltip("size:O", title="training images"),
+        alt.Tooltip("images_seen:Q", title="images seen", format=","),
+    )
+    base = alt.Chart(_inline(rows)).encode(
+        x=x, y=_rate_axis("rate on the selection sample"), opacity=opacity
+    )
+    marks = base.encode(tooltip=tooltip)
+    layers = [
+        base.mark_line(strokeWidth=2, interpolate="monotone").encode(color=color, detail="run:N"),
+        marks.transform_filter("!datum.chosen").mark_circle(size=26).encode(color=color),
+        marks.transform_filter("datum.chosen")
+        .mark_point(style="chosen", size=110, filled=False)
+        .encode(stroke=alt.Stroke("size:O", scale=alt.Scale(range="ordinal"), legend=None)),
+    ]
+    layers[0] = layers[0].add_params(chosen)
+    return _finish(
+        alt.layer(*layers),
+        "Memorization rate of every snapshot against the training images seen, by size",
+    )
+
+
+def thresholds(audit: Audit) -> Spec:
+    """Return the rate that every ratio threshold would give, with its Wilson band."""
+    grid = np.linspace(0, 1, 201)
+    counts = np.searchsorted(np.sort(audit.ratios), grid, side="left")  # strictly below
+    total = len(audit.ratios)
+    rows = [
+        {
+            "threshold": round(float(c), 3),
+            **_rate_row(wilson(int(count), total, confidence=audit.confidence)),
+        }
+        for c, count in zip(grid, counts, strict=True)
+    ]
+    x = alt.X(
+        "threshold:Q",
+        title="ratio threshold c",
+        scale=alt.Scale(domain=[0, 1]),
+        axis=alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f"),
+    )
+    y = _rate_axis("share of images with nn1 / nn2 below c")
+    data = alt.Chart(_inline(rows))
+    c = audit.ratio_threshold
+    here = [{"threshold": c, **_rate_row(audit.rate), "text": f"c = {format_ratio(c)}"}]
+    mark = alt.Chart(_inline(here))
+    tooltip = _rate_tooltip(alt.Tooltip("threshold:Q", title="threshold c", format=".3f"))
+    layers = [
+        data.mark_area(style="band").encode(x=x, y=alt.Y("low:Q"), y2="high:Q"),
+        mark.mark_rule(style="target").encode(x=x),
+        mark.mark_text(style="target-label", align="left", dx=7, y=10).encode(x=x, text="text:N"),
+        data.mark_line(style="curve").encode(x=x, y=y, tooltip=tooltip),
+        mark.mark_circle(style="dot", size=95).encode(x=x, y=y, tooltip=tooltip),
+        *_control_mark(audit, x, y),
+    ]
+    return _finish(
+        alt.layer(*layers), "Share of generated images that each ratio threshold calls memorized"
+    )
+
+
+def _control_mark(audit: Audit, x: alt.X, y: alt.Y) -> list[alt.Chart]:
+    """Mark the held-out rate at the same threshold, where a control was given."""
+    control = audit.fields.optional_child("control")
+    if control is None:
+        return []
+    row = {"threshold": audit.ratio_threshold, **_rate_row(control.rate("rate"))}
+    data = alt.Chart(_inline([row]))
+    tooltip = _rate_tooltip(alt.Tooltip("threshold:Q", title="held-out at c", format=".3f"))
+    return [
+        data.mark_rule(style="control-interval", strokeCap="round").encode(
+            x=x, y=alt.Y("low:Q"), y2="high:Q"
+        ),
+        data.mark_circle(style="control", size=95).encode(x=x, y=y, tooltip=tooltip),
+    ]

@@ -1,0 +1,133 @@
+"""What the gallery of a page needs: every ratio, and the pictures of a few images as one sprite.
+
+A sprite has one row per card and three tiles in it: generated, nearest, second nearest. All ratios
+travel as little-endian float64, so that the page's recount at any threshold is numpy's.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rote.report.read import Audit, Gallery
+
+# Raw bytes of all tiles of a page. PNG makes them smaller, base64 a third larger.
+PIXEL_BUDGET = 9_000_000
+FEWEST_CARDS = 48
+MOST_CARDS = 200
+# A browser refuses pictures that are much higher than this.
+SPRITE_HEIGHT = 16_000
+MOST_COLUMNS = 64
+
+
+def gallery_data(
+    audits: Sequence[tuple[str, Audit]], *, chosen: int, labels: Sequence[str]
+) -> dict[str, Any]:
+    """Return the plain data of a page's gallery.
+
+    Parameters
+    ----------
+    audits
+        The name and the audit of every set of generated images that can be looked at.
+    chosen
+        Which of them is shown first.
+    labels
+        Names of the classes, may be empty.
+    """
+    confidence = audits[0][1].rate.confidence
+    return {
+        "chosen": chosen,
+        "threshold": audits[0][1].ratio_threshold,
+        "confidence": confidence,
+        # The normal quantile of the Wilson interval, so that the page needs no inverse of erf.
+        "z": NormalDist().inv_cdf(0.5 + confidence / 2),
+        "classes": list(labels),
+        "sets": [_set_data(name, audit, len(audits)) for name, audit in audits],
+    }
+
+
+def _set_data(name: str, audit: Audit, sets: int) -> dict[str, Any]:
+    gallery = audit.gallery
+    vector = gallery.generated.ndim == 2
+    tile_bytes = int(np.prod(gallery.generated.shape[1:]))
+    keep = _spread(len(gallery.generated_index), MOST_CARDS if vector else _cards(tile_bytes, sets))
+    data: dict[str, Any] = {
+        "name": name,
+        "total": len(audit.ratios),
+        "ratios": _base64(audit.ratios.astype("<f8").tobytes()),
+        "index": gallery.generated_index[keep].tolist(),
+        "nearest": gallery.nn1_index[keep].tolist(),
+        "labels": gallery.labels[keep].tolist(),
+    }
+    if vector:
+        return data | {"vectors": _vectors(gallery, keep)}
+    return data | _sprite(gallery, keep, PIXEL_BUDGET // sets)
+
+
+def _cards(tile_bytes: int, sets: int) -> int:
+    """Return how many cards a set may have so that the page stays within its budget."""
+    fit = PIXEL_BUDGET // (sets * 3 * tile_bytes)
+    return max(FEWEST_CARDS, min(MOST_CARDS, fit))
+
+
+def _spread(rows: int, most: int) -> NDArray[np.int64]:
+    """Return at most ``most`` of the rows, evenly spread, both ends included."""
+    return np.unique(np.linspace(0, max(rows - 1, 0), min(rows, most)).round()).astype(np.int64)
+
+
+def _sprite(gallery: Gallery, keep: NDArray[np.int64], budget: int) -> dict[str, Any]:
+    """Return one PNG of all tiles, made smaller by a whole factor where they exceed the budget."""
+    from PIL import Image
+
+    tiles = np.stack([gallery.generated[keep], gallery.nn1[keep], gallery.nn2[keep]], axis=1)
+    cards, _, height, width, channels = tiles.shape
+    factor = 1
+    while (
+        tiles.size > budget * factor * factor or cards * (height // factor) > SPRITE_HEIGHT
+    ) and min(height, width) // (factor + 1) >= 16:
+        factor += 1
+    tiles = _shrink(tiles, factor)
+    height, width = tiles.shape[2:4]
+    sheet = tiles.transpose(0, 2, 1, 3, 4).reshape(cards * height, 3 * width, channels)
+    buffer = io.BytesIO()
+    picture = sheet[:, :, 0] if channels == 1 else sheet
+    if sheet.size:
+        Image.fromarray(np.ascontiguousarray(picture)).save(buffer, "PNG", optimize=True)
+    return {
+        "sprite": "data:image/png;base64," + _base64(buffer.getvalue()),
+        "width": width,
+        "height": height,
+        "factor": factor,
+    }
+
+
+def _shrink(tiles: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
+    """Average blocks of ``factor`` x ``factor`` pixels; a remainder at the edge is cut off."""
+    if factor == 1:
+        return tiles
+    cards, three, height, width, channels = tiles.shape
+    h, w = height // factor, width // factor
+    cut = tiles[:, :, : h * factor, : w * factor]
+    blocks = cut.reshape(cards, three, h, factor, w, factor, channels)
+    return blocks.mean(axis=(3, 5), dtype=np.float32).round().astype(np.uint8)
+
+
+def _vectors(gallery: Gallery, keep: NDArray[np.int64]) -> dict[str, Any]:
+    """Return the first columns of generated, nearest and second nearest, rounded for the eye."""
+    sides = (gallery.generated[keep], gallery.nn1[keep], gallery.nn2[keep])
+    shown = np.stack([side[:, :MOST_COLUMNS] for side in sides], axis=1).astype(np.float64)
+    return {
+        "columns": int(gallery.generated.shape[1]),
+        "values": np.nan_to_num(shown, posinf=0.0, neginf=0.0).round(4).tolist(),
+        "largest": float(np.abs(np.nan_to_num(shown)).max(initial=0.0)) or 1.0,
+    }
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")

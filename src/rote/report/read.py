@@ -1,0 +1,219 @@
+"""Reads the result files of a run directory into frozen records, checking all that a page relies on.
+
+The formats are those of `docs/reference/files.md`.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rote.core.errors import RunError
+from rote.core.runs import read_json
+from rote.core.stats import Rate
+from rote.report.fields import Fields
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The images of `gallery.npz`, at most 200, spread over the order of the ratio."""
+
+    generated_index: NDArray[np.int64]
+    generated: NDArray[Any]  # uint8 (n, H, W, C) or float (n, D); nn1 and nn2 alike
+    nn1: NDArray[Any]
+    nn2: NDArray[Any]
+    nn1_index: NDArray[np.int64]
+    labels: NDArray[np.int64]  # -1: none
+
+
+@dataclass(frozen=True)
+class Audit:
+    """An audit: `audit.json` with its arrays; ``ratios`` has one row per generated image."""
+
+    text: str
+    fields: Fields
+    rate: Rate
+    confidence: float
+    ratio_threshold: float
+    space: str
+    ratios: NDArray[np.float64]
+    gallery: Gallery
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of a search, with the audit of its fresh images."""
+
+    size: int
+    seed: int
+    decision: str
+    images_seen: int
+    rate: Rate
+    selection: tuple[tuple[int, Rate], ...]
+    distinct_references: int
+    audit: Audit
+
+
+@dataclass(frozen=True)
+class Search:
+    """A finished search for the EMM: `emm.json` and the audits of its points."""
+
+    text: str
+    fields: Fields
+    value: float | None
+    low: float | None
+    high: float | None
+    status: str
+    sentence: str
+    epsilon: float
+    ratio_threshold: float
+    space: str
+    points: tuple[Point, ...]
+    optimum: tuple[int, Rate]
+    holdout: tuple[int, Rate] | None
+
+
+def read_manifest(run_dir: Path) -> dict[str, Any]:
+    """Return `manifest.json`, empty where the directory has none."""
+    path = run_dir / "manifest.json"
+    return read_json(path) if path.exists() else {}
+
+
+def read_audit(folder: Path) -> Audit:
+    """Read an audit directory.
+
+    Raises
+    ------
+    RunError
+        If a file is missing or damaged, or if the files contradict each other.
+    """
+    path = folder / "audit.json"
+    fields = Fields(path, read_json(path))
+    fields.one_of("kind", "audit")
+    rate = fields.rate("rate")
+    criterion = fields.child("criterion")
+    threshold = criterion.number("ratio_threshold")
+    ratios = _read_ratios(folder / "neighbors.npz", threshold, rate)
+    return Audit(
+        text=path.read_text(encoding="utf-8"),
+        fields=fields,
+        rate=rate,
+        confidence=rate.confidence,
+        ratio_threshold=threshold,
+        space=criterion.text("space"),
+        ratios=ratios,
+        gallery=_read_gallery(folder / "gallery.npz", total=len(ratios)),
+    )
+
+
+def read_search(run_dir: Path) -> Search:
+    """Read the directory of a finished search.
+
+    Raises
+    ------
+    RunError
+        If a file is missing or damaged, or if the files contradict each other.
+    """
+    path = run_dir / "emm.json"
+    fields = Fields(path, read_json(path))
+    fields.one_of("kind", "emm")
+    emm, criterion, controls = (fields.child(key) for key in ("emm", "criterion", "controls"))
+    points = tuple(_read_point(run_dir, entry) for entry in fields.children("points"))
+    if not points:
+        raise fields.wrong("points", "a list with at least one point")
+    holdout = controls.optional_child("holdout")
+    return Search(
+        text=path.read_text(encoding="utf-8"),
+        fields=fields,
+        value=emm.optional_number("value"),
+        low=emm.optional_number("low"),
+        high=emm.optional_number("high"),
+        status=emm.one_of("status", "bracketed", "above", "below"),
+        sentence=fields.text("sentence"),
+        epsilon=fields.number("epsilon"),
+        ratio_threshold=criterion.number("ratio_threshold"),
+        space=criterion.text("space"),
+        points=points,
+        optimum=_read_control(controls.child("optimum")),
+        holdout=_read_control(holdout) if holdout else None,
+    )
+
+
+def _read_control(fields: Fields) -> tuple[int, Rate]:
+    return fields.count("size"), fields.rate("rate")
+
+
+def _read_point(run_dir: Path, fields: Fields) -> Point:
+    folder = run_dir / fields.text("run")
+    if not folder.resolve().is_relative_to(run_dir.resolve()):
+        raise fields.wrong("run", f"a folder inside {run_dir}")
+    rate = fields.rate("rate")
+    audit = read_audit(folder / "audit")
+    if (audit.rate.count, audit.rate.total) != (rate.count, rate.total):
+        raise RunError(
+            f"{folder / 'audit'} does not belong to {fields.path}: it counts {audit.rate.count} of "
+            f"{audit.rate.total}, not {rate.count} of {rate.total}; run `rote emm` again"
+        )
+    return Point(
+        size=fields.positive("size"),
+        seed=fields.count("seed"),
+        decision=fields.one_of("decision", "at-least", "less", "undecided"),
+        images_seen=fields.count("images_seen"),
+        rate=rate,
+        selection=tuple(
+            (row.count("images_seen"), row.rate("rate")) for row in fields.children("selection")
+        ),
+        distinct_references=fields.child("coverage").count("distinct_references"),
+        audit=audit,
+    )
+
+
+def _read_arrays(path: Path, *names: str) -> list[NDArray[Any]]:
+    """Read the named arrays of an npz file; nothing in it is ever unpickled."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return [arrays[name] for name in names]
+    except FileNotFoundError:
+        raise RunError(f"{path} does not exist; run the command that wrote {path.parent}") from None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        reason = " ".join(str(error).split())
+        raise RunError(f"{path} is damaged ({reason}); delete it and run again") from None
+
+
+def _read_ratios(path: Path, threshold: float, rate: Rate) -> NDArray[np.float64]:
+    """Return nn1 / nn2 of every generated image; 0/0 is 0, for such an image is a copy."""
+    nn1_sq, nn2_sq, memorized = _read_arrays(path, "nn1_sq", "nn2_sq", "memorized")
+    nn1, nn2 = (np.asarray(a, dtype=np.float64) for a in (nn1_sq, nn2_sq))
+    if not nn1.shape == nn2.shape == memorized.shape == (rate.total,):
+        raise RunError(f"{path} is damaged: it does not have {rate.total} rows; run again")
+    if not (np.isfinite(nn1).all() and np.isfinite(nn2).all() and (nn1 >= 0).all()):
+        raise RunError(f"{path} is damaged: a distance is negative or not finite; run again")
+    ratios = np.sqrt(np.divide(nn1, nn2, out=np.zeros_like(nn1), where=nn2 > 0))
+    verdict = memorized.astype(bool)
+    # The stored verdict was decided on exact distances. Where the rounded ratio lands on the wrong
+    # side of the threshold, move it by one step, so that every count on the page agrees with it.
+    differs = (ratios < threshold) != verdict
+    if (np.abs(ratios[differs] - threshold) > 1e-9).any() or verdict.sum() != rate.count:
+        raise RunError(f"{path} does not belong to the audit.json beside it; run again")
+    ratios[differs & verdict] = np.nextafter(threshold, 0.0)
+    ratios[differs & ~verdict] = threshold
+    return ratios
+
+
+def _read_gallery(path: Path, *, total: int) -> Gallery:
+    names = ("generated_index", "generated", "nn1", "nn2", "nn1_index", "labels")
+    index, generated, nn1, nn2, nn1_index, labels = _read_arrays(path, *names)
+    rows = len(index)
+    same = generated.shape == nn1.shape == nn2.shape and len(generated) == rows
+    picture = generated.dtype == np.uint8 and generated.ndim == 4 and generated.shape[3] in (1, 3)
+    vector = generated.dtype.kind == "f" and generated.ndim == 2
+    if not same or not (picture or vector) or nn1_index.shape != (rows,) or labels.shape != (rows,):
+        raise RunError(f"{path} is damaged: its arrays do not fit together; run again")
+    if rows and not (0 <= index.min() and index.max() < total):
+        raise RunError(f"{path} does not belong to the audit.json beside it; run again")
+    return Gallery(index, generated, nn1, nn2, nn1_index, labels)

@@ -1,0 +1,34 @@
+"use strict";
+// Draws the charts with the bundled Vega. `ast` makes Vega interpret its expressions instead of
+// compiling them, so that the page's content security policy need not allow eval.
+const roteCharts = (() => {
+  const data = JSON.parse(document.getElementById("chart-data").textContent);
+  const drawn = new Map();
+  const embed = (node, spec, config) =>
+    window.vegaEmbed(node, spec, {
+      actions: false, ast: true, renderer: "svg", config, defaultStyle: false,
+      tooltip: { theme: "rote", disableDefaultStyle: true },
+    });
+
+  async function draw(dark) {
+    const config = dark ? data.dark : data.light;
+    for (const [name, spec] of Object.entries(data.specs)) {
+      const node = document.getElementById(`chart-${name}`);
+      drawn.get(name)?.finalize();
+      drawn.set(name, await embed(node, spec, config));
+    }
+    document.documentElement.dataset.charts = dark ? "dark" : "light";
+  }
+
+  // A picture for a paper: always the light theme, always the same width.
+  async function svg(name) {
+    const node = document.createElement("div");
+    const spec = { ...data.specs[name], width: 760 };
+    const result = await embed(node, spec, { ...data.light, background: "#ffffff" });
+    const text = await result.view.toSVG();
+    result.finalize();
+    return text;
+  }
+
+  return { draw, svg };
+})();

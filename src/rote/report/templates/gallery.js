@@ -1,0 +1,229 @@
+"use strict";
+// The gallery: cards of generated, nearest and second nearest; a threshold that recounts live over
+// ALL generated images, not only over those that have a card. Texts go in as textContent only.
+const roteGallery = (() => {
+  const data = JSON.parse(document.getElementById("gallery-data").textContent);
+  const get = (id) => document.getElementById(id);
+  const PAGE = 24;
+  const TILE = 96; // CSS pixels a tile may have, at a whole multiple of its own
+  const BINS = 38;
+  const state = { set: data.chosen, threshold: data.threshold, verdict: "all", order: "ratio", pages: 1 };
+  const sheets = new Map();
+
+  const make = (tag, name, text) => {
+    const node = document.createElement(tag);
+    if (name) node.className = name;
+    if (text !== undefined) node.textContent = text;
+    return node;
+  };
+  const svgNode = (tag, attributes) => {
+    const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+    return node;
+  };
+  const integer = (value) => value.toLocaleString("en-US");
+
+  // Little-endian float64, read as such on any machine.
+  function decode(set) {
+    if (set.values_ === undefined) {
+      const bytes = Uint8Array.from(atob(set.ratios), (c) => c.charCodeAt(0));
+      const view = new DataView(bytes.buffer);
+      set.values_ = Float64Array.from({ length: set.total }, (_, n) => view.getFloat64(8 * n, true));
+      set.sorted_ = set.values_.slice().sort();
+    }
+    return set;
+  }
+
+  // How many ratios lie strictly below the threshold.
+  function countBelow(sorted, threshold) {
+    let low = 0, high = sorted.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (sorted[middle] < threshold) low = middle + 1; else high = middle;
+    }
+    return low;
+  }
+
+  function wilson(count, total) {
+    const z = data.z, p = count / total, n = 1 + (z * z) / total;
+    const center = (p + (z * z) / (2 * total)) / n;
+    const half = (z / n) * Math.sqrt((p * (1 - p)) / total + (z / (2 * total)) ** 2);
+    return [count === 0 ? 0 : center - half, count === total ? 1 : center + half];
+  }
+
+  // Three decimals, without rounding a miss to certainty.
+  function rateText(rate) {
+    const text = rate.toFixed(3);
+    const misleading = (text === "0.000" && rate > 0) || (text === "1.000" && rate < 1);
+    return misleading ? String(+rate.toPrecision(4)) : text;
+  }
+
+  const isDefault = () => state.threshold === data.threshold;
+  const label = () =>
+    isDefault() && Math.abs(data.threshold - 1 / 3) < 1e-12 ? "1/3" : String(+state.threshold.toFixed(3));
+
+  function recount(set) {
+    const count = countBelow(set.sorted_, state.threshold);
+    const [low, high] = wilson(count, set.total);
+    const rate = count / set.total;
+    get("threshold-value").textContent = label();
+    get("threshold").setAttribute("aria-valuetext", label());
+    get("threshold-reset").hidden = isDefault();
+    get("recount-rate").textContent = rateText(rate);
+    get("recount-interval").textContent = `[${low.toFixed(3)} to ${high.toFixed(3)}]`;
+    get("recount-count").textContent = `${integer(count)} of ${integer(set.total)} generated`;
+    Object.assign(get("recount").dataset, { count, total: set.total, rate, low, high });
+  }
+
+  // Bars of all ratios above the slider's own scale; what lies below 0.05 is in the first bar.
+  function histogram(set) {
+    const bins = new Array(BINS).fill(0);
+    const start = 0.05, width = (1 - start) / BINS;
+    for (const ratio of set.values_) {
+      bins[Math.min(BINS - 1, Math.max(0, Math.floor((ratio - start) / width)))] += 1;
+    }
+    const top = Math.sqrt(Math.max(...bins, 1)); // square roots keep small bars in sight
+    const step = 950 / BINS;
+    get("histogram").replaceChildren(...bins.map((count, n) => {
+      const height = count ? Math.max(2, (86 * Math.sqrt(count)) / top) : 0;
+      const below = start + (n + 0.5) * width < state.threshold;
+      return svgNode("rect", {
+        x: n * step + 1.5, y: 90 - height, width: step - 3, height, rx: 2,
+        class: below ? "bin-copy" : "bin-new",
+      });
+    }));
+  }
+
+  function visible(set) {
+    const rows = set.index.map((index, row) => ({ row, index, ratio: set.values_[index] }));
+    const kept = rows.filter(({ ratio }) =>
+      state.verdict === "all" || (ratio < state.threshold) === (state.verdict === "memorized"));
+    const sign = state.order === "-ratio" ? -1 : 1;
+    kept.sort((a, b) =>
+      (state.order === "index" ? 0 : sign * (a.ratio - b.ratio)) || a.index - b.index);
+    return kept;
+  }
+
+  // One decoded picture per set, fetched from the page itself.
+  function sheet(set) {
+    if (!sheets.has(set)) {
+      const picture = new Image();
+      picture.src = set.sprite;
+      sheets.set(set, picture.decode().then(() => picture));
+    }
+    return sheets.get(set);
+  }
+
+  function tile(set, row, side) {
+    const canvas = make("canvas");
+    canvas.width = set.width;
+    canvas.height = set.height;
+    const scale = Math.max(1, Math.floor(TILE / set.width));
+    canvas.style.width = `${set.width * scale}px`;
+    if (scale > 1 || set.width <= TILE) canvas.classList.add("crisp");
+    sheet(set).then((picture) => canvas.getContext("2d").drawImage(
+      picture, side * set.width, row * set.height, set.width, set.height,
+      0, 0, set.width, set.height));
+    return canvas;
+  }
+
+  // A vector as bars around zero, all three of a card on one scale.
+  function bars(set, row, side) {
+    const values = set.vectors.values[row][side];
+    const { largest } = set.vectors;
+    const svg = svgNode("svg", { viewBox: `0 0 ${values.length * 10} 60`, preserveAspectRatio: "none", class: "bars" });
+    svg.append(svgNode("path", { d: `M0 30H${values.length * 10}`, class: "zero" }));
+    values.forEach((value, n) => {
+      const height = (28 * Math.abs(value)) / largest;
+      svg.append(svgNode("rect", { x: n * 10 + 1, y: value < 0 ? 30 : 30 - height, width: 8, height }));
+    });
+    return svg;
+  }
+
+  function card(set, { row, index, ratio }) {
+    const memorized = ratio < state.threshold;
+    const item = make("li", `tile-card ${memorized ? "is-copy" : "is-new"}`);
+    Object.assign(item.dataset, { index, ratio });
+    const tiles = make("div", set.vectors ? "tiles rows" : "tiles");
+    tiles.setAttribute("role", "img");
+    tiles.setAttribute("aria-label",
+      `Generated number ${index}, its nearest training sample ${set.nearest[row]}, and the second nearest`);
+    ["generated", "nearest", "second"].forEach((caption, side) => {
+      const figure = make("div", `tile ${side === 0 ? "own" : ""}`);
+      figure.append(set.vectors ? bars(set, row, side) : tile(set, row, side), make("span", "caption", caption));
+      tiles.append(figure);
+    });
+    const facts = make("p", "tile-facts");
+    facts.append(
+      make("span", `chip ${memorized ? "copy" : "new"}`, memorized ? "memorized" : "novel"),
+      make("span", "num strong", ratio.toFixed(3)),
+    );
+    const where = make("span", "soft num", `training #${integer(set.nearest[row])}`);
+    facts.append(where);
+    const asked = set.labels[row];
+    if (asked >= 0) {
+      const name = make("bdi", "soft asked", data.classes[asked] ?? String(asked));
+      name.title = "the label that was asked for";
+      facts.append(name);
+    }
+    item.append(tiles, facts);
+    return item;
+  }
+
+  function note(set, shown) {
+    const parts = [`${integer(shown)} of ${integer(set.index.length)} cards match`];
+    if (set.index.length < set.total) parts.push(`cards are an even spread over all ${integer(set.total)} ratios; the recount uses every one`);
+    if (set.factor > 1) parts.push(`pictures are shown ${set.factor} times smaller than measured`);
+    if (set.vectors && set.vectors.columns > set.vectors.values[0]?.[0].length) parts.push(`the first ${set.vectors.values[0][0].length} of ${set.vectors.columns} columns are drawn`);
+    get("gallery-note").textContent = `${parts.join("; ")}.`;
+  }
+
+  function draw() {
+    const set = decode(data.sets[state.set]);
+    recount(set);
+    histogram(set);
+    const rows = visible(set);
+    const shown = rows.slice(0, state.pages * PAGE);
+    note(set, rows.length);
+    get("cards").replaceChildren(...shown.map((row) => card(set, row)));
+    const left = rows.length - shown.length;
+    get("more").hidden = left === 0;
+    get("more").textContent = `Show more (${integer(left)} left)`;
+  }
+
+  function choose(number) {
+    state.set = number;
+    state.pages = 1;
+    document.querySelectorAll("#gallery-sets input")[number].checked = true;
+    draw();
+  }
+
+  function setThreshold(value) {
+    state.threshold = value;
+    draw();
+  }
+
+  data.sets.forEach((set, n) => {
+    const option = make("label");
+    const input = make("input");
+    Object.assign(input, { type: "radio", name: "set", value: String(n), checked: n === state.set });
+    input.addEventListener("change", () => choose(n));
+    option.append(input, make("span", "num", set.name));
+    get("gallery-sets").append(option);
+  });
+  const slider = get("threshold");
+  slider.value = String(data.threshold);
+  slider.addEventListener("input", () => setThreshold(Number(slider.value)));
+  get("threshold-reset").addEventListener("click", () => {
+    slider.value = String(data.threshold);
+    setThreshold(data.threshold);
+    slider.focus();
+  });
+  for (const input of document.querySelectorAll("#verdicts input")) {
+    input.addEventListener("change", () => { state.verdict = input.value; state.pages = 1; draw(); });
+  }
+  get("order").addEventListener("change", () => { state.order = get("order").value; state.pages = 1; draw(); });
+  get("more").addEventListener("click", () => { state.pages += 2; draw(); });
+
+  return { draw, choose };
+})();

@@ -1,0 +1,114 @@
+"""Numbers and untrusted text, put so that people can read them and nothing can go wrong."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from typing import Any
+
+from rote.core.stats import Rate
+
+# Written out instead of shown: controls, direction overrides, lone surrogates, line separators.
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def plain(text: object) -> str:
+    r"""Return untrusted text with every invisible character written out.
+
+    >>> print(plain("a\u202eb"))
+    a\u202eb
+    """
+    return "".join(
+        f"\\u{ord(c):04x}" if unicodedata.category(c) in _HIDDEN else c for c in str(text)
+    )
+
+
+def format_size(size: float) -> str:
+    """Return a training-set size for people: whole, or with one digit below ten.
+
+    >>> format_size(1063.4), format_size(7.25), format_size(8.0)
+    ('1,063', '7.2', '8')
+    """
+    return f"{size:,.0f}" if size >= 10 or size == int(size) else f"{size:.1f}"
+
+
+def format_ratio(ratio: float) -> str:
+    """Return a ratio threshold for people.
+
+    >>> format_ratio(1 / 3), format_ratio(0.25)
+    ('1/3', '0.25')
+    """
+    return "1/3" if abs(ratio - 1 / 3) < 1e-12 else f"{ratio:.3g}"
+
+
+def format_rate(rate: Rate) -> str:
+    """Return the value of a rate with three decimals, without rounding a miss to certainty.
+
+    >>> format_rate(Rate(0.91, 0.89, 0.93, 910, 1000, 0.95))
+    '0.910'
+    >>> format_rate(Rate(0.9999, 0.999, 1.0, 9999, 10000, 0.95))
+    '0.9999'
+    """
+    text = f"{rate.value:.3f}"
+    exact = rate.count in (0, rate.total)
+    return f"{rate.value:.4g}" if not exact and text in ("0.000", "1.000") else text
+
+
+def format_interval(rate: Rate) -> str:
+    """Return the interval of a rate.
+
+    >>> format_interval(Rate(0.91, 0.8906, 0.9262, 910, 1000, 0.95))
+    '0.891 to 0.926'
+    """
+    return f"{rate.low:.3f} to {rate.high:.3f}"
+
+
+def format_seconds(seconds: float) -> str:
+    """Return a duration for people.
+
+    >>> format_seconds(42.3), format_seconds(312.4), format_seconds(7300)
+    ('42 s', '5 min 12 s', '2 h 2 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600:,} h {whole % 3600 // 60} min"
+
+
+def flatten(values: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Return nested configuration values as rows of dotted key and text.
+
+    >>> flatten({"a": {"b": 1}, "c": [1, 2], "d": None})
+    [('a.b', '1'), ('c', '1, 2'), ('d', 'none')]
+    """
+    rows: list[tuple[str, str]] = []
+    for key, value in values.items():
+        if isinstance(value, dict):
+            rows += flatten(value, f"{prefix}{key}.")
+        else:
+            rows.append((f"{prefix}{key}", _value_text(value)))
+    return rows
+
+
+def _value_text(value: object) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(_value_text(item) for item in value)
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def embed_json(value: object) -> str:
+    r"""Return JSON that is safe inside a script element, whatever texts it holds.
+
+    >>> print(embed_json("</script>\u2028"))
+    "\u003c/script\u003e\u2028"
+    """
+    text = json.dumps(value, allow_nan=False, ensure_ascii=True, separators=(",", ":"))
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
