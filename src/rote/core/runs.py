@@ -13,14 +13,18 @@ import fcntl
 import json
 import os
 import platform
+import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rote.core.errors import RunError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 FORMAT_VERSION = 1
 
@@ -81,6 +85,17 @@ def to_json_text(value: Any) -> str:
 def write_json(path: Path, value: dict[str, Any]) -> None:
     """Write a JSON file atomically, with ``format_version`` as its first key."""
     write_text(path, to_json_text({"format_version": FORMAT_VERSION, **value}))
+
+
+def write_npz(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Write arrays to a compressed npz file atomically; the same arrays give the same bytes."""
+    import numpy as np
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as handle:  # by handle: by name, numpy would append ".npz"
+            np.savez_compressed(handle, allow_pickle=False, **arrays)
+
+    write_atomic(path, write)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -249,4 +264,17 @@ def versions() -> dict[str, str]:
     for name in ("rote", "torch", "numpy", "scipy", "pillow", "scikit-learn"):
         with contextlib.suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
+    found.update(_commit())
     return found
+
+
+def _commit() -> dict[str, str]:
+    """Return rote's own commit where it runs from a git checkout, else nothing."""
+    top = Path(__file__).resolve().parents[3]
+    if not (top / ".git").exists():
+        return {}
+    command = ["git", "-C", str(top), "describe", "--always", "--dirty", "--abbrev=12"]
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+        return {"commit": done.stdout.strip()}
+    return {}

@@ -6,9 +6,7 @@ loss        = E_sigma,y,n [ weight(sigma) |D(y + n, sigma) - y|^2 ],  n ~ N(0, s
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -220,15 +218,3 @@ def denoising_loss(
     lift = (-1, *[1] * (clean.ndim - 1))
     denoised = denoiser(clean + sigma.view(lift) * noise, sigma, labels)
     return denoiser.precondition.weight(sigma).view(lift) * (denoised - clean) ** 2
-
-
-@contextlib.contextmanager
-def strict_fp32() -> Iterator[None]:
-    """Switch TF32 off for the block, whatever the caller's global setting, and put it back."""
-    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = matmul.allow_tf32, cudnn.allow_tf32
-    matmul.allow_tf32 = cudnn.allow_tf32 = False
-    try:
-        yield
-    finally:
-        matmul.allow_tf32, cudnn.allow_tf32 = before

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from rote.core.errors import ConfigError, Interrupted
+from rote.core.precision import strict_fp32
 from rote.core.seeds import Purpose, child_seed
 from rote.diffusion.config import SampleConfig
-from rote.diffusion.preconditioning import strict_fp32
 
 
 class DenoiserLike(Protocol):

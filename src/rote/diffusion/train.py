@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from rote.core.errors import DataError, Interrupted
+from rote.core.precision import strict_fp32
 from rote.core.runs import Metrics, Run
 from rote.core.seeds import child_seed
 from rote.data.convert import Scaling, to_model
@@ -32,12 +33,7 @@ from rote.diffusion.checkpoint import (
 )
 from rote.diffusion.config import ModelConfig, TrainConfig
 from rote.diffusion.ema import Ema, ema_decay
-from rote.diffusion.preconditioning import (
-    Denoiser,
-    build_denoiser,
-    denoising_loss,
-    strict_fp32,
-)
+from rote.diffusion.preconditioning import Denoiser, build_denoiser, denoising_loss
 
 SAVE_SECONDS = 60.0
 GRADIENT_LIMIT = 1e5

@@ -1,0 +1,55 @@
+"""Criteria: rules that turn distances into a verdict per generated item."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rote.core.errors import ConfigError
+
+MAX_DENOMINATOR = 1000
+
+
+@dataclass(frozen=True)
+class RatioCriterion:
+    """Memorized when |x - NN1| < c |x - NN2|, strictly, and also when both are 0.
+
+    The threshold c is taken as the nearest fraction with a denominator of at most 1000, so that on
+    integer distances the test is exact: with c = 1/3 it is 9 |x - NN1|^2 < |x - NN2|^2.
+
+    Source: Yoon et al. (2023); Gu et al. (2025), section 2.
+    """
+
+    ratio_threshold: float = 1 / 3
+
+    def __post_init__(self) -> None:
+        if not 0 < self.ratio_threshold <= 1:
+            raise ConfigError(
+                f"--ratio-threshold is {self.ratio_threshold}; it must lie in (0, 1], such as 0.3333"
+            )
+
+    def memorized(
+        self, nn1_sq: npt.NDArray[Any], nn2_sq: npt.NDArray[Any]
+    ) -> npt.NDArray[np.bool_]:
+        """Return the verdict (N,) from squared distances (N,) to the two nearest groups.
+
+        >>> RatioCriterion().memorized(np.array([1, 1, 0]), np.array([9, 10, 0])).tolist()
+        [False, True, True]
+        """
+        c = Fraction(self.ratio_threshold).limit_denominator(MAX_DENOMINATOR)
+        near, far = c.denominator**2 * nn1_sq, c.numerator**2 * nn2_sq
+        return (near < far) | ((nn1_sq == 0) & (nn2_sq == 0))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the criterion as plain types."""
+        return {"name": "ratio", "ratio_threshold": self.ratio_threshold, "space": "pixel"}
+
+
+def distance_ratio(nn1_sq: npt.NDArray[Any], nn2_sq: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Return |x - NN1| / |x - NN2| (N,), in [0, 1]; 0/0 counts as 0."""
+    near, far = nn1_sq.astype(np.float64), nn2_sq.astype(np.float64)
+    return np.sqrt(np.divide(near, far, out=np.zeros_like(near), where=far > 0))
