@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from rote.core.errors import DataError
 from rote.core.seeds import child_seed
+from rote.data.messages import shown
 
 if TYPE_CHECKING:
     import torch
@@ -49,22 +50,31 @@ class ImageDataset:
     unreadable: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
+        where = shown(self.source)
         if self.images.dtype == np.uint8 and self.images.ndim == 4:
             if self.images.shape[3] not in (1, 3):
                 raise DataError(
-                    f"{self.source}: images have {self.images.shape[3]} channels; 1 (grey) or 3 "
+                    f"{where}: images have {self.images.shape[3]} channels; 1 (grey) or 3 "
                     "(RGB) are expected, in the order (N, height, width, channels)"
                 )
         elif not (self.images.dtype == np.float32 and self.images.ndim == 2):
             raise DataError(
-                f"{self.source}: an array of {self.images.dtype} with shape {self.images.shape} is "
+                f"{where}: an array of {self.images.dtype} with shape {self.images.shape} is "
                 "neither images (uint8, (N, height, width, channels)) nor vectors (float32, (N, D))"
             )
         if self.labels is not None and self.labels.shape != (len(self.images),):
             raise DataError(
-                f"{self.source}: {len(self.images)} items but labels of shape {self.labels.shape}; "
+                f"{where}: {len(self.images)} items but labels of shape {self.labels.shape}; "
                 "one label per item is expected"
             )
+        if self.labels is not None and len(self):
+            low, high = int(self.labels.min()), int(self.labels.max())
+            if self.labels.dtype != np.int64 or low < 0 or high >= len(self.classes):
+                raise DataError(
+                    f"{where}: labels are {self.labels.dtype} from {low} to {high} and there "
+                    f"are {len(self.classes)} class names; int64 labels from 0 to one less than "
+                    "the number of classes are expected"
+                )
         if not self.names:
             object.__setattr__(self, "names", tuple(f"#{i}" for i in range(len(self.images))))
         assert len(self.names) == len(self.images)
@@ -136,10 +146,10 @@ class ImageDataset:
         self, size: int, *, seed: int | None, stratify: bool = False
     ) -> npt.NDArray[np.int64]:
         """Return the positions that `subset` takes; errors as there."""
-        count = len(self)
+        where, count = shown(self.source), len(self)
         if not 1 <= size <= count:
             raise DataError(
-                f"a subset of {size} items was asked of {self.source}, which has {count}; "
+                f"a subset of {size} items was asked of {where}, which has {count}; "
                 f"choose a size from 1 to {count}"
             )
         if seed is None:
@@ -150,21 +160,27 @@ class ImageDataset:
             return order[:size]
         if self.labels is None:
             raise DataError(
-                f"{self.source} has no labels, so its subsets cannot be class-balanced; drop "
+                f"{where} has no labels, so its subsets cannot be class-balanced; drop "
                 "--stratify or give a source with classes"
             )
         classes = len(self.classes)
         if size % classes:
             raise DataError(
                 f"a class-balanced subset of {size} items cannot be made of {classes} classes; "
-                f"choose a multiple of {classes}, such as {max(1, round(size / classes)) * classes}"
+                f"choose a multiple of {classes}, such as {max(1, size // classes) * classes}"
             )
         per_class = size // classes
         counts = np.bincount(self.labels, minlength=classes)
         smallest = int(counts.argmin())
+        name = shown(self.classes[smallest])
+        if counts[smallest] == 0:
+            raise DataError(
+                f"class '{name}' of {where} has no items, so no subset can "
+                "be class-balanced; drop --stratify or give items of every class"
+            )
         if counts[smallest] < per_class:
             raise DataError(
-                f"class '{self.classes[smallest]}' of {self.source} has {counts[smallest]} items, "
+                f"class '{name}' of {where} has {counts[smallest]} items, "
                 f"fewer than the {per_class} that a balanced subset of {size} needs; choose at "
                 f"most {int(counts[smallest]) * classes}"
             )

@@ -1,0 +1,223 @@
+"""Arrays to items at rest: .npz and .npy files, and arrays given directly.
+
+A wrong value range is the error that nobody notices: images in [0, 1] compared with images in
+[0, 255] give 0 % copies and no message. So nothing is rescaled by guess. Numbers that already are
+whole and lie in 0..255 are converted exactly; everything else is refused with its measured range.
+"""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rote.core.errors import DataError
+from rote.data.dataset import ImageDataset
+from rote.data.labels import NO_LABELS, labels_of_array
+from rote.data.messages import first_few, shown
+
+# In this order; the first key that is present is taken, with the labels beside it if there are any.
+_KEYS = (
+    ("images", "labels"),
+    ("x_train", "y_train"),
+    ("x_test", "y_test"),
+    ("data", "labels"),
+    ("arr_0", "labels"),
+)
+# What numpy and zipfile raise on broken, encrypted or pickled content.
+_READ_ERRORS = (
+    *(OSError, ValueError, EOFError, KeyError, TypeError, RuntimeError, ArithmeticError),
+    *(struct.error, zipfile.BadZipFile, zlib.error),
+)
+_CHUNK = 1024  # images looked at together: keeps the temporaries of a range check small
+
+
+def load_array_file(path: Path) -> ImageDataset:
+    """Read a .npy or .npz file; never a pickle.
+
+    Raises
+    ------
+    DataError
+        If the file is broken, holds Python objects or no known key, or its array is refused by
+        `dataset_of_array`.
+    """
+    where = shown(path)
+    try:
+        with path.open("rb") as handle:
+            loaded = np.load(handle, allow_pickle=False)
+            arrays = {"array": loaded} if isinstance(loaded, np.ndarray) else _known(loaded, where)
+    except MemoryError:
+        raise DataError(f"{where} is larger than the memory; give --data fewer items") from None
+    except _READ_ERRORS as error:
+        raise DataError(
+            f"{where} cannot be read as a NumPy file ({shown(error)}); write it again with "
+            "numpy.savez, without Python objects"
+        ) from None
+    items = next(iter(arrays.values()))
+    return dataset_of_array(
+        items, labels=arrays.get("labels"), classes=arrays.get("classes"), where=where
+    )
+
+
+def _known(loaded: Any, where: str) -> dict[str, npt.NDArray[Any]]:
+    """Read the arrays that are meant of an open npz file: the items first, "labels", "classes"."""
+    found = [pair for pair in _KEYS if pair[0] in loaded.files]
+    if not found:
+        keys = first_few(list(loaded.files)) or "none"
+        raise DataError(
+            f"{where} holds the arrays {keys}; one named 'images' is expected (with 'labels' and "
+            "'classes' if there are any), or 'x_train', 'x_test', 'data' or 'arr_0'"
+        )
+    items, labels = found[0]
+    arrays = {"items": loaded[items]}
+    if labels in loaded.files:
+        arrays["labels"] = loaded[labels]
+    if labels == "labels" and "classes" in loaded.files:
+        arrays["classes"] = loaded["classes"]
+    return arrays
+
+
+def dataset_of_array(
+    array: npt.NDArray[Any],
+    *,
+    labels: npt.NDArray[Any] | None = None,
+    classes: npt.NDArray[Any] | None = None,
+    where: str,
+) -> ImageDataset:
+    """Convert an array to a data set.
+
+    Parameters
+    ----------
+    array
+        Images: (N, H, W, C), (N, C, H, W) or grey (N, H, W), C = 1 or 3, whole numbers in 0..255 of
+        any type. Vectors: finite floating-point (N, D).
+    labels, classes
+        As `rote.data.labels.labels_of_array` takes them.
+    where
+        The source, for messages.
+
+    Raises
+    ------
+    DataError
+        If shape, type or range is none of these.
+
+    >>> dataset_of_array(np.full((2, 3, 8, 8), 200, dtype=np.uint8), where="example").shape
+    (3, 8, 8)
+    """
+    if array.ndim and len(array) == 0:
+        raise DataError(f"{where}: an array of shape {array.shape} has no items; give some")
+    items = _vectors(array, where=where) if array.ndim == 2 else _images(array, where=where)
+    found = NO_LABELS
+    if labels is not None:
+        found = labels_of_array(labels, classes, count=len(items), where=where)
+    return ImageDataset(images=items, labels=found[0], classes=found[1], source=where)
+
+
+def _vectors(array: npt.NDArray[Any], *, where: str) -> npt.NDArray[np.float32]:
+    if array.dtype.kind != "f" or array.shape[1] == 0:
+        raise DataError(
+            f"{where}: a 2-D array of {array.dtype} with shape {array.shape} is neither vectors "
+            "(floating-point (N, D)) nor images (uint8 (N, height, width, channels)); convert it "
+            "with .astype('float32'), or reshape it to images"
+        )
+    with np.errstate(over="ignore"):  # beyond float32 becomes infinite, and is refused as such
+        vectors = np.array(array, dtype=np.float32, order="C")
+    broken = int((~np.isfinite(vectors)).any(axis=1).sum())
+    if broken:
+        raise DataError(
+            f"{where}: {broken:,} of {len(vectors):,} vectors hold NaN, infinity or numbers beyond "
+            "float32; remove or repair those rows"
+        )
+    return vectors
+
+
+def _images(array: npt.NDArray[Any], *, where: str) -> npt.NDArray[np.uint8]:
+    images = _channels_last(array, where=where)
+    if images.dtype.kind not in "uif":
+        hint = "; convert it with x.astype('uint8') * 255" if images.dtype.kind == "b" else ""
+        raise DataError(
+            f"{where}: images of type {images.dtype} have no pixel values; uint8 from 0 to 255 is "
+            f"expected{hint}"
+        )
+    if images.dtype != np.uint8:
+        _check_range(images, where=where)
+    # A copy, also of uint8: the digest must not change when the caller's array does.
+    return np.array(images, dtype=np.uint8, order="C")
+
+
+def _channels_last(array: npt.NDArray[Any], *, where: str) -> npt.NDArray[Any]:
+    shape = array.shape
+    if 0 not in shape:
+        if array.ndim == 3 and shape[2] not in (1, 3, 4):
+            return array[:, :, :, None]
+        if array.ndim == 4 and shape[3] in (1, 3):
+            return array
+        if array.ndim == 4 and shape[3] != 4 and shape[1] in (1, 3):
+            return array.transpose(0, 2, 3, 1)
+    hint = "give it that shape"
+    if array.ndim == 3 and shape[2] in (1, 3, 4):
+        hint = "for one image add an axis with x[None], for narrow grey images with x[..., None]"
+    elif array.ndim == 4 and shape[3] == 4:
+        hint = "drop the alpha channel with x[..., :3], or move channels to the last axis"
+    raise DataError(
+        f"{where}: an array of shape {shape} is not understood; expected are images (N, height, "
+        f"width, channels) with 1 or 3 channels, or grey (N, height, width), or vectors (N, D); "
+        f"{hint}"
+    )
+
+
+def _chunks(array: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
+    for start in range(0, len(array), _CHUNK):
+        yield array[start : start + _CHUNK]
+
+
+def _check_range(images: npt.NDArray[Any], *, where: str) -> None:
+    """Refuse values that are not whole numbers in 0..255 with at least one above 1."""
+    floating = images.dtype.kind == "f"
+    if floating:
+        broken = sum(
+            int((~np.isfinite(chunk)).any(axis=(1, 2, 3)).sum()) for chunk in _chunks(images)
+        )
+        if broken:
+            raise DataError(
+                f"{where}: {broken:,} of {len(images):,} images hold NaN or infinity; uint8 from 0 "
+                "to 255 is expected: remove or repair them"
+            )
+    low, high = images.min(), images.max()
+    whole = not floating or all(bool((chunk == np.rint(chunk)).all()) for chunk in _chunks(images))
+    if whole and low >= 0 and 1 < high <= 255:
+        return
+    raise DataError(
+        f"{where}: {images.dtype} images with values from {low:.6g} to {high:.6g}"
+        f"{'' if whole else ', not all whole'}; whole numbers from 0 to 255 are expected, because "
+        "with a wrong range no copy would ever be found: " + _range_advice(float(low), float(high))
+    )
+
+
+def _range_advice(low: float, high: float) -> str:
+    if low >= 0 and high <= 1:
+        return "convert with (x * 255).round().astype('uint8')"
+    if low >= -1 and high <= 1:
+        return "convert with ((x + 1) * 127.5).round().astype('uint8') if -1 is black"
+    if low >= 0 and high <= 255:
+        return "convert with x.round().astype('uint8')"
+    return "scale them to 0..255 and convert with .round().astype('uint8')"
+
+
+def check_brightness(images: npt.NDArray[Any], *, where: str) -> None:
+    """Refuse several images whose largest value is 0 or 1: a [0, 1] array cast to uint8.
+
+    One image may be black; a whole set of such images is a mistake.
+    """
+    if len(images) > 1 and int(images.max()) <= 1:
+        raise DataError(
+            f"{where}: the largest pixel value of all {len(images):,} images is "
+            f"{int(images.max())}; values from 0 to 255 are expected (were images in [0, 1] cast "
+            "to uint8? convert with (x * 255).round().astype('uint8') instead)"
+        )

@@ -1,0 +1,191 @@
+"""`load_images`: every source of images or vectors, by one name or path.
+
+A source is a named set, a folder, a zip archive, an .npz or .npy file, one image file, or an array.
+What each of them may hold is told in `docs/how-to/data.md`.
+"""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from rote.core.errors import DataError, did_you_mean
+from rote.data import cifar10, embedded
+from rote.data.arrays import check_brightness, dataset_of_array, load_array_file
+from rote.data.collect import decode_all
+from rote.data.dataset import ImageDataset
+from rote.data.download import Progress, cache_folder
+from rote.data.files import EXTENSIONS, Listing, list_folder, open_zip, single_file
+from rote.data.labels import labels_of_files
+from rote.data.messages import shown, storable
+from rote.data.resample import fit_images
+
+__all__ = ["cache_folder", "load_images", "named_sources"]
+
+
+def named_sources() -> dict[str, str]:
+    """Return the named sources with a one-line description of each.
+
+    >>> sorted(named_sources())
+    ['breast_cancer', 'cifar10', 'cifar10-test', 'digits', 'iris', 'wine']
+    """
+    return {**embedded.DESCRIPTIONS, **cifar10.DESCRIPTIONS}
+
+
+def load_images(
+    source: str | Path | npt.NDArray[Any],
+    *,
+    resolution: int | None = None,
+    channels: int | None = None,
+    skip_unreadable: bool = False,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+) -> ImageDataset:
+    """Load all images or vectors of a source into memory.
+
+    Parameters
+    ----------
+    source
+        A named source (see `named_sources`; write ``./digits`` for a folder of that name), a
+        folder, a .zip, .npz or .npy file, an image file, or an array as
+        `rote.data.arrays.dataset_of_array` takes it.
+    resolution
+        Crop the centered square and scale it to this many pixels a side (Lanczos); needed where
+        sizes are mixed.
+    channels
+        1 (grey) or 3 (RGB): convert all images; needed where grey and RGB are mixed.
+    skip_unreadable
+        Leave out files that cannot be read; their names are in ``.unreadable``.
+    cache
+        Folder of downloads; `cache_folder` by default.
+    progress
+        Called during a download with (bytes so far, bytes in all).
+
+    Returns
+    -------
+    ImageDataset
+        uint8 (N, H, W, C) images or float32 (N, D) vectors, N >= 1.
+
+    Raises
+    ------
+    DataError
+        If there is no such source, or it cannot be used as it is; the message says what to do.
+    DownloadError
+        If a named source has to be fetched and cannot be.
+
+    >>> load_images("digits").shape
+    (1, 8, 8)
+    >>> load_images("digits", resolution=4, channels=3).shape
+    (3, 4, 4)
+    """
+    if resolution is not None and not (type(resolution) is int and resolution >= 1):
+        raise DataError(f"--resolution is {resolution!r}; give a whole number of pixels from 1")
+    if channels not in (None, 1, 3):
+        raise DataError(f"--channels is {channels!r}; give 1 (grey) or 3 (RGB)")
+    if isinstance(source, np.ndarray):
+        dataset = dataset_of_array(source, where="array")
+    elif isinstance(source, str) and source in embedded.DESCRIPTIONS:
+        dataset = embedded.load_embedded(source)
+    elif isinstance(source, str) and source in cifar10.DESCRIPTIONS:
+        part: Literal["train", "test"] = "train" if source == "cifar10" else "test"
+        dataset = cifar10.load_cifar10(part, cache=cache or cache_folder(), progress=progress)
+    else:
+        path = _existing(source)
+        dataset = _load_path(path, resolution, channels, skip_unreadable=skip_unreadable)
+    return _fit(dataset, resolution, channels)
+
+
+def _existing(source: str | Path) -> Path:
+    text = str(source)
+    path = Path(source).expanduser()
+    try:
+        found = path.stat() if text else None
+    except (FileNotFoundError, NotADirectoryError):
+        found = None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(
+            f"'{shown(text)}' cannot be opened ({reason}); give --data another path"
+        ) from None
+    if found is None:
+        if isinstance(source, str) and "/" not in text and "." not in text:
+            hint = did_you_mean(text, named_sources())
+            raise DataError(
+                f"--data '{shown(text)}' is neither a named source{hint} nor a path that exists"
+            )
+        raise DataError(
+            f"'{shown(text)}' does not exist; give --data a folder, a .zip, .npz or .npy file, an "
+            "image, or a named source"
+        )
+    if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+        raise DataError(f"'{shown(text)}' is neither a folder nor a file; give --data one of them")
+    return path
+
+
+def _load_path(
+    path: Path, resolution: int | None, channels: int | None, *, skip_unreadable: bool
+) -> ImageDataset:
+    def load(listing: Listing) -> ImageDataset:
+        return _load_files(path, listing, resolution, channels, skip_unreadable=skip_unreadable)
+
+    suffix = path.suffix.lower()
+    if path.is_dir():
+        return load(list_folder(path))
+    if suffix == ".zip":
+        with open_zip(path) as listing:
+            return load(listing)
+    if suffix in (".npz", ".npy"):
+        return load_array_file(path)
+    if suffix in EXTENSIONS:
+        return load(single_file(path))
+    raise DataError(
+        f"{shown(path)} is a file of unknown type '{shown(suffix)}'; give --data a folder, a .zip, "
+        f".npz or .npy file, or an image ({', '.join(EXTENSIONS)})"
+    )
+
+
+def _load_files(
+    path: Path,
+    listing: Listing,
+    resolution: int | None,
+    channels: int | None,
+    *,
+    skip_unreadable: bool,
+) -> ImageDataset:
+    names = [entry.name for entry in listing.entries]
+    where = shown(path)
+    labels, classes = labels_of_files(names, listing.sidecar, where=where)
+    decoded = decode_all(
+        listing.entries,
+        where=where,
+        resolution=resolution,
+        channels=channels,
+        skip_unreadable=skip_unreadable,
+    )
+    return ImageDataset(
+        images=decoded.images,
+        labels=None if labels is None else labels[decoded.kept],
+        classes=classes,
+        names=tuple(storable(names[i]) for i in decoded.kept),
+        source=storable(str(path)),
+        unreadable=tuple(storable(name) for name in decoded.unreadable),
+    )
+
+
+def _fit(dataset: ImageDataset, resolution: int | None, channels: int | None) -> ImageDataset:
+    if dataset.kind == "image":
+        check_brightness(dataset.images, where=shown(dataset.source))
+        fitted = fit_images(dataset.images, resolution=resolution, channels=channels)
+        return replace(dataset, images=fitted)
+    option = "--resolution" if resolution is not None else "--channels"
+    if resolution is not None or channels is not None:
+        raise DataError(
+            f"{option} is for images, and {shown(dataset.source)} holds vectors of "
+            f"{dataset.shape[0]} numbers; leave it out"
+        )
+    return dataset
