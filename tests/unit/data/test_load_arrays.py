@@ -235,5 +235,8 @@ def test_broken_files(tmp_path, content, name):
 def test_a_cut_file(tmp_path):
     path = tmp_path / "a.npy"
     np.save(path, RGB)
-    path.write_bytes(path.read_bytes()[:-7])
+    content = path.read_bytes()
+    path.write_bytes(content[:-7])
+    assert "cannot be read as a NumPy file" in error_of(path)
+    path.write_bytes(content.replace(b"'descr'", b"'descr-"))  # an unclosed string in the header
     assert "cannot be read as a NumPy file" in error_of(path)
