@@ -15,7 +15,7 @@ import numpy as np
 
 from rote.core.stats import Rate, wilson
 from rote.report.read import Audit, Point, Search
-from rote.report.words import format_ratio, format_size
+from rote.report.words import format_interval, format_rate, format_ratio, format_size
 
 HEIGHT = 340
 Spec = dict[str, Any]
@@ -29,7 +29,8 @@ def javascript() -> str:
     wanted = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
     known = vl_convert.get_vegalite_versions()
     bundle: str = vl_convert.javascript_bundle(
-        vl_version=wanted if wanted in known else None  # None: the newest it has
+        "window.vegaEmbed = vegaEmbed;",
+        vl_version=wanted if wanted in known else None,  # None: the newest it has
     )
     return bundle
 
@@ -70,26 +71,24 @@ def theme(*, dark: bool) -> Spec:
             "symbolStrokeWidth": 3,
         },
         "range": {
-            # Ordered sizes: one ramp in lightness (ends of viridis cut off for contrast).
-            "ordinal": ["#fde08a", "#5fd0a0", "#4fa3d8", "#8f8cf0"]
-            if dark
-            else ["#b58a00", "#2a8f6d", "#2b6ca3", "#46327e"],
+            # Ordered sizes: plasma, without the end that the background swallows.
+            "ordinal": {"scheme": "plasma", "extent": [0.32, 0.95] if dark else [0, 0.8]},
         },
         "style": {
-            "bracket": {"fill": fresh, "fillOpacity": 0.17 if dark else 0.1},
-            "target": {"stroke": soft, "strokeDash": [5, 4], "strokeWidth": 1.25},
-            "target-label": {"fill": soft, "fontSize": 12},
-            "crossing": {"stroke": fresh, "strokeWidth": 1.5},
-            "crossing-label": {"fill": fresh, "fontSize": 12.5, "fontWeight": "bold"},
-            "interval": {"stroke": copy, "strokeWidth": 5, "opacity": 0.32, "strokeCap": "round"},
-            "curve": {"stroke": copy, "strokeWidth": 2},
-            "dot": {"fill": copy, "stroke": paper, "strokeWidth": 1.5, "opacity": 1},
-            "band": {"fill": copy, "fillOpacity": 0.18},
-            "control": {"fill": fresh, "stroke": paper, "strokeWidth": 1.5, "opacity": 1},
+            "bracket": {"color": fresh, "opacity": 0.17 if dark else 0.1},
+            "target": {"color": soft, "strokeDash": [5, 4], "strokeWidth": 1.25},
+            "target-label": {"color": soft, "fontSize": 12},
+            "crossing": {"color": fresh, "strokeWidth": 1.5},
+            "crossing-label": {"color": fresh, "fontSize": 12.5, "fontWeight": "bold"},
+            "interval": {"color": copy, "strokeWidth": 5, "opacity": 0.5, "strokeCap": "round"},
+            "curve": {"color": copy, "strokeWidth": 2},
+            "dot": {"color": copy, "stroke": paper, "strokeWidth": 1.5, "opacity": 1},
+            "band": {"color": copy, "opacity": 0.18},
+            "control": {"color": fresh, "stroke": paper, "strokeWidth": 1.5, "opacity": 1},
             "control-interval": {
-                "stroke": fresh,
+                "color": fresh,
                 "strokeWidth": 5,
-                "opacity": 0.32,
+                "opacity": 0.5,
                 "strokeCap": "round",
             },
             "chosen": {"fill": paper, "strokeWidth": 2.5},
@@ -138,7 +137,7 @@ def _inline(rows: list[Spec]) -> alt.InlineData:
     return alt.InlineData(values=rows)
 
 
-def _finish(chart: alt.LayerChart, description: str) -> Spec:
+def _finish(chart: alt.LayerChart | alt.FacetChart, description: str) -> Spec:
     """Give a layered chart its size and turn it into plain JSON."""
     sized = chart.properties(
         width="container",
@@ -166,6 +165,8 @@ def curve(search: Search) -> Spec:
             "size": point.size,
             "seed": point.seed,
             "images_seen": point.images_seen,
+            "spoken": f"{point.size:,} training images: memorization rate {format_rate(point.rate)}, "
+            f"interval {format_interval(point.rate)}",
             **_rate_row(point.rate),
         }
         for point in search.points
@@ -185,7 +186,9 @@ def curve(search: Search) -> Spec:
             x=x, y=alt.Y("low:Q"), y2="high:Q", tooltip=tooltip
         ),
         alt.Chart(_inline(_pooled(search.points))).mark_line(style="curve").encode(x=x, y=y),
-        data.mark_circle(style="dot", size=95).encode(x=x, y=y, tooltip=tooltip),
+        data.mark_circle(style="dot", size=95).encode(
+            x=x, y=y, tooltip=tooltip, description=alt.Description("spoken:N")
+        ),
         *_crossing(search.value),
     ]
     return _finish(
@@ -258,7 +261,7 @@ def snapshots(search: Search) -> Spec:
         "size:O",
         title="training-set size",
         scale=alt.Scale(range="ordinal"),
-        legend=alt.Legend(orient="top", symbolType="stroke", columns=6, offset=26),
+        legend=alt.Legend(orient="bottom", symbolType="stroke", columns=6, titleOrient="top"),
     )
     opacity = alt.condition(chosen, alt.value(1), alt.value(0.15))
     tooltip = _rate_tooltip(
@@ -270,7 +273,7 @@ def snapshots(search: Search) -> Spec:
     )
     marks = base.encode(tooltip=tooltip)
     layers = [
-        base.mark_line(strokeWidth=2, interpolate="monotone").encode(color=color, detail="run:N"),
+        base.mark_line(strokeWidth=2).encode(color=color, detail="run:N"),
         marks.transform_filter("!datum.chosen").mark_circle(size=26).encode(color=color),
         marks.transform_filter("datum.chosen")
         .mark_point(style="chosen", size=110, filled=False)

@@ -50,9 +50,9 @@ def write_report(run_dir: Path) -> Path:
         context = _audit_context(read_audit(run_dir))
     else:
         raise _nothing_to_show(run_dir)
-    manifest = read_manifest(run_dir)
+    manifest = _tables(_without_version(read_manifest(run_dir)), rest="run")
     target = run_dir / "report.html"
-    write_text(target, _render({**context, "manifest": _manifest_rows(manifest)}))
+    write_text(target, _render({**context, "manifest": manifest}))
     return target
 
 
@@ -90,10 +90,10 @@ def _search_context(search: Search) -> dict[str, Any]:
         "search": search,
         "headline": _headline(search),
         "sides": [("Training data", data)],
-        "configs": _configs(fields.child("config")),
+        "configs": _tables(fields.child("config").values, rest="other"),
         "cost": fields.child("cost"),
         "preset": fields.text("preset"),
-        "seed": fields.count("seed"),
+        "seeds": _seed_rows(search),
         "space": search.space,
         "criterion_c": search.ratio_threshold,
         "optimum_failed": search.optimum[1].value < OPTIMUM_AT_LEAST,
@@ -135,7 +135,6 @@ def _audit_context(audit: Audit) -> dict[str, Any]:
         "holdout_failed": rate is not None and rate.low > HOLDOUT_AT_MOST,
         "space": audit.space,
         "criterion_c": audit.ratio_threshold,
-        "configs": [],
         "vector": generated.one_of("kind", "image", "vector") == "vector",
         "source_text": audit.text,
         "source_name": "audit.json",
@@ -153,13 +152,13 @@ def _headline(search: Search) -> tuple[str, str, str]:
     low, high = (None if x is None else words.format_size(x) for x in (search.low, search.high))
     if search.status == "above":
         return (
-            f"≥ {low or '?'}",
+            f"≥\u2009{low or '?'}",
             "no upper end found",
             "even the largest size tried is at or above the line: larger sizes are needed",
         )
     if search.status == "below":
         return (
-            f"< {high or '?'}",
+            f"<\u2009{high or '?'}",
             "no lower end found",
             "even the smallest size tried is below the line: smaller sizes are needed",
         )
@@ -187,17 +186,21 @@ def _classes(data: Fields) -> list[str]:
     return [words.plain(value) for value in values]
 
 
-def _configs(config: Fields) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Return one table per part of the configuration."""
-    return [
-        (name, words.flatten(part if isinstance(part, dict) else {name: part}))
-        for name, part in config.values.items()
-    ]
+def _seed_rows(search: Search) -> list[tuple[str, str]]:
+    training = sorted({point.seed for point in search.points})
+    return words.flatten({"root seed": search.fields.count("seed"), "training seeds": training})
 
 
-def _manifest_rows(manifest: dict[str, Any]) -> list[tuple[str, str]]:
-    shown = {key: value for key, value in manifest.items() if key != "format_version"}
-    return words.flatten(shown)
+def _tables(values: dict[str, Any], *, rest: str) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return one table for every nested object and one, ``rest``, for all single values."""
+    nested = [(key, words.flatten(part)) for key, part in values.items() if isinstance(part, dict)]
+    single = {key: part for key, part in values.items() if not isinstance(part, dict)}
+    tables = [*nested, *([(rest, words.flatten(single))] if single else [])]
+    return [(name, rows) for name, rows in tables if rows]
+
+
+def _without_version(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key != "format_version"}
 
 
 def _render(context: dict[str, Any]) -> str:

@@ -176,11 +176,11 @@ def _read_point(run_dir: Path, fields: Fields) -> Point:
 def _read_arrays(path: Path, *names: str) -> list[NDArray[Any]]:
     """Read the named arrays of an npz file; nothing in it is ever unpickled."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as arrays:
             return [arrays[name] for name in names]
     except FileNotFoundError:
         raise RunError(f"{path} does not exist; run the command that wrote {path.parent}") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
         reason = " ".join(str(error).split())
         raise RunError(f"{path} is damaged ({reason}); delete it and run again") from None
 
@@ -195,10 +195,11 @@ def _read_ratios(path: Path, threshold: float, rate: Rate) -> NDArray[np.float64
         raise RunError(f"{path} is damaged: a distance is negative or not finite; run again")
     ratios = np.sqrt(np.divide(nn1, nn2, out=np.zeros_like(nn1), where=nn2 > 0))
     verdict = memorized.astype(bool)
-    # The stored verdict was decided on exact distances. Where the rounded ratio lands on the wrong
-    # side of the threshold, move it by one step, so that every count on the page agrees with it.
+    # The stored verdict was decided on exact distances with the threshold as a fraction. Where the
+    # rounded ratio lands on the wrong side of the threshold, move it there, so that every count on
+    # the page agrees with the verdict; further off, the files do not belong together.
     differs = (ratios < threshold) != verdict
-    if (np.abs(ratios[differs] - threshold) > 1e-9).any() or verdict.sum() != rate.count:
+    if (np.abs(ratios[differs] - threshold) > 1e-3).any() or verdict.sum() != rate.count:
         raise RunError(f"{path} does not belong to the audit.json beside it; run again")
     ratios[differs & verdict] = np.nextafter(threshold, 0.0)
     ratios[differs & ~verdict] = threshold
@@ -214,6 +215,6 @@ def _read_gallery(path: Path, *, total: int) -> Gallery:
     vector = generated.dtype.kind == "f" and generated.ndim == 2
     if not same or not (picture or vector) or nn1_index.shape != (rows,) or labels.shape != (rows,):
         raise RunError(f"{path} is damaged: its arrays do not fit together; run again")
-    if rows and not (0 <= index.min() and index.max() < total):
+    if rows and not (index.min() >= 0 and index.max() < total):
         raise RunError(f"{path} does not belong to the audit.json beside it; run again")
     return Gallery(index, generated, nn1, nn2, nn1_index, labels)

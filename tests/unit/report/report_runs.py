@@ -190,7 +190,10 @@ def emm_run(
         emm |= {"status": "below", "low": None}
         sentence = f"The EMM is below {emm['high']} training images, the smallest size tried."
     else:
-        emm["value"] = float(np.sqrt(emm["low"] * emm["high"]))
+        rates = {p["size"]: p["rate"]["value"] for p in points}
+        low, high = emm["low"], emm["high"]
+        part = (rates[low] - 0.9) / (rates[low] - rates[high])
+        emm["value"] = float(low * (high / low) ** part)
         sentence = f"The EMM is {emm['value']:.0f}, between {emm['low']} and {emm['high']} images."
     write_json(
         out / "emm.json",

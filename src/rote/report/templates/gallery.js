@@ -148,21 +148,20 @@ const roteGallery = (() => {
     tiles.setAttribute("role", "img");
     tiles.setAttribute("aria-label",
       `Generated number ${index}, its nearest training sample ${set.nearest[row]}, and the second nearest`);
-    ["generated", "nearest", "second"].forEach((caption, side) => {
+    ["generated", `nearest #${set.nearest[row]}`, "second"].forEach((caption, side) => {
       const figure = make("div", `tile ${side === 0 ? "own" : ""}`);
-      figure.append(set.vectors ? bars(set, row, side) : tile(set, row, side), make("span", "caption", caption));
+      figure.append(set.vectors ? bars(set, row, side) : tile(set, row, side), make("span", "caption num", caption));
       tiles.append(figure);
     });
     const facts = make("p", "tile-facts");
     facts.append(
       make("span", `chip ${memorized ? "copy" : "new"}`, memorized ? "memorized" : "novel"),
+      make("span", "soft", "ratio"),
       make("span", "num strong", ratio.toFixed(3)),
     );
-    const where = make("span", "soft num", `training #${integer(set.nearest[row])}`);
-    facts.append(where);
     const asked = set.labels[row];
     if (asked >= 0) {
-      const name = make("bdi", "soft asked", data.classes[asked] ?? String(asked));
+      const name = make("bdi", "soft asked", `label ${data.classes[asked] ?? asked}`);
       name.title = "the label that was asked for";
       facts.append(name);
     }

@@ -1,0 +1,251 @@
+"""What a report says: statuses, controls, kinds of data, hostile text, errors."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from report_runs import HOSTILE, audit_run, emm_run, write_audit
+
+from rote.core.errors import RunError
+from rote.report import write_report
+
+
+class Page(HTMLParser):
+    """The visible text of a page, its elements and the JSON it embeds."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.text, self.tags, self.data, self._inside = "", [], {}, None
+        self.feed(path.read_text(encoding="utf-8"))
+        self.text = " ".join(self.text.split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag in ("script", "style"):
+            self._inside = dict(attrs).get("id", tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("script", "style"):
+            self._inside = None
+
+    def handle_data(self, data: str) -> None:
+        if self._inside is None:
+            self.text += data
+        elif self._inside in ("chart-data", "gallery-data"):
+            self.data[self._inside] = json.loads(data)
+
+
+def report(run_dir: Path) -> Page:
+    return Page(write_report(run_dir))
+
+
+def test_search_shows_every_number_of_the_result(tmp_path: Path) -> None:
+    run_dir = emm_run(tmp_path)
+    emm = json.loads((run_dir / "emm.json").read_text())
+    page = report(run_dir)
+    assert emm["sentence"] in page.text
+    assert f"{emm['emm']['value']:.0f}" in page.text
+    assert "between 64 and 128" in page.text
+    for point in emm["points"]:
+        rate = point["rate"]
+        assert f"{rate['count']} of {rate['total']}" in page.text
+        assert f"{rate['low']:.3f} to {rate['high']:.3f}" in page.text
+    assert "5 min 12 s" in page.text
+    assert "A control failed" not in page.text
+    assert page.data["gallery-data"]["sets"][2]["name"] == "64"
+    assert page.data["gallery-data"]["chosen"] == 2  # 64 is nearest the EMM
+    assert (run_dir / "report.html").stat().st_size < 3_000_000
+
+
+@pytest.mark.parametrize(
+    ("sizes", "big", "words"),
+    [
+        ((16, 32, 64), "≥\u200964", "larger sizes are needed"),
+        ((128, 256), "<\u2009128", "smaller sizes are needed"),
+    ],
+)
+def test_open_ends_are_worded_right(
+    tmp_path: Path, sizes: tuple[int, ...], big: str, words: str
+) -> None:
+    page = Page(write_report(emm_run(tmp_path, sizes=sizes)))
+    assert " ".join(big.split()) in page.text or big in page.text
+    assert words in page.text
+
+
+def test_failed_controls_warn(tmp_path: Path) -> None:
+    page = report(emm_run(tmp_path, sizes=(64, 128), optimum_count=480, holdout_count=20))
+    assert "A control failed" in page.text
+    assert "The theoretical optimum is not recognized as a copy" in page.text
+    assert "Held-out images are flagged as copies" in page.text
+
+
+def test_vectors_and_no_holdout(tmp_path: Path) -> None:
+    page = report(emm_run(tmp_path, sizes=(64, 128), kind="vector", holdout=False))
+    gallery = page.data["gallery-data"]["sets"][0]
+    assert "sprite" not in gallery
+    assert np.shape(gallery["vectors"]["values"]) == (200, 3, 8)
+    assert "No data was left outside" in page.text
+    assert "training vectors" in page.text
+
+
+def test_audit_with_and_without_control(tmp_path: Path) -> None:
+    with_control = report(audit_run(tmp_path / "a"))
+    without = report(audit_run(tmp_path / "b", control=False))
+    audit = json.loads((tmp_path / "a" / "audit.json").read_text())
+    assert f"{audit['rate']['count']} of {audit['rate']['total']} generated" in with_control.text
+    assert "held-out digits" in with_control.text
+    assert "nothing to compare the rate with" in without.text
+    for row in audit["coverage"]["top"]:
+        assert row["name"] in with_control.text
+
+
+def test_recounts_cover_every_image_and_agree_with_the_verdicts(tmp_path: Path) -> None:
+    import base64
+
+    run_dir = audit_run(tmp_path)
+    gallery = report(run_dir).data["gallery-data"]
+    ratios = np.frombuffer(base64.b64decode(gallery["sets"][0]["ratios"]), "<f8")
+    with np.load(run_dir / "neighbors.npz") as arrays:
+        memorized = arrays["memorized"]
+    assert len(ratios) == len(memorized) == 600
+    assert ((ratios < gallery["threshold"]) == memorized).all()
+
+
+def test_exact_ties_keep_the_stored_verdict(tmp_path: Path) -> None:
+    references = np.array([[0, 0], [4, 0]], np.uint8).reshape(2, 1, 2, 1)
+    queries = np.array([[1, 0], [0, 0], [2, 0]], np.uint8).reshape(3, 1, 2, 1)  # ratio 1/3, 0, 1
+    write_audit(tmp_path, queries, references)
+    page = report(tmp_path)
+    assert "1 of 3 generated images count as copies" in page.text
+
+
+def test_wide_galleries_stay_within_the_budget(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (130, 96, 96, 3)).astype(np.uint8)
+    write_audit(tmp_path, noise[:110], noise[10:30])
+    page = report(tmp_path)
+    gallery = page.data["gallery-data"]["sets"][0]
+    assert gallery["factor"] == 1
+    assert len(gallery["index"]) == 108  # 9 MB / (3 * 96 * 96 * 3)
+    assert (tmp_path / "report.html").stat().st_size < 15_000_000
+
+
+def test_hostile_text_stays_text(tmp_path: Path) -> None:
+    for run_dir in (
+        emm_run(tmp_path / "emm", sizes=(64, 128), source=HOSTILE, classes=[HOSTILE] * 10),
+        audit_run(tmp_path / "audit", source=HOSTILE, control=False),
+    ):
+        page = report(run_dir)
+        assert "\\u202e" in page.text and "window.hacked=1" in page.text
+        scripts = [attrs for tag, attrs in page.tags if tag == "script"]
+        assert len(scripts) == 6  # two of data, four of code
+        assert not [tag for tag, _ in page.tags if tag == "img"]
+        assert not [key for _, attrs in page.tags for key in attrs if key.startswith("on")]
+
+
+def test_page_asks_for_nothing(tmp_path: Path) -> None:
+    page = report(emm_run(tmp_path, sizes=(64, 128)))
+    for tag, attrs in page.tags:
+        for key in ("src", "href", "action", "srcset", "data"):
+            assert (attrs.get(key) or "#").startswith(("#", "data:")), (tag, attrs)
+    policy = next(a for t, a in page.tags if a.get("http-equiv") == "Content-Security-Policy")
+    assert "default-src 'none'" in policy["content"]
+    assert "unsafe-eval" not in policy["content"]
+    scripts = policy["content"].partition("script-src")[2].partition(";")[0]
+    assert scripts.count("'sha256-") == 4 and "unsafe" not in scripts
+
+
+def test_report_is_the_same_when_written_again(tmp_path: Path) -> None:
+    run_dir = emm_run(tmp_path, sizes=(64, 128))
+    first = write_report(run_dir).read_bytes()
+    assert write_report(run_dir).read_bytes() == first
+    assert not list(run_dir.glob(".*.tmp"))
+
+
+def test_several_seeds_are_named(tmp_path: Path) -> None:
+    run_dir = emm_run(tmp_path, sizes=(64, 128))
+    edit(run_dir / "emm.json", lambda e: e["points"].append({**e["points"][1], "seed": 1}))
+    page = report(run_dir)
+    names = [entry["name"] for entry in page.data["gallery-data"]["sets"]]
+    assert names == ["64", "128 · seed 0", "128 · seed 1"]
+
+
+def edit(path: Path, change: Any) -> None:
+    value = json.loads(path.read_text())
+    change(value)
+    path.write_text(json.dumps(value))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda e: e.pop("points"), "points is not a list"),
+        (lambda e: e["points"].clear(), "at least one point"),
+        (lambda e: e["points"][0]["rate"].pop("low"), r"points\[0\].rate.low is not a number"),
+        (lambda e: e["points"][0]["rate"].update(low=float("nan")), "finite"),
+        (lambda e: e["points"][0]["rate"].update(high=1.5), "interval inside 0 to 1"),
+        (lambda e: e["points"][0].update(size=0), "1 or more"),
+        (lambda e: e["points"][0].update(run="../../other"), "a folder inside"),
+        (lambda e: e["points"][0].update(run="points/none"), "does not exist"),
+        (lambda e: e["emm"].update(status="fine"), "one of bracketed, above, below"),
+        (
+            lambda e: e["points"][0].update(e["points"][1] | {"run": e["points"][0]["run"]}),
+            "belong",
+        ),
+        (lambda e: e.update(format_version=99), "newer"),
+        (lambda e: e.update(kind="audit"), "kind is not one of emm"),
+    ],
+)
+def test_damaged_results_are_named_in_one_line(tmp_path: Path, change: Any, message: str) -> None:
+    run_dir = emm_run(tmp_path, sizes=(64, 128))
+    edit(run_dir / "emm.json", change)
+    with pytest.raises(RunError, match=message) as error:
+        write_report(run_dir)
+    assert "\n" not in str(error.value)
+    assert not (run_dir / "report.html").exists()
+
+
+@pytest.mark.parametrize("name", ["audit.json", "neighbors.npz", "gallery.npz", "manifest.json"])
+def test_damaged_files_are_named_in_one_line(tmp_path: Path, name: str) -> None:
+    run_dir = audit_run(tmp_path)
+    content = (run_dir / name).read_bytes()
+    for damage in (b"", content[: len(content) // 2], b"not this"):
+        (run_dir / name).write_bytes(damage)
+        with pytest.raises(RunError, match=re.escape(name)) as error:
+            write_report(run_dir)
+        assert "\n" not in str(error.value)
+
+
+def test_swapped_arrays_are_refused(tmp_path: Path) -> None:
+    audit_run(tmp_path / "a")
+    audit_run(tmp_path / "b", count=500)
+    (tmp_path / "b" / "neighbors.npz").replace(tmp_path / "a" / "neighbors.npz")
+    with pytest.raises(RunError, match="does not have 600 rows"):
+        write_report(tmp_path / "a")
+
+
+def test_unfinished_and_wrong_directories_say_the_way_out(tmp_path: Path) -> None:
+    run_dir = emm_run(tmp_path / "emm", sizes=(64,))
+    (run_dir / "emm.json").unlink()
+    with pytest.raises(RunError, match=r"not finished.*run `rote emm` again"):
+        write_report(run_dir)
+    with pytest.raises(RunError, match=r"report .*audit instead"):
+        write_report(run_dir / "points" / "size-000064-seed-0")
+    with pytest.raises(RunError, match=r"neither emm\.json nor audit\.json"):
+        write_report(tmp_path)
+    with pytest.raises(RunError, match="not a directory"):
+        write_report(tmp_path / "none")
+
+
+def test_importing_the_room_is_light() -> None:
+    heavy = "altair", "vl_convert", "torch", "PIL", "scipy"
+    code = f"import sys, rote.report; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
