@@ -10,6 +10,7 @@ not vary are shifted only.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +29,7 @@ def to_model(items: torch.Tensor) -> torch.Tensor:
     return items
 
 
-def from_model(samples: torch.Tensor, *, kind: str) -> npt.NDArray[np.generic]:
+def from_model(samples: torch.Tensor, *, kind: str) -> npt.NDArray[Any]:
     """Convert model output to items at rest.
 
     Parameters

@@ -25,8 +25,8 @@ Weights = Literal["ema", "raw"]
 class Checkpoint:
     """A snapshot on disk: what it is, without its weights.
 
-    ``facts`` hold what sampling needs besides: ``labels`` (the conditioning), ``label_weights`` (how
-    often each label occurred) and, for vectors, ``scaling``.
+    ``facts`` hold where it came from: ``labels`` (the conditioning), ``seed``, ``dataset`` (digest)
+    and, for vectors, ``scaling``.
     """
 
     path: Path

@@ -129,7 +129,8 @@ class SampleConfig(StrictModel):
     churn: NonNegative = 0.0
     """S_churn: noise added back at every step; 0 is deterministic."""
     churn_min: NonNegative = 0.0
-    churn_max: NonNegative = math.inf
+    churn_max: NonNegative | None = None
+    """Noise levels above this get no churn; None: no limit."""
     churn_noise: NonNegative = 1.0
     tile: Positive = 64
     """Images the network sees at once. Part of the configuration: the last bits of a network's output

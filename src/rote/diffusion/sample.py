@@ -122,10 +122,11 @@ def _sample_tile(
         denoised = denoiser(x.float(), level, labels).double()
         return (x - denoised) / sigma.to(device)
 
+    churn_max = math.inf if config.churn_max is None else config.churn_max
     x = _noise(seeds, "sample", 0, shape, device) * levels[0].to(device)
     for number in range(config.steps):
         current, following = levels[number], levels[number + 1]
-        if config.churn and config.churn_min <= current <= config.churn_max:
+        if config.churn and config.churn_min <= current <= churn_max:
             gamma = min(config.churn / config.steps, math.sqrt(2) - 1)
             raised = current * (1 + gamma)
             added = (raised**2 - current**2).sqrt() * config.churn_noise

@@ -46,13 +46,6 @@ class Conditioning:
     labels: Tensor | None
     count: int
 
-    def weights(self) -> list[float]:
-        """Return how often each label occurs, as shares; empty if unconditional."""
-        if self.labels is None:
-            return []
-        counts = torch.bincount(self.labels, minlength=self.count)
-        return [float(share) for share in (counts.double() / len(self.labels)).tolist()]
-
 
 def conditioning(dataset: ImageDataset, config: TrainConfig, *, seed: int) -> Conditioning:
     """Make the labels that ``config.labels`` asks for.
@@ -217,7 +210,6 @@ def train(
     conditions = conditioning(dataset, config, seed=seed)
     facts = {
         "labels": config.labels,
-        "label_weights": conditions.weights(),
         "scaling": scaling.to_json() if scaling else None,
         "seed": seed,
         "dataset": dataset.digest,

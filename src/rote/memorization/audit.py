@@ -22,6 +22,11 @@ from rote.memorization.neighbors import nearest_neighbors
 
 GALLERY_SIZE = 200
 TOP_REFERENCES = 10
+PAIR_COLUMNS = (
+    *("generated", "name", "memorized", "ratio"),
+    *("nn1_index", "nn1_name", "nn1_distance"),
+    *("nn2_index", "nn2_name", "nn2_distance"),
+)
 
 Progress = Callable[[int, int], None]
 
@@ -123,20 +128,7 @@ class Audit:
     def _pairs_csv(self) -> str:
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(
-            [
-                "generated",
-                "name",
-                "memorized",
-                "ratio",
-                "nn1_index",
-                "nn1_name",
-                "nn1_distance",
-                "nn2_index",
-                "nn2_name",
-                "nn2_distance",
-            ]
-        )
+        writer.writerow(PAIR_COLUMNS)
         names, ratio = self.training.names, self.ratio
         nn1, nn2 = np.sqrt(self.nn1_sq.astype(float)), np.sqrt(self.nn2_sq.astype(float))
         for i in self._by_ratio():

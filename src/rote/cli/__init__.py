@@ -1,0 +1,37 @@
+"""The command line: `rote audit | emm | train | sample | optimum | report | data`.
+
+Results go to stdout, everything for people to stderr. Exit codes: 0 done, 1 an error in one line,
+2 usage, 130 interrupted after saving. Commands import what they need when they run, so that
+``rote --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from rote.cli.app import app
+from rote.cli.options import State
+from rote.core.console import console, say, say_error
+from rote.core.errors import Interrupted, RoteError
+
+# Each module adds its commands to the app.
+from rote.cli import audit, data, emm, report, train  # noqa: F401  isort: skip
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    try:
+        app()
+    except RoteError as error:
+        if State.debug:
+            console.print_exception()
+        say_error(str(error))
+        sys.exit(1)
+    except Interrupted:
+        say("interrupted; what was finished is saved: the same command carries on from there")
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of stdout went away, as with `rote ... | head`
+        sys.stderr.close()
+        sys.exit(0)

@@ -1,0 +1,38 @@
+"""The app that the command modules add to."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rote.cli.options import State
+
+app = typer.Typer(
+    name="rote",
+    help="Measure what generative image models learn by rote.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        from rote.core.console import print_text
+
+        print_text(f"rote {version('rote')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _global(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
+    State.debug = debug

@@ -1,0 +1,56 @@
+"""`rote data`: what sources there are and what is in one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rote.cli import options
+from rote.cli.app import app
+
+data_app = typer.Typer(
+    help="List the named data sets, or look into any source.", rich_markup_mode=None
+)
+app.add_typer(data_app, name="data")
+
+
+@data_app.command("list")
+def list_named() -> None:
+    """List the named data sets."""
+    from rote.core.console import print_text
+    from rote.data.sources import named_sources
+
+    for name, description in named_sources().items():
+        print_text(f"{name:16} {description}")
+
+
+@data_app.command("show")
+def show(
+    source: Annotated[str, typer.Argument(help="A named set, or a folder, zip, npz or npy file.")],
+    resolution: options.Resolution = None,
+    channels: options.Channels = None,
+    skip_unreadable: options.SkipUnreadable = False,
+    json: options.Json = False,
+) -> None:
+    """Load a source and say what is in it: items, size, classes, exact duplicates."""
+    import numpy as np
+
+    from rote.core.console import console, print_result, table
+    from rote.memorization.duplicates import exact_duplicates
+
+    dataset = options.load(
+        source, resolution=resolution, channels=channels, skip_unreadable=skip_unreadable
+    )
+    value = options.describe_data(dataset)
+    value["range"] = [float(dataset.images.min()), float(dataset.images.max())]
+    value["duplicates"] = exact_duplicates(dataset.images).to_json()
+    if json:
+        print_result(value)
+        return
+    rows = [[key, str(item)] for key, item in value.items() if key != "classes"]
+    if dataset.labels is not None:
+        counts = np.bincount(dataset.labels, minlength=len(dataset.classes))
+        shown = [f"{name} {count}" for name, count in zip(dataset.classes, counts, strict=True)]
+        rows.append(["classes", ", ".join(shown[:20]) + (" ..." if len(shown) > 20 else "")])
+    console.print(table(dataset.source, ["", ""], rows))

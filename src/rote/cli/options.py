@@ -1,0 +1,177 @@
+"""Options and steps that several commands share."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rote.core.errors import ConfigError, Interrupted
+
+if TYPE_CHECKING:
+    from rote.data.dataset import ImageDataset
+    from rote.studies.config import ExperimentConfig
+
+
+class State:
+    """What the global options said."""
+
+    debug = False
+
+
+Data = Annotated[
+    str,
+    typer.Option(
+        "--data", help="A named set (see `rote data list`) or a folder, zip, npz or npy file."
+    ),
+]
+Resolution = Annotated[
+    int | None,
+    typer.Option("--resolution", min=1, help="Crop to a square and resize to this height."),
+]
+Channels = Annotated[
+    int | None, typer.Option("--channels", help="1: turn all to grey; 3: turn all to color.")
+]
+SkipUnreadable = Annotated[
+    bool, typer.Option("--skip-unreadable", help="Leave out unreadable files and count them.")
+]
+Preset = Annotated[str, typer.Option("--preset", help="tiny, small or paper.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change one value, such as train.batch=128."),
+]
+Seed = Annotated[int, typer.Option("--seed", help="Root seed of all randomness.")]
+Device = Annotated[
+    str, typer.Option("--device", help="cpu, cuda, or auto (cuda where there is one).")
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print the result as one JSON object on stdout.")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print the resolved configuration and stop.")
+]
+Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
+
+
+def load(
+    source: str,
+    *,
+    resolution: int | None,
+    channels: int | None,
+    skip_unreadable: bool,
+) -> ImageDataset:
+    """Load a source; say what was left out."""
+    from rote.core.console import progress, say
+    from rote.data.sources import load_images
+
+    bar = progress()
+    task = bar.add_task("downloading", total=None)
+
+    def downloaded(done: int, total: int) -> None:
+        bar.start()  # does nothing once started
+        bar.update(task, completed=done, total=total)
+
+    try:
+        dataset = load_images(
+            source,
+            resolution=resolution,
+            channels=channels,
+            skip_unreadable=skip_unreadable,
+            progress=downloaded,
+        )
+    finally:
+        if bar.live.is_started:
+            bar.stop()
+    if dataset.unreadable:
+        say(f"{source}: left out {len(dataset.unreadable)} unreadable files")
+    return dataset
+
+
+def resolve_device(device: str) -> str:
+    """Turn auto into a device that is there.
+
+    Raises
+    ------
+    ConfigError
+        If the device is unknown, or cuda is asked for and there is none.
+    """
+    if device not in ("auto", "cpu", "cuda"):
+        raise ConfigError(f"--device {device} is unknown; choose auto, cpu or cuda")
+    if device == "cpu":
+        return device
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if device == "cuda":
+        raise ConfigError(
+            "--device cuda was asked for, but torch sees no CUDA device here; use --device cpu, or "
+            "install a CUDA build of torch"
+        )
+    return "cpu"
+
+
+def experiment(name: str, *, kind: str, assignments: list[str] | None) -> ExperimentConfig:
+    """Return a preset with the assignments applied."""
+    from rote.core.config import override
+    from rote.studies.config import preset
+
+    return override(preset(name, kind=kind), assignments or [])
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Turn Ctrl-C and SIGTERM within the block into `Interrupted`, raised in the main thread."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        # A second signal must not tear the saving apart.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise Interrupted
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class StopFlag:
+    """For loops that save at their next step: set by Ctrl-C or SIGTERM, asked by the loop."""
+
+    def __init__(self) -> None:
+        self.stopping = False
+
+    def __enter__(self) -> StopFlag:
+        def stop(number: int, frame: FrameType | None) -> None:
+            self.stopping = True
+
+        self._before = {n: signal.signal(n, stop) for n in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def __call__(self) -> bool:
+        """Say whether to stop."""
+        return self.stopping
+
+
+def describe_data(dataset: ImageDataset) -> dict[str, Any]:
+    """Return what a data set is, as plain types."""
+    return {
+        "source": dataset.source,
+        "digest": dataset.digest,
+        "count": len(dataset),
+        "shape": list(dataset.shape),
+        "kind": dataset.kind,
+        "classes": list(dataset.classes),
+        "unreadable": list(dataset.unreadable),
+    }

@@ -1,0 +1,21 @@
+"""`rote report`: rebuild the report of a run directory from its files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rote.cli.app import app
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="The --out folder of `rote emm` or `rote audit`.")],
+) -> None:
+    """Write report.html of a run directory again, from its result files alone."""
+    from rote.core.console import print_text
+    from rote.report import write_report
+
+    print_text(str(write_report(run)))

@@ -1,0 +1,204 @@
+"""`rote train`, `rote sample` and `rote optimum`: make a model, draw from it, draw from the optimum."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rote.cli import options
+from rote.cli.app import app
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+SampleOut = Annotated[Path, typer.Option("--out", help="The npz file to write.")]
+Count = Annotated[int, typer.Option("--count", min=1, help="How many samples.")]
+Size = Annotated[
+    int | None, typer.Option("--size", min=1, help="Take a seeded subset of this many.")
+]
+
+
+@app.command()
+def train(
+    out: options.Out,
+    data: options.Data = "digits",
+    size: Size = None,
+    stratify: Annotated[
+        bool, typer.Option("--stratify", help="Take the same number of each class.")
+    ] = False,
+    preset: options.Preset = "tiny",
+    resolution: options.Resolution = None,
+    channels: options.Channels = None,
+    skip_unreadable: options.SkipUnreadable = False,
+    assignments: options.Set = None,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    json: options.Json = False,
+    dry_run: options.DryRun = False,
+) -> None:
+    """Train one diffusion model into a run directory. Run it again to resume."""
+    from rote.core.console import print_result, print_text, progress
+    from rote.data.convert import for_models
+    from rote.diffusion.train import train as run_train
+
+    device = options.resolve_device(device)
+    dataset = options.load(
+        data, resolution=resolution, channels=channels, skip_unreadable=skip_unreadable
+    )
+    config = options.experiment(preset, kind=dataset.kind, assignments=assignments)
+    scaled, scaling = for_models(dataset)
+    if size is not None:
+        scaled = scaled.subset(size, seed=seed, stratify=stratify)
+    total = config.train.total_images(len(scaled))
+    if dry_run:
+        resolved = config.model_dump(mode="json", include={"model", "train"})
+        print_result({"data": options.describe_data(scaled), "images": total, "config": resolved})
+        return
+    with options.StopFlag() as should_stop, progress() as bar:
+        task = bar.add_task("images seen", total=total)
+        checkpoint = run_train(
+            scaled,
+            config.model,
+            config.train,
+            out=out,
+            seed=seed,
+            scaling=scaling,
+            device=device,
+            should_stop=should_stop,
+            on_progress=lambda done, _: bar.update(task, completed=done),
+        )
+    if json:
+        print_result({"checkpoint": str(checkpoint.path), "images_seen": checkpoint.images_seen})
+    else:
+        print_text(str(checkpoint.path))
+
+
+@app.command()
+def sample(
+    run: Annotated[Path, typer.Argument(help="A run directory or a snapshot file.")],
+    out: SampleOut,
+    count: Count = 64,
+    weights: Annotated[str, typer.Option("--weights", help="ema or raw.")] = "ema",
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Noise levels.")] = 18,
+    solver: Annotated[str, typer.Option("--solver", help="heun or euler.")] = "heun",
+    churn: Annotated[float, typer.Option("--churn", min=0, help="Noise added back.")] = 0.0,
+    label: Annotated[
+        int | None, typer.Option("--label", min=0, help="Condition on this label; else uniform.")
+    ] = None,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+) -> None:
+    """Draw images from a trained model into an npz file (images, seeds, labels)."""
+    import numpy as np
+    import torch
+
+    from rote.core.config import parse_config
+    from rote.core.console import progress
+    from rote.core.errors import ConfigError
+    from rote.core.seeds import child_seed
+    from rote.data.convert import Scaling, from_model
+    from rote.diffusion.checkpoint import load_checkpoint
+    from rote.diffusion.config import SampleConfig
+    from rote.diffusion.sample import sample as run_sample
+
+    values = {"steps": steps, "solver": solver, "churn": churn}
+    config = parse_config(SampleConfig, values, where="rote sample")
+    checkpoint = load_checkpoint(run)
+    if weights not in ("ema", "raw"):
+        raise ConfigError(f"--weights {weights} is unknown; choose ema or raw")
+    labels = None
+    if checkpoint.label_count:
+        if label is not None and label >= checkpoint.label_count:
+            raise ConfigError(
+                f"--label {label}: this model has labels 0 to {checkpoint.label_count - 1}"
+            )
+        rng = np.random.default_rng(child_seed(seed, "labels"))
+        drawn_labels = rng.integers(checkpoint.label_count, size=count)
+        labels = torch.from_numpy(drawn_labels if label is None else np.full(count, label))
+    elif label is not None:
+        raise ConfigError(f"--label {label}: this model is unconditional; drop the flag")
+    seeds = [child_seed(seed, "sample", number) for number in range(count)]
+    device = options.resolve_device(device)
+    with options.interruptible(), progress() as bar:
+        task = bar.add_task("samples", total=count)
+        drawn = run_sample(
+            checkpoint.denoiser(weights="raw" if weights == "raw" else "ema", device=device),
+            seeds,
+            shape=checkpoint.shape,
+            config=config,
+            labels=labels,
+            device=device,
+            on_progress=lambda done, _: bar.update(task, completed=done),
+        )
+    images = from_model(drawn, kind="image" if len(checkpoint.shape) == 3 else "vector")
+    if checkpoint.facts["scaling"]:
+        images = Scaling.from_json(checkpoint.facts["scaling"]).invert(images)
+    arrays = {"images": images, "seeds": np.array(seeds, np.int64)}
+    if labels is not None:
+        arrays["labels"] = labels.numpy()
+    _write(out, arrays)
+
+
+@app.command()
+def optimum(
+    out: SampleOut,
+    data: options.Data = "digits",
+    size: Size = None,
+    count: Count = 64,
+    resolution: options.Resolution = None,
+    channels: options.Channels = None,
+    skip_unreadable: options.SkipUnreadable = False,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    json: options.Json = False,
+) -> None:
+    """Draw from the theoretical optimum of a training set, which can only copy, and score it."""
+    import numpy as np
+
+    from rote.core.console import print_result, print_text, progress
+    from rote.core.seeds import child_seed
+    from rote.data.convert import for_models, from_model
+    from rote.data.dataset import ImageDataset
+    from rote.diffusion.optimum import OptimalDenoiser
+    from rote.diffusion.sample import sample as run_sample
+    from rote.memorization.audit import audit
+
+    device = options.resolve_device(device)
+    dataset = options.load(
+        data, resolution=resolution, channels=channels, skip_unreadable=skip_unreadable
+    )
+    scaled, scaling = for_models(dataset)
+    if size is not None:
+        scaled = scaled.subset(size, seed=seed)
+    seeds = [child_seed(seed, "sample", number) for number in range(count)]
+    with options.interruptible(), progress() as bar:
+        task = bar.add_task("samples", total=count)
+        drawn = run_sample(
+            OptimalDenoiser(scaled, device=device),
+            seeds,
+            shape=scaled.shape,
+            device=device,
+            on_progress=lambda done, _: bar.update(task, completed=done),
+        )
+    images = from_model(drawn, kind=scaled.kind)
+    found = audit(ImageDataset(images, source="theoretical optimum"), scaled, device=device)
+    if scaling is not None:
+        images = scaling.invert(images)
+    _write(out, {"images": images, "seeds": np.array(seeds, np.int64)})
+    if json:
+        print_result(found.to_json())
+    else:
+        print_text(f"memorization rate of the theoretical optimum {found.rate}")
+
+
+def _write(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> None:
+    from rote.core.console import say
+    from rote.core.errors import ConfigError
+    from rote.core.runs import write_npz
+
+    if path.suffix != ".npz":
+        raise ConfigError(f"--out {path}: give the name of an npz file, such as samples.npz")
+    write_npz(path, arrays)
+    say(f"wrote {len(arrays['images'])} to {path}")

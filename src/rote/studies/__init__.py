@@ -1,0 +1,1 @@
+"""Studies: where making and measuring meet. Train points, score them, choose the next."""

@@ -1,0 +1,140 @@
+"""The configuration of a whole experiment, and the presets `tiny`, `small` and `paper`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from rote.core.config import StrictModel
+from rote.core.errors import ConfigError, did_you_mean
+from rote.diffusion.config import ModelConfig, Positive, SampleConfig, TrainConfig
+
+
+class SearchConfig(StrictModel):
+    """How the EMM is searched for."""
+
+    epsilon: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """The EMM is the largest size whose rate is at least 1 - epsilon."""
+    start: Annotated[int, Field(ge=2)] = 64
+    """The smaller of the two sizes of the first round."""
+    min_size: Annotated[int, Field(ge=2)] = 4
+    max_size: Positive | None = None
+    """Largest size that may be trained; None: the whole data set."""
+    steps_per_octave: Positive = 2
+    """Sizes lie on the grid start * 2^(i / steps_per_octave)."""
+    points_per_round: Positive = 2
+    """Points proposed together. Part of the design, not of the machine: the number of workers never
+    changes which sizes are trained."""
+    selection_samples: Positive = 256
+    """Samples on which each snapshot is scored, to choose one."""
+    fresh_samples: Positive = 1000
+    """Fresh samples on which the chosen snapshot is scored."""
+    ratio_threshold: Annotated[float, Field(gt=0, le=1)] = 1 / 3
+    subset: Literal["random", "archive"] = "random"
+    """Subsets are nested either way: a seeded permutation, or the order of the source (the paper)."""
+    stratify: bool = False
+    """The same number of each class; sizes are then multiples of the number of classes."""
+    weights: Literal["ema", "raw"] = "ema"
+    threads: Positive = 1
+    """Threads of each worker. Part of the design, since the last bits of a sum depend on it."""
+
+
+class ExperimentConfig(StrictModel):
+    """Everything that decides the numbers of an experiment, apart from the data and the seed."""
+
+    model: ModelConfig
+    train: TrainConfig
+    sample: SampleConfig
+    search: SearchConfig
+
+
+def _tiny() -> ExperimentConfig:
+    """Minutes on two CPU cores: a network of 0.18 M parameters on 8x8 images."""
+    return ExperimentConfig(
+        model=ModelConfig(width=16, channel_mult=(1, 2), blocks=1, attention_resolutions=()),
+        train=TrainConfig(
+            batch=64,
+            images=64 * 1200,
+            learning_rate=1e-3,
+            ema_halflife_images=2000,
+            snapshot_images=64 * 300,
+            log_images=64 * 20,
+        ),
+        sample=SampleConfig(),
+        search=SearchConfig(start=32),
+    )
+
+
+def _small() -> ExperimentConfig:
+    """Under an hour on two CPU cores: 8x8 to 16x16 color images."""
+    return ExperimentConfig(
+        model=ModelConfig(width=32, channel_mult=(1, 2), blocks=1, attention_resolutions=(8,)),
+        train=TrainConfig(
+            batch=64,
+            images=64 * 3000,
+            learning_rate=1e-3,
+            ema_halflife_images=5000,
+            snapshot_images=64 * 750,
+            log_images=64 * 50,
+        ),
+        sample=SampleConfig(),
+        search=SearchConfig(start=32),
+    )
+
+
+def _paper() -> ExperimentConfig:
+    """The basic configuration of Gu et al. (2025): CIFAR-10 at 32x32, a GPU and days."""
+    return ExperimentConfig(
+        model=ModelConfig(dropout=0.13, preconditioning="vp"),
+        train=TrainConfig(
+            batch=512,
+            epochs=40_000,
+            learning_rate=2e-4,
+            warmup_epochs=200,
+            ema_halflife_images=500_000,
+            ema_rampup=0.05,
+            ema_rampup_reference=50_000,
+            order="fixed",
+            snapshot_images=2_500_000,
+            log_images=50_000,
+        ),
+        sample=SampleConfig(),
+        search=SearchConfig(
+            start=1000,
+            min_size=100,
+            selection_samples=10_000,
+            fresh_samples=10_000,
+            subset="archive",
+            stratify=True,
+        ),
+    )
+
+
+PRESETS: dict[str, Callable[[], ExperimentConfig]] = {
+    "tiny": _tiny,
+    "small": _small,
+    "paper": _paper,
+}
+
+
+def preset(name: str, *, kind: str = "image") -> ExperimentConfig:
+    """Return a preset for images, or for vectors (a residual perceptron in place of the U-Net).
+
+    Raises
+    ------
+    ConfigError
+        If the name is unknown.
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"--preset {name} is unknown{did_you_mean(name, PRESETS)}")
+    config = PRESETS[name]()
+    if kind == "vector":
+        width = {"tiny": 128, "small": 256, "paper": 1024}[name]
+        model = ModelConfig(architecture="mlp", width=width, blocks=4)
+        search = config.search.model_copy(
+            update={"stratify": False, "subset": "random", "start": min(64, config.search.start)}
+        )
+        config = config.model_copy(update={"model": model, "search": search})
+    return config

@@ -1,0 +1,125 @@
+"""Local worker processes: points in parallel, one thread each on a CPU.
+
+Workers are spawned with the data once and then take points. They ignore Ctrl-C, which a terminal
+sends to the whole group: the parent sets an event, and every worker saves and stops at its next step.
+A worker whose parent has died stops too, so that no orphan writes into the directory of a search that
+was started again.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.synchronize import Event
+from types import TracebackType
+
+from rote.core.errors import Interrupted, RunError
+from rote.data.convert import Scaling
+from rote.data.dataset import ImageDataset
+from rote.memorization.emm import EmmPoint
+from rote.studies.point import PointTask, run_point
+
+POLL_SECONDS = 0.25
+
+
+class Workers:
+    """A pool of worker processes that holds the data; a context manager."""
+
+    def __init__(
+        self, count: int, dataset: ImageDataset, scaling: Scaling | None, *, threads: int
+    ) -> None:
+        # Spawned, not forked: torch's threads and CUDA do not survive a fork.
+        context = multiprocessing.get_context("spawn")
+        self._stop = context.Event()
+        self._pool = ProcessPoolExecutor(
+            count,
+            mp_context=context,
+            initializer=_start_worker,
+            initargs=(dataset, scaling, threads, self._stop, os.getpid()),
+        )
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            self._stop.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def run(self, tasks: Sequence[PointTask], *, on_poll: Callable[[], None]) -> list[EmmPoint]:
+        """Run the tasks and return their points in the order of the tasks.
+
+        Parameters
+        ----------
+        tasks
+            The points.
+        on_poll
+            Called several times a second while they run.
+
+        Raises
+        ------
+        RunError
+            If a worker was killed.
+        """
+        futures: list[Future[EmmPoint]] = [self._pool.submit(_run_task, task) for task in tasks]
+        pending = set(futures)
+        while pending:
+            done, pending = wait(pending, timeout=POLL_SECONDS)
+            on_poll()
+            if any(future.exception() for future in done):
+                self._stop.set()
+        try:
+            return [future.result() for future in futures]
+        except BrokenProcessPool:
+            raise RunError(
+                "a worker process was killed from outside (out of memory?); what it had saved is "
+                "kept: run the same command again, perhaps with fewer --workers"
+            ) from None
+
+
+class _Worker:
+    """What a worker process keeps between points."""
+
+    dataset: ImageDataset
+    scaling: Scaling | None
+    stop: Event
+    parent: int
+    looked: float = 0.0
+    stopping: bool = False
+
+    @classmethod
+    def should_stop(cls) -> bool:
+        """Say whether the parent wants a stop, or is gone; looks at most 10 times a second."""
+        now = time.monotonic()
+        if now - cls.looked > 0.1:
+            cls.looked = now
+            cls.stopping = cls.stop.is_set() or os.getppid() != cls.parent
+        return cls.stopping
+
+
+def _start_worker(
+    dataset: ImageDataset, scaling: Scaling | None, threads: int, stop: Event, parent: int
+) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    import torch
+
+    torch.set_num_threads(threads)
+    _Worker.dataset, _Worker.scaling = dataset, scaling
+    _Worker.stop, _Worker.parent = stop, parent
+
+
+def _run_task(task: PointTask) -> EmmPoint:
+    if _Worker.should_stop():
+        raise Interrupted
+    return run_point(task, _Worker.dataset, _Worker.scaling, should_stop=_Worker.should_stop)
