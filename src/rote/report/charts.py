@@ -72,7 +72,7 @@ def theme(*, dark: bool) -> Spec:
         },
         "range": {
             # Ordered sizes: plasma, without the end that the background swallows.
-            "ordinal": {"scheme": "plasma", "extent": [0.32, 0.95] if dark else [0, 0.8]},
+            "ordinal": {"scheme": "plasma", "extent": [0.22, 0.98] if dark else [0, 0.85]},
         },
         "style": {
             "bracket": {"color": fresh, "opacity": 0.17 if dark else 0.1},
@@ -156,7 +156,7 @@ def curve(search: Search) -> Spec:
     ends = [sizes[0] / 2**0.4, sizes[-1] * 2**0.4]
     x = alt.X(
         "size:Q",
-        title="training images (log scale)",
+        title="training-set size (log scale)",
         scale=alt.Scale(type="log", base=2, domain=ends, nice=False),
         axis=alt.Axis(values=sizes, format=",d", labelOverlap="greedy", tickSize=6),
     )
@@ -255,7 +255,7 @@ def snapshots(search: Search) -> Spec:
     ]
     chosen = alt.selection_point(fields=["size"], bind="legend")
     x = alt.X(
-        "images_seen:Q", title="training images seen", axis=alt.Axis(format="~s", tickCount=6)
+        "images_seen:Q", title="images seen in training", axis=alt.Axis(format="~s", tickCount=6)
     )
     color = alt.Color(
         "size:O",

@@ -70,14 +70,14 @@ def _tiny() -> ExperimentConfig:
 def _small() -> ExperimentConfig:
     """Under an hour on two CPU cores: 8x8 to 16x16 color images."""
     return ExperimentConfig(
-        model=ModelConfig(width=32, channel_mult=(1, 2), blocks=1, attention_resolutions=(8,)),
+        model=ModelConfig(width=32, channel_mult=(1, 2), blocks=1, attention_resolutions=()),
         train=TrainConfig(
             batch=64,
-            images=64 * 3000,
+            images=64 * 2500,
             learning_rate=1e-3,
             ema_halflife_images=5000,
-            snapshot_images=64 * 750,
-            log_images=64 * 50,
+            snapshot_images=64 * 625,
+            log_images=64 * 25,
         ),
         sample=SampleConfig(),
         search=SearchConfig(start=32),
