@@ -67,7 +67,7 @@ def format_seconds(seconds: float) -> str:
     """Return a duration for people.
 
     >>> format_seconds(42.3), format_seconds(312.4), format_seconds(7300)
-    ('42 s', '5 min 12 s', '2 h 2 min')
+    ('42 s', '5 min 12 s', '2 h 1 min')
     """
     whole = round(seconds)
     if whole < 60:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 import re
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 from report_runs import HOSTILE, audit_run, emm_run, write_audit
 
 from rote.core.errors import RunError
-from rote.report import write_report
+from rote.report import words, write_report
 
 
 class Page(HTMLParser):
@@ -249,3 +250,9 @@ def test_importing_the_room_is_light() -> None:
     code = f"import sys, rote.report; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_examples_in_docstrings() -> None:
+    done = doctest.testmod(words)
+    assert done.attempted >= 9
+    assert done.failed == 0
