@@ -92,7 +92,7 @@ def _search_context(search: Search) -> dict[str, Any]:
         "sides": [("Training data", data)],
         "configs": _tables(fields.child("config").values, rest="other"),
         "cost": fields.child("cost"),
-        "preset": fields.text("preset"),
+        "preset": fields.values.get("preset") or "own configuration",
         "seeds": _seed_rows(search),
         "space": search.space,
         "criterion_c": search.ratio_threshold,
@@ -150,21 +150,26 @@ def _audit_context(audit: Audit) -> dict[str, Any]:
 def _headline(search: Search) -> tuple[str, str, str]:
     """Return the big number, its bracket in words, and what the status means."""
     low, high = (None if x is None else words.format_size(x) for x in (search.low, search.high))
+    if search.status != "bracketed" and low is None and high is None:
+        return (
+            "open",
+            "no size was decided",
+            "the intervals are too wide to place any size: more fresh samples are needed",
+        )
     if search.status == "above":
         return (
-            f"≥\u2009{low or '?'}",
+            f"≥\u2009{low}",
             "no upper end found",
             "even the largest size tried is at or above the line: larger sizes are needed",
         )
     if search.status == "below":
         return (
-            f"<\u2009{high or '?'}",
+            f"<\u2009{high}",
             "no lower end found",
             "even the smallest size tried is below the line: smaller sizes are needed",
         )
     value = "?" if search.value is None else words.format_size(search.value)
-    ends = f"between {low or 'the smallest size'} and {high or 'the largest size'}"
-    return value, ends, "sizes on both sides of the line were measured"
+    return value, f"between {low} and {high}", "sizes on both sides of the line were measured"
 
 
 def _nearest_point(search: Search) -> int:

@@ -126,6 +126,9 @@ def read_search(run_dir: Path) -> Search:
     points = tuple(_read_point(run_dir, entry) for entry in fields.children("points"))
     if not points:
         raise fields.wrong("points", "a list with at least one point")
+    status = emm.one_of("status", "bracketed", "above", "below")
+    for key in ("low", "high", "value") if status == "bracketed" else ():
+        emm.number(key)
     holdout = controls.optional_child("holdout")
     return Search(
         text=path.read_text(encoding="utf-8"),
@@ -133,7 +136,7 @@ def read_search(run_dir: Path) -> Search:
         value=emm.optional_number("value"),
         low=emm.optional_number("low"),
         high=emm.optional_number("high"),
-        status=emm.one_of("status", "bracketed", "above", "below"),
+        status=status,
         sentence=fields.text("sentence"),
         epsilon=fields.number("epsilon"),
         ratio_threshold=criterion.number("ratio_threshold"),

@@ -24,12 +24,12 @@ def plain(text: object) -> str:
 
 
 def format_size(size: float) -> str:
-    """Return a training-set size for people: whole, or with one digit below ten.
+    """Return a training-set size for people: whole, or with two digits below ten.
 
     >>> format_size(1063.4), format_size(7.25), format_size(8.0)
     ('1,063', '7.2', '8')
     """
-    return f"{size:,.0f}" if size >= 10 or size == int(size) else f"{size:.1f}"
+    return f"{size:,.0f}" if size >= 10 else f"{size:.2g}"
 
 
 def format_ratio(ratio: float) -> str:

@@ -81,6 +81,15 @@ def test_open_ends_are_worded_right(
     assert words in page.text
 
 
+def test_nothing_decided_and_no_preset(tmp_path: Path) -> None:
+    run_dir = emm_run(tmp_path, sizes=(64,))
+    edit(run_dir / "emm.json", lambda e: e.update(preset=None))
+    edit(run_dir / "emm.json", lambda e: e["emm"].update(low=None, high=None, status="above"))
+    page = report(run_dir)
+    assert "more fresh samples are needed" in page.text
+    assert "own configuration" in page.text
+
+
 def test_failed_controls_warn(tmp_path: Path) -> None:
     page = report(emm_run(tmp_path, sizes=(64, 128), optimum_count=480, holdout_count=20))
     assert "A control failed" in page.text
@@ -195,6 +204,7 @@ def edit(path: Path, change: Any) -> None:
         (lambda e: e["points"][0].update(size=0), "1 or more"),
         (lambda e: e["points"][0].update(run="../../other"), "a folder inside"),
         (lambda e: e["points"][0].update(run="points/none"), "does not exist"),
+        (lambda e: e["emm"].update(high=None), "emm.high is not a number"),
         (lambda e: e["emm"].update(status="fine"), "one of bracketed, above, below"),
         (
             lambda e: e["points"][0].update(e["points"][1] | {"run": e["points"][0]["run"]}),
