@@ -190,9 +190,10 @@ def build_denoiser(
         kind = "images" if wanted == "unet" else "vectors"
         raise ConfigError(f"model.architecture is '{config.architecture}'; {kind} need '{wanted}'")
     network = {"unet": UNet, "mlp": Mlp}[config.architecture]
-    # torch's layers draw their weights from the global generator: lend it and put it back.
+    # torch's layers draw their weights from the CPU's global generator: lend it and put it back.
+    # (torch.manual_seed would reseed every GPU's generator, too.)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         built = network(config, shape, label_count)
     return Denoiser(built, preconditioning(config), label_count=label_count)
 

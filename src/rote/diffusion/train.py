@@ -312,8 +312,11 @@ class Step:
         micro = config.micro_batch or config.batch
         state.optimizer.zero_grad(set_to_none=True)
         loss = torch.zeros((), device=self._device)
-        for start in range(state.images_seen, state.images_seen + config.batch, micro):
-            loss += self._accumulate(start, micro)
+        items, sigma, noise = self._draw(state.images_seen)
+        for start in range(0, config.batch, micro):
+            part = slice(start, start + micro)
+            seen = state.images_seen + start
+            loss += self._accumulate(items[part], sigma[part], noise[part], seen=seen)
         for parameter in state.denoiser.parameters():
             if parameter.grad is not None:
                 torch.nan_to_num_(parameter.grad, 0.0, GRADIENT_LIMIT, -GRADIENT_LIMIT)
@@ -327,33 +330,44 @@ class Step:
         state.ema.update(state.denoiser, decay)
         state.add_loss(loss)
 
-    def _accumulate(self, start: int, count: int) -> Tensor:
-        """Add the gradient of ``count`` images; return their share of the mean loss."""
+    def _draw(self, seen: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Draw a batch's items, noise levels and noise: the same however it is split."""
+        count = self._config.batch
+        items = self._order.batch(seen, count).to(self._device)
+        self._generator.manual_seed(child_seed(self._seed, "noise", seen))
+        sigma = self._state.denoiser.precondition.draw_sigma(count, self._generator)
+        shape = (count, *self._items.shape[1:])
+        noise = torch.randn(shape, generator=self._generator, device=self._device)
+        return items, sigma, noise
+
+    def _accumulate(self, items: Tensor, sigma: Tensor, noise: Tensor, *, seen: int) -> Tensor:
+        """Add the gradient of some images; return their share of the mean loss."""
         config, denoiser = self._config, self._state.denoiser
-        batch = self._order.batch(start, count).to(self._device)
-        clean = to_model(self._items[batch])
-        labels = None if self._labels is None else self._labels[batch]
-        self._generator.manual_seed(child_seed(self._seed, "noise", start))
-        sigma = denoiser.precondition.draw_sigma(count, self._generator)
-        noise = torch.randn(clean.shape, generator=self._generator, device=self._device)
-        with self._dropout(start), self._autocast():
+        clean = to_model(self._items[items])
+        labels = None if self._labels is None else self._labels[items]
+        with self._dropout(seen), self._autocast():
             losses = self._loss(denoiser, clean, sigma, noise, labels)
         # Sum over the elements and mean over the images, as in the papers: Adam does not care, but
         # coupled weight decay is relative to this scale.
         (losses.sum() / config.batch).backward()  # type: ignore[no-untyped-call]
-        return losses.detach().mean() * (count / config.batch)
+        return losses.detach().mean() * (len(items) / config.batch)
 
     def _autocast(self) -> torch.autocast:
         enabled = self._config.precision == "bf16"
         return torch.autocast(self._device.type, torch.bfloat16, enabled=enabled)
 
     @contextlib.contextmanager
-    def _dropout(self, start: int) -> Iterator[None]:
+    def _dropout(self, seen: int) -> Iterator[None]:
         """Seed the global generator that torch's dropout draws from, and put it back."""
         if not self._has_dropout:
             yield
             return
-        devices = [self._device] if self._device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(child_seed(self._seed, "dropout", start))
+        on_gpu = self._device.type == "cuda"
+        with torch.random.fork_rng(devices=[self._device] if on_gpu else []):
+            seed = child_seed(self._seed, "dropout", seen)
+            if on_gpu:
+                with torch.cuda.device(self._device):
+                    torch.cuda.manual_seed(seed)
+            else:
+                torch.default_generator.manual_seed(seed)
             yield
