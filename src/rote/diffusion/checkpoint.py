@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -114,7 +115,15 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]
     """Write tensors and a JSON header atomically."""
     text = json.dumps({"format_version": FORMAT_VERSION, **header}, allow_nan=False)
     held = {key: value.detach().contiguous().cpu() for key, value in tensors.items()}
-    write_atomic(path, lambda temporary: save_file(held, temporary, metadata={"rote": text}))
+
+    def write(temporary: Path) -> None:
+        try:
+            save_file(held, temporary, metadata={"rote": text})
+        except SafetensorError as error:  # its text alone says what the system refused
+            number = re.search(r"os error (\d+)", str(error))
+            raise OSError(int(number[1]) if number else 0, str(error)) from error
+
+    write_atomic(path, write)
 
 
 def read_header(path: Path) -> dict[str, Any]:
