@@ -14,7 +14,9 @@ from rote.core.errors import ConfigError, did_you_mean
 class StrictModel(BaseModel):
     """Base of every configuration: unknown keys are errors, values never change afterwards."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False
+    )
 
 
 ModelT = TypeVar("ModelT", bound=StrictModel)
@@ -85,7 +87,9 @@ def override(config: ModelT, assignments: list[str], *, where: str = "--set") ->
         node = values
         *parents, leaf = key.split(".")
         for parent in parents:
-            if not isinstance(node.get(parent), dict):
+            if parent in node and not isinstance(node[parent], dict):
+                raise ConfigError(f"{where} {assignment!r}: '{parent}' holds a value, no keys")
+            if parent not in node:
                 hint = did_you_mean(parent, node)
                 raise ConfigError(f"{where} {assignment!r}: unknown key '{parent}'{hint}")
             node = node[parent]
