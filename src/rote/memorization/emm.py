@@ -88,11 +88,15 @@ class Bracket:
 
 def decide(rate: Rate, epsilon: float) -> Decision:
     """Say whether a rate's interval lies at or above 1 - epsilon, below it, or across."""
-    # 1 - 0.1 is 0.9 in decimals and not in binary: compare on the scale of the decimals asked for.
-    threshold = round(1 - epsilon, 12)
+    threshold = _threshold(epsilon)
     if rate.low >= threshold:
         return "at-least"
     return "less" if rate.high < threshold else "undecided"
+
+
+def _threshold(epsilon: float) -> float:
+    """Return 1 - epsilon on the scale of the decimals asked for: 1 - 0.7 is not 0.3 in binary."""
+    return round(1 - epsilon, 12)
 
 
 def bracket(rates: Sequence[tuple[int, Rate]], *, epsilon: float) -> Bracket:
@@ -104,15 +108,14 @@ def bracket(rates: Sequence[tuple[int, Rate]], *, epsilon: float) -> Bracket:
     {'value': 64.73, 'low': 32, 'high': 128, 'status': 'bracketed'}
     """
     ordered = sorted(rates, key=lambda pair: pair[0])
-    decisions = [(size, decide(rate, epsilon)) for size, rate in ordered]
-    sizes_up = [s for s, _ in takewhile(lambda pair: pair[1] == "at-least", decisions)]
-    sizes_down = [s for s, _ in takewhile(lambda pair: pair[1] == "less", reversed(decisions))]
-    low = max(sizes_up, default=None)
-    high = min(sizes_down, default=None)
-    if low is not None and low == high:  # one seed says so, another not: the size stays inside
-        low = max((s for s in sizes_up if s < low), default=None)
-        high = min((s for s in sizes_down if s > high), default=None)
-    crossing = _crossing(ordered, 1 - epsilon)
+    decisions: dict[int, set[Decision]] = {}
+    for size, rate in ordered:
+        decisions.setdefault(size, set()).add(decide(rate, epsilon))
+    # A size on which its seeds disagree is decided neither way and stays inside the bracket.
+    up = takewhile(lambda size: decisions[size] == {"at-least"}, decisions)
+    down = takewhile(lambda size: decisions[size] == {"less"}, reversed(decisions))
+    low, high = max(up, default=None), min(down, default=None)
+    crossing = _crossing(ordered, _threshold(epsilon))
     if low is not None and high is not None:
         return Bracket(_clip(crossing, low, high), low, high, "bracketed")
     if high is None and (low is not None or crossing == math.inf):

@@ -47,10 +47,11 @@ def size_grid(search: SearchConfig, *, available: int, multiple: int = 1) -> lis
         while True:
             exact = search.start * 2.0 ** (direction * step / search.steps_per_octave)
             size = round(exact / multiple) * multiple
-            if not smallest <= size <= largest:
-                break
-            sizes.add(size)
             step += 1
+            if size > largest or (direction < 0 and size < smallest):
+                break
+            if size >= smallest:  # a start below the smallest size climbs to it
+                sizes.add(size)
     return sorted(sizes)
 
 

@@ -31,7 +31,7 @@ class SearchConfig(StrictModel):
     """Samples on which each snapshot is scored, to choose one."""
     fresh_samples: Positive = 1000
     """Fresh samples on which the chosen snapshot is scored."""
-    ratio_threshold: Annotated[float, Field(gt=0, le=1)] = 1 / 3
+    ratio_threshold: Annotated[float, Field(ge=0.001, le=1)] = 1 / 3
     subset: Literal["random", "archive"] = "random"
     """Subsets are nested either way: a seeded permutation, or the order of the source (the paper)."""
     stratify: bool = False
