@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 FORMAT_VERSION = 1
+LOCK_SECONDS = 20.0  # how long to wait for a process that is just ending
 
 
 @contextlib.contextmanager
@@ -91,9 +92,13 @@ def write_npz(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     """Write arrays to a compressed npz file atomically; the same arrays give the same bytes."""
     import numpy as np
 
+    # Objects would be pickled. (The allow_pickle argument is younger than the oldest numpy we take.)
+    assert not any(array.dtype.hasobject for array in arrays.values())
+    named: dict[str, Any] = dict(arrays)
+
     def write(temporary: Path) -> None:
         with temporary.open("wb") as handle:  # by handle: by name, numpy would append ".npz"
-            np.savez_compressed(handle, allow_pickle=False, **arrays)
+            np.savez_compressed(handle, **named)
 
     write_atomic(path, write)
 
@@ -112,7 +117,7 @@ def read_json(path: Path) -> dict[str, Any]:
         raise RunError(f"{path} does not exist; is {path.parent} a run directory?") from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise RunError(f"{path} cannot be read ({error}); delete it and run again") from None
-    if not isinstance(value, dict) or "format_version" not in value:
+    if not isinstance(value, dict) or not isinstance(value.get("format_version"), int):
         raise RunError(f"{path} is not a file that rote wrote (it has no format_version)")
     if value["format_version"] > FORMAT_VERSION:
         raise RunError(
@@ -211,9 +216,12 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     rows = []
-    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-        if line.endswith("\n"):
-            rows.append(json.loads(line))
+    try:
+        for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+            if line.endswith("\n"):
+                rows.append(json.loads(line))
+    except ValueError as error:  # also what is no UTF-8
+        raise RunError(f"{path} cannot be read ({error}); delete it and run again") from None
     return rows
 
 
@@ -222,7 +230,7 @@ def _lock(path: Path) -> Any:
     with _one_line_io(path):
         path.mkdir(parents=True, exist_ok=True)
         handle = (path / ".lock").open("a")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + LOCK_SECONDS
     while True:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
