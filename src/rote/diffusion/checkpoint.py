@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,8 +121,9 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]
         try:
             save_file(held, temporary, metadata={"rote": text})
         except SafetensorError as error:  # its text alone says what the system refused
-            number = re.search(r"os error (\d+)", str(error))
-            raise OSError(int(number[1]) if number else 0, str(error)) from error
+            found = re.search(r"os error (\d+)", str(error))
+            number = int(found[1]) if found else 0
+            raise OSError(number, os.strerror(number) if found else str(error)) from error
 
     write_atomic(path, write)
 
