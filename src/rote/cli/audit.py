@@ -36,13 +36,9 @@ def audit(
 ) -> None:
     """Find which generated images are copies of training images, and what share."""
     from rote.core.console import console, print_result, print_text, progress, say, table
-    from rote.data.convert import Scaling
-    from rote.memorization.audit import audit as run_audit
     from rote.memorization.criteria import RatioCriterion
-    from rote.report import write_report
 
     criterion = RatioCriterion(ratio_threshold)
-    device = options.resolve_device(device)
 
     def load(source: str) -> ImageDataset:
         return options.load(
@@ -50,6 +46,11 @@ def audit(
         )
 
     sides = [load(source) for source in (generated, training, holdout) if source is not None]
+
+    from rote.data.convert import Scaling  # after the data: torch takes a second to import
+    from rote.memorization.audit import audit as run_audit
+
+    device = options.resolve_device(device)
     if all(side.kind == "vector" and side.shape == sides[1].shape for side in sides):
         scaling = Scaling.fit(sides[1].images)
         sides = [scaling.apply(side) for side in sides]
@@ -64,6 +65,8 @@ def audit(
             on_progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     if out is not None:
+        from rote.report import write_report
+
         found.save(out)
         say(f"report: {write_report(out)}")
     if json:

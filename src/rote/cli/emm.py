@@ -39,13 +39,10 @@ def emm(
     emm.json and report.html. Run the same command again to resume.
     """
     from rote.core.console import print_result, print_text, say
-    from rote.report import write_report
-    from rote.studies.search import estimate_emm
 
     changes = list(assignments or [])
     if epsilon is not None:
         changes.append(f"search.epsilon={epsilon}")
-    device = options.resolve_device(device)
     dataset = options.load(
         data, resolution=resolution, channels=channels, skip_unreadable=skip_unreadable
     )
@@ -54,7 +51,10 @@ def emm(
         print_result(_plan(config, dataset_size=len(dataset), shape=dataset.shape, data=data))
         return
     from rote.cli.view import SearchDisplay
+    from rote.report import write_report
+    from rote.studies.search import estimate_emm
 
+    device = options.resolve_device(device)
     with options.interruptible(), SearchDisplay(config.search.epsilon) as display:
         found = estimate_emm(
             dataset,

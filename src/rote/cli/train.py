@@ -35,19 +35,27 @@ def train(
     assignments: options.Set = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
+    threads: Annotated[
+        int, typer.Option("--threads", min=1, help="CPU threads; small networks want one.")
+    ] = 1,
     json: options.Json = False,
     dry_run: options.DryRun = False,
 ) -> None:
     """Train one diffusion model into a run directory. Run it again to resume."""
     from rote.core.console import print_result, print_text, progress
-    from rote.data.convert import for_models
-    from rote.diffusion.train import train as run_train
 
-    device = options.resolve_device(device)
     dataset = options.load(
         data, resolution=resolution, channels=channels, skip_unreadable=skip_unreadable
     )
     config = options.experiment(preset, kind=dataset.kind, assignments=assignments)
+
+    import torch  # after the data: it takes a second
+
+    from rote.data.convert import for_models
+    from rote.diffusion.train import train as run_train
+
+    device = options.resolve_device(device)
+    torch.set_num_threads(threads)  # the last bits of a sum depend on it, so it is an option
     scaled, scaling = for_models(dataset)
     if size is not None:
         scaled = scaled.subset(size, seed=seed, stratify=stratify)

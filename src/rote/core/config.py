@@ -68,7 +68,8 @@ def _keys_at(model: type[BaseModel], path: list[str]) -> list[str]:
 def override(config: ModelT, assignments: list[str], *, where: str = "--set") -> ModelT:
     """Return the configuration with ``key=value`` assignments applied.
 
-    Dotted keys reach nested configurations; values are JSON, or text where they are no JSON.
+    Dotted keys reach nested configurations. Values are text as the field's type reads it, or JSON for
+    lists and null.
 
     >>> class Example(StrictModel):
     ...     width: int = 1
@@ -80,10 +81,16 @@ def override(config: ModelT, assignments: list[str], *, where: str = "--set") ->
         key, separator, text = assignment.partition("=")
         if not separator:
             raise ConfigError(f"{where} {assignment!r}: expected key=value, such as train.batch=64")
-        try:
-            value = json.loads(text)
-        except json.JSONDecodeError:
-            value = text
+        # Lists and null are JSON; all else stays text, which the field's own type then reads, so that
+        # train.labels=true is the word where a word is asked for.
+        value: Any = text
+        if text.startswith(("[", "{")) or text == "null":
+            try:
+                value = json.loads(text)
+            except json.JSONDecodeError as error:
+                raise ConfigError(
+                    f"{where} {assignment!r}: {error.msg} in the JSON value"
+                ) from None
         node = values
         *parents, leaf = key.split(".")
         for parent in parents:

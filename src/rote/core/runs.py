@@ -88,6 +88,14 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
     write_text(path, to_json_text({"format_version": FORMAT_VERSION, **value}))
 
 
+def write_status(path: Path, value: dict[str, Any]) -> None:
+    """Replace a small file that only shows progress: atomic, but not waiting for the disk."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with _one_line_io(path):
+        temporary.write_text(json.dumps(value), encoding="utf-8")
+        temporary.replace(path)
+
+
 def write_npz(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     """Write arrays to a compressed npz file atomically; the same arrays give the same bytes."""
     import numpy as np

@@ -27,10 +27,17 @@ class RatioCriterion:
     ratio_threshold: float = 1 / 3
 
     def __post_init__(self) -> None:
-        if not 0 < self.ratio_threshold <= 1:
+        # Below 1 / 1000 the nearest fraction could be 0, and nothing would ever be flagged.
+        if not 1 / MAX_DENOMINATOR <= self.ratio_threshold <= 1:
             raise ConfigError(
-                f"--ratio-threshold is {self.ratio_threshold}; it must lie in (0, 1], such as 0.3333"
+                f"--ratio-threshold is {self.ratio_threshold}; it must lie in [0.001, 1], "
+                "such as 0.3333"
             )
+
+    @property
+    def fraction(self) -> Fraction:
+        """The threshold that is really used."""
+        return Fraction(self.ratio_threshold).limit_denominator(MAX_DENOMINATOR)
 
     def memorized(
         self, nn1_sq: npt.NDArray[Any], nn2_sq: npt.NDArray[Any]
@@ -40,13 +47,13 @@ class RatioCriterion:
         >>> RatioCriterion().memorized(np.array([1, 1, 0]), np.array([9, 10, 0])).tolist()
         [False, True, True]
         """
-        c = Fraction(self.ratio_threshold).limit_denominator(MAX_DENOMINATOR)
+        c = self.fraction
         near, far = c.denominator**2 * nn1_sq, c.numerator**2 * nn2_sq
         return (near < far) | ((nn1_sq == 0) & (nn2_sq == 0))
 
     def to_json(self) -> dict[str, Any]:
         """Return the criterion as plain types."""
-        return {"name": "ratio", "ratio_threshold": self.ratio_threshold, "space": "pixel"}
+        return {"name": "ratio", "ratio_threshold": float(self.fraction), "space": "pixel"}
 
 
 def distance_ratio(nn1_sq: npt.NDArray[Any], nn2_sq: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ import numpy.typing as npt
 import torch
 
 from rote.core.errors import Interrupted
-from rote.core.runs import Run, read_json, write_json, write_npz
+from rote.core.runs import Run, read_json, write_json, write_npz, write_status
 from rote.core.seeds import Purpose, child_seed
 from rote.core.stats import Rate
 from rote.data.convert import Scaling, from_model
@@ -81,11 +80,7 @@ class Status:
         if time.monotonic() - self._written < STATUS_SECONDS:
             return
         self._written = time.monotonic()
-        value = {"stage": stage, "done": done, "total": total, "rate": self.rate}
-        # Plain write and rename, without waiting for the disk: nothing rests on this file.
-        temporary = self._path.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_text(json.dumps(value))
-        temporary.replace(self._path)
+        write_status(self._path, {"stage": stage, "done": done, "total": total, "rate": self.rate})
 
     def clear(self) -> None:
         """Remove the file."""

@@ -1,0 +1,42 @@
+# Everything runs in the project's own environment, .venv; `make demo` in a fresh clone is enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help install demo test check format bench docs clean
+
+help:  ## Say what there is
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+install: $(VENV)/.installed  ## Make .venv with rote and its development tools
+
+demo: install  ## Find the EMM of a small diffusion model on real digits (minutes, no download)
+	$(BIN)/rote emm --data digits --preset tiny --workers 2 --out runs/demo
+
+test: install  ## Run all tests
+	$(BIN)/python -m pytest
+
+check: install  ## What every commit passes: format, lint, types, quick tests
+	$(BIN)/ruff format --check src tests benchmarks docs
+	$(BIN)/ruff check src tests benchmarks docs
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/architecture tests/unit -q
+
+format: install  ## Format and fix
+	$(BIN)/ruff format src tests benchmarks docs
+	$(BIN)/ruff check --fix src tests benchmarks docs
+
+bench: install  ## Run the benchmarks (they print ratios against their peers)
+	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+
+docs: install  ## Check that every link and command in the docs is real
+	$(BIN)/python -m pytest tests/end_to_end/test_docs.py -q
+
+clean:  ## Remove what make built (not runs/)
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,51 @@
+"""Running the command as a person does: as a process, in an empty folder."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+# A search that takes seconds: a small network, few sizes, few samples.
+QUICK = [
+    *("--set", "model.width=8", "--set", "model.channel_mult=[1]", "--set", "train.batch=16"),
+    *("--set", "train.images=4800", "--set", "train.snapshot_images=2400"),
+    *("--set", "train.log_images=160", "--set", "train.learning_rate=0.003"),
+    *("--set", "search.start=4", "--set", "search.min_size=2", "--set", "search.max_size=16"),
+    *("--set", "search.selection_samples=64", "--set", "search.fresh_samples=64"),
+    *("--set", "sample.steps=8"),
+]
+# One thread a process: the tests run side by side.
+ENVIRONMENT = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "OMP_NUM_THREADS": "1"}
+
+
+def command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "rote", *map(str, arguments)]
+
+
+def run(
+    *arguments: str | Path, cwd: Path, timeout: float = 120
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments),
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env=ENVIRONMENT,
+    )
+
+
+def ok(*arguments: str | Path, cwd: Path) -> str:
+    """Run a command that must succeed and return its stdout."""
+    done = run(*arguments, cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def without_times(path: Path) -> dict[str, Any]:
+    """Return emm.json without what may differ between two runs of one command."""
+    value: dict[str, Any] = json.loads(path.read_text())
+    del value["cost"]["seconds"]
+    return value

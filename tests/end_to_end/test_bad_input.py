@@ -1,0 +1,118 @@
+"""Wrong input: one line on stderr that says what, where and what to do; nothing half-written."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import QUICK, run
+from PIL import Image
+
+from rote.data.sources import load_images
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Fill a folder with all kinds of wrong input."""
+    folder = tmp_path_factory.mktemp("bad")
+    digits = load_images("digits").images
+    (folder / "empty").mkdir()
+    for name in ("one", "good", "torn", "mixed-sizes", "mixed-channels"):
+        (folder / name).mkdir()
+    Image.fromarray(digits[0, ..., 0]).save(folder / "one" / "a.png")
+    for number in range(6):
+        image = Image.fromarray(digits[number, ..., 0])
+        image.save(folder / "good" / f"{number}.png")
+        image.save(folder / "torn" / f"{number}.png")
+        image.resize((8 + number % 2, 8)).save(folder / "mixed-sizes" / f"{number}.png")
+        shown = image.convert("RGB") if number % 2 else image
+        shown.save(folder / "mixed-channels" / f"{number}.png")
+    torn = (folder / "torn" / "3.png").read_bytes()
+    (folder / "torn" / "3.png").write_bytes(torn[: len(torn) // 2])
+    np.savez(folder / "unit.npz", images=(digits[:50] / 255).astype(np.float32))
+    np.savez(folder / "color.npz", images=np.repeat(digits[:50], 3, axis=3))
+    np.savez(folder / "big.npz", images=digits[:50].repeat(2, axis=1).repeat(2, axis=2))
+    broken = np.zeros((5, 3), np.float32)
+    broken[2, 1] = np.nan
+    np.savez(folder / "nan.npz", images=broken)
+    (folder / "notes.txt").write_text("no images here")
+    return folder
+
+
+AUDIT = ("audit", "--training", "digits", "--generated")
+EMM = ("emm", "--out", "out")
+
+CASES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "missing folder": ((*AUDIT, "nowhere/at/all"), ("nowhere/at/all", "does not exist")),
+    "empty folder": ((*AUDIT, "empty"), ("empty",)),
+    "unknown file": ((*AUDIT, "notes.txt"), ("notes.txt", "unknown type")),
+    "unknown name": ((*AUDIT, "digit"), ("digit", "did you mean 'digits'")),
+    "one training image": (
+        ("audit", "--training", "one", "--generated", "good"),
+        ("one", "at least two"),
+    ),
+    "unreadable file": ((*AUDIT, "torn"), ("3.png", "--skip-unreadable")),
+    "mixed sizes": ((*AUDIT, "mixed-sizes"), ("--resolution",)),
+    "mixed channels": ((*AUDIT, "mixed-channels"), ("--channels 3",)),
+    "other channels": ((*AUDIT, "color.npz"), ("color", "grey", "--channels")),
+    "other size": ((*AUDIT, "big.npz"), ("16x16", "8x8", "--resolution")),
+    "unit range": ((*AUDIT, "unit.npz"), ("from 0 to 1", "255")),
+    "NaN": ((*AUDIT, "nan.npz"), ("NaN",)),
+    "ratio": ((*AUDIT, "good", "--ratio-threshold", "3"), ("--ratio-threshold", "0.3333")),
+    "size above data": (("train", "--size", "5000", "--out", "out"), ("5000", "1797")),
+    "unbalanced size": (
+        ("train", "--size", "33", "--stratify", "--out", "out"),
+        ("33", "10 classes", "multiple of 10"),
+    ),
+    "no classes": (
+        ("train", "--data", "good", "--size", "4", "--stratify", "--out", "out"),
+        ("no labels", "--stratify"),
+    ),
+    "unknown preset": ((*EMM, "--preset", "tinny"), ("tinny", "did you mean 'tiny'")),
+    "unknown key": ((*EMM, "--set", "train.bacth=3"), ("train.bacth", "did you mean 'batch'")),
+    "unknown room": ((*EMM, "--set", "trian.batch=3"), ("trian", "did you mean 'train'")),
+    "bad value": ((*EMM, "--set", "train.batch=many"), ("train.batch", "many")),
+    "bad epsilon": ((*EMM, "--epsilon", "1.5"), ("search.epsilon", "1.5")),
+    "odd resolution": (
+        (*EMM, "--resolution", "9", "--set", "model.channel_mult=[1,2]"),
+        ("9x9", "--resolution"),
+    ),
+    "start above data": ((*EMM, "--set", "search.start=9999"), ("search.start", "9999", "only 16")),
+    "unknown device": ((*EMM, "--device", "tpu"), ("--device tpu", "cpu")),
+    "not a run": (("report", "empty"), ("empty",)),
+    "no model": (("sample", "empty", "--out", "x.npz"), ("empty", "train")),
+    "not an npz": (("optimum", "--out", "x.png"), ("x.png", "npz")),
+    "file in the way": (("train", "--out", "notes.txt"), ("notes.txt", "--out")),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_one_line_and_nothing_written(room: Path, name: str) -> None:
+    arguments, expected = CASES[name]
+    before = sorted(room.rglob("*"))
+    quick = QUICK if arguments[0] == "emm" else []
+    done = run(arguments[0], *quick, *arguments[1:], cwd=room)
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    assert done.returncode == 1, done.stderr
+    assert done.stdout == ""
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("error: ")
+    for part in expected:
+        assert part in lines[0]
+    assert sorted(room.rglob("*")) == before
+
+
+def test_unreadable_files_can_be_left_out_and_are_counted(room: Path) -> None:
+    done = run(*AUDIT, "torn", "--skip-unreadable", cwd=room)
+    assert done.returncode == 0
+    assert "left out 1 unreadable" in done.stderr
+    assert "of 5" in done.stdout
+
+
+def test_wrong_usage_exits_with_2(room: Path) -> None:
+    for arguments in (("emm", "--nope"), ("audit",), ("nothing",)):
+        assert run(*arguments, cwd=room).returncode == 2
+
+
+def test_a_traceback_only_with_debug(room: Path) -> None:
+    assert "Traceback" not in run("report", "empty", cwd=room).stderr
+    assert "Traceback" in run("--debug", "report", "empty", cwd=room).stderr

@@ -1,0 +1,122 @@
+"""`rote emm` as a person uses it: run, kill, resume, read."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from helpers import QUICK, command, ok, run, without_times
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the directory of one finished quick search."""
+    folder = tmp_path_factory.mktemp("emm")
+    done = run("emm", "--data", "digits", "--workers", "2", "--out", "run", *QUICK, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("\n") == 1, "the result is one sentence"
+    assert done.stdout.startswith("The EMM ")
+    assert "report.html" in done.stderr
+    return folder / "run"
+
+
+def test_the_result_has_the_promised_form(finished: Path) -> None:
+    value = json.loads((finished / "emm.json").read_text())
+    assert list(value)[:3] == ["format_version", "kind", "emm"]
+    assert value["emm"]["status"] in ("bracketed", "above", "below")
+    assert [p["size"] for p in value["points"]] == sorted(p["size"] for p in value["points"])
+    for point in value["points"]:
+        rate = point["rate"]
+        assert rate["total"] == 64
+        assert rate["low"] <= rate["value"] == rate["count"] / 64 <= rate["high"]
+        assert [entry["images_seen"] for entry in point["selection"]] == [2400, 4800]
+        best = max(entry["rate"]["value"] for entry in point["selection"])
+        chosen = [e for e in point["selection"] if e["images_seen"] == point["images_seen"]]
+        assert chosen[0]["rate"]["value"] == best
+        run_folder = finished / point["run"]
+        assert json.loads((run_folder / "point.json").read_text())["rate"] == rate
+        assert json.loads((run_folder / "audit" / "audit.json").read_text())["rate"] == rate
+        assert {path.name for path in (run_folder / "checkpoints").iterdir()} == {
+            "2400.safetensors",
+            "4800.safetensors",
+        }
+    assert value["controls"]["optimum"]["rate"]["value"] == 1.0
+    assert value["controls"]["holdout"]["rate"]["value"] < 0.02
+    points = len(value["points"])
+    assert value["cost"]["images_trained"] == points * 4800
+    assert value["cost"]["images_sampled"] == points * 3 * 64
+
+
+def test_a_second_run_does_nothing(finished: Path) -> None:
+    before = {p: p.stat().st_mtime_ns for p in finished.rglob("*") if "report" not in p.name}
+    said = ok("emm", "--workers", "2", "--out", "run", *QUICK, cwd=finished.parent)
+    after = {p: p.stat().st_mtime_ns for p in finished.rglob("*") if "report" not in p.name}
+    assert said.startswith("The EMM ")
+    assert before.keys() == after.keys()
+    assert {p.name for p in before if before[p] != after[p]} <= {".lock", "run"}
+
+
+def test_the_number_of_workers_changes_nothing(finished: Path, tmp_path: Path) -> None:
+    ok("emm", "--workers", "1", "--out", "run", *QUICK, cwd=tmp_path)
+    assert without_times(tmp_path / "run" / "emm.json") == without_times(finished / "emm.json")
+
+
+def test_json_is_all_that_stdout_gets(finished: Path) -> None:
+    said = ok("emm", "--workers", "2", "--out", "run", "--json", *QUICK, cwd=finished.parent)
+    assert json.loads(said) == json.loads((finished / "emm.json").read_text())
+
+
+def test_another_configuration_is_refused(finished: Path) -> None:
+    done = run("emm", "--out", "run", "--seed", "1", *QUICK, cwd=finished.parent)
+    assert done.returncode == 1
+    assert "seed is 0 there and 1 here" in done.stderr
+    assert "--out" in done.stderr
+
+
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_killed_and_resumed_gives_the_same_answer(
+    finished: Path, tmp_path: Path, sign: signal.Signals
+) -> None:
+    arguments = ("emm", "--workers", "2", "--out", "run", *QUICK)
+    process = subprocess.Popen(
+        command(*arguments),
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    first = tmp_path / "run" / "points"
+    deadline = time.monotonic() + 60
+    while not list(first.glob("*/metrics.jsonl")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.7)  # somewhere within the first trainings
+    os.kill(process.pid, sign)
+    _, said = process.communicate(timeout=30)
+    if sign != signal.SIGKILL:
+        assert process.returncode == 130, said
+        assert "the same command carries on" in said
+    assert not (tmp_path / "run" / "emm.json").exists()
+    ok(*arguments, cwd=tmp_path)
+    assert without_times(tmp_path / "run" / "emm.json") == without_times(finished / "emm.json")
+    assert not list((tmp_path / "run").rglob("*.tmp"))
+
+
+def test_vectors_work_as_images_do(tmp_path: Path) -> None:
+    quick = ["--set", "train.images=3200", "--set", "train.snapshot_images=1600"]
+    quick += ["--set", "search.start=4", "--set", "search.max_size=16", "--set", "model.width=32"]
+    quick += ["--set", "search.selection_samples=64", "--set", "search.fresh_samples=64"]
+    said = ok("emm", "--data", "wine", "--out", "run", "--json", *quick, cwd=tmp_path)
+    value = json.loads(said)
+    assert value["data"]["kind"] == "vector"
+    assert value["criterion"]["space"] == "columns"
+    assert value["controls"]["optimum"]["rate"]["value"] == 1.0
+
+
+def test_dry_run_prints_the_plan_and_writes_nothing(tmp_path: Path) -> None:
+    plan = json.loads(ok("emm", "--out", "run", "--dry-run", cwd=tmp_path))
+    assert plan["parameters"] == 180193
+    assert plan["config"]["train"]["batch"] == 64
+    assert not (tmp_path / "run").exists()
