@@ -18,6 +18,11 @@ Count = Annotated[int, typer.Option("--count", min=1, help="How many samples.")]
 Size = Annotated[
     int | None, typer.Option("--size", min=1, help="Take a seeded subset of this many.")
 ]
+First = Annotated[
+    bool, typer.Option("--first", help="Let --size take the first ones of the source instead.")
+]
+# Wide tiles: every tile of samples reads all references once for each noise level.
+OPTIMUM_TILE = 512
 
 
 @app.command()
@@ -25,6 +30,7 @@ def train(
     out: options.Out,
     data: options.Data = "digits",
     size: Size = None,
+    first: First = False,
     stratify: Annotated[
         bool, typer.Option("--stratify", help="Take the same number of each class.")
     ] = False,
@@ -58,7 +64,7 @@ def train(
     torch.set_num_threads(threads)  # the last bits of a sum depend on it, so it is an option
     scaled, scaling = for_models(dataset)
     if size is not None:
-        scaled = scaled.subset(size, seed=seed, stratify=stratify)
+        scaled = scaled.subset(size, seed=None if first else seed, stratify=stratify)
     total = config.train.total_images(len(scaled))
     if dry_run:
         resolved = config.model_dump(mode="json", include={"model", "train"})
@@ -154,6 +160,7 @@ def optimum(
     out: SampleOut,
     data: options.Data = "digits",
     size: Size = None,
+    first: First = False,
     count: Count = 64,
     resolution: options.Resolution = None,
     channels: options.Channels = None,
@@ -169,6 +176,7 @@ def optimum(
     from rote.core.seeds import child_seed
     from rote.data.convert import for_models, from_model
     from rote.data.dataset import ImageDataset
+    from rote.diffusion.config import SampleConfig
     from rote.diffusion.optimum import OptimalDenoiser
     from rote.diffusion.sample import sample as run_sample
     from rote.memorization.audit import audit
@@ -179,7 +187,7 @@ def optimum(
     )
     scaled, scaling = for_models(dataset)
     if size is not None:
-        scaled = scaled.subset(size, seed=seed)
+        scaled = scaled.subset(size, seed=None if first else seed)
     seeds = [child_seed(seed, "sample", number) for number in range(count)]
     with options.interruptible(), progress() as bar:
         task = bar.add_task("samples", total=count)
@@ -187,6 +195,7 @@ def optimum(
             OptimalDenoiser(scaled, device=device),
             seeds,
             shape=scaled.shape,
+            config=SampleConfig(tile=OPTIMUM_TILE),
             device=device,
             on_progress=lambda done, _: bar.update(task, completed=done),
         )

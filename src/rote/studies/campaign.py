@@ -89,7 +89,17 @@ def next_sizes(
     high = found.high if found.high is not None else trained[-1]
     open_sizes = [size for size in grid if low < size < high and size not in trained]
     wanted += _spread(open_sizes, search.points_per_round - len(wanted))
+    if search.fill_rounds and 0 < len(wanted) < search.points_per_round:
+        outside = _outside(trained + wanted, grid, octave)
+        wanted += outside[: search.points_per_round - len(wanted)]
     return sorted(wanted[: search.points_per_round])
+
+
+def _outside(seen: list[int], grid: Sequence[int], octave: int) -> list[int]:
+    """Return sizes an octave beyond those seen, larger ones first, that show the curve's ends."""
+    top, bottom = grid.index(max(seen)), grid.index(min(seen))
+    places = [*range(top + octave, len(grid), octave), *range(bottom - octave, -1, -octave)]
+    return [grid[place] for place in places]
 
 
 def _spread(sizes: list[int], count: int) -> list[int]:

@@ -27,6 +27,9 @@ class SearchConfig(StrictModel):
     points_per_round: Positive = 2
     """Points proposed together. Part of the design, not of the machine: the number of workers never
     changes which sizes are trained."""
+    fill_rounds: bool = False
+    """Give free places of a round to sizes outside the bracket: no use to it, but they show the whole
+    curve, at no cost in time where workers would be idle."""
     selection_samples: Positive = 256
     """Samples on which each snapshot is scored, to choose one."""
     fresh_samples: Positive = 1000
@@ -63,7 +66,7 @@ def _tiny() -> ExperimentConfig:
             log_images=64 * 20,
         ),
         sample=SampleConfig(),
-        search=SearchConfig(start=32),
+        search=SearchConfig(start=32, fill_rounds=True),
     )
 
 
