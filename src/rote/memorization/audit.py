@@ -140,8 +140,10 @@ class Audit:
 
     def _gallery(self, labels: npt.NDArray[np.int64] | None) -> dict[str, npt.NDArray[Any]]:
         order = self._by_ratio()
-        spread = np.linspace(0, len(order) - 1, min(GALLERY_SIZE, len(order)))
-        chosen = order[np.unique(spread.round().astype(np.int64))]
+        # The lowest ratios are what an auditor wants to see; the spread shows what the rest is like.
+        lowest, rest = order[: GALLERY_SIZE // 2], order[GALLERY_SIZE // 2 :]
+        spread = np.linspace(0, len(rest) - 1, min(GALLERY_SIZE // 2, len(rest)))
+        chosen = np.concatenate([lowest, rest[np.unique(spread.round().astype(np.int64))]])
         if labels is None:
             labels = np.full(len(order), -1, np.int64)
         return {

@@ -102,7 +102,7 @@ def _rate_row(rate: Rate) -> Spec:
         "rate": rate.value,
         "low": rate.low,
         "high": rate.high,
-        "interval": f"{rate.low:.3f} to {rate.high:.3f}",
+        "interval": format_interval(rate),
         "count": f"{rate.count:,} of {rate.total:,}",
     }
 

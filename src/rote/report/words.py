@@ -42,16 +42,16 @@ def format_ratio(ratio: float) -> str:
 
 
 def format_rate(rate: Rate) -> str:
-    """Return the value of a rate with three decimals, without rounding a miss to certainty.
+    """Return the value of a rate with `decimals`, without rounding a miss to certainty.
 
     >>> format_rate(Rate(0.91, 0.89, 0.93, 910, 1000, 0.95))
     '0.910'
     >>> format_rate(Rate(0.9999, 0.999, 1.0, 9999, 10000, 0.95))
     '0.9999'
     """
-    text = f"{rate.value:.3f}"
     exact = rate.count in (0, rate.total)
-    return f"{rate.value:.4g}" if not exact and text in ("0.000", "1.000") else text
+    text = f"{rate.value:.{3 if exact else decimals(rate)}f}"
+    return f"{rate.value:.4g}" if not exact and float(text) in (0, 1) else text
 
 
 def format_interval(rate: Rate) -> str:
@@ -60,7 +60,13 @@ def format_interval(rate: Rate) -> str:
     >>> format_interval(Rate(0.91, 0.8906, 0.9262, 910, 1000, 0.95))
     '0.891 to 0.926'
     """
-    return f"{rate.low:.3f} to {rate.high:.3f}"
+    places = decimals(rate)
+    return f"{rate.low:.{places}f} to {rate.high:.{places}f}"
+
+
+def decimals(rate: Rate) -> int:
+    """Return how many decimals a rate is shown with: one more where it is below 1 in 100."""
+    return 4 if rate.value < 0.01 else 3
 
 
 def format_seconds(seconds: float) -> str:

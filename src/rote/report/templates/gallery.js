@@ -51,10 +51,12 @@ const roteGallery = (() => {
     return [count === 0 ? 0 : center - half, count === total ? 1 : center + half];
   }
 
-  // Three decimals, without rounding a miss to certainty.
+  // One more decimal below 1 in 100; never rounding a miss to certainty.
+  const decimals = (rate) => (rate < 0.01 ? 4 : 3);
+
   function rateText(rate) {
-    const text = rate.toFixed(3);
-    const misleading = (text === "0.000" && rate > 0) || (text === "1.000" && rate < 1);
+    const text = rate.toFixed(rate === 0 ? 3 : decimals(rate));
+    const misleading = (+text === 0 && rate > 0) || (+text === 1 && rate < 1);
     return misleading ? String(+rate.toPrecision(4)) : text;
   }
 
@@ -70,7 +72,7 @@ const roteGallery = (() => {
     get("threshold").setAttribute("aria-valuetext", label());
     get("threshold-reset").hidden = isDefault();
     get("recount-rate").textContent = rateText(rate);
-    get("recount-interval").textContent = `[${low.toFixed(3)} to ${high.toFixed(3)}]`;
+    get("recount-interval").textContent = [low, high].map((end) => end.toFixed(decimals(rate))).join(" to ");
     get("recount-count").textContent = `${integer(count)} of ${integer(set.total)} generated`;
     Object.assign(get("recount").dataset, { count, total: set.total, rate, low, high });
   }
@@ -171,7 +173,7 @@ const roteGallery = (() => {
 
   function note(set, shown) {
     const parts = [`${integer(shown)} of ${integer(set.index.length)} cards match`];
-    if (set.index.length < set.total) parts.push(`cards are an even spread over all ${integer(set.total)} ratios; the recount uses every one`);
+    if (set.index.length < set.total) parts.push(`cards are the lowest ratios and an even spread over the rest of all ${integer(set.total)}; the recount uses every one`);
     if (set.factor > 1) parts.push(`pictures are shown ${set.factor} times smaller than measured`);
     if (set.vectors && set.vectors.columns > set.vectors.values[0]?.[0].length) parts.push(`the first ${set.vectors.values[0][0].length} of ${set.vectors.columns} columns are drawn`);
     get("gallery-note").textContent = `${parts.join("; ")}.`;
