@@ -178,7 +178,7 @@ def test_damaged_and_foreign_json_is_one_line(tmp_path, text, message):
 
 
 def test_missing_json_asks_whether_it_is_a_run(tmp_path):
-    with pytest.raises(RunError, match="does not exist; is .* a run directory"):
+    with pytest.raises(RunError, match=r"does not exist; is .* a run directory"):
         read_json(tmp_path / "emm.json")
     with pytest.raises(RunError, match="cannot be read"):
         read_json(tmp_path)
@@ -272,6 +272,6 @@ def test_starting_afresh_drops_all_rows(tmp_path):
 def test_damaged_metrics_are_one_line(tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"images_seen": 10}\n{"images_s\n{"images_seen": 30}\n')
-    with pytest.raises(RunError, match="cannot be read .*; delete it and run again"):
+    with pytest.raises(RunError, match=r"cannot be read .*; delete it and run again"):
         read_metrics(path)
     assert read_metrics(tmp_path / "none.jsonl") == []

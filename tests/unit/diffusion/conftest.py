@@ -1,0 +1,25 @@
+"""What the tests of the diffusion room share: real digits and small networks."""
+
+import pytest
+
+from rote.data.sources import load_images
+from rote.diffusion.config import ModelConfig, TrainConfig
+from rote.diffusion.train import train
+
+
+@pytest.fixture(scope="session")
+def digits():
+    return load_images("digits")
+
+
+@pytest.fixture(scope="session")
+def small():
+    return ModelConfig(width=8, channel_mult=(1, 2), blocks=1, attention_resolutions=(4,))
+
+
+@pytest.fixture(scope="session")
+def trained(digits, small, tmp_path_factory):
+    """A conditional network after 40 steps, so that nothing in it is near zero any more."""
+    config = TrainConfig(batch=32, images=1280, learning_rate=3e-3, labels="true")
+    folder = tmp_path_factory.mktemp("trained")
+    return train(digits.subset(64, seed=0), small, config, out=folder, seed=0)
