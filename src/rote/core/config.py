@@ -15,7 +15,11 @@ class StrictModel(BaseModel):
     """Base of every configuration: unknown keys are errors, values never change afterwards."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
     )
 
 

@@ -25,6 +25,7 @@ class ModelConfig(StrictModel):
     """
 
     architecture: Literal["unet", "mlp"] = "unet"
+    """"unet" for images, "mlp" for vectors."""
     width: Positive = 128
     """Base channels of the U-Net, or hidden units of the MLP."""
     channel_mult: tuple[Positive, ...] = (2, 2, 2)
@@ -34,13 +35,18 @@ class ModelConfig(StrictModel):
     attention_resolutions: tuple[Positive, ...] = (16,)
     """Heights in pixels at which blocks attend over the image."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of features dropped within each block while training."""
     time_embedding: Literal["positional", "fourier"] = "positional"
+    """How the noise level enters: sinusoids, or random Fourier features."""
     encoder: Literal["standard", "residual"] = "standard"
+    """"residual" adds a halved copy of the input at every resolution (NCSN++)."""
     resampling_filter: tuple[Positive, ...] = (1, 1)
+    """Taps of the separable low-pass filter for halving and doubling."""
     skips: tuple[Positive, ...] | None = None
     """Skip connections kept, numbered from 1 at the input; None keeps all. A skip that is not kept
     feeds zeros, so the decoder keeps its width."""
     preconditioning: Literal["vp", "ve", "edm"] = "edm"
+    """VP, VE or EDM: coefficients, training noise and loss weight."""
     sigma_data: Annotated[float, Field(gt=0)] = 0.5
     """Assumed standard deviation of the data (EDM only)."""
 
@@ -67,6 +73,7 @@ class TrainConfig(StrictModel):
     """One training, from the first image to the last snapshot."""
 
     batch: Positive = 512
+    """Images of one optimizer step."""
     micro_batch: Positive | None = None
     """Images per forward pass; None takes the whole batch. Gradients accumulate to the batch."""
     images: Positive | None = None
@@ -76,7 +83,9 @@ class TrainConfig(StrictModel):
     optimizer: Literal["adam", "adamw"] = "adam"
     """Adam couples weight decay to the gradient (L2); AdamW decouples it."""
     learning_rate: Annotated[float, Field(gt=0)] = 2e-4
+    """After the warm-up, constant."""
     weight_decay: NonNegative = 0.0
+    """Strength of the decay; see the optimizer."""
     warmup_images: NonNegative = 0.0
     """Linear warm-up, in images seen."""
     warmup_epochs: NonNegative = 0.0
@@ -88,7 +97,9 @@ class TrainConfig(StrictModel):
     ema_rampup_reference: Positive | None = None
     """Rescales the ramp-up by reference / (training-set size), as the paper did with 50,000."""
     precision: Literal["fp32", "bf16"] = "fp32"
+    """bf16 runs the network under autocast; weights and optimizer stay float32."""
     compile: bool = False
+    """Compile the loss with torch.compile: worth it for long runs only."""
     order: Literal["fixed", "shuffled"] = "shuffled"
     """"fixed": one permutation, cycled for ever (the paper); "shuffled": a new one every epoch."""
     labels: Literal["none", "true", "random", "unique"] = "none"
@@ -96,7 +107,9 @@ class TrainConfig(StrictModel):
     random_classes: Positive | None = None
     """Number of classes of random labels; None takes the data's own number."""
     snapshot_images: Positive = 2_500_000
+    """Images seen between two snapshots."""
     log_images: Positive = 50_000
+    """Images seen between two lines of metrics.jsonl."""
 
     @model_validator(mode="after")
     def _check(self) -> TrainConfig:
@@ -122,16 +135,23 @@ class SampleConfig(StrictModel):
     """The sampler of Karras et al. (2022), algorithms 1 and 2."""
 
     solver: Literal["heun", "euler"] = "heun"
+    """Second-order Heun, or first-order Euler."""
     steps: Positive = 18
+    """Noise levels; Heun evaluates the network 2 * steps - 1 times."""
     rho: Annotated[float, Field(gt=0)] = 7.0
+    """Exponent of the schedule: larger spends more steps at low noise."""
     sigma_min: Annotated[float, Field(gt=0)] = 0.002
+    """Lowest noise level; not below what the model knows."""
     sigma_max: Annotated[float, Field(gt=0)] = 80.0
+    """Highest noise level; not above what the model knows."""
     churn: NonNegative = 0.0
     """S_churn: noise added back at every step; 0 is deterministic."""
     churn_min: NonNegative = 0.0
+    """Noise levels below this get no churn."""
     churn_max: NonNegative | None = None
     """Noise levels above this get no churn; None: no limit."""
     churn_noise: NonNegative = 1.0
+    """S_noise: factor on the noise added back."""
     tile: Positive = 64
     """Images the network sees at once. Part of the configuration: the last bits of a network's output
     depend on its batch, so tiles are always full and image 17 is the same whatever is asked beside it."""

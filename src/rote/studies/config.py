@@ -20,6 +20,7 @@ class SearchConfig(StrictModel):
     start: Annotated[int, Field(ge=2)] = 64
     """The smaller of the two sizes of the first round."""
     min_size: Annotated[int, Field(ge=2)] = 4
+    """Smallest size that may be trained."""
     max_size: Positive | None = None
     """Largest size that may be trained; None: the whole data set."""
     steps_per_octave: Positive = 2
@@ -35,11 +36,13 @@ class SearchConfig(StrictModel):
     fresh_samples: Positive = 1000
     """Fresh samples on which the chosen snapshot is scored."""
     ratio_threshold: Annotated[float, Field(ge=0.001, le=1)] = 1 / 3
+    """Memorized: closer to the nearest than this share of the second distance."""
     subset: Literal["random", "archive"] = "random"
     """Subsets are nested either way: a seeded permutation, or the order of the source (the paper)."""
     stratify: bool = False
     """The same number of each class; sizes are then multiples of the number of classes."""
     weights: Literal["ema", "raw"] = "ema"
+    """Which weights are sampled: the moving average, or the raw ones."""
     threads: Positive = 1
     """Threads of each worker. Part of the design, since the last bits of a sum depend on it."""
 

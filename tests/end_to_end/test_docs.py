@@ -1,0 +1,85 @@
+"""The docs are true: links lead somewhere, commands and flags exist, Python examples run."""
+
+import doctest
+import importlib
+import pkgutil
+import re
+import runpy
+import shlex
+from pathlib import Path
+
+import pytest
+from helpers import ok
+
+import rote
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+MODULES = [
+    m.name for m in pkgutil.walk_packages(rote.__path__, "rote.") if "__main__" not in m.name
+]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_relative_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text()
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if "://" in target:
+            continue
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        assert file.exists(), target
+        if anchor:
+            heads = re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE)
+            slugs = {re.sub(r"[^\w\- ]", "", h).strip().lower().replace(" ", "-") for h in heads}
+            assert anchor in slugs, target
+
+
+def commands() -> dict[str, set[str]]:
+    """Return each rote command in the docs with the flags used on it."""
+    used: dict[str, set[str]] = {}
+    for page in PAGES:
+        for line in re.findall(r"^ {4}(?:\S+: )?(rote .*)$", page.read_text(), re.MULTILINE):
+            words = shlex.split(line.split("#")[0])
+            name = " ".join(words[1:3]) if words[1] == "data" else words[1]
+            used.setdefault(name, set()).update(w for w in words if w.startswith("--"))
+    return used
+
+
+@pytest.mark.parametrize("name", sorted(commands()))
+def test_commands_and_flags_exist(name: str, tmp_path: Path) -> None:
+    said = ok(*name.split(), "--help", cwd=tmp_path)
+    for flag in commands()[name]:
+        assert re.search(rf"{flag}\b", said), f"rote {name} has no {flag}"
+
+
+def test_the_python_examples_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for page in PAGES:
+        for number, code in enumerate(re.findall(r"```python\n(.*?)```", page.read_text(), re.S)):
+            script = tmp_path / f"{page.stem}{number}.py"
+            script.write_text(code)
+            runpy.run_path(str(script))
+            shown = capsys.readouterr().out
+            for line in re.findall(r"print\(.*\)\s+# (.+)$", code, re.MULTILINE):
+                assert line in shown
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_docstring_examples_run(name: str) -> None:
+    module = importlib.import_module(name)
+    assert doctest.testmod(module).failed == 0
+
+
+def test_the_configuration_page_is_what_the_models_say() -> None:
+    generate = runpy.run_path(str(ROOT / "docs" / "generate_configuration.py"))
+    assert generate["TARGET"].read_text() == generate["page"](), (
+        "run docs/generate_configuration.py"
+    )
+
+
+def test_docs_name_no_home() -> None:
+    for page in PAGES:
+        assert not re.search(r"(?<!\w)/(work|root|home|tmp)/", page.read_text()), page
