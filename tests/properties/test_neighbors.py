@@ -1,6 +1,7 @@
 """Neighbors equal brute force bit for bit: integers, floats, ties, blocks, threads."""
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -50,8 +51,6 @@ def cut_into(search, monkeypatch):
 @settings(max_examples=150)
 @given(searches(), st.sampled_from([(0, 2), (254, 256), (0, 256), (126, 131)]), st.booleans())
 def test_images_equal_integer_brute_force_with_ties(search, values, extremes):
-    import pytest
-
     rng, dimension = search["rng"], search["dimension"]
     queries = rng.integers(*values, (search["queries"], dimension), dtype=np.uint8)
     references = rng.integers(*values, (search["references"], dimension), dtype=np.uint8)
@@ -67,21 +66,20 @@ def test_images_equal_integer_brute_force_with_ties(search, values, extremes):
 @given(
     searches(),
     st.sampled_from([0.0, 1.0, 1e6, -1e9]),
-    st.sampled_from([1e-30, 1e-9, 1.0, 1e20]),
+    st.sampled_from([1e-160, 1e-30, 1e-9, 1.0, 1e20]),
     st.sampled_from([np.float32, np.float64]),
 )
 def test_vectors_equal_float_brute_force_with_near_duplicates(search, offset, spread, dtype):
-    import pytest
-
     rng, dimension = search["rng"], search["dimension"]
     references = (offset + spread * rng.normal(size=(search["references"], dimension))).astype(
         dtype
     )
     half = len(references) // 2
     references[half : 2 * half] = references[:half]  # exact duplicates,
-    references[: half // 2] += dtype(1e-9)  # of which some are moved a little
+    references[: half // 2] += dtype(min(1e-9, spread))  # of which some are moved a little
     picks = rng.integers(len(references), size=search["queries"])
-    queries = references[picks] + (1e-9 * rng.normal(size=(len(picks), dimension))).astype(dtype)
+    nudge = min(1e-9, spread)
+    queries = references[picks] + (nudge * rng.normal(size=(len(picks), dimension))).astype(dtype)
     with pytest.MonkeyPatch.context() as monkeypatch:
         cut_into(search, monkeypatch)
         check(queries, references, search["k"])

@@ -30,6 +30,7 @@ from rote.core.precision import strict_fp32
 EXACT_DIMENSIONS = 1024
 BLOCK_BYTES = 128 * 2**20
 QUERY_ROWS = 1024
+LARGEST = 1e150
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +116,10 @@ def _check(queries: npt.NDArray[Any], references: npt.NDArray[Any], k: int) -> N
     for name, items in (("queries", queries), ("references", references)):
         if items.dtype != np.uint8 and not np.isfinite(items).all():
             raise DataError(f"{name} hold NaN or infinity; remove those items")
+        if items.dtype != np.uint8 and float(np.abs(items).max()) > LARGEST:
+            raise DataError(
+                f"{name} hold values beyond {LARGEST:g}; scale them, their squares overflow"
+            )
 
 
 class _IntegerSearch:

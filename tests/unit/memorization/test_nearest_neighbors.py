@@ -25,6 +25,7 @@ def pixels(*shape):
         (pixels(3, 2), pixels(3, 2), 4, ConfigError, "k is 4, but there are 3 references"),
         (np.full((1, 2), np.nan), np.zeros((1, 2)), 1, DataError, "queries hold NaN or infinity"),
         (np.zeros((1, 2)), np.full((1, 2), np.inf), 1, DataError, "references hold NaN or"),
+        (np.full((1, 2), -1e200), np.zeros((1, 2)), 1, DataError, r"queries hold values beyond"),
     ],
 )
 def test_impossible_searches_are_one_line(queries, references, k, error, message):
