@@ -1,0 +1,91 @@
+"""The sizes of a search, by hand: the grid, the first round, growing, bisecting, ends."""
+
+import itertools
+
+import pytest
+
+from rote.core.errors import ConfigError
+from rote.core.stats import Rate, wilson
+from rote.studies.campaign import next_sizes, size_grid
+from rote.studies.config import SearchConfig
+
+SURE, NOT = wilson(1000, 1000), wilson(100, 1000)
+MAYBE = Rate(0.9, 0.85, 0.95, 900, 1000, 0.95)
+
+
+def search(**values):
+    return SearchConfig(**({"start": 64, "min_size": 4, "steps_per_octave": 1} | values))
+
+
+@pytest.mark.parametrize(
+    ("values", "available", "multiple", "grid"),
+    [
+        ({}, 1000, 1, [4, 8, 16, 32, 64, 128, 256, 512, 1000]),
+        ({}, 512, 1, [4, 8, 16, 32, 64, 128, 256, 512]),
+        ({"max_size": 200}, 1000, 1, [4, 8, 16, 32, 64, 128, 200]),
+        ({"max_size": 2000}, 100, 1, [4, 8, 16, 32, 64, 100]),
+        ({"steps_per_octave": 2, "min_size": 32}, 128, 1, [32, 45, 64, 91, 128]),
+        # 64 is rounded to 60, 32 to 30, 16 to 20, 8 to 10, 128 to 130
+        ({}, 155, 10, [10, 20, 30, 60, 130, 150]),
+        ({"min_size": 15}, 155, 10, [20, 30, 60, 130, 150]),
+        # a start below the smallest size climbs to it
+        ({"start": 4, "min_size": 20}, 155, 1, [32, 64, 128, 155]),
+        ({"start": 2, "min_size": 2}, 500, 100, [100, 300, 500]),
+        ({"start": 8}, 8, 1, [4, 8]),
+    ],
+)
+def test_grids_by_hand(values, available, multiple, grid):
+    assert size_grid(search(**values), available=available, multiple=multiple) == grid
+
+
+@pytest.mark.parametrize(
+    ("values", "available", "multiple", "message"),
+    [
+        ({}, 3, 1, "needs at least 4 training items and has 3"),
+        ({"start": 4}, 9, 10, "needs at least 10 training items and has 0"),
+        ({"max_size": 5, "min_size": 8}, 100, 1, "needs at least 8 training items and has 5"),
+        ({}, 50, 1, "search.start is 64, but only 50 items are available; lower it"),
+    ],
+)
+def test_too_little_data_is_one_line(values, available, multiple, message):
+    with pytest.raises(ConfigError, match=message):
+        size_grid(search(**values), available=available, multiple=multiple)
+
+
+GRID = [4, 8, 16, 32, 64, 128, 256, 512]
+
+
+@pytest.mark.parametrize(
+    ("points", "values", "expected"),
+    [
+        ([], {}, [64, 128]),
+        ([], {"points_per_round": 1}, [64]),
+        ([], {"points_per_round": 9}, [64, 128, 256, 512]),
+        ([], {"start": 512}, [512]),
+        # grow, an octave at a time
+        ([(64, SURE), (128, SURE)], {}, [256]),
+        ([(64, SURE), (128, MAYBE)], {}, [256]),
+        ([(64, NOT), (128, NOT)], {}, [32]),
+        ([(64, MAYBE), (128, MAYBE)], {}, [32, 256]),
+        ([(64, MAYBE), (128, MAYBE)], {"points_per_round": 1}, [256]),
+        # the ends
+        ([(256, SURE), (512, SURE)], {}, []),
+        ([(4, NOT), (8, NOT)], {}, []),
+        ([(4, MAYBE), (512, MAYBE)], {}, [16, 128]),
+        # bisect what lies within
+        ([(16, SURE), (256, NOT)], {"points_per_round": 1}, [64]),
+        ([(16, SURE), (256, NOT)], {}, [32, 128]),
+        ([(64, SURE), (128, NOT)], {}, []),
+        ([(64, SURE), (128, MAYBE), (256, NOT)], {}, []),
+    ],
+)
+def test_rounds_by_hand(points, values, expected):
+    for order in itertools.permutations(points):
+        assert next_sizes(order, search(**values), GRID) == expected
+
+
+def test_an_octave_is_steps_per_octave_sizes():
+    grid = size_grid(search(steps_per_octave=2), available=512)
+    assert next_sizes([], search(steps_per_octave=2), grid) == [64, 128]
+    points = [(64, SURE), (128, SURE)]
+    assert next_sizes(points, search(steps_per_octave=2), grid) == [256]
