@@ -1,0 +1,63 @@
+"""On a GPU: a training step runs, sampling works, neighbors equal the CPU's integers."""
+
+import numpy as np
+import pytest
+import torch
+
+from rote.data.sources import load_images
+from rote.diffusion.config import ModelConfig, SampleConfig, TrainConfig
+from rote.diffusion.preconditioning import build_denoiser
+from rote.diffusion.sample import sample
+from rote.diffusion.train import train
+from rote.memorization.neighbors import nearest_neighbors
+
+# tests/conftest.py skips these where torch sees no CUDA device.
+pytestmark = pytest.mark.cuda
+
+MODEL = ModelConfig(width=8, channel_mult=(1, 2), blocks=1, attention_resolutions=(4,), dropout=0.1)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_training_runs_and_leaves_the_global_generators_alone(tmp_path, precision):
+    data = load_images("digits").subset(20, seed=0)
+    config = TrainConfig(batch=8, images=32, labels="true", precision=precision)
+    before = torch.get_rng_state(), torch.cuda.get_rng_state()
+    found = train(data, MODEL, config, out=tmp_path, seed=0, device="cuda")
+    assert all(torch.isfinite(p).all() for p in found.denoiser().parameters())
+    assert torch.equal(before[0], torch.get_rng_state())
+    assert torch.equal(before[1], torch.cuda.get_rng_state())
+
+
+def test_building_leaves_the_gpus_generator_alone():
+    before = torch.cuda.get_rng_state()
+    build_denoiser(MODEL, (1, 8, 8), label_count=0, seed=7)
+    assert torch.equal(before, torch.cuda.get_rng_state())
+
+
+def test_sampling_agrees_with_the_cpu():
+    denoiser = build_denoiser(MODEL, (1, 8, 8), label_count=0, seed=0).eval()
+    config = SampleConfig(steps=4, tile=8)
+    on_cpu = sample(denoiser, range(8), shape=(1, 8, 8), config=config)
+    on_gpu = sample(denoiser.cuda(), range(8), shape=(1, 8, 8), config=config, device="cuda")
+    # The same noise, float64 states, strict float32 networks that start near zero.
+    assert torch.allclose(on_cpu, on_gpu, rtol=0, atol=1e-3)
+
+
+def test_neighbors_equal_the_cpus_integers_with_tf32_switched_on():
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (500, 32, 32, 3), dtype=np.uint8)
+    near = images.copy()
+    near[:, 0, 0, 0] ^= 1
+    torch.set_float32_matmul_precision("medium")
+    try:
+        on_gpu = nearest_neighbors(images, near, k=5, device="cuda")
+    finally:
+        torch.set_float32_matmul_precision("highest")
+    on_cpu = nearest_neighbors(images, near, k=5)
+    assert np.array_equal(on_cpu.indices, on_gpu.indices)
+    assert np.array_equal(on_cpu.sq_distances, on_gpu.sq_distances)
+    vectors = rng.normal(size=(300, 200))
+    on_gpu = nearest_neighbors(vectors[:50], vectors, k=5, device="cuda")
+    on_cpu = nearest_neighbors(vectors[:50], vectors, k=5)
+    assert np.array_equal(on_cpu.indices, on_gpu.indices)
+    assert np.array_equal(on_cpu.sq_distances, on_gpu.sq_distances)
