@@ -68,6 +68,12 @@ def test_wrong_overrides_say_what_to_do(assignment, message):
     assert str(caught.value).startswith(message)
 
 
+def test_a_word_that_json_knows_stays_a_word_where_one_is_asked_for():
+    assert override(preset("tiny"), ["train.labels=true"]).train.labels == "true"
+    assert override(preset("tiny"), ["train.compile=true"]).train.compile is True
+    assert override(preset("tiny"), ["train.ema_rampup=null"]).train.ema_rampup is None
+
+
 def test_an_override_of_a_preset_reaches_its_checks():
     with pytest.raises(ConfigError, match="micro_batch 7 must divide batch 64"):
         override(preset("tiny"), ["train.micro_batch=7"])

@@ -26,7 +26,9 @@ def naive(points, x, sigma):
 
 
 def in_model_units(dataset):
-    return dataset.images.reshape(len(dataset), -1) / 127.5 - 1
+    """The images as models see them: float32 (N, D), widened to float64."""
+    scaled = dataset.images.astype(np.float32) / np.float32(127.5) - np.float32(1)
+    return scaled.reshape(len(dataset), -1).astype(np.float64)
 
 
 def noisy(dataset, sigma, count=6):
@@ -44,11 +46,10 @@ def test_equals_the_naive_posterior_mean(digits, sigma, chunk_bytes, monkeypatch
     denoiser = OptimalDenoiser(data)
     found = denoiser(torch.from_numpy(x).view(-1, 1, 8, 8), torch.full((6,), sigma).double())
     expected = naive(in_model_units(data), x, sigma)
-    # References pass through float32 (uint8 / 127.5 - 1): each coordinate is off by up to 6e-8. At
-    # sigma an exponent x.y / sigma^2 moves by about sqrt(64) * 6e-8 * |x - y| / sigma^2 with |x - y|
-    # about 8 sigma for the points that carry weight: 4e-6 / sigma, where several points do at all,
-    # which on digits (nearest pair 1.5 apart) is above sigma = 0.1.
-    assert np.abs(found.numpy().reshape(6, -1) - expected).max() < 6e-8 + 4e-6 / max(sigma, 0.1)
+    # float64: |x|^2 - 2 x.y + |y|^2 over 64 dimensions is off by about 64 * 1e-16 * 64 = 4e-13 while
+    # |x|^2 is near 64, an exponent by that over 2 sigma^2. Where several digits carry weight (the
+    # nearest two are 1.5 apart, so above sigma = 0.2) this is 5e-12; below, one weight is 1.
+    assert np.abs(found.numpy().reshape(6, -1) - expected).max() < 1e-10
 
 
 def test_float64_vectors_equal_the_naive_mean_tightly():
@@ -75,7 +76,7 @@ def test_conditional_sums_run_over_the_own_label(digits):
     for row in range(20):
         own = points[data.labels == int(labels[row])]
         expected = naive(own, x[row : row + 1], 1.0)[0]
-        assert np.abs(found[row].numpy().ravel() - expected).max() < 1e-5  # as above, sigma = 1
+        assert np.abs(found[row].numpy().ravel() - expected).max() < 1e-10  # as above
 
 
 def test_labels_of_ones_own_replace_those_of_the_data(digits):
@@ -83,9 +84,8 @@ def test_labels_of_ones_own_replace_those_of_the_data(digits):
     unique = OptimalDenoiser(data, conditional=True, labels=torch.arange(5))
     x = torch.zeros(5, 1, 8, 8)
     found = unique(x, torch.full((5,), 80.0), torch.tensor([4, 3, 2, 1, 0]))
-    # one point per label: that point, whatever x and sigma, to the rounding of float32
-    expected = in_model_units(data)[::-1].reshape(5, 1, 8, 8)
-    assert np.abs(found.numpy() - expected).max() < 1.2e-7
+    # one point per label: that point, whatever x and sigma
+    assert np.array_equal(found.numpy().reshape(5, -1), in_model_units(data)[::-1])
 
 
 def test_small_noise_gives_the_nearest_point_and_large_noise_the_mean(digits):
@@ -96,10 +96,10 @@ def test_small_noise_gives_the_nearest_point_and_large_noise_the_mean(digits):
     batch = torch.from_numpy(x).view(-1, 1, 8, 8)
     near = denoiser(batch, torch.full((40,), 0.002)).numpy().reshape(40, -1)
     nearest = ((x[:, None] - points) ** 2).sum(2).argmin(1)
-    assert np.abs(near - points[nearest]).max() < 1.2e-7  # float32 of the references
+    assert np.array_equal(near, points[nearest])  # all other weights are below 1e-26
     far = denoiser(batch, torch.full((40,), 1e6)).numpy().reshape(40, -1)
-    # weights differ from 1 / N by |x - y|^2 / 2e12 < 1e-9
-    assert np.abs(far - points.mean(0)).max() < 1.2e-7
+    # weights differ from 1 / N by |x - y|^2 / 2e12 < 1e-10 of themselves
+    assert np.abs(far - points.mean(0)).max() < 1e-10
 
 
 def test_one_point_is_always_returned(digits):
@@ -107,7 +107,7 @@ def test_one_point_is_always_returned(digits):
     x = torch.randn(9, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     found = OptimalDenoiser(data)(x, torch.logspace(-3, 3, 9))
     expected = torch.from_numpy(in_model_units(data).reshape(1, 1, 8, 8)).float()
-    assert torch.allclose(found, expected.expand(9, 1, 8, 8), rtol=0, atol=1.2e-7)
+    assert torch.equal(found, expected.expand(9, 1, 8, 8))
 
 
 def test_duplicates_count_twice(digits):
@@ -120,7 +120,7 @@ def test_duplicates_count_twice(digits):
     assert torch.allclose(OptimalDenoiser(doubled)(x, sigma), found, rtol=0, atol=1e-12)  # float64
     points = in_model_units(skewed)
     expected = naive(points, x.numpy().reshape(6, -1), 2.0)
-    assert np.abs(OptimalDenoiser(skewed)(x, sigma).numpy().reshape(6, -1) - expected).max() < 2e-6
+    assert np.abs(OptimalDenoiser(skewed)(x, sigma).numpy().reshape(6, -1) - expected).max() < 1e-10
 
 
 @pytest.mark.parametrize("conditional", [False, True])
