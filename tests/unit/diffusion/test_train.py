@@ -275,6 +275,18 @@ def test_dropout_is_drawn_for_each_micro_batch(digits):
     assert torch.equal(found[1], found[2])
 
 
+def test_dropout_takes_a_new_child_seed_for_every_forward_pass(digits):
+    seeds = []
+
+    def listen(denoiser):
+        denoiser.register_forward_pre_hook(lambda *_: seeds.append(torch.initial_seed()))
+
+    _, step = stepper(digits, dropout=0.5, change=listen, batch=16, micro_batch=8)
+    step()
+    step()
+    assert seeds == [child_seed(1, "dropout", seen) for seen in (0, 8, 16, 24)]
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])
 def test_weight_decay_by_hand_on_one_step(digits, optimizer):
     rate, decay = 0.01, 0.3
