@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from rote.core.errors import ConfigError, DataError
-from rote.memorization.neighbors import nearest_neighbors, sq_differences
+from rote.memorization.neighbors import nearest_neighbors
 
 
 def pixels(*shape):
@@ -91,7 +91,8 @@ def test_a_float_distance_is_a_function_of_its_two_rows():
     # numpy sums a row in an order that depends on its length alone, whatever rows lie beside it.
     rng = np.random.default_rng(0)
     for dimension in (1, 7, 129, 5000, 20_000):
-        query, references = rng.normal(size=dimension), rng.normal(size=(5, dimension))
-        together = sq_differences(query, references)
-        alone = [sq_differences(query, references[i : i + 1])[0] for i in range(5)]
-        assert together.tolist() == alone
+        query, references = rng.normal(size=(1, dimension)), rng.normal(size=(5, dimension))
+        together = nearest_neighbors(query, references, k=5)
+        for index, sq in zip(together.indices[0], together.sq_distances[0], strict=True):
+            alone = nearest_neighbors(query, references[index : index + 1], k=1)
+            assert alone.sq_distances[0, 0] == sq
