@@ -6,12 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rote.memorization import bounds, cascade, exhaustive, neighbors
 from rote.memorization.neighbors import nearest_neighbors
-
-try:
-    from rote.memorization import exhaustive as blocks
-except ImportError:  # where the plain search lies in the same file
-    from rote.memorization import neighbors as blocks
 
 
 def by_brute_force(queries, references, k):
@@ -43,13 +39,27 @@ def searches(draw):
         "dimension": draw(st.integers(1, 60) | st.sampled_from([1023, 1024, 1025, 2048, 3000])),
         "rows": draw(st.integers(1, 13)),
         "bytes": draw(st.integers(1, 200_000)),
+        "cascade": draw(st.booleans()),
+        "fine": draw(st.integers(2, 8)),
+        "block": draw(st.integers(1, 80)),
+        "gather": draw(st.sampled_from([0.0, 4.0, 1e9])),
         "rng": np.random.default_rng(draw(st.integers(0, 2**32 - 1))),
     }
 
 
 def cut_into(search, monkeypatch):
-    monkeypatch.setattr(blocks, "QUERY_ROWS", search["rows"])
-    monkeypatch.setattr(blocks, "BLOCK_BYTES", search["bytes"])
+    """Cut the plain search into blocks, or send the search through a cascade of small blocks."""
+    monkeypatch.setattr(exhaustive, "QUERY_ROWS", search["rows"])
+    monkeypatch.setattr(exhaustive, "BLOCK_BYTES", search["bytes"])
+    if search["cascade"]:
+        monkeypatch.setattr(neighbors, "CASCADE_FROM", 0)
+        monkeypatch.setattr(cascade, "FINE", search["fine"])
+        monkeypatch.setattr(cascade, "COARSE", max(1, search["fine"] // 2))
+        monkeypatch.setattr(cascade, "QUERY_BLOCK", search["rows"])
+        monkeypatch.setattr(cascade, "WIDE_QUERY_BLOCK", search["rows"])
+        monkeypatch.setattr(cascade, "REFERENCE_BLOCK", search["block"])
+        monkeypatch.setattr(cascade, "GATHER_COST", search["gather"])
+        monkeypatch.setattr(bounds, "BLOCK_DIMENSIONS", search["rows"] * 100)
 
 
 @settings(max_examples=150)

@@ -1,36 +1,27 @@
 """Exact k nearest references.
 
-uint8 items. Squared distances are integers and are computed as such: |q|^2 + |r|^2 - 2 q.r on values
-shifted by -128, where the products are summed by float32 matrix products over blocks of at most 1024
-dimensions. Every partial sum is an integer below 1024 * 128^2 = 2^24, so float32 holds it exactly
-(TF32, which would not, is switched off for the block), and blocks add up in float64, exact to 2^53.
-
-Float items. A float64 matrix product screens; every reference that its error bound cannot exclude is
-decided by sum((q - r)^2) in float64, row by row in numpy, whose summation order depends on the
-dimension alone.
-
-Either way the answer equals brute force bit for bit, whatever the blocks, threads or device; ties go
-to the lowest index.
+The answer equals brute force bit for bit: integers for 8-bit items, sum((q - r)^2) in float64 for floats,
+ties to the lowest index, whatever the method, blocks, threads or device. Large searches on a CPU go
+through the cascade, the rest through the plain search.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from rote.core.errors import ConfigError, DataError
-from rote.core.precision import strict_fp32
+from rote.memorization.exhaustive import exhaustive_nearest
 
-EXACT_DIMENSIONS = 1024
-BLOCK_BYTES = 128 * 2**20
-QUERY_ROWS = 1024
+CASCADE_FROM = 2e10
+"""Queries x references x dimensions from which the cascade pays for its preparation."""
 LARGEST = 1e150
+CASCADE_RANGE = (1e-100, 1e100)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,16 +76,17 @@ def nearest_neighbors(
     _check(queries, references, k)
     flat_queries = queries.reshape(len(queries), -1)
     flat_references = references.reshape(len(references), -1)
-    engine = _IntegerSearch if queries.dtype == np.uint8 else _FloatSearch
-    search = engine(flat_references, torch.device(device))
-    indices = np.empty((len(queries), k), np.int64)
-    distances = np.empty((len(queries), k), engine.distance_type)
-    rows = max(1, min(QUERY_ROWS, 4 * BLOCK_BYTES // (8 * len(references))))
-    for start in range(0, len(queries), rows):
-        part = slice(start, start + rows)
-        indices[part], distances[part] = search.nearest(flat_queries[part], k)
-        on_progress(min(start + rows, len(queries)), len(queries))
-    return Neighbors(indices, distances)
+    small = flat_queries.size * len(references) < CASCADE_FROM
+    if device != "cpu" or small or not _scalable(flat_references):
+        found = exhaustive_nearest(
+            flat_queries, flat_references, k, device=device, on_progress=on_progress
+        )
+    else:
+        from rote.memorization.cascade import Cascade  # numba takes a moment to import
+
+        cascade = Cascade(flat_references, threads=torch.get_num_threads())
+        found = cascade.nearest(flat_queries, k, on_progress=on_progress)
+    return Neighbors(*found)
 
 
 def _check(queries: npt.NDArray[Any], references: npt.NDArray[Any], k: int) -> None:
@@ -122,108 +114,8 @@ def _check(queries: npt.NDArray[Any], references: npt.NDArray[Any], k: int) -> N
             )
 
 
-class _IntegerSearch:
-    distance_type = np.int64
-
-    def __init__(self, references: npt.NDArray[Any], device: torch.device) -> None:
-        self._device = device
-        self._references = torch.from_numpy(np.ascontiguousarray(references)).to(device)
-        self._sq_norms = torch.cat([(r.double() ** 2).sum(1) for _, r in self._blocks()])
-
-    def _blocks(self) -> Iterator[tuple[slice, Tensor]]:
-        """Yield the references shifted by -128, float32, some rows at a time."""
-        rows = max(1, BLOCK_BYTES // (4 * self._references.shape[1]))
-        for start in range(0, len(self._references), rows):
-            part = slice(start, start + rows)
-            yield part, self._references[part].float() - 128
-
-    def nearest(
-        self, queries: npt.NDArray[Any], k: int
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        shifted = torch.from_numpy(np.ascontiguousarray(queries)).to(self._device).float() - 128
-        best: tuple[Tensor, Tensor] | None = None
-        for part, references in self._blocks():
-            sq = self._sq_distances(shifted, references, self._sq_norms[part])
-            found = _smallest(sq, min(k, sq.shape[1]), offset=part.start)
-            best = found if best is None else _merge(best, found, k)
-        assert best is not None
-        sq, indices = best
-        return indices.cpu().numpy(), sq.long().cpu().numpy()
-
-    @staticmethod
-    def _sq_distances(queries: Tensor, references: Tensor, sq_norms: Tensor) -> Tensor:
-        """Return the exact squared distances as float64 (queries, references)."""
-        cross = torch.zeros(
-            len(queries), len(references), dtype=torch.float64, device=queries.device
-        )
-        with strict_fp32():
-            for start in range(0, queries.shape[1], EXACT_DIMENSIONS):
-                part = slice(start, start + EXACT_DIMENSIONS)
-                cross += queries[:, part] @ references[:, part].T
-        own = (queries.double() ** 2).sum(1, keepdim=True)
-        return cross.mul_(-2).add_(own).add_(sq_norms)
-
-
-class _FloatSearch:
-    distance_type = np.float64
-
-    def __init__(self, references: npt.NDArray[Any], device: torch.device) -> None:
-        self._device = device
-        self._host = np.ascontiguousarray(references, dtype=np.float64)
-        self._references = torch.from_numpy(self._host).to(device)
-        self._sq_norms = (self._references**2).sum(1)
-
-    def nearest(
-        self, queries: npt.NDArray[Any], k: int
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-        host = np.ascontiguousarray(queries, dtype=np.float64)
-        moved = torch.from_numpy(host).to(self._device)
-        own = (moved**2).sum(1, keepdim=True)
-        screen = own + self._sq_norms - 2 * (moved @ self._references.T)
-        # Higham's bound for an inner product of n terms, n u |a|.|b|, doubled for the three sums.
-        unit = (host.shape[1] + 8) * 2.0**-52
-        margin = unit * (own.sqrt() + self._sq_norms.max().sqrt()) ** 2
-        limit = screen.kthvalue(k, dim=1, keepdim=True).values + 2 * margin
-        indices = np.empty((len(host), k), np.int64)
-        distances = np.empty((len(host), k), np.float64)
-        candidates = (screen <= limit).cpu().numpy()
-        for row in range(len(host)):
-            near = np.flatnonzero(candidates[row])
-            sq = sq_differences(host[row], self._host[near])
-            order = np.argsort(sq, kind="stable")[:k]
-            indices[row], distances[row] = near[order], sq[order]
-        return indices, distances
-
-
-def sq_differences(
-    query: npt.NDArray[np.float64], references: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    """Return sum((q - r)^2) for each row: the definition of a float distance in rote."""
-    difference = references - query
-    return np.square(difference).sum(axis=1)
-
-
-def _smallest(sq: Tensor, k: int, *, offset: int) -> tuple[Tensor, Tensor]:
-    """Return the k smallest of each row by (distance, index), as distances and indices + offset."""
-    values, indices = sq.topk(k, dim=1, largest=False, sorted=True)
-    if k < sq.shape[1]:
-        # topk is free to choose among equals: where a tie crosses the k-th place, choose ourselves.
-        crossing = ((sq <= values[:, -1:]).sum(1) > k).nonzero()[:, 0]
-        for row in crossing.tolist():
-            near = (sq[row] <= values[row, -1]).nonzero()[:, 0]
-            order = sq[row, near].sort(stable=True).indices[:k]
-            indices[row], values[row] = near[order], sq[row, near[order]]
-    return _in_order(values, indices + offset)
-
-
-def _merge(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor], k: int) -> tuple[Tensor, Tensor]:
-    values, indices = _in_order(torch.cat([a[0], b[0]], 1), torch.cat([a[1], b[1]], 1))
-    return values[:, :k], indices[:, :k]
-
-
-def _in_order(values: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
-    """Sort each row by distance, equal distances by index."""
-    by_index = indices.sort(dim=1).indices
-    values, indices = values.gather(1, by_index), indices.gather(1, by_index)
-    by_value = values.sort(dim=1, stable=True).indices
-    return values.gather(1, by_value), indices.gather(1, by_value)
+def _scalable(references: npt.NDArray[Any]) -> bool:
+    """Say whether squares of scaled items neither vanish nor overflow."""
+    if references.dtype == np.uint8:
+        return True
+    return CASCADE_RANGE[0] < float(np.abs(references).max()) < CASCADE_RANGE[1]
