@@ -10,12 +10,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import hashlib
+import io
 import json
 import os
 import platform
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -109,6 +111,39 @@ def write_npz(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
             np.savez_compressed(handle, **named)
 
     write_atomic(path, write)
+
+
+def write_npy(path: Path, blocks: Sequence[npt.NDArray[Any]]) -> str:
+    """Write blocks of rows as one .npy file atomically; return the SHA-256 of the file.
+
+    All blocks have one dtype and one shape of rows. Nothing is copied, so a file costs no more memory
+    than its blocks.
+    """
+    import numpy as np
+
+    first = blocks[0]
+    assert not first.dtype.hasobject
+    assert all(b.dtype == first.dtype and b.shape[1:] == first.shape[1:] for b in blocks)
+    count = sum(len(block) for block in blocks)
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header,
+        {
+            "descr": np.lib.format.dtype_to_descr(first.dtype),
+            "fortran_order": False,
+            "shape": (count, *first.shape[1:]),
+        },
+    )
+    hasher = hashlib.sha256()
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as handle:
+            for part in (header.getbuffer(), *(np.ascontiguousarray(b).data for b in blocks)):
+                hasher.update(part)
+                handle.write(part)
+
+    write_atomic(path, write)
+    return hasher.hexdigest()
 
 
 def read_json(path: Path) -> dict[str, Any]:

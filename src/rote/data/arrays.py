@@ -27,6 +27,7 @@ _KEYS = (
     ("data", "labels"),
     ("arr_0", "labels"),
 )
+ITEM_KEYS = tuple(items for items, _ in _KEYS)
 _CHUNK = 1024  # images looked at together: keeps the temporaries of a range check small
 
 
