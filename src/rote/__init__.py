@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from rote.diffusion.sample import sample
     from rote.diffusion.train import train
     from rote.memorization.audit import Audit, audit
+    from rote.memorization.metric import MemorizationRate
+    from rote.memorization.monitor import MemorizationMonitor
     from rote.memorization.neighbors import Neighbors, nearest_neighbors
     from rote.report import write_report
     from rote.studies.config import ExperimentConfig, SearchConfig, preset
@@ -46,6 +48,8 @@ _HOMES = {
     "train": "diffusion.train",
     "Audit": "memorization.audit",
     "audit": "memorization.audit",
+    "MemorizationMonitor": "memorization.monitor",
+    "MemorizationRate": "memorization.metric",
     "Neighbors": "memorization.neighbors",
     "nearest_neighbors": "memorization.neighbors",
     "write_report": "report",
@@ -62,6 +66,8 @@ __all__ = [
     "EmmEstimate",
     "ExperimentConfig",
     "ImageDataset",
+    "MemorizationMonitor",
+    "MemorizationRate",
     "ModelConfig",
     "Neighbors",
     "OptimalDenoiser",
