@@ -39,6 +39,7 @@ import numpy.typing as npt
 import torch
 
 from rote.core.precision import strict_fp32
+from rote.memorization import kernels
 
 SAMPLE = 2048
 OVERSAMPLING = 16
@@ -82,7 +83,7 @@ class Projection:
     whiten: npt.NDArray[np.float64]
     """(V'V)^(-1/2), float64 (m, m); the identity for float items."""
     center: npt.NDArray[Any]
-    """int64 or float64 (D,); distances do not depend on it, lengths do."""
+    """uint8 or float64 (D,); distances do not depend on it, lengths do."""
     coarse: int
     """How many of the directions the first screening takes."""
     defect: float
@@ -116,12 +117,10 @@ class Projection:
             sq_norm = np.square(centered).sum(axis=1)
             product = torch.from_numpy(centered) @ torch.from_numpy(self.directions)
             return product.numpy(), sq_norm
-        shifted = torch.from_numpy(items).float() - SHIFT
-        raw = _exact_product(shifted, torch.from_numpy(self.directions))
-        middle = torch.from_numpy((self.center - SHIFT).astype(np.float32))[None]
-        raw -= _exact_product(middle, torch.from_numpy(self.directions))
-        difference = (shifted - middle).numpy()
-        sq_norm = np.einsum("ij,ij->i", difference, difference, dtype=np.float64)
+        directions = torch.from_numpy(self.directions)
+        raw = _exact_product(torch.from_numpy(items).float() - SHIFT, directions)
+        raw -= _exact_product(torch.from_numpy(self.center).float()[None] - SHIFT, directions)
+        sq_norm = kernels.sq_lengths(items, self.center).astype(np.float64)
         return (raw @ torch.from_numpy(self.whiten)).numpy(), sq_norm
 
 
@@ -150,7 +149,7 @@ def fit_projection(references: npt.NDArray[Any], *, directions: int, coarse: int
     spectrum, turn = np.linalg.eigh(gram)
     whiten = (turn * spectrum**-0.5) @ turn.T
     defect = float(np.linalg.norm(whiten @ gram @ whiten - np.eye(directions)))
-    return Projection(integer, v, whiten, center.astype(np.int64), coarse, defect + 2.0**-40)
+    return Projection(integer, v, whiten, center.astype(np.uint8), coarse, defect + 2.0**-40)
 
 
 def _rounded(basis: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:

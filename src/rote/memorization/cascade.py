@@ -26,7 +26,7 @@ from rote.memorization.bounds import ROWS, SAMPLE, UNIT32, Projection, fit_proje
 from rote.memorization.exhaustive import exhaustive_nearest, sq_differences
 
 COARSE = 64
-FINE = 160
+FINE = 128
 QUERY_BLOCK = 128
 WIDE_QUERY_BLOCK = 1024
 REFERENCE_BLOCK = 2048
@@ -36,7 +36,7 @@ GATHER_COST = 4.0
 
 
 @dataclass(frozen=True, eq=False)
-class _Screen:
+class Screen:
     """Features of one side: what the scan multiplies and what settles the survivors."""
 
     coarse: npt.NDArray[np.float32]
@@ -45,7 +45,7 @@ class _Screen:
     slip: float
     length: float
 
-    def rows(self, part: slice) -> _Screen:
+    def rows(self, part: slice) -> Screen:
         """Return some rows, without copying."""
         return replace(
             self, coarse=self.coarse[part], coarse_sq=self.coarse_sq[part], fine=self.fine[part]
@@ -61,23 +61,33 @@ class Cascade:
         uint8, float32 or float64 (N, D), finite.
     threads
         How many query blocks are worked on side by side.
+    coarse, fine
+        Directions of the first screening, and in all; None takes the defaults.
     """
 
-    def __init__(self, references: npt.NDArray[Any], *, threads: int) -> None:
+    def __init__(
+        self,
+        references: npt.NDArray[Any],
+        *,
+        threads: int,
+        coarse: int | None = None,
+        fine: int | None = None,
+    ) -> None:
         self.references = np.ascontiguousarray(references)
         self._threads = threads
         self._integer = references.dtype == np.uint8
         # A power of two that brings float items to the range where float32 squares are safe.
-        self._scale = 1.0 if self._integer else 2.0 ** -np.ceil(np.log2(_norm_bound(references)))
+        self.scale = 1.0 if self._integer else 2.0 ** -np.ceil(np.log2(_norm_bound(references)))
         count, dimension = references.shape
-        fine = min(FINE, dimension, min(count, SAMPLE) // 2)
+        fine = min(fine or FINE, dimension, min(count, SAMPLE) // 2)
         self._projection: Projection | None = None
+        self.screen: Screen | None = None
         # Below twice the directions there is nothing to gain over the items themselves.
         if fine >= 2 and dimension >= 2 * fine:
-            coarse = min(COARSE, fine)
+            coarse = min(coarse or COARSE, fine)
             self._projection = fit_projection(self.references, directions=fine, coarse=coarse)
-            with self._pool() as pool:
-                self._screen = self._project(self.references, pool)
+            with self.pool() as pool:
+                self.screen = self.project(self.references, pool)
 
     def nearest(
         self,
@@ -99,7 +109,7 @@ class Cascade:
         best_sq = np.zeros((len(queries), wanted), kind)
         best_index = np.full((len(queries), wanted), kernels.UNSET, np.int64)
         done = _Counter(len(queries), on_progress)
-        with self._pool() as pool:
+        with self.pool() as pool:
             rest = np.arange(len(queries))
             if self._projection is not None:
                 rest = self._by_projection(queries, best_sq, best_index, pool, done)
@@ -110,7 +120,7 @@ class Cascade:
         return self._measured(queries, best_index, best_sq, k)
 
     @contextlib.contextmanager
-    def _pool(self) -> Iterator[ThreadPoolExecutor]:
+    def pool(self) -> Iterator[ThreadPoolExecutor]:
         """Lend a pool whose threads each compute alone: parallel over blocks, not within."""
         before = torch.get_num_threads()
         torch.set_num_threads(1)
@@ -120,14 +130,14 @@ class Cascade:
         finally:
             torch.set_num_threads(before)
 
-    def _project(self, items: npt.NDArray[Any], pool: ThreadPoolExecutor) -> _Screen:
+    def project(self, items: npt.NDArray[Any], pool: ThreadPoolExecutor) -> Screen:
         assert self._projection is not None
-        features = self._projection.features(items, pool, scale=self._scale)
+        features = self._projection.features(items, pool, scale=self.scale)
         used = self._projection.coarse
         coarse = np.concatenate(
             [features.values[:, :used], features.coarse_residual[:, None]], axis=1
         )
-        return _Screen(
+        return Screen(
             coarse=coarse,
             coarse_sq=_sq_norms(coarse).astype(np.float32),
             fine=features.values,
@@ -144,17 +154,20 @@ class Cascade:
         done: _Counter,
     ) -> npt.NDArray[np.int64]:
         """Search through the projections; return the queries that they could not help."""
-        screen = self._project(queries, pool)
+        screen = self.project(queries, pool)
+
+        references = self.screen
+        assert references is not None
 
         def search(part: slice) -> tuple[int, int, npt.NDArray[np.int64]]:
             noted, measured, dense = self._block(
-                queries[part], screen.rows(part), best_sq[part], best_index[part], self._screen
+                queries[part], screen.rows(part), best_sq[part], best_index[part], references
             )
             done.add(part.stop - part.start - len(dense))
             return noted, measured, dense + part.start
 
         # Spread over all queries: the first ones may all be alike.
-        parts = _parts(len(queries), QUERY_BLOCK)
+        parts = parts_of(len(queries), QUERY_BLOCK)
         noted, measured, dense = search(parts[0])
         pairs = (parts[0].stop - parts[0].start) * len(self.references)
         dimension = self.references.shape[1]
@@ -169,10 +182,10 @@ class Cascade:
     def _block(
         self,
         queries: npt.NDArray[Any],
-        own: _Screen,
+        own: Screen,
         best_sq: npt.NDArray[Any],
         best_index: npt.NDArray[np.int64],
-        screen: _Screen | _ItemScreen,
+        screen: Screen | ItemScreen,
     ) -> tuple[int, int, npt.NDArray[np.int64]]:
         """Search one block of queries; return references noted, measured, and queries given up."""
         count = len(queries)
@@ -187,7 +200,7 @@ class Cascade:
         coarse_error = (own.coarse.shape[1] + 8) * UNIT32 * sq_length
         fine_error = (own.fine.shape[1] + 8) * UNIT32 * sq_length
         left = torch.from_numpy(own.coarse)
-        for part in _parts(len(self.references), REFERENCE_BLOCK):
+        for part in parts_of(len(self.references), REFERENCE_BLOCK):
             block = screen.rows(part)
             products = left @ torch.from_numpy(block.coarse).T
             kernels.scan(
@@ -199,7 +212,7 @@ class Cascade:
                 self.references,
                 best_sq,
                 best_index,
-                self._scale,
+                self.scale,
                 slip,
                 coarse_error,
                 *hits,
@@ -212,7 +225,7 @@ class Cascade:
             screen.fine,
             best_sq,
             best_index,
-            self._scale,
+            self.scale,
             slip,
             coarse_error,
             fine_error,
@@ -232,13 +245,13 @@ class Cascade:
     ) -> None:
         """Search the queries ``rest`` with the items themselves as features."""
         center = self._center()
-        screen = _ItemScreen(self.references, center, self._scale)
+        screen = ItemScreen(self.references, center, self.scale)
 
         def search(part: slice) -> None:
             own = rest[part]
             chosen = queries[own]
             sq, index = best_sq[own], best_index[own]
-            features = _ItemScreen(chosen, center, self._scale).rows(slice(None))
+            features = ItemScreen(chosen, center, self.scale).rows(slice(None))
             _, _, dense = self._block(chosen, features, sq, index, screen)
             if len(dense):  # countless near-ties: decide them without any screening
                 found = exhaustive_nearest(chosen[dense], self.references, sq.shape[1])
@@ -246,7 +259,11 @@ class Cascade:
             best_sq[own], best_index[own] = sq, index
             done.add(len(own))
 
-        list(pool.map(search, _parts(len(rest), WIDE_QUERY_BLOCK)))
+        list(pool.map(search, parts_of(len(rest), WIDE_QUERY_BLOCK)))
+
+    def item_screen(self) -> ItemScreen:
+        """Return the references themselves as features."""
+        return ItemScreen(self.references, self._center(), self.scale)
 
     def _center(self) -> npt.NDArray[Any]:
         """Return a point amid the references; whole numbers for 8-bit items."""
@@ -284,14 +301,14 @@ class Cascade:
         return out_index, out_sq
 
 
-class _ItemScreen:
+class ItemScreen:
     """The items themselves as features, shifted to their middle and widened block by block."""
 
     fine = np.empty((0, 0), np.float32)
 
     def __init__(self, items: npt.NDArray[Any], center: npt.NDArray[Any], scale: float) -> None:
         self._items, self._center, self._scale = items, center, scale
-        sq = [_sq_norms(self._shifted(part)).max() for part in _parts(len(items), ROWS)]
+        sq = [_sq_norms(self._shifted(part)).max() for part in parts_of(len(items), ROWS)]
         self.length = float(np.sqrt(max(sq))) * (1 + 1e-6)
         # 8-bit items less a whole number are exact in float32; floats are rounded to it once.
         self.slip = 0.0 if items.dtype == np.uint8 else UNIT32 * self.length
@@ -301,12 +318,12 @@ class _ItemScreen:
             return self._items[part].astype(np.float32) - self._center
         return ((self._items[part] - self._center) * self._scale).astype(np.float32)
 
-    def rows(self, part: slice) -> _Screen:
+    def rows(self, part: slice) -> Screen:
         """Return the features of some rows."""
         coarse = self._shifted(part)
         nothing = np.empty((len(coarse), 0), np.float32)
         sq_norms = _sq_norms(coarse).astype(np.float32)
-        return _Screen(coarse, sq_norms, nothing, self.slip, self.length)
+        return Screen(coarse, sq_norms, nothing, self.slip, self.length)
 
 
 class _Counter:
@@ -323,7 +340,8 @@ class _Counter:
             self._on_progress(self._done, self._total)
 
 
-def _parts(count: int, size: int) -> list[slice]:
+def parts_of(count: int, size: int) -> list[slice]:
+    """Cut ``count`` rows into slices of at most ``size``."""
     return [slice(start, min(start + size, count)) for start in range(0, count, size)]
 
 

@@ -54,6 +54,28 @@ def exhaustive_nearest(
     return indices, distances
 
 
+def exhaustive_pairs(
+    items: npt.NDArray[Any], sq_radius: float
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[Any]]:
+    """Return all pairs i < j of (N, D) within the radius and their squared distances, sorted."""
+    integer = items.dtype == np.uint8
+    host: npt.NDArray[Any] = items.astype(np.int64 if integer else np.float64)
+    first, second, found = [], [], []
+    for i in range(len(host) - 1):
+        later = host[i + 1 :]
+        sq = np.square(later - host[i]).sum(axis=1) if integer else sq_differences(host[i], later)
+        near = np.flatnonzero(sq <= sq_radius)
+        first.append(np.full(len(near), i))
+        second.append(near + i + 1)
+        found.append(sq[near])
+    none: list[npt.NDArray[Any]] = [np.empty(0, np.int64)]
+    return (
+        np.concatenate(none + first),
+        np.concatenate(none + second),
+        np.concatenate([np.empty(0, host.dtype), *found]),
+    )
+
+
 class _IntegerSearch:
     distance_type = np.int64
 

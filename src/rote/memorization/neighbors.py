@@ -16,10 +16,11 @@ import numpy.typing as npt
 import torch
 
 from rote.core.errors import ConfigError, DataError
-from rote.memorization.exhaustive import exhaustive_nearest
+from rote.memorization.exhaustive import exhaustive_nearest, exhaustive_pairs
 
 CASCADE_FROM = 2e10
 """Queries x references x dimensions from which the cascade pays for its preparation."""
+PAIRS_CASCADE_FROM = 2e8
 LARGEST = 1e150
 CASCADE_RANGE = (1e-100, 1e100)
 
@@ -73,7 +74,7 @@ def nearest_neighbors(
     >>> found.indices.tolist(), found.sq_distances.tolist()
     ([[0, 1, 2]], [[0, 25, 25]])
     """
-    _check(queries, references, k)
+    check_search(queries, references, k)
     flat_queries = queries.reshape(len(queries), -1)
     flat_references = references.reshape(len(references), -1)
     small = flat_queries.size * len(references) < CASCADE_FROM
@@ -89,7 +90,47 @@ def nearest_neighbors(
     return Neighbors(*found)
 
 
-def _check(queries: npt.NDArray[Any], references: npt.NDArray[Any], k: int) -> None:
+def pairs_within(
+    items: npt.NDArray[Any], sq_radius: float
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[Any]]:
+    """Find all pairs i < j with |x_i - x_j|^2 <= sq_radius, exactly.
+
+    Parameters
+    ----------
+    items
+        uint8 or finite float (N, ...).
+    sq_radius
+        Squared L2 radius, in squared units of the values, >= 0.
+
+    Returns
+    -------
+    tuple
+        i, j (int64) and squared distances (int64 for uint8, float64 for floats), sorted by (i, j).
+
+    Raises
+    ------
+    ConfigError
+        If the radius is negative or not a number.
+    DataError
+        If the items cannot be searched, or more than 50 million pairs lie within the radius.
+
+    >>> images = np.array([[0, 0], [3, 4], [9, 9]], dtype=np.uint8)
+    >>> [part.tolist() for part in pairs_within(images, 25)]
+    [[0], [1], [25]]
+    """
+    if not sq_radius >= 0:
+        raise ConfigError(f"the squared radius is {sq_radius}; it must be a number from 0 on")
+    check_search(items, items, 1)
+    flat = items.reshape(len(items), -1)
+    if flat.size * len(flat) < PAIRS_CASCADE_FROM or not _scalable(flat):
+        return exhaustive_pairs(flat, sq_radius)
+    from rote.memorization.pairs import cascade_pairs  # numba takes a moment to import
+
+    return cascade_pairs(flat, sq_radius)
+
+
+def check_search(queries: npt.NDArray[Any], references: npt.NDArray[Any], k: int) -> None:
+    """Refuse what cannot be searched; errors as `nearest_neighbors` raises them."""
     if not len(queries) or not len(references):
         side = "queries" if not len(queries) else "references"
         raise DataError(f"there are no {side} to search; both sides need at least one item")
