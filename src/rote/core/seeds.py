@@ -26,6 +26,8 @@ Purpose = Literal[
     "control",
     "search",
     "bootstrap",
+    "set-aside",
+    "degrade",
 ]
 
 _PURPOSES = frozenset(get_args(Purpose))

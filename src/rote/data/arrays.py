@@ -8,6 +8,7 @@ whole and lie in 0..255 are converted exactly; everything else is refused with i
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,13 +57,18 @@ def load_array_file(path: Path) -> ImageDataset:
             "numpy.savez, without Python objects"
         ) from None
     items = next(iter(arrays.values()))
-    return dataset_of_array(
+    dataset = dataset_of_array(
         items, labels=arrays.get("labels"), classes=arrays.get("classes"), where=where
     )
+    seeds = arrays.get("seeds")
+    # Anything else under that name is not what `rote sample` writes, and nothing depends on it.
+    if seeds is not None and seeds.dtype == np.int64 and seeds.shape == (len(dataset),):
+        return replace(dataset, seeds=seeds)
+    return dataset
 
 
 def _known(loaded: Any, where: str) -> dict[str, npt.NDArray[Any]]:
-    """Read the arrays that are meant of an open npz file: the items first, "labels", "classes"."""
+    """Read the arrays that are meant of an open npz file, the items first."""
     found = [pair for pair in _KEYS if pair[0] in loaded.files]
     if not found:
         keys = first_few(list(loaded.files)) or "none"
@@ -76,6 +82,8 @@ def _known(loaded: Any, where: str) -> dict[str, npt.NDArray[Any]]:
         arrays["labels"] = loaded[labels]
     if labels == "labels" and "classes" in loaded.files:
         arrays["classes"] = loaded["classes"]
+    if items == "images" and "seeds" in loaded.files:
+        arrays["seeds"] = loaded["seeds"]
     return arrays
 
 

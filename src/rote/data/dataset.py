@@ -40,6 +40,8 @@ class ImageDataset:
         Where it came from, for a person.
     unreadable
         Names of the files that were left out with ``skip_unreadable``.
+    seeds
+        int64 (N,): the noise seed of each sample, where the source tells, or None.
     """
 
     images: npt.NDArray[Any]
@@ -48,6 +50,7 @@ class ImageDataset:
     names: tuple[str, ...] = ()
     source: str = "array"
     unreadable: tuple[str, ...] = field(default=())
+    seeds: npt.NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         where = shown(self.source)
@@ -121,6 +124,7 @@ class ImageDataset:
             images=self.images[indices],
             labels=None if self.labels is None else self.labels[indices],
             names=tuple(self.names[i] for i in indices),
+            seeds=None if self.seeds is None else self.seeds[indices],
         )
 
     def subset(self, size: int, *, seed: int | None, stratify: bool = False) -> ImageDataset:

@@ -1,8 +1,13 @@
-"""Groups of duplicates within the training set.
+"""Groups of duplicates, exact and near, within one set of items.
 
 With every training image present twice, an exact copy has both of its nearest neighbors at distance
 0 and a ratio test that does not know about duplicates calls it novel. So the second neighbor is taken
-from another group than the first.
+from another group than the first. Near-duplicates do the same harm: a JPEG twin of every training image
+hides all noisy copies.
+
+Near means a root-mean-square difference per value of at most `DUPLICATE_RMS` 8-bit levels; how that
+number was found is told in `docs/decisions/009-duplicates.md`. Groups are the connected components of
+all such pairs, which are found exactly: nothing is hashed, nothing can be missed.
 """
 
 from __future__ import annotations
@@ -12,6 +17,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from rote.core.errors import ConfigError
+from rote.memorization.neighbors import pairs_within
+from rote.memorization.transforms import Invariances, mirrored, standardized
+
+DUPLICATE_RMS = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,9 +43,19 @@ class DuplicateGroups:
     def __len__(self) -> int:
         return len(self.representative)
 
+    @property
+    def sizes(self) -> npt.NDArray[np.int64]:
+        """Items in each group, int64 (groups,)."""
+        return np.bincount(self.group)
+
+    @property
+    def repeated(self) -> npt.NDArray[np.bool_]:
+        """Whether each item shares its group with another, bool (N,)."""
+        return self.sizes[self.group] > 1
+
     def to_json(self) -> dict[str, Any]:
         """Return groups with more than one item, the items in them, and the distinct items."""
-        sizes = np.bincount(self.group)
+        sizes = self.sizes
         return {
             "groups": int((sizes > 1).sum()),
             "images": int(sizes[sizes > 1].sum()),
@@ -66,3 +87,74 @@ def exact_duplicates(items: npt.NDArray[Any]) -> DuplicateGroups:
             representative.append(number)
         group[number] = seen[key]
     return DuplicateGroups(group, np.array(representative, np.int64))
+
+
+def check_rms(rms: float) -> None:
+    """Refuse a radius that cannot be one."""
+    if not 0 <= rms <= 255:
+        raise ConfigError(
+            f"--duplicate-rms is {rms}; it must lie in [0, 255], such as {DUPLICATE_RMS:g} "
+            "(0: exact duplicates only)"
+        )
+
+
+def near_duplicates(
+    items: npt.NDArray[Any],
+    exact: DuplicateGroups,
+    *,
+    rms: float,
+    invariances: Invariances | None = None,
+) -> DuplicateGroups:
+    """Join the exact groups that lie within a radius of each other.
+
+    Parameters
+    ----------
+    items
+        uint8 (N, H, W, C) images or float32 (N, D) vectors.
+    exact
+        `exact_duplicates` of the items.
+    rms
+        The radius: root-mean-square difference per value, in the items' units (0 to 255 for images).
+    invariances
+        With flip, an image also joins those that its mirror image is near to; with tone, those it is
+        near to after brightness and contrast are matched. Shifts do not join.
+
+    Raises
+    ------
+    ConfigError
+        If the radius is out of range.
+    DataError
+        If more than 50 million pairs lie within the radius.
+
+    >>> items = np.array([[[[0]]], [[[200]]], [[[3]]]], dtype=np.uint8)
+    >>> near_duplicates(items, exact_duplicates(items), rms=3).group.tolist()
+    [0, 1, 0]
+    """
+    check_rms(rms)
+    distinct = items[exact.representative]
+    count, values = len(distinct), int(np.prod(items.shape[1:]))
+    invariances = invariances or Invariances()
+    stacks = [np.concatenate([distinct, mirrored(distinct)]) if invariances.flip else distinct]
+    if invariances.tone:
+        stacks.append(standardized(stacks[0]))
+    edges = [pairs_within(stack, rms * rms * values)[:2] for stack in stacks]
+    first = np.concatenate([i for i, _ in edges]) % count
+    second = np.concatenate([j for _, j in edges]) % count
+    component = _components(count, first, second)[exact.group]
+    _, lowest, group = np.unique(component, return_index=True, return_inverse=True)
+    # Numbered by first appearance, as the exact groups are.
+    order = np.argsort(lowest)
+    number = np.empty(len(order), np.int64)
+    number[order] = np.arange(len(order))
+    return DuplicateGroups(number[group], lowest[order].astype(np.int64))
+
+
+def _components(
+    count: int, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Return the connected component of each of ``count`` nodes."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    graph = coo_array((np.ones(len(first), np.int8), (first, second)), shape=(count, count))
+    return connected_components(graph, directed=False)[1].astype(np.int64)

@@ -63,7 +63,10 @@ def test_coverage_counts_the_training_items_reproduced():
     found = audit(generated, TRAINING).coverage()
     assert found == {
         "distinct_references": 2,
+        "distinct_groups": 2,
         "references": 4,
+        "top_share": 3 / 5,  # one image is the 1 % of four
+        "effective": pytest.approx(25 / 13),  # (3 + 2)^2 / (3^2 + 2^2)
         "top": [
             {"index": 2, "name": "c", "count": 3},
             {"index": 0, "name": "a", "count": 2},
@@ -77,7 +80,8 @@ def test_the_second_neighbor_is_of_another_group():
     assert found.nn1_index.tolist() == [0, 0]
     assert found.nn2_index.tolist() == [2, 2]
     assert found.memorized.tolist() == [True, True]
-    assert found.to_json()["duplicates"] == {"groups": 2, "images": 5, "distinct": 2}
+    counts = {"groups": 2, "images": 5, "distinct": 2}
+    assert found.to_json()["duplicates"] == {**counts, "near": {"rms": 0.0, **counts}}
 
 
 def test_a_copier_of_a_doubled_training_set_copies_always(digits):
@@ -130,12 +134,14 @@ def test_files_are_as_documented(tmp_path):
     found = audit(GENERATED, TRAINING, holdout=grey((7, 90)))
     found.save(tmp_path, labels=np.array([5, 6, 7, 8]))
     assert sorted(p.name for p in tmp_path.iterdir()) == [
-        *("audit.json", "gallery.npz", "neighbors.npz", "pairs.csv")
+        *("audit.json", "duplicates.csv", "gallery.npz", "neighbors.npz", "pairs.csv")
     ]
     written = json.loads((tmp_path / "audit.json").read_text())
     assert list(written) == [
         *("format_version", "kind", "rate", "criterion", "generated", "training"),
-        *("duplicates", "coverage", "control", "calibrated"),
+        *("duplicates", "coverage", "control", "calibrated", "excess", "verdicts", "criteria"),
+        *("collapse", "holdout_in_training", "set_aside", "positive_control", "per_class"),
+        *("per_label", "invariances", "seed", "gate"),
     ]
     assert written == {"format_version": 1, **found.to_json()}
     side = {"source": "array", "digest": TRAINING.digest, "count": 4, "shape": [1, 1, 2]}
@@ -144,7 +150,12 @@ def test_files_are_as_documented(tmp_path):
         dtypes = {name: arrays[name].dtype for name in arrays.files}
         assert dtypes == {
             **dict.fromkeys(("nn1_index", "nn2_index", "nn1_sq", "nn2_sq"), np.int64),
-            "memorized": np.bool_,
+            **dict.fromkeys(("training_group", "generated_group"), np.int64),
+            **dict.fromkeys(("holdout_nn1_sq", "holdout_nn2_sq"), np.int64),
+            **dict.fromkeys(("memorized", "memorized_ratio"), np.bool_),
+            "verdict": np.int8,
+            "transform": np.int16,
+            "score_ratio": np.float64,
         }
         assert arrays["nn1_sq"].tolist() == [25, 0, 625, 3200]
     with np.load(tmp_path / "gallery.npz") as arrays:
@@ -168,12 +179,28 @@ def test_pairs_are_in_order_of_the_ratio(tmp_path):
     assert header == [
         *("generated", "name", "memorized", "ratio", "nn1_index", "nn1_name", "nn1_distance"),
         *("nn2_index", "nn2_name", "nn2_distance"),
+        *("verdict", "transform", "training_group", "generated_group"),
     ]
+    copied, novel = ["memorized", "as it is"], ["novel", "as it is"]
     assert rows == [
-        ["1", 'quote"', "yes", "0", "2", "c", "0", "1", "b", "80.6226"],
-        ["0", "x", "yes", "0.111111", "0", "a", "5", "1", "b", "45"],
-        ["3", "comma,", "yes", "0.331042", "3", "d", "56.5685", "2", "c", "170.88"],
-        ["2", "new\nline", "no", "1", "0", "a", "25", "1", "b", "25"],
+        ["1", 'quote"', "yes", "0", "2", "c", "0", "1", "b", "80.6226", *copied, "2", "1"],
+        ["0", "x", "yes", "0.111111", "0", "a", "5", "1", "b", "45", *copied, "0", "0"],
+        [
+            "3",
+            "comma,",
+            "yes",
+            "0.331042",
+            "3",
+            "d",
+            "56.5685",
+            "2",
+            "c",
+            "170.88",
+            *copied,
+            "3",
+            "3",
+        ],
+        ["2", "new\nline", "no", "1", "0", "a", "25", "1", "b", "25", *novel, "0", "2"],
     ]
 
 

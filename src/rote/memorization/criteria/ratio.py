@@ -1,4 +1,4 @@
-"""Criteria: rules that turn distances into a verdict per generated item."""
+"""The ratio criterion: nearer to one training item than to all others, by a factor."""
 
 from __future__ import annotations
 

@@ -1,0 +1,221 @@
+"""The files of an audit; their formats are told in `docs/reference/files.md`."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rote.core.runs import write_json, write_npz, write_text
+from rote.core.stats import Rate, newcombe
+from rote.data.dataset import ImageDataset
+from rote.memorization.duplicates import DuplicateGroups
+from rote.memorization.outcomes import VERDICTS, classify, count_verdicts, rates_by
+from rote.memorization.transforms import MOST_SHIFT, describe
+
+if TYPE_CHECKING:
+    from rote.memorization.findings import Audit, CriterionResult
+
+GALLERY_SIZE = 200
+PAIR_COLUMNS = (
+    *("generated", "name", "memorized", "ratio"),
+    *("nn1_index", "nn1_name", "nn1_distance"),
+    *("nn2_index", "nn2_name", "nn2_distance"),
+    *("verdict", "transform", "training_group", "generated_group"),
+)
+DUPLICATE_COLUMNS = ("side", "group", "size", "index", "name", "rms_to_first")
+
+
+def to_json(found: Audit) -> dict[str, Any]:
+    """Return the content of `audit.json`."""
+    space = "pixel" if found.training.kind == "image" else "columns"
+    ratio, settings = found.criteria[0], found.settings
+    control = None
+    if found.control is not None and found.holdout is not None:
+        control = {"rate": found.control.to_json(), **_side(found.holdout)}
+    return {
+        "kind": "audit",
+        "rate": found.rate.to_json(),
+        "criterion": {**found.criterion.to_json(), "space": space},
+        "generated": _side(found.generated),
+        "training": _side(found.training),
+        "duplicates": {
+            **found.duplicates.to_json(),
+            "near": {"rms": settings.duplicate_rms, **found.groups.to_json()},
+        },
+        "coverage": found.coverage(),
+        "control": control,
+        "calibrated": next(
+            (_criterion(c, found) for c in found.criteria if c.name == "calibrated"), None
+        ),
+        "excess": _excess(ratio.rate, ratio.control),
+        "verdicts": {
+            c.name: count_verdicts(classify(c.memorized, found.collapse.repeated))
+            for c in found.criteria
+            if c.memorized is not None
+        },
+        "criteria": [_criterion(c, found) for c in found.criteria],
+        "collapse": {"rms": settings.duplicate_rms, **found.collapse.to_json()},
+        "holdout_in_training": None if found.leaks is None else found.leaks.to_json(),
+        "set_aside": settings.set_aside,
+        "positive_control": None
+        if not found.positive
+        else {
+            "copies": settings.positive_control,
+            "cells": [cell.to_json() for cell in found.positive],
+        },
+        "per_class": rates_by(
+            None if found.training.labels is None else found.training.labels[found.nn1_index],
+            found.training.classes,
+            found.memorized,
+            confidence=found.rate.confidence,
+        ),
+        "per_label": rates_by(
+            found.generated.labels,
+            found.generated.classes,
+            found.memorized,
+            confidence=found.rate.confidence,
+        ),
+        "invariances": {
+            "names": settings.invariances.names,
+            "most_shift": MOST_SHIFT if settings.invariances.shift else 0,
+        },
+        "seed": settings.seed,
+        "gate": None if found.gate is None else found.gate.to_json(),
+    }
+
+
+def _criterion(result: CriterionResult, found: Audit) -> dict[str, Any]:
+    return {
+        **result.description,
+        "rate": None if result.rate is None else result.rate.to_json(),
+        "control": None if result.control is None else result.control.to_json(),
+        "excess": _excess(result.rate, result.control),
+        "unproven": result.unproven,
+    }
+
+
+def _excess(rate: Rate | None, control: Rate | None) -> dict[str, Any] | None:
+    return None if rate is None or control is None else newcombe(rate, control).to_json()
+
+
+def _side(dataset: ImageDataset) -> dict[str, Any]:
+    return {
+        "source": dataset.source,
+        "digest": dataset.digest,
+        "count": len(dataset),
+        "shape": list(dataset.shape),
+        "kind": dataset.kind,
+        "unreadable": len(dataset.unreadable),
+    }
+
+
+def save(found: Audit, folder: Path, *, labels: npt.NDArray[np.int64] | None) -> None:
+    """Write `neighbors.npz`, the tables, `gallery.npz` and, last, `audit.json`."""
+    write_npz(folder / "neighbors.npz", _arrays(found))
+    write_text(folder / "pairs.csv", _pairs_csv(found))
+    write_text(folder / "duplicates.csv", _duplicates_csv(found))
+    write_npz(folder / "gallery.npz", _gallery(found, labels))
+    write_json(folder / "audit.json", to_json(found))
+
+
+def _arrays(found: Audit) -> dict[str, npt.NDArray[Any]]:
+    matches = found.measured.matches
+    arrays: dict[str, npt.NDArray[Any]] = {
+        "nn1_index": found.nn1_index,
+        "nn2_index": found.nn2_index,
+        "nn1_sq": found.nn1_sq,
+        "nn2_sq": found.nn2_sq,
+        "memorized": found.memorized,
+        "verdict": found.verdict,
+        "transform": matches.transform,
+        "training_group": found.groups.group[found.nn1_index],
+        "generated_group": found.collapse.group,
+    }
+    for result in found.criteria:
+        if result.memorized is not None:
+            arrays[f"memorized_{result.name}"] = result.memorized
+    for name, score in found.measured.scores.items():
+        arrays[f"score_{name}"] = score
+    if found.generated.seeds is not None:
+        arrays["seeds"] = found.generated.seeds
+    if found.held_out is not None:
+        arrays["holdout_nn1_sq"] = found.held_out.matches.nn1_sq
+        arrays["holdout_nn2_sq"] = found.held_out.matches.nn2_sq
+    return arrays
+
+
+def _by_ratio(found: Audit) -> npt.NDArray[np.int64]:
+    """Positions of the generated items, lowest ratio first, ties by position."""
+    return np.argsort(found.ratio, kind="stable")
+
+
+def _csv(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _pairs_csv(found: Audit) -> str:
+    names, ratio = found.training.names, found.ratio
+    nn1, nn2 = np.sqrt(found.nn1_sq.astype(float)), np.sqrt(found.nn2_sq.astype(float))
+    transform, invariances = found.measured.matches.transform, found.settings.invariances
+    rows = []
+    for i in _by_ratio(found):
+        near, far = int(found.nn1_index[i]), int(found.nn2_index[i])
+        verdict = "yes" if found.memorized[i] else "no"
+        row = [i, found.generated.names[i], verdict, f"{ratio[i]:.6g}", near, names[near]]
+        row += [f"{nn1[i]:.6g}", far, names[far], f"{nn2[i]:.6g}"]
+        row += [VERDICTS[found.verdict[i]], describe(int(transform[i]), invariances)]
+        rows.append([*row, found.groups.group[near], found.collapse.group[i]])
+    return _csv(PAIR_COLUMNS, rows)
+
+
+def _duplicates_csv(found: Audit) -> str:
+    rows: list[list[Any]] = []
+    for name, side, groups in (
+        ("training", found.training, found.groups),
+        ("generated", found.generated, found.collapse),
+    ):
+        rows += _group_rows(name, side, groups)
+    return _csv(DUPLICATE_COLUMNS, rows)
+
+
+def _group_rows(name: str, side: ImageDataset, groups: DuplicateGroups) -> list[list[Any]]:
+    """Return the members of all groups of two and more, by group, then position."""
+    members = np.flatnonzero(groups.repeated)
+    members = members[np.argsort(groups.group[members], kind="stable")]
+    sizes, rows = groups.sizes, []
+    for i in members:
+        group = int(groups.group[i])
+        first = side.images[groups.representative[group]].astype(np.float64)
+        rms = float(np.sqrt(np.square(side.images[i] - first).mean()))
+        rows.append([name, group, int(sizes[group]), int(i), side.names[i], f"{rms:.4g}"])
+    return rows
+
+
+def _gallery(found: Audit, labels: npt.NDArray[np.int64] | None) -> dict[str, npt.NDArray[Any]]:
+    order = _by_ratio(found)
+    # The lowest ratios are what an auditor wants to see; the spread shows what the rest is like.
+    lowest, rest = order[: GALLERY_SIZE // 2], order[GALLERY_SIZE // 2 :]
+    spread = np.linspace(0, len(rest) - 1, min(GALLERY_SIZE // 2, len(rest)))
+    chosen = np.concatenate([lowest, rest[np.unique(spread.round().astype(np.int64))]])
+    if labels is None:
+        labels = np.full(len(order), -1, np.int64)
+    return {
+        "generated_index": chosen,
+        "generated": found.generated.images[chosen],
+        "nn1": found.training.images[found.nn1_index[chosen]],
+        "nn2": found.training.images[found.nn2_index[chosen]],
+        "ratio": found.ratio[chosen],
+        "memorized": found.memorized[chosen],
+        "nn1_index": found.nn1_index[chosen],
+        "labels": labels[chosen],
+    }

@@ -1,0 +1,117 @@
+"""Controls, printed beside every rate: what the ruler flags wrongly, and what it would have seen.
+
+The **held-out control** scores real images that were not trained on as if they had been generated. Images
+that lie in the training set all the same (exactly, or within the duplicate radius) are no such images:
+they are counted and taken out.
+
+The **positive control** degrades training images in known ways and strengths, audits these copies by the
+same ruler, and reports the share that is recognized. A rate of 0 says only what the recall beside it
+lets it say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rote.core.errors import ConfigError
+from rote.core.seeds import child_seed
+from rote.core.stats import Rate, wilson
+from rote.memorization.degradations import DEGRADATIONS
+from rote.memorization.ruler import Measured, Ruler
+
+
+@dataclass(frozen=True)
+class Leaks:
+    """Held-out images that also lie in the training set: how many of each kind, of how many."""
+
+    exact: int
+    near: int
+    images: int
+
+    def to_json(self) -> dict[str, int]:
+        """Return the counts as plain types."""
+        return {"exact": self.exact, "near": self.near, "images": self.images}
+
+
+def find_leaks(measured: Measured, *, sq_radius: float) -> tuple[Leaks, npt.NDArray[np.bool_]]:
+    """Return the leaks among measured held-out items and a mask (N,) of those that remain."""
+    exact = measured.matches.nn1_sq == 0
+    near = (measured.matches.nn1_sq <= sq_radius) & ~exact
+    return Leaks(int(exact.sum()), int(near.sum()), len(exact)), ~(exact | near)
+
+
+@dataclass(frozen=True)
+class Recall:
+    """One cell of the positive control."""
+
+    corruption: str
+    strength: float
+    unit: str
+    found: Rate
+    """Copies whose nearest training image is the one they were made of, or a duplicate of it."""
+    recall: dict[str, Rate]
+    """Copies that count as memorized, per criterion."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the cell as plain types."""
+        return {
+            "corruption": self.corruption,
+            "strength": self.strength,
+            "unit": self.unit,
+            "found": self.found.to_json(),
+            "recall": {name: rate.to_json() for name, rate in self.recall.items()},
+        }
+
+
+def positive_control(
+    ruler: Ruler,
+    *,
+    positions: npt.NDArray[np.int64],
+    group: npt.NDArray[np.int64],
+    copies: int,
+    seed: int,
+    confidence: float,
+) -> tuple[Recall, ...]:
+    """Degrade training images, audit the copies, and return the recall of every kind.
+
+    Parameters
+    ----------
+    ruler
+        Calibrated, where that is asked for.
+    positions
+        int64: the training images to choose from.
+    group
+        int64: duplicate group of every training image.
+    copies
+        Images per corruption and strength; at most all of ``positions``.
+    seed
+        Root seed; the same images are degraded in every cell.
+    """
+    if copies > len(positions):
+        raise ConfigError(
+            f"--positive-control is {copies}, and --training has {len(positions)} distinct images; "
+            "give at most that many"
+        )
+    chosen = np.random.default_rng(child_seed(seed, "degrade")).permutation(positions)[:copies]
+    originals = ruler.training[chosen]
+    made = [
+        kind(originals, seed=child_seed(seed, "degrade", number))
+        for number, kind in enumerate(DEGRADATIONS, start=1)
+    ]
+    measured = ruler.measure(np.concatenate(made))
+    verdicts = ruler.verdicts(measured)
+    hit = group[measured.matches.nn1_index] == group[np.tile(chosen, len(made))]
+    cells = []
+    for number, kind in enumerate(DEGRADATIONS):
+        rows = slice(number * copies, (number + 1) * copies)
+
+        def rate(mask: npt.NDArray[np.bool_], rows: slice = rows) -> Rate:
+            return wilson(int(mask[rows].sum()), copies, confidence=confidence)
+
+        recall = {name: rate(mask) for name, mask in verdicts.items()}
+        cells.append(Recall(kind.name, kind.strength, kind.unit, rate(hit), recall))
+    return tuple(cells)

@@ -1,0 +1,15 @@
+"""Criteria: rules that turn distances into a verdict per generated item, one small file each."""
+
+from rote.memorization.criteria.calibrated import Calibration, calibrate
+from rote.memorization.criteria.carlini import CarliniCriterion
+from rote.memorization.criteria.ratio import RatioCriterion, distance_ratio
+from rote.memorization.criteria.tiles import TileCriterion
+
+__all__ = [
+    "Calibration",
+    "CarliniCriterion",
+    "RatioCriterion",
+    "TileCriterion",
+    "calibrate",
+    "distance_ratio",
+]

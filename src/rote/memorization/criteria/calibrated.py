@@ -1,0 +1,109 @@
+"""The calibrated ratio: the threshold that held-out images of this very data would rarely pass.
+
+    memorized when |x - NN1| / |x - NN2| < t,    t = the k-th smallest ratio of n held-out images,
+    k = floor(alpha (n + 1))
+
+The smaller the ratio, the more of a copy. A fresh image that was not copied passes with probability at
+most k / (n + 1) <= alpha, whatever the distribution (exchangeability; Vovk et al. 2005). Both intervals
+are free of the distribution too: the false-positive rate of the threshold found is Beta(k, n + 1 - k),
+and order statistics bound the threshold that would pass exactly alpha (David and Nagaraja 2003, 7.1).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rote.core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A threshold from held-out ratios.
+
+    Attributes
+    ----------
+    threshold
+        Memorized below it, strictly; None when there are too few held-out images.
+    low, high
+        Interval of the threshold that passes exactly ``asked`` of all held-out images; None where the
+        images are too few to bound it.
+    asked
+        The false-positive rate asked for.
+    false_positives
+        Interval (low, high) of the false-positive rate of ``threshold``; None without one.
+    images, needed
+        Held-out images there were, and the fewest from which a threshold can be had.
+    """
+
+    threshold: float | None
+    low: float | None
+    high: float | None
+    asked: float
+    false_positives: tuple[float, float] | None
+    images: int
+    needed: int
+    confidence: float
+
+    def flags(self, ratio: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        """Return which ratios (N,) lie below the threshold."""
+        if self.threshold is None:
+            return np.zeros(len(ratio), bool)
+        return ratio < self.threshold
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the calibration as plain types."""
+        return asdict(self)
+
+
+def calibrate(
+    ratio: npt.NDArray[np.float64], *, asked: float = 0.005, confidence: float = 0.95
+) -> Calibration:
+    """Choose the threshold that at most ``asked`` of images like these would pass.
+
+    Parameters
+    ----------
+    ratio
+        float64 (n,): |x - NN1| / |x - NN2| of held-out images.
+    asked
+        The false-positive rate, in (0, 0.5].
+    confidence
+        Of both intervals.
+
+    >>> found = calibrate(np.arange(399) / 399, asked=0.005)
+    >>> found.threshold == 1 / 399, int(found.flags(np.arange(399) / 399).sum()), found.needed
+    (True, 1, 199)
+    """
+    if not 0 < asked <= 0.5:
+        raise ConfigError(
+            f"--false-positive-rate is {asked}; it must lie in (0, 0.5], such as 0.005"
+        )
+    from scipy.stats import beta, binom
+
+    n = len(ratio)
+    # The nudge: 0.005 * 200 must be 1, whatever binary fractions make of it.
+    k = math.floor(asked * (n + 1) * (1 + 1e-12))
+    needed = math.ceil(1 / asked * (1 - 1e-12)) - 1
+    if k < 1:
+        return Calibration(None, None, None, asked, None, n, needed, confidence)
+    ordered, tail = np.sort(ratio), (1 - confidence) / 2
+    # Ranks l < u with P(Binomial(n, asked) < l) <= tail and P(Binomial >= u) <= tail.
+    lower = int(binom.ppf(tail, n, asked))
+    upper = int(binom.ppf(1 - tail, n, asked)) + 1
+    return Calibration(
+        threshold=float(ordered[k - 1]),
+        low=float(ordered[lower - 1]) if lower >= 1 else None,
+        high=float(ordered[upper - 1]) if upper <= n else None,
+        asked=asked,
+        false_positives=(
+            float(beta.ppf(tail, k, n + 1 - k)),
+            float(beta.ppf(1 - tail, k, n + 1 - k)),
+        ),
+        images=n,
+        needed=needed,
+        confidence=confidence,
+    )

@@ -1,0 +1,205 @@
+"""The nearest training item of each query and the nearest one of another duplicate group."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rote.core.errors import ConfigError
+from rote.memorization.neighbors import nearest_neighbors
+from rote.memorization.transforms import Invariances, mirrored, offsets, standardized
+
+Progress = Callable[[int, int], None]
+
+
+def no_progress(done: int, total: int) -> None:
+    """Ignore progress."""
+
+
+@dataclass(frozen=True, eq=False)
+class Nearest:
+    """The k nearest training items, all (N, k), nearest first.
+
+    Attributes
+    ----------
+    indices
+        int64, positions in the training source.
+    sq
+        Squared distances: int64, or float64 for vectors and under shift or tone.
+    transform
+        int16: the transform of the query under which each distance was found, 0 for none.
+    """
+
+    indices: npt.NDArray[np.int64]
+    sq: npt.NDArray[Any]
+    transform: npt.NDArray[np.int16]
+
+
+@dataclass(frozen=True, eq=False)
+class Matches:
+    """NN1 and NN2 of each query, all (N,), and the nearest items they were taken from."""
+
+    nn1_index: npt.NDArray[np.int64]
+    nn2_index: npt.NDArray[np.int64]
+    nn1_sq: npt.NDArray[Any]
+    nn2_sq: npt.NDArray[Any]
+    transform: npt.NDArray[np.int16]
+    nearest: Nearest
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Matches:
+        """Return some of the queries."""
+        near = self.nearest
+        return Matches(
+            nn1_index=self.nn1_index[rows],
+            nn2_index=self.nn2_index[rows],
+            nn1_sq=self.nn1_sq[rows],
+            nn2_sq=self.nn2_sq[rows],
+            transform=self.transform[rows],
+            nearest=Nearest(near.indices[rows], near.sq[rows], near.transform[rows]),
+        )
+
+
+class Matcher:
+    """Training items prepared for matching.
+
+    Parameters
+    ----------
+    training
+        uint8 (N, H, W, C) images or float32 (N, D) vectors.
+    positions
+        int64: which of them are references, ascending, exact duplicates once.
+    group
+        int64 (N,): duplicate group of each item; at least two groups among the references.
+    invariances
+        Transforms that a match may undo; only for images.
+    device
+        "cpu" or "cuda".
+    """
+
+    def __init__(
+        self,
+        training: npt.NDArray[Any],
+        *,
+        positions: npt.NDArray[np.int64],
+        group: npt.NDArray[np.int64],
+        invariances: Invariances,
+        device: str,
+    ) -> None:
+        self._references = training[positions]
+        if invariances.tone:
+            self._references = standardized(self._references)
+        self._positions = positions
+        self._group = group
+        self._invariances = invariances
+        self._device = device
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    def match(
+        self, queries: npt.NDArray[Any], *, k: int = 2, on_progress: Progress = no_progress
+    ) -> Matches:
+        """Find NN1 and NN2; ``nearest`` of the result holds the k >= 2 nearest.
+
+        The search widens (twice as many each time) for those queries alone whose k nearest are all
+        of one group.
+        """
+        nearest = self.nearest(queries, k, on_progress=on_progress)
+        column = self._second(nearest)
+        nn2_index, nn2_sq = (
+            np.take_along_axis(a, column[:, None], axis=1)[:, 0]
+            for a in (nearest.indices, nearest.sq)
+        )
+        left, wide = np.flatnonzero(column == 0), k
+        while len(left):
+            assert wide < len(self), "all references are of one group"
+            wide = min(2 * wide, len(self))
+            found = self.nearest(queries[left], wide)
+            column = self._second(found)
+            done = np.flatnonzero(column)
+            nn2_index[left[done]] = found.indices[done, column[done]]
+            nn2_sq[left[done]] = found.sq[done, column[done]]
+            left = left[column == 0]
+        return Matches(
+            nn1_index=nearest.indices[:, 0],
+            nn2_index=nn2_index,
+            nn1_sq=nearest.sq[:, 0],
+            nn2_sq=nn2_sq,
+            transform=nearest.transform[:, 0],
+            nearest=nearest,
+        )
+
+    def _second(self, nearest: Nearest) -> npt.NDArray[np.int64]:
+        """Return the first column of another group than column 0, or 0 where there is none."""
+        group = self._group[nearest.indices]
+        return (group != group[:, :1]).argmax(axis=1)
+
+    def nearest(
+        self, queries: npt.NDArray[Any], k: int, *, on_progress: Progress = no_progress
+    ) -> Nearest:
+        """Return the exact k nearest under the minimum over the transforms."""
+        if k > len(self):
+            raise ConfigError(
+                f"{k} nearest training images are needed and --training has {len(self)} distinct "
+                "ones; leave out the --criterion that needs them, or give more training images"
+            )
+        if self._invariances.tone:
+            queries = standardized(queries)
+        steps = offsets(self._invariances)
+        flips = [False, True] if self._invariances.flip else [False]
+        passes = len(steps) * len(flips)
+        best: Nearest | None = None
+        for number in range(passes):
+            offset, mirror = steps[number // len(flips)], flips[number % len(flips)]
+            moved = mirrored(queries) if mirror else queries
+            references = self._references
+            if passes > 1:
+                moved, references = offset.query(moved), offset.reference(references)
+
+            def report(done: int, total: int, number: int = number) -> None:
+                on_progress((number * total + done) // passes, total)
+
+            found = nearest_neighbors(
+                np.ascontiguousarray(moved),
+                np.ascontiguousarray(references),
+                k=k,
+                device=self._device,
+                on_progress=report,
+            )
+            sq = found.sq_distances
+            if self._invariances.shift:
+                sq = sq * offset.scale(queries.shape)
+            transform = np.full(sq.shape, number, np.int16)
+            here = Nearest(self._positions[found.indices], sq, transform)
+            best = here if best is None else _merged(best, here)
+        assert best is not None
+        return best
+
+
+def _merged(a: Nearest, b: Nearest) -> Nearest:
+    """Merge two lists of k nearest: each item once, at its smaller distance; ties to the lower index.
+
+    Exact: were an item of the merged k nearest missing from the list that holds its smaller distance,
+    that list would have k items no farther.
+    """
+    k = a.indices.shape[1]
+    indices, sq, transform = (
+        np.concatenate(pair, axis=1)
+        for pair in ((a.indices, b.indices), (a.sq, b.sq), (a.transform, b.transform))
+    )
+    # By item, then distance: all but the first of each item are struck out.
+    order = np.lexsort((sq, indices), axis=1)
+    indices, sq, transform = (
+        np.take_along_axis(x, order, axis=1) for x in (indices, sq, transform)
+    )
+    again = np.zeros(indices.shape, bool)
+    again[:, 1:] = indices[:, 1:] == indices[:, :-1]
+    order = np.lexsort((indices, sq, again), axis=1)[:, :k]
+    indices, sq, transform = (
+        np.take_along_axis(x, order, axis=1) for x in (indices, sq, transform)
+    )
+    return Nearest(indices, sq, transform)

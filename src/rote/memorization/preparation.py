@@ -1,0 +1,86 @@
+"""Before anything is measured: duplicate groups, what is set aside, the ruler."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from rote.core.errors import DataError
+from rote.core.seeds import child_seed
+from rote.data.dataset import ImageDataset
+from rote.memorization.criteria import CarliniCriterion, RatioCriterion, TileCriterion
+from rote.memorization.duplicates import DuplicateGroups, exact_duplicates, near_duplicates
+from rote.memorization.matching import Matcher
+from rote.memorization.ruler import Ruler
+from rote.memorization.settings import Settings
+from rote.memorization.transforms import Invariances
+
+
+def find_groups(side: ImageDataset, settings: Settings) -> tuple[DuplicateGroups, DuplicateGroups]:
+    """Return the exact groups of a side and those within the radius."""
+    exact = exact_duplicates(side.images)
+    if not settings.duplicate_rms:
+        return exact, exact
+    near = near_duplicates(
+        side.images, exact, rms=settings.duplicate_rms, invariances=settings.invariances
+    )
+    return exact, near
+
+
+def check_groups(
+    training: ImageDataset, groups: npt.NDArray[np.int64], exact: npt.NDArray[np.int64]
+) -> None:
+    """Refuse references without two groups, given the groups of all references."""
+    if len(exact) < 2:
+        raise DataError(
+            f"--training {training.source} has {len(exact)} distinct item; the ratio to the second "
+            "nearest needs at least two"
+        )
+    if len(np.unique(groups)) < 2:
+        raise DataError(
+            f"--training {training.source} is one single group of near-duplicates; the ratio needs at "
+            "least two: give a smaller --duplicate-rms"
+        )
+
+
+def take_aside(
+    training: ImageDataset, holdout: ImageDataset | None, settings: Settings
+) -> tuple[npt.NDArray[np.int64], ImageDataset | None]:
+    """Return which training items are references, and the held-out side."""
+    if not settings.set_aside:
+        return np.arange(len(training), dtype=np.int64), holdout
+    order = np.random.default_rng(child_seed(settings.seed, "set-aside")).permutation(len(training))
+    chosen, rest = np.sort(order[: settings.set_aside]), np.sort(order[settings.set_aside :])
+    return rest, training.take(chosen)
+
+
+def build_ruler(
+    ratio: RatioCriterion,
+    training: ImageDataset,
+    positions: npt.NDArray[np.int64],
+    groups: DuplicateGroups,
+    settings: Settings,
+    device: str,
+) -> Ruler:
+    """Prepare the references at ``positions`` for measuring."""
+
+    def matcher(invariances: Invariances) -> Matcher:
+        return Matcher(
+            training.images,
+            positions=positions,
+            group=groups.group,
+            invariances=invariances,
+            device=device,
+        )
+
+    main = matcher(settings.invariances)
+    plain = matcher(Invariances()) if settings.invariances.names else main
+    return Ruler(
+        ratio=ratio,
+        names=settings.criteria,
+        matcher=main,
+        plain=plain,
+        training=training.images,
+        carlini=CarliniCriterion(),
+        tiles=TileCriterion(),
+    )

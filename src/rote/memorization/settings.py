@@ -1,0 +1,94 @@
+"""What an audit is asked for, and whether it fits the data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rote.core.errors import ConfigError, DataError
+from rote.data.dataset import ImageDataset
+from rote.memorization.duplicates import check_rms
+from rote.memorization.ruler import check_criteria
+from rote.memorization.transforms import Invariances
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an audit was asked for; the arguments of `audit`."""
+
+    criteria: tuple[str, ...]
+    duplicate_rms: float
+    invariances: Invariances
+    false_positive_rate: float
+    set_aside: int
+    positive_control: int
+    seed: int
+    confidence: float
+
+
+def chosen_criteria(names: Sequence[str] | None, *, controlled: bool) -> tuple[str, ...]:
+    """Return the criteria to apply: None is the ratio, and the calibrated one where it can be."""
+    if names is None:
+        return ("ratio", "calibrated") if controlled else ("ratio",)
+    if "calibrated" in names and not controlled:
+        raise ConfigError(
+            "--criterion calibrated needs held-out images; give --holdout, or --set-aside to take some "
+            "of --training"
+        )
+    return check_criteria(names)
+
+
+def check_sides(
+    generated: ImageDataset,
+    training: ImageDataset,
+    holdout: ImageDataset | None,
+    settings: Settings,
+) -> None:
+    """Refuse sides of different forms, and options out of range or not for this kind of data."""
+    for name, side in (("--generated", generated), ("--holdout", holdout)):
+        if side is not None and side.shape != training.shape:
+            raise DataError(
+                f"{name} {side.source} has items of {_shape(side)} and --training "
+                f"{training.source} of {_shape(training)}; bring both to one form with --resolution "
+                "or --channels"
+            )
+    check_rms(settings.duplicate_rms)
+    for name, count in (
+        ("--positive-control", settings.positive_control),
+        ("--set-aside", settings.set_aside),
+    ):
+        if count < 0:
+            raise ConfigError(f"{name} is {count}; give 0 or more")
+    if settings.set_aside and holdout is not None:
+        raise ConfigError(
+            "--set-aside and --holdout are two sources of one control; give one of them"
+        )
+    if settings.set_aside > len(training) - 2:
+        raise ConfigError(
+            f"--set-aside is {settings.set_aside}, and --training has {len(training)} items, of which "
+            "at least two must remain"
+        )
+    if training.kind == "vector":
+        for name, wanted in (
+            ("--invariances", bool(settings.invariances.names)),
+            ("--positive-control", settings.positive_control > 0),
+            ("--criterion tiles", "tiles" in settings.criteria),
+        ):
+            if wanted:
+                raise ConfigError(
+                    f"{name} is for images, and --training holds vectors; leave it out"
+                )
+    height, width = (training.shape[1:]) if training.kind == "image" else (99, 99)
+    if settings.invariances.shift and min(height, width) < 5:
+        raise ConfigError(
+            f"--invariances shift moves by up to 2 pixels, and the images have {width}x{height}; leave "
+            "it out"
+        )
+
+
+def _shape(dataset: ImageDataset) -> str:
+    """Say an item's form as a person would."""
+    if dataset.kind == "vector":
+        return f"{dataset.shape[0]} numbers"
+    channels, height, width = dataset.shape
+    return f"{width}x{height} pixels in {'grey' if channels == 1 else 'color'}"
