@@ -1,0 +1,166 @@
+"""How much memory an exact search takes, and the blocks that fit into a budget.
+
+`search_bytes` adds up, from above, what `nearest_neighbors` holds at once: every array of the cascade and
+of the plain search that it may fall back to. It is a model of that code and is held to it by measurement
+(`tests/unit/memorization/test_sharded.py` runs a search in a process of its own and reads its peak).
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from rote.core.errors import ConfigError
+
+RESERVE = 96 * 2**20
+"""Compiled code, buffers of libraries and what the allocator keeps."""
+MARGIN = 1.1
+WIDE = 2048  # rows that the cascade samples, projects and screens at a time
+DIRECTIONS = 160
+FEATURE_BYTES = 4096  # features of one item, with the float64 projections they are made from
+EXHAUSTIVE_BYTES = 128 * 2**20  # float32 references of one block of the plain search
+EXHAUSTIVE_QUERIES = 1024
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """How many items of each side are in memory together."""
+
+    queries: int
+    references: int
+
+
+def resident_bytes() -> int:
+    """Return the memory this process holds now."""
+    status = Path("/proc/self/statm")
+    if status.exists():
+        return int(status.read_text().split()[1]) * resource.getpagesize()
+    return peak_bytes()
+
+
+def peak_bytes() -> int:
+    """Return the most memory this process has held so far (resident set)."""
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage would also count what the parent held when it started us
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def search_bytes(
+    *, queries: int, references: int, dimension: int, itemsize: int, k: int, threads: int
+) -> int:
+    """Return the bytes that a search of some queries in some references takes at most.
+
+    Parameters
+    ----------
+    queries, references
+        Items of each side that are in memory together.
+    dimension
+        Numbers of one item.
+    itemsize
+        Bytes of one number: 1 for uint8, 4 for float32.
+    k, threads
+        As in the search.
+    """
+    wide = 4 if itemsize == 1 else 8  # 8-bit items are computed on as float32, floats as float64
+    # Twice: the next references are read while these are searched.
+    held = references * (2 * dimension * itemsize + FEATURE_BYTES)
+    held += queries * (dimension * itemsize + FEATURE_BYTES + 96 * k)
+    sampled = min(references, WIDE)
+    fit = 3 * sampled * dimension * wide + 32 * dimension * (DIRECTIONS + 16)
+    project = 4 * threads * min(WIDE, max(references, queries)) * dimension * wide
+    block = min(references, max(1, EXHAUSTIVE_BYTES // (4 * dimension)))
+    few = min(queries, EXHAUSTIVE_QUERIES)
+    plain = (block + few) * dimension * 24 + few * block * 40
+    if itemsize != 1:
+        rows = min(few, max(1, 4 * EXHAUSTIVE_BYTES // (8 * references)))
+        plain = 8 * references * dimension + 40 * rows * references
+    items = threads * (sampled + few) * (dimension * 3 * wide + 8 * few)
+    return int(MARGIN * (held + max(fit, project, plain, items)))
+
+
+def reference_rows(
+    memory: int,
+    *,
+    queries: int,
+    most: int,
+    dimension: int,
+    itemsize: int,
+    k: int,
+    threads: int,
+) -> int:
+    """Return how many references, 0 to ``most``, fit beside some queries and what is held now."""
+    free = memory - resident_bytes() - RESERVE
+    low, high = 0, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        needed = search_bytes(
+            queries=queries,
+            references=middle,
+            dimension=dimension,
+            itemsize=itemsize,
+            k=k,
+            threads=threads,
+        )
+        low, high = (middle, high) if needed <= free else (low, middle - 1)
+    return low
+
+
+def plan_blocks(
+    memory: int,
+    *,
+    queries: int,
+    references: int,
+    dimension: int,
+    itemsize: int,
+    k: int,
+    threads: int,
+) -> Blocks:
+    """Choose the largest block of queries that leaves room for as many references.
+
+    Parameters
+    ----------
+    memory
+        The budget of the whole process, in bytes.
+    queries
+        All of them.
+    references
+        Those of the largest shard.
+    dimension, itemsize, k, threads
+        As in `search_bytes`.
+
+    Raises
+    ------
+    ConfigError
+        If not even one query and one reference fit.
+    """
+    rows = queries
+    while True:
+        fit = reference_rows(
+            memory,
+            queries=rows,
+            most=references,
+            dimension=dimension,
+            itemsize=itemsize,
+            k=k,
+            threads=threads,
+        )
+        if fit >= min(references, rows):
+            return Blocks(rows, fit)
+        if rows == 1:
+            break
+        rows = (rows + 1) // 2
+    least = resident_bytes() + RESERVE
+    least += search_bytes(
+        queries=1, references=1, dimension=dimension, itemsize=itemsize, k=k, threads=threads
+    )
+    raise ConfigError(
+        f"--memory of {memory / 1e6:,.0f} MB is too little: Python, its libraries and what is loaded "
+        f"take {resident_bytes() / 1e6:,.0f} MB and the smallest search of such items "
+        f"{least / 1e6:,.0f} MB; give at least --memory {-(-least // 10**7) * 10}MB"
+    )

@@ -1,0 +1,327 @@
+"""Exact neighbors in references larger than the memory.
+
+Every shard is read once for each block of queries. The k best of a shard are exact
+(`nearest_neighbors`), and the k best of all are among the k best of each: merging them by (distance,
+global index) gives the same bits as one search in the concatenation. What is merged so far is saved after
+every shard, together with the list of shards that are in it, so that a killed search goes on after the
+last finished shard.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from rote.core.errors import ConfigError, DataError, RunError
+from rote.core.runs import Run, read_json, write_json, write_npz
+from rote.data.shards import ShardSet
+from rote.memorization.budget import Blocks, plan_blocks, reference_rows
+from rote.memorization.neighbors import Neighbors, nearest_neighbors
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The nearest references of some queries in one shard, by their global indices."""
+
+    number: int
+    neighbors: Neighbors
+
+
+class Engine(Protocol):
+    """What searches shards: this process, or workers elsewhere."""
+
+    def search(
+        self,
+        queries: npt.NDArray[Any],
+        references: ShardSet,
+        numbers: Sequence[int],
+        *,
+        k: int,
+        on_rows: Callable[[int], None],
+    ) -> Iterator[Found]:
+        """Yield what each of the numbered shards holds, in any order.
+
+        ``on_rows`` takes how many references of the shards begun were searched, finished ones not
+        counted.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class LocalEngine:
+    """Searches one shard after the other in this process, within ``memory`` bytes in all."""
+
+    memory: int
+
+    def search(
+        self,
+        queries: npt.NDArray[Any],
+        references: ShardSet,
+        numbers: Sequence[int],
+        *,
+        k: int,
+        on_rows: Callable[[int], None],
+    ) -> Iterator[Found]:
+        """Yield the shards in order."""
+        for number in numbers:
+            yield search_shard(
+                queries, references, number, k=k, memory=self.memory, on_rows=on_rows
+            )
+
+
+def search_shard(
+    queries: npt.NDArray[Any],
+    references: ShardSet,
+    number: int,
+    *,
+    k: int,
+    memory: int,
+    on_rows: Callable[[int], None] = lambda rows: None,
+) -> Found:
+    """Search one shard, in as few pieces as the memory allows.
+
+    Parameters
+    ----------
+    queries
+        (Q, ...), of the shards' item shape and kind.
+    references, number
+        The shards, and which of them.
+    k
+        How many; of a shard with fewer items, all are returned.
+    memory
+        The budget of this process, in bytes.
+    on_rows
+        Called with the references searched so far.
+
+    Raises
+    ------
+    ConfigError
+        If not one reference fits into the budget.
+    DataError
+        If the shard cannot be read.
+    """
+    shard = references.shards[number]
+    fit = reference_rows(
+        memory, queries=len(queries), most=shard.count, **_item_facts(references, k)
+    )
+    if fit == 0:
+        raise ConfigError(
+            f"--memory of {memory / 1e6:,.0f} MB is too little for a block of {len(queries):,} "
+            "queries; give more (a search that was begun keeps the blocks it was begun with)"
+        )
+    pieces = -(-shard.count // fit)
+    rows = -(-shard.count // pieces)
+    best: Neighbors | None = None
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(references.read, number, 0, min(rows, shard.count))
+        for start in range(0, shard.count, rows):
+            chunk = coming.result()
+            after = start + len(chunk)
+            if after < shard.count:
+                stop = min(after + rows, shard.count)
+                coming = reader.submit(references.read, number, after, stop)
+
+            def report(done: int, total: int, at: int = start, size: int = len(chunk)) -> None:
+                on_rows(at + size * done // total)
+
+            found = nearest_neighbors(queries, chunk, k=min(k, len(chunk)), on_progress=report)
+            found = Neighbors(found.indices + (shard.start + start), found.sq_distances)
+            best = found if best is None else merge(best, found, k=k)
+    assert best is not None
+    return Found(number, best)
+
+
+def merge(a: Neighbors, b: Neighbors, *, k: int) -> Neighbors:
+    """Return the k nearest of two results over different references, ties to the lowest index.
+
+    >>> one = Neighbors(np.array([[4, 7]]), np.array([[1, 9]]))
+    >>> two = Neighbors(np.array([[2, 3]]), np.array([[9, 9]]))
+    >>> merge(one, two, k=3).indices.tolist()
+    [[4, 2, 3]]
+    """
+    indices = np.concatenate([a.indices, b.indices], axis=1)
+    sq = np.concatenate([a.sq_distances, b.sq_distances], axis=1)
+    order = np.lexsort((indices, sq), axis=1)[:, :k]
+    return Neighbors(np.take_along_axis(indices, order, 1), np.take_along_axis(sq, order, 1))
+
+
+def sharded_neighbors(
+    queries: npt.NDArray[Any] | ShardSet,
+    references: ShardSet,
+    *,
+    out: Path,
+    memory: int,
+    k: int = 2,
+    engine: Engine | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Neighbors:
+    """Find the exact k nearest references of every query; the same bits as `nearest_neighbors`.
+
+    Parameters
+    ----------
+    queries
+        uint8 (Q, H, W, C) or float32 (Q, D), or shards of such.
+    references
+        The shards to search.
+    out
+        Folder of the result, `neighbors.npz` (indices, sq_distances), and of what is done so far.
+    memory
+        Peak resident memory of this process (and of each worker of another engine), in bytes. The
+        queries are taken in blocks as large as it allows; each block reads every shard once.
+    k
+        How many, 1 <= k <= len(references).
+    engine
+        What searches the shards; this process by default.
+    on_progress
+        Called with references done, over all blocks of queries, and their total.
+
+    Raises
+    ------
+    DataError
+        If shapes or types differ, or a shard is missing or damaged.
+    ConfigError
+        If k is out of range or the memory too little.
+    RunError
+        If the folder belongs to another search.
+    """
+    _check(queries, references, k)
+    config = {
+        "kind": "neighbors",
+        "queries": queries.digest if isinstance(queries, ShardSet) else _digest(queries),
+        "references": references.digest,
+        "k": k,
+    }
+    with Run(out, config) as run:
+        if not (out / "neighbors.npz").exists():
+            blocks = _blocks(queries, references, out, k=k, memory=memory)
+            with run.timed("search"):
+                parts = _search_blocks(
+                    queries,
+                    references,
+                    out,
+                    blocks.queries,
+                    k=k,
+                    engine=engine or LocalEngine(memory),
+                    on_progress=on_progress,
+                )
+            found = Neighbors(
+                np.concatenate([part.indices for part in parts]),
+                np.concatenate([part.sq_distances for part in parts]),
+            )
+            arrays = {"indices": found.indices, "sq_distances": found.sq_distances}
+            write_npz(out / "neighbors.npz", arrays)
+        for path in (out / "partial").glob("*.npz"):
+            path.unlink()
+        return _load(out / "neighbors.npz")[0]
+
+
+def _item_facts(references: ShardSet, k: int) -> dict[str, int]:
+    return {
+        "dimension": int(np.prod(references.shape)),
+        "itemsize": references.dtype.itemsize,
+        "k": k,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _blocks(
+    queries: npt.NDArray[Any] | ShardSet, references: ShardSet, out: Path, *, k: int, memory: int
+) -> Blocks:
+    """Return the blocks that the search in this folder was begun with, or plan them."""
+    path = out / "plan.json"
+    if path.exists():
+        return Blocks(int(read_json(path)["query_rows"]), 0)
+    blocks = plan_blocks(
+        memory,
+        queries=len(queries),
+        references=max(shard.count for shard in references.shards),
+        **_item_facts(references, k),
+    )
+    write_json(path, {"query_rows": blocks.queries, "memory": memory})
+    return blocks
+
+
+def _search_blocks(
+    queries: npt.NDArray[Any] | ShardSet,
+    references: ShardSet,
+    out: Path,
+    rows: int,
+    *,
+    k: int,
+    engine: Engine,
+    on_progress: Callable[[int, int], None],
+) -> list[Neighbors]:
+    total = len(references) * -(-len(queries) // rows)
+    finished = 0
+    parts = []
+    for start in range(0, len(queries), rows):
+        stop = min(start + rows, len(queries))
+        path = out / "partial" / f"{start}-{stop}.npz"
+        best, done = _load(path) if path.exists() else (None, None)
+        if done is None:
+            done = np.zeros(len(references.shards), bool)
+        finished += sum(references.shards[i].count for i in np.flatnonzero(done))
+        on_progress(finished, total)
+        left = [int(number) for number in np.flatnonzero(~done)]
+        if left:
+            block = (
+                queries.rows(start, stop)
+                if isinstance(queries, ShardSet)
+                else np.ascontiguousarray(queries[start:stop])
+            )
+
+            def on_rows(more: int) -> None:
+                on_progress(finished + more, total)  # noqa: B023 - called within this turn
+
+            for found in engine.search(block, references, left, k=k, on_rows=on_rows):
+                best = found.neighbors if best is None else merge(best, found.neighbors, k=k)
+                done[found.number] = True
+                finished += references.shards[found.number].count
+                # One file holds the result and what is in it: a kill cannot part the two.
+                write_npz(
+                    path,
+                    {"indices": best.indices, "sq_distances": best.sq_distances, "done": done},
+                )
+                on_progress(finished, total)
+        assert best is not None
+        parts.append(best)
+    return parts
+
+
+def _load(path: Path) -> tuple[Neighbors, npt.NDArray[np.bool_] | None]:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            done = arrays["done"] if "done" in arrays.files else None
+            return Neighbors(arrays["indices"], arrays["sq_distances"]), done
+    except Exception as error:  # noqa: BLE001 - numpy answers damage with nearly every exception
+        raise RunError(f"{path} cannot be read ({error}); delete it and run again") from None
+
+
+def _check(queries: npt.NDArray[Any] | ShardSet, references: ShardSet, k: int) -> None:
+    if not len(queries) or not len(references):
+        raise DataError("both --generated and --training need at least one item")
+    shape = queries.shape if isinstance(queries, ShardSet) else queries.shape[1:]
+    if shape != references.shape or (queries.dtype == np.uint8) != (references.dtype == np.uint8):
+        raise DataError(
+            f"--generated has items of shape {shape} ({queries.dtype}), --training of "
+            f"{references.shape} ({references.dtype}); bring both to one with --resolution and "
+            "--channels"
+        )
+    if not 1 <= k <= len(references):
+        raise ConfigError(
+            f"--k is {k}, but there are {len(references):,} references; choose 1 to that"
+        )
+
+
+def _digest(items: npt.NDArray[Any]) -> str:
+    hasher = hashlib.sha256(f"{items.dtype}{items.shape}".encode())
+    hasher.update(np.ascontiguousarray(items).data)
+    return hasher.hexdigest()
