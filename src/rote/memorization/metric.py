@@ -95,7 +95,8 @@ class References:
         """Refuse a batch whose values plainly have another range than was said."""
         if len(images) < TELLING:
             return
-        low, high = float(images.min()), float(images.max())
+        values = images.detach() if isinstance(images, torch.Tensor) else images
+        low, high = float(values.min()), float(values.max())
         guess = ""
         if value_range is None or not _is_float(images):
             if high == 1 and self.distinct.max() > 1:
@@ -104,7 +105,7 @@ class References:
             guess = "[0, 255]"
         elif value_range[0] == 0 and -1.5 <= low <= -0.5 and high <= 1.5:
             guess = "[-1, 1]"
-        elif value_range[0] == -1 and low >= 0 and high <= 1 and self._dark > 0.1:
+        elif value_range[0] == -1 and low >= 0 and 0.5 < high <= 1 and self._dark > 0.1:
             guess = "[0, 1]"
         if guess:
             said = "uint8 in [0, 255]" if not _is_float(images) else f"value_range={value_range}"

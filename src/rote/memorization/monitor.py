@@ -333,7 +333,11 @@ class MemorizationMonitor:
     def _read(self) -> None:
         assert self._out is not None
         rows = read_metrics(self._out)
-        if not rows or rows[0].get("kind") != "monitor":
+        if (
+            not all(isinstance(row, dict) for row in rows)
+            or not rows
+            or rows[0].get("kind") != "monitor"
+        ):
             raise RunError(f"{self._out} is not a monitor's file; choose another out")
         expected = json.loads(json.dumps({"format_version": FORMAT_VERSION, **self._settings()}))
         for key, value in expected.items():
