@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,7 +11,7 @@ from rote.cli import options
 from rote.cli.app import app
 
 if TYPE_CHECKING:
-    from rote.data.dataset import ImageDataset
+    from rote.memorization.audit import Audit
 
 
 @app.command()
@@ -22,67 +22,145 @@ def audit(
         str | None,
         typer.Option("--holdout", help="Real images it was not trained on, as a control."),
     ] = None,
+    set_aside: Annotated[
+        int,
+        typer.Option(
+            "--set-aside",
+            help="Without --holdout: take this many random training images out of the references "
+            "and use them as the control (copies of them are then missed).",
+        ),
+    ] = 0,
+    criterion: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--criterion",
+            help="ratio (always there), calibrated, carlini or tiles; may be given several times. "
+            "The gate is held against the first.",
+        ),
+    ] = None,
     ratio_threshold: Annotated[
         float, typer.Option("--ratio-threshold", help="Memorized: nn1 < threshold * nn2.")
     ] = 1 / 3,
+    false_positive_rate: Annotated[
+        float,
+        typer.Option("--false-positive-rate", help="What the calibrated ratio is set to."),
+    ] = 0.005,
+    duplicate_rms: Annotated[
+        float | None,
+        typer.Option(
+            "--duplicate-rms",
+            help="Images this near to each other (RMS difference, in 8-bit levels) are duplicates; "
+            "0: exact ones only. [default: 10 for images, 0 for vectors]",
+        ),
+    ] = None,
+    invariances: Annotated[
+        str,
+        typer.Option(
+            "--invariances",
+            help="Match over flip,shift,tone or some of them; shift takes 25 times as long.",
+        ),
+    ] = "",
+    positive_control: Annotated[
+        int | None,
+        typer.Option(
+            "--positive-control",
+            help="Training images to degrade per corruption and strength; 0: none. [default: 100, "
+            "or all where there are fewer; 0 for vectors]",
+        ),
+    ] = None,
+    fail_above: Annotated[
+        float | None,
+        typer.Option(
+            "--fail-above",
+            help="Exit 3 if the whole interval lies above this rate, 4 if it cannot be decided.",
+        ),
+    ] = None,
+    seed: options.Seed = 0,
     resolution: options.Resolution = None,
     channels: options.Channels = None,
     skip_unreadable: options.SkipUnreadable = False,
     device: options.Device = "auto",
     out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for audit.json, pairs.csv and the report.")
+        Path | None, typer.Option("--out", help="Folder for audit.json, its tables and the report.")
     ] = None,
+    timings: Annotated[
+        bool, typer.Option("--timings", help="Print the seconds of every stage.")
+    ] = False,
     json: options.Json = False,
 ) -> None:
     """Find which generated images are copies of training images, and what share."""
-    from rote.core.console import console, print_result, print_text, progress, say, table
+    import time
+
+    from rote.cli.audit_view import show_audit, show_timings
+    from rote.core.console import print_result, print_text, progress, say
     from rote.memorization.criteria import RatioCriterion
 
-    criterion = RatioCriterion(ratio_threshold)
-
-    def load(source: str) -> ImageDataset:
-        return options.load(
+    ratio = RatioCriterion(ratio_threshold)
+    start = time.perf_counter()
+    sides = [
+        options.load(
             source, resolution=resolution, channels=channels, skip_unreadable=skip_unreadable
         )
-
-    sides = [load(source) for source in (generated, training, holdout) if source is not None]
+        for source in (generated, training, holdout)
+        if source is not None
+    ]
 
     from rote.data.convert import Scaling  # after the data: torch takes a second to import
     from rote.memorization.audit import audit as run_audit
+    from rote.memorization.duplicates import DUPLICATE_RMS
+    from rote.memorization.transforms import Invariances
 
     device = options.resolve_device(device)
     if all(side.kind == "vector" and side.shape == sides[1].shape for side in sides):
         scaling = Scaling.fit(sides[1].images)
         sides = [scaling.apply(side) for side in sides]
+    if duplicate_rms is None:
+        duplicate_rms = DUPLICATE_RMS if sides[1].kind == "image" else 0.0
+    seconds = {"decode": time.perf_counter() - start}
     with options.interruptible(), progress() as bar:
-        task = bar.add_task("nearest training images", total=len(sides[0]))
+        task = bar.add_task("duplicates", total=len(sides[0]))
         found = run_audit(
             sides[0],
             sides[1],
             holdout=sides[2] if holdout is not None else None,
-            criterion=criterion,
+            criterion=ratio,
+            criteria=criterion or None,
+            duplicate_rms=duplicate_rms,
+            invariances=Invariances.parse(invariances),
+            false_positive_rate=false_positive_rate,
+            set_aside=set_aside,
+            positive_control_copies=positive_control,
+            fail_above=fail_above,
+            seed=seed,
             device=device,
             on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+            on_stage=lambda name: bar.update(task, description=name),
         )
+    seconds.update(found.seconds)
     if out is not None:
-        from rote.report import write_report
-
-        found.save(out)
-        say(f"report: {write_report(out)}")
+        seconds["report"] = _write(found, out)
     if json:
-        print_result(found.to_json())
-        return
-    coverage, duplicates = found.coverage(), found.duplicates.to_json()
-    rows = [
-        ["memorization rate", str(found.rate)],
-        ["control: held-out images", str(found.control) if found.control else "none given"],
-        ["distinct training images copied", str(coverage["distinct_references"])],
-        [
-            "exact duplicates in training",
-            f"{duplicates['images']} in {duplicates['groups']} groups",
-        ],
-    ]
-    console.print(
-        table(f"{len(sides[0])} generated against {len(sides[1])} training", ["", ""], rows)
-    )
-    print_text(f"memorization rate {found.rate}")
+        value: dict[str, Any] = found.to_json()
+        print_result(value)
+    else:
+        show_audit(found)
+        print_text(f"memorization rate {found.rate}")
+    if timings:
+        show_timings(seconds)
+    if found.gate is not None:
+        say(f"gate: {found.gate.sentence}")
+        if found.gate.exit_code:
+            raise typer.Exit(found.gate.exit_code)
+
+
+def _write(found: Audit, out: Path) -> float:
+    """Save the audit with its report and return the seconds that took."""
+    import time
+
+    from rote.core.console import say
+    from rote.report import write_report
+
+    start = time.perf_counter()
+    found.save(out)
+    say(f"report: {write_report(out)}")
+    return time.perf_counter() - start

@@ -25,6 +25,8 @@ from rote.memorization.transforms import Invariances
 
 __all__ = ["Audit", "audit"]
 
+COPIES = 100
+
 
 def _no_stage(name: str) -> None:
     """Ignore stages."""
@@ -41,7 +43,7 @@ def audit(
     invariances: Invariances | None = None,
     false_positive_rate: float = 0.005,
     set_aside: int = 0,
-    positive_control_copies: int = 0,
+    positive_control_copies: int | None = 0,
     fail_above: float | None = None,
     seed: int = 0,
     confidence: float = 0.95,
@@ -73,7 +75,8 @@ def audit(
         Without ``holdout``: how many random training items to take out of the references and use as the
         control. Copies of these are then missed.
     positive_control_copies
-        Training images to degrade per corruption and strength; 0: no positive control.
+        Training images to degrade per corruption and strength; 0: no positive control; None: 100
+        images, or all distinct ones where there are fewer, and none of vectors.
     fail_above
         The limit of the gate.
     seed
@@ -100,7 +103,7 @@ def audit(
         invariances=invariances or Invariances(),
         false_positive_rate=false_positive_rate,
         set_aside=set_aside,
-        positive_control=positive_control_copies,
+        positive_control=positive_control_copies or 0,
         seed=seed,
         confidence=confidence,
     )
@@ -122,6 +125,9 @@ def audit(
         _, first = np.unique(exact.group[rest], return_index=True)
         positions = np.sort(rest[first])
         check_groups(training, groups.group[positions], exact.group[positions])
+        copies = positive_control_copies
+        if copies is None:
+            copies = min(COPIES, len(positions)) if training.kind == "image" else 0
         ruler = build_ruler(
             criterion or RatioCriterion(), training, positions, groups, settings, device
         )
@@ -142,13 +148,13 @@ def audit(
     memorized, rate = results[0].memorized, results[0].rate
     assert memorized is not None and rate is not None
     positive: tuple[Recall, ...] = ()
-    if positive_control_copies:
+    if copies:
         with stage("controls"):
             positive = positive_control(
                 ruler,
                 positions=positions,
                 group=groups.group,
-                copies=positive_control_copies,
+                copies=copies,
                 seed=seed,
                 confidence=confidence,
             )

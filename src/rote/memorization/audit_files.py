@@ -66,7 +66,7 @@ def to_json(found: Audit) -> dict[str, Any]:
         "positive_control": None
         if not found.positive
         else {
-            "copies": settings.positive_control,
+            "copies": found.positive[0].found.total,
             "cells": [cell.to_json() for cell in found.positive],
         },
         "per_class": rates_by(
