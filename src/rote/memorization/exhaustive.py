@@ -6,7 +6,8 @@ same bits.
 uint8 items. Squared distances are integers and are computed as such: |q|^2 + |r|^2 - 2 q.r on values
 shifted by -128, where the products are summed by float32 matrix products over blocks of at most 1024
 dimensions. Every partial sum is an integer below 1024 * 128^2 = 2^24, so float32 holds it exactly
-(TF32, which would not, is switched off for the block), and blocks add up in float64, exact to 2^53.
+(TF32, which would not, is switched off for the block), and blocks add up in float64, exact to 2^53. On a
+GPU the products run as int8 on the tensor cores, summed in int32.
 
 Float items. A float64 matrix product screens; every reference that its error bound cannot exclude is
 decided by sum((q - r)^2) in float64, row by row in numpy, whose summation order depends on the
@@ -22,10 +23,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from rote.core.precision import strict_fp32
 
+SHIFT = 128
 EXACT_DIMENSIONS = 1024
+INT8_DIMENSIONS = 65536
 BLOCK_BYTES = 128 * 2**20
 QUERY_ROWS = 1024
 
@@ -81,41 +85,73 @@ class _IntegerSearch:
 
     def __init__(self, references: npt.NDArray[Any], device: torch.device) -> None:
         self._device = device
+        self._products = int8_products if device.type == "cuda" else float32_products
         self._references = torch.from_numpy(np.ascontiguousarray(references)).to(device)
-        self._sq_norms = torch.cat([(r.double() ** 2).sum(1) for _, r in self._blocks()])
+        self._sq_norms = torch.cat([_sq_norms(part) for _, part in self._blocks()])
 
     def _blocks(self) -> Iterator[tuple[slice, Tensor]]:
-        """Yield the references shifted by -128, float32, some rows at a time."""
+        """Yield the references, some rows at a time."""
         rows = max(1, BLOCK_BYTES // (4 * self._references.shape[1]))
         for start in range(0, len(self._references), rows):
             part = slice(start, start + rows)
-            yield part, self._references[part].float() - 128
+            yield part, self._references[part]
 
     def nearest(
         self, queries: npt.NDArray[Any], k: int
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        shifted = torch.from_numpy(np.ascontiguousarray(queries)).to(self._device).float() - 128
+        moved = torch.from_numpy(np.ascontiguousarray(queries)).to(self._device)
+        own = _sq_norms(moved)[:, None]
         best: tuple[Tensor, Tensor] | None = None
         for part, references in self._blocks():
-            sq = self._sq_distances(shifted, references, self._sq_norms[part])
+            sq = self._products(moved, references).mul_(-2).add_(own).add_(self._sq_norms[part])
             found = _smallest(sq, min(k, sq.shape[1]), offset=part.start)
             best = found if best is None else _merge(best, found, k)
         assert best is not None
         sq, indices = best
         return indices.cpu().numpy(), sq.long().cpu().numpy()
 
-    @staticmethod
-    def _sq_distances(queries: Tensor, references: Tensor, sq_norms: Tensor) -> Tensor:
-        """Return the exact squared distances as float64 (queries, references)."""
-        cross = torch.zeros(
-            len(queries), len(references), dtype=torch.float64, device=queries.device
-        )
-        with strict_fp32():
-            for start in range(0, queries.shape[1], EXACT_DIMENSIONS):
-                part = slice(start, start + EXACT_DIMENSIONS)
-                cross += queries[:, part] @ references[:, part].T
-        own = (queries.double() ** 2).sum(1, keepdim=True)
-        return cross.mul_(-2).add_(own).add_(sq_norms)
+
+def _sq_norms(items: Tensor) -> Tensor:
+    """Return |x - 128|^2 of uint8 (N, D), exact, as float64 (N,)."""
+    return ((items.double() - SHIFT) ** 2).sum(1)
+
+
+def float32_products(queries: Tensor, references: Tensor) -> Tensor:
+    """Return (q - 128).(r - 128) of uint8 (Q, D) and (N, D), exact, as float64: the way of a CPU.
+
+    float32 products over blocks of 1024 dimensions, whose sums are integers up to 2^24.
+    """
+    left, right = queries.float() - SHIFT, references.float() - SHIFT
+    total = torch.zeros(len(left), len(right), dtype=torch.float64, device=left.device)
+    with strict_fp32():
+        for start in range(0, left.shape[1], EXACT_DIMENSIONS):
+            part = slice(start, start + EXACT_DIMENSIONS)
+            total += left[:, part] @ right[:, part].T
+    return total
+
+
+def int8_products(queries: Tensor, references: Tensor) -> Tensor:
+    """Return what `float32_products` does: the way of a GPU, whose tensor cores sum int8 in int32.
+
+    Flipping the highest bit turns u into u - 128 as int8. Sums of up to 2^16 products of at most 2^14
+    stay below 2^31. The tensor cores want dimensions in multiples of 8 and more than 16 rows: zeros
+    fill up, and add nothing.
+    """
+    rows, columns = len(queries), len(references)
+    left = _padded(queries, max(rows, 17))
+    right = _padded(references, columns)
+    total = torch.zeros(len(left), len(right), dtype=torch.float64, device=left.device)
+    for start in range(0, left.shape[1], INT8_DIMENSIONS):
+        part = slice(start, start + INT8_DIMENSIONS)
+        total += torch._int_mm(left[:, part].contiguous(), right[:, part].contiguous().T)
+    return total[:rows, :columns]
+
+
+def _padded(items: Tensor, rows: int) -> Tensor:
+    """Return uint8 (N, D) as int8 values less 128, zeros up to multiples of 8 on both sides."""
+    signed = items.bitwise_xor(SHIFT).view(torch.int8)
+    more_rows = -(-rows // 8) * 8 - len(items)
+    return functional.pad(signed, (0, -items.shape[1] % 8, 0, more_rows))
 
 
 class _FloatSearch:

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from rote.core.errors import ConfigError, DataError
+from rote.memorization import exhaustive
 from rote.memorization.neighbors import nearest_neighbors
 
 
@@ -96,3 +97,15 @@ def test_a_float_distance_is_a_function_of_its_two_rows():
         for index, sq in zip(together.indices[0], together.sq_distances[0], strict=True):
             alone = nearest_neighbors(query, references[index : index + 1], k=1)
             assert alone.sq_distances[0, 0] == sq
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 20, 64), (40, 33, 1025), (17, 9, 70_001)])
+def test_both_ways_of_integer_products_are_exact(shape):
+    rows, columns, dimension = shape
+    rng = np.random.default_rng(0)
+    left = rng.choice(np.array([0, 1, 127, 128, 254, 255], np.uint8), size=(rows, dimension))
+    right = rng.choice(np.array([0, 255], np.uint8), size=(columns, dimension))
+    exact = (left.astype(np.int64) - 128) @ (right.astype(np.int64) - 128).T
+    for products in (exhaustive.float32_products, exhaustive.int8_products):
+        found = products(torch.from_numpy(left), torch.from_numpy(right))
+        assert np.array_equal(found.numpy(), exact)
