@@ -24,7 +24,7 @@ from rote.data.shards import ShardSet
 from rote.memorization.sharded import Found, search_shard
 
 RETRIES = 3
-CONNECT_SECONDS = 20.0
+CONNECT_SECONDS = 12.0
 OBJECT_STORE = 200_000_000
 IN_FLIGHT = 2
 """Tasks submitted for each CPU of the cluster: none waits for work, and millions need not queue."""
@@ -178,7 +178,9 @@ def _connect(ray: Any, address: str) -> None:
             done = subprocess.run(
                 [sys.executable, *look], capture_output=True, timeout=CONNECT_SECONDS, check=False
             )
-            problem = "no Ray answers there" if done.returncode else ""
+            if done.returncode:
+                said = done.stderr.decode(errors="replace").strip().splitlines()
+                problem = f"no Ray answers there: {said[-1]}" if said else "no Ray answers there"
         except subprocess.TimeoutExpired:
             problem = f"no answer in {CONNECT_SECONDS:.0f} s"
     if not problem:

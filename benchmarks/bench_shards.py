@@ -1,0 +1,115 @@
+"""Search past memory: is the cost linear in the references, and does the budget hold?
+
+    python benchmarks/bench_shards.py cifar10_train.npz [--full] [--queries 1000] [--memory 2GB]
+
+The npz holds CIFAR-10's 50,000 training images as `images`. Larger sets are made of them: every further
+50,000 are the same images cropped, shifted and noised, by a seed of their own. They stand in for more
+data of the same kind; they are not as varied as that many photographs. Queries are near-copies (one half)
+and fresh crops (the other half). Every count is searched by `rote neighbors` in a process of its own, so
+that its peak memory is its own; seconds are those of the search, without starting Python, read from its
+manifest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rote.data.shard_writer import write_shards
+from rote.data.streams import Batch, Stream
+
+COUNTS = [50_000, 200_000]
+FULL = [50_000, 200_000, 1_000_000]
+
+
+def varied(images: npt.NDArray[np.uint8], *, seed: int) -> npt.NDArray[np.uint8]:
+    """Crop 28 of 32 pixels at random, scale back, shift by up to 4 pixels, add noise of 4 levels."""
+    if seed == 0:
+        return images
+    generator = np.random.default_rng(seed)
+    grid = np.rint(np.linspace(0, 27, 32)).astype(np.int64)
+    out = np.empty_like(images)
+    for start in range(0, len(images), 1000):
+        part = images[start : start + 1000]
+        top, left = generator.integers(0, 5, (2, len(part), 1))
+        shift = generator.integers(-4, 5, (2, len(part), 1))
+        rows = np.arange(32)[None] + shift[0]
+        columns = np.arange(32)[None] + shift[1]
+        rows, columns = np.clip(rows, 0, 31), np.clip(columns, 0, 31)
+        y = (top + grid[None])[np.arange(len(part))[:, None], rows]
+        x = (left + grid[None])[np.arange(len(part))[:, None], columns]
+        moved = part[np.arange(len(part))[:, None, None], y[:, :, None], x[:, None, :]]
+        noise = generator.normal(0, 4, moved.shape)
+        out[start : start + 1000] = np.clip(np.rint(moved + noise), 0, 255)
+    return out
+
+
+def references(images: npt.NDArray[np.uint8], count: int) -> Stream:
+    """Return ``count`` items made of the images, as a source of shards."""
+
+    def batches(start: int) -> Any:
+        for first in range(start, count, len(images)):
+            made = varied(images, seed=first // len(images))[: count - first]
+            yield Batch(made, np.arange(first, first + len(made)), ())
+
+    return Stream(f"varied CIFAR-10, {count}", count, "1", batches)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("npz", type=Path)
+    parser.add_argument("--full", action="store_true", help="also 1,000,000 references")
+    parser.add_argument("--queries", type=int, default=1000)
+    parser.add_argument("--memory", default="2GB")
+    parser.add_argument("--shard-size", type=int, default=25_000, help="images of a shard")
+    chosen = parser.parse_args()
+    with np.load(chosen.npz) as arrays:
+        images = arrays["images"]
+    half = chosen.queries // 2
+    near = images[np.linspace(0, len(images) - 1, half).astype(np.int64)]
+    noise = np.random.default_rng(10**6).normal(0, 4, near.shape)
+    near = np.clip(np.rint(near + noise), 0, 255).astype(np.uint8)
+    fresh = varied(images[: chosen.queries - half], seed=10**6)
+    with tempfile.TemporaryDirectory(prefix="rote-bench-") as name:
+        folder = Path(name)
+        np.save(folder / "queries.npy", np.concatenate([near, fresh]))
+        print(f"{chosen.queries:,} queries, k = 2, --memory {chosen.memory}, {os.cpu_count()} CPUs")
+        print("references     seconds   references/s   us a reference   peak MB")
+        costs = []
+        for count in FULL if chosen.full else COUNTS:
+            out = folder / f"{count}"
+            size = chosen.shard_size * images[0].nbytes
+            write_shards([references(images, count)], out / "shards", shard_bytes=size, options={})
+            seconds, peak = search(folder / "queries.npy", out, memory=chosen.memory)
+            costs.append(seconds / count)
+            print(
+                f"{count:10,} {seconds:11.2f} {count / seconds:14,.0f} {1e6 * seconds / count:16.1f}"
+                f" {peak / 1e6:9,.0f}"
+            )
+        print(f"cost of a reference, largest set over smallest: {costs[-1] / costs[0]:.2f}")
+
+
+def search(queries: Path, folder: Path, *, memory: str) -> tuple[float, int]:
+    """Return seconds and peak bytes of one search."""
+    command = [sys.executable, "-m", "rote", "neighbors", "--generated", str(queries), "--json"]
+    command += ["--training", str(folder / "shards"), "--out", str(folder / "found")]
+    done = subprocess.run(
+        [*command, "--memory", memory], check=True, stdout=subprocess.PIPE, text=True
+    )
+    manifest = json.loads((folder / "found" / "manifest.json").read_text())
+    return manifest["seconds"]["search"], json.loads(done.stdout)["peak_memory"]
+
+
+if __name__ == "__main__":
+    main()
