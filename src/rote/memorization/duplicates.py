@@ -12,6 +12,7 @@ all such pairs, which are found exactly: nothing is hashed, nothing can be misse
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,8 @@ from rote.memorization.neighbors import pairs_within
 from rote.memorization.transforms import Invariances, mirrored, standardized
 
 DUPLICATE_RMS = 10.0
+DIGEST_FROM = 256
+"""Bytes of an item from which its SHA-256 stands for it: a million images must not be kept as keys."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,11 +80,15 @@ def exact_duplicates(items: npt.NDArray[Any]) -> DuplicateGroups:
     """
     seen: dict[bytes, int] = {}
     # + 0.0 turns -0.0 into 0.0, which is equal and has other bytes.
-    flat = np.ascontiguousarray(items if items.dtype == np.uint8 else items + 0.0)
+    flat = items if items.dtype == np.uint8 else items + 0.0
     group = np.empty(len(flat), np.int64)
     representative = []
     for number, item in enumerate(flat):
-        key = item.tobytes()
+        key = (
+            item.tobytes()
+            if item.nbytes <= DIGEST_FROM
+            else hashlib.sha256(item.tobytes()).digest()
+        )
         if key not in seen:
             seen[key] = len(seen)
             representative.append(number)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from rote.core.errors import ConfigError
-from rote.memorization.neighbors import nearest_neighbors
+from rote.memorization.neighbors import CASCADE_FROM, Neighbors, nearest_neighbors
 from rote.memorization.transforms import Invariances, mirrored, offsets, standardized
+
+if TYPE_CHECKING:
+    from rote.memorization.cascade import Cascade
 
 Progress = Callable[[int, int], None]
 
@@ -62,6 +66,27 @@ class Matches:
             nearest=Nearest(near.indices[rows], near.sq[rows], near.transform[rows]),
         )
 
+    @staticmethod
+    def joined(parts: Sequence[Matches]) -> Matches:
+        """Put matches behind each other."""
+
+        def of(name: str) -> npt.NDArray[Any]:
+            return np.concatenate([getattr(part, name) for part in parts])
+
+        near = [part.nearest for part in parts]
+        return Matches(
+            nn1_index=of("nn1_index"),
+            nn2_index=of("nn2_index"),
+            nn1_sq=of("nn1_sq"),
+            nn2_sq=of("nn2_sq"),
+            transform=of("transform"),
+            nearest=Nearest(
+                np.concatenate([n.indices for n in near]),
+                np.concatenate([n.sq for n in near]),
+                np.concatenate([n.transform for n in near]),
+            ),
+        )
+
 
 class Matcher:
     """Training items prepared for matching.
@@ -96,6 +121,7 @@ class Matcher:
         self._group = group
         self._invariances = invariances
         self._device = device
+        self._cascade: Cascade | None = None
 
     def __len__(self) -> int:
         return len(self._positions)
@@ -157,19 +183,13 @@ class Matcher:
             offset, mirror = steps[number // len(flips)], flips[number % len(flips)]
             moved = mirrored(queries) if mirror else queries
             references = self._references
-            if passes > 1:
+            if len(steps) > 1:
                 moved, references = offset.query(moved), offset.reference(references)
 
             def report(done: int, total: int, number: int = number) -> None:
                 on_progress((number * total + done) // passes, total)
 
-            found = nearest_neighbors(
-                np.ascontiguousarray(moved),
-                np.ascontiguousarray(references),
-                k=k,
-                device=self._device,
-                on_progress=report,
-            )
+            found = self._search(moved, references, k, report)
             sq = found.sq_distances
             if self._invariances.shift:
                 sq = sq * offset.scale(queries.shape)
@@ -178,6 +198,33 @@ class Matcher:
             best = here if best is None else _merged(best, here)
         assert best is not None
         return best
+
+    def _search(
+        self,
+        queries: npt.NDArray[Any],
+        references: npt.NDArray[Any],
+        k: int,
+        on_progress: Progress,
+    ) -> Neighbors:
+        """Search as `nearest_neighbors` does, preparing whole 8-bit references once for all calls."""
+        queries = np.ascontiguousarray(queries)
+        whole = references is self._references and references.dtype == np.uint8
+        large = queries.size * len(references) >= CASCADE_FROM
+        if not whole or self._device != "cpu" or not (large or self._cascade is not None):
+            return nearest_neighbors(
+                queries,
+                np.ascontiguousarray(references),
+                k=k,
+                device=self._device,
+                on_progress=on_progress,
+            )
+        if self._cascade is None:
+            from rote.memorization.cascade import Cascade  # numba takes a moment to import
+
+            flat = references.reshape(len(references), -1)
+            self._cascade = Cascade(flat, threads=torch.get_num_threads())
+        flat = queries.reshape(len(queries), -1)
+        return Neighbors(*self._cascade.nearest(flat, k, on_progress=on_progress))
 
 
 def _merged(a: Nearest, b: Nearest) -> Nearest:

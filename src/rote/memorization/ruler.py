@@ -20,6 +20,8 @@ from rote.memorization.criteria import (
 )
 from rote.memorization.matching import Matcher, Matches, Progress, no_progress
 
+QUERY_ROWS = 16384
+
 CRITERIA = ("ratio", "calibrated", "carlini", "tiles")
 
 
@@ -55,6 +57,15 @@ class Measured:
             self.unproven[rows],
         )
 
+    @staticmethod
+    def joined(parts: Sequence[Measured]) -> Measured:
+        """Put measured items behind each other."""
+        return Measured(
+            Matches.joined([part.matches for part in parts]),
+            {name: np.concatenate([p.scores[name] for p in parts]) for name in parts[0].scores},
+            np.concatenate([part.unproven for part in parts]),
+        )
+
 
 @dataclass(eq=False)
 class Ruler:
@@ -82,7 +93,19 @@ class Ruler:
     calibration: Calibration | None = None
 
     def measure(self, items: npt.NDArray[Any], *, on_progress: Progress = no_progress) -> Measured:
-        """Measure items (N, ...) against the training side."""
+        """Measure items (N, ...) against the training side, some rows at a time."""
+        parts = []
+        for start in range(0, len(items), QUERY_ROWS):
+
+            def report(done: int, _: int, start: int = start) -> None:
+                on_progress(start + done, len(items))
+
+            # A copy, so that of a file that is mapped into memory only these rows need be there.
+            part = np.array(items[start : start + QUERY_ROWS])
+            parts.append(self._measure(part, on_progress=report))
+        return parts[0] if len(parts) == 1 else Measured.joined(parts)
+
+    def _measure(self, items: npt.NDArray[Any], *, on_progress: Progress) -> Measured:
         k = self.carlini.neighbors if "carlini" in self.names else 2
         if self.plain is self.matcher and "tiles" in self.names:
             k = max(k, min(self.tiles.neighbors, len(self.matcher)))

@@ -129,3 +129,22 @@ def test_unknown_invariances_are_one_line():
         Invariances.parse("flop")
     assert Invariances.parse("") == Invariances()
     assert len(offsets(Invariances(shift=True))) == 25
+
+
+def test_a_prepared_search_and_chunks_give_the_same(monkeypatch):
+    from rote.data.dataset import ImageDataset
+    from rote.memorization import matching, ruler
+    from rote.memorization.audit import audit
+
+    sides = [
+        ImageDataset(images(count, seed, size=20)) for count, seed in ((70, 1), (300, 2), (40, 3))
+    ]
+
+    def found():
+        value = audit(sides[0], sides[1], holdout=sides[2], positive_control_copies=3)
+        return value.to_json(), value.measured.matches.nearest.sq.tolist()
+
+    before = found()
+    monkeypatch.setattr(matching, "CASCADE_FROM", 0)
+    monkeypatch.setattr(ruler, "QUERY_ROWS", 32)
+    assert found() == before
