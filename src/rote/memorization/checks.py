@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.core.stats import Rate
-from rote.memorization.criteria import RatioCriterion
 from rote.memorization.neighbors import nearest_neighbors
 
 
@@ -63,30 +62,24 @@ class Check:
 
 
 def near_another(
-    items: npt.NDArray[Any],
-    nn1_sq: npt.NDArray[Any],
-    criterion: RatioCriterion,
-    *,
-    device: str = "cpu",
+    items: npt.NDArray[Any], *, rms: float, device: str = "cpu"
 ) -> npt.NDArray[np.bool_]:
-    """Return which items lie much nearer to another item than to the training images.
+    """Return which items have a duplicate among the others, exact or near.
 
-    "Much" is what it is for copies: |x - g| < c |x - NN1|, g being the nearest other item and NN1 the
-    nearest training image, with the criterion's c.
+    The same items as `rote.memorization.duplicates.near_duplicates(...).repeated` says, by a search whose
+    size does not grow when a model emits one image only.
 
     Parameters
     ----------
     items
         uint8 (N, H, W, C).
-    nn1_sq
-        Squared distances (N,) to the nearest training image.
-    criterion
-        Where c comes from.
+    rms
+        The radius: root-mean-square difference per value, in 8-bit levels.
     device
         "cpu" or "cuda".
 
-    >>> items = np.array([[0, 0], [0, 1], [90, 0], [200, 200]], np.uint8).reshape(4, 1, 2, 1)
-    >>> near_another(items, np.full(4, 10_000), RatioCriterion()).tolist()
+    >>> items = np.array([[0, 0], [0, 4], [90, 0], [200, 200]], np.uint8).reshape(4, 1, 2, 1)
+    >>> near_another(items, rms=3).tolist()
     [True, True, False, False]
     """
     if len(items) < 2:
@@ -95,4 +88,4 @@ def near_another(
     # An item is among its own two nearest unless two others equal it, which are then as near.
     itself = found.indices[:, 0] == np.arange(len(items))
     other_sq = np.where(itself, found.sq_distances[:, 1], found.sq_distances[:, 0])
-    return criterion.memorized(other_sq, nn1_sq)
+    return other_sq <= rms * rms * int(np.prod(items.shape[1:]))

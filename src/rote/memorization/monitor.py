@@ -1,8 +1,8 @@
 """`MemorizationMonitor`: what any training loop calls to know whether copying has begun.
 
 Every so many images seen it draws fresh images from the caller's sampler and puts each into one of three
-classes: *memorized* (a copy of a training image), *collapsed* (not memorized, but much nearer to another
-generated image than to any training image), *novel*. `rote.memorization.onset` says how it decides that
+classes, as an audit does: *memorized* (a copy of a training image), *collapsed* (not memorized, but
+nearly equal to another generated image), *novel*. `rote.memorization.onset` says how it decides that
 memorization has begun.
 """
 
@@ -25,6 +25,7 @@ from rote.core.stats import Rate, wilson
 from rote.data.dataset import ImageDataset
 from rote.memorization.checks import Check, near_another
 from rote.memorization.criteria import RatioCriterion
+from rote.memorization.duplicates import DUPLICATE_RMS
 from rote.memorization.metric import Images, References, ValueRange
 from rote.memorization.onset import SPENDING, binomial_p_value, fisher_p_value, spent_alpha
 
@@ -59,6 +60,9 @@ class MemorizationMonitor:
     stop_at
         When `should_stop` becomes true: "begun", or a rate in [0, 1) that the true rate is shown to
         exceed (the exact test, with the same bound on false alarms). None: never.
+    collapse_rms
+        Root-mean-square difference per value, in 8-bit levels, up to which two generated images are
+        nearly equal.
     criterion, confidence, device, value_range
         As for `MemorizationRate`.
     out
@@ -101,6 +105,7 @@ class MemorizationMonitor:
         seed: int = 0,
         alpha: float = 0.05,
         stop_at: Literal["begun"] | float | None = None,
+        collapse_rms: float = DUPLICATE_RMS,
         criterion: RatioCriterion | None = None,
         confidence: float = 0.95,
         device: str = "cpu",
@@ -112,6 +117,10 @@ class MemorizationMonitor:
                 raise ConfigError(f"{name} is {value}; it must be at least 1")
         if not 0 < alpha < 1:
             raise ConfigError(f"alpha is {alpha}; it must lie strictly between 0 and 1")
+        if not 0 <= collapse_rms <= 255:
+            raise ConfigError(
+                f"collapse_rms is {collapse_rms}; it must lie in [0, 255], such as 10"
+            )
         if holdout is not None and null_rate is not None:
             raise ConfigError("give holdout or null_rate: the rate to exceed is one of them")
         for name, rate in (("stop_at", stop_at), ("null_rate", null_rate)):
@@ -126,7 +135,7 @@ class MemorizationMonitor:
         self._every, self._samples, self._batch = every_images, samples, batch
         self._seed, self._alpha, self._confidence = seed, alpha, confidence
         self._null_rate = NULL_RATE if null_rate is None else null_rate
-        self._stop_at, self._device = stop_at, device
+        self._stop_at, self._collapse_rms, self._device = stop_at, collapse_rms, device
         self._excluded = 0
         self.control = None if holdout is None else self._measure_control(holdout)
         self._checks: list[Check] = []
@@ -276,9 +285,8 @@ class MemorizationMonitor:
     def _check(
         self, images_seen: int, name: str, look: int, items: npt.NDArray[Any], *, sets: int
     ) -> Check:
-        sq, criterion = self._references.nearest(items), self._references.criterion
-        memorized = criterion.memorized(sq[:, 0], sq[:, 1])
-        collapsed = ~memorized & near_another(items, sq[:, 0], criterion, device=self._device)
+        memorized = self._references.memorized(items)
+        collapsed = ~memorized & near_another(items, rms=self._collapse_rms, device=self._device)
         counts = [int(memorized.sum()), int(collapsed.sum())]
         counts.append(len(items) - sum(counts))
         rates = [wilson(count, len(items), confidence=self._confidence) for count in counts]
@@ -314,6 +322,7 @@ class MemorizationMonitor:
             "control": control,
             "null_rate": None if control else self._null_rate,
             "criterion": self._references.criterion.to_json(),
+            "collapse_rms": self._collapse_rms,
             "test": "fisher" if control else "binomial",
             "alpha": self._alpha,
             "spending": SPENDING,

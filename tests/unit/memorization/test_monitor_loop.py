@@ -11,7 +11,7 @@ import torch
 from rote.core.errors import ConfigError, DataError, RunError
 from rote.data.sources import load_images
 from rote.memorization.checks import Check, near_another
-from rote.memorization.criteria import RatioCriterion
+from rote.memorization.duplicates import exact_duplicates, near_duplicates
 from rote.memorization.monitor import MemorizationMonitor
 from rote.memorization.onset import binomial_p_value, fisher_p_value, spent_alpha
 
@@ -123,30 +123,34 @@ def test_three_classes_add_up_and_collapse_is_seen(training, rest, digits):
 
 
 def test_collapse_by_hand():
-    items = np.array([(0, 0), (0, 1), (90, 0), (200, 200), (200, 200), (200, 200)], np.uint8)
+    items = np.array([(0, 0), (0, 4), (0, 9), (200, 200), (200, 200), (200, 200)], np.uint8)
     items = items.reshape(-1, 1, 2, 1)
-    far = np.array([9, 10, 8100 * 9, 1, 1, 0])
-    # 0 and 1 are 1 apart: 9 * 1 < 9 is false, 9 * 1 < 10 true; 2 is 90 from 0 and nearer to 1 in
-    # no way (8101): 9 * 8100 < 9 * 8100 is false; the last three are equal.
-    expected = [False, True, False, True, True, True]
-    assert near_another(items, far, RatioCriterion()).tolist() == expected
-    assert near_another(items[:1], far[:1], RatioCriterion()).tolist() == [False]
+    # RMS differences: sqrt(16 / 2) = 2.83, sqrt(25 / 2) = 3.54, and the last three are equal.
+    assert near_another(items, rms=3.6).tolist() == [True, True, True, True, True, True]
+    assert near_another(items, rms=3).tolist() == [True, True, False, True, True, True]
+    assert near_another(items, rms=8**0.5 - 1e-9).tolist() == [False] * 3 + [True] * 3
+    assert near_another(items, rms=0).tolist() == [False] * 3 + [True] * 3
+    assert near_another(items[:1], rms=255).tolist() == [False]
 
 
-def test_collapse_does_not_depend_on_the_order(digits):
+@pytest.mark.parametrize("rms", [0, 10, 30, 50])
+def test_collapse_is_what_an_audit_calls_a_duplicate(digits, rms):
     rng = np.random.default_rng(0)
-    items = digits.images[rng.integers(60, size=120)]
-    far = rng.integers(1, 4000, size=120)
-    order = rng.permutation(120)
-    straight = near_another(items, far, RatioCriterion())
-    assert (
-        near_another(items[order], far[order], RatioCriterion()).tolist()
-        == straight[order].tolist()
-    )
-    brute = ((items[:, None].astype(int) - items[None]) ** 2).sum((2, 3, 4)) + 10**9 * np.eye(
-        120, dtype=int
-    )
-    assert straight.tolist() == (9 * brute.min(1) < far).tolist()
+    items = digits.images[rng.integers(300, size=200)]
+    expected = near_duplicates(items, exact_duplicates(items), rms=rms).repeated
+    assert near_another(items, rms=rms).tolist() == expected.tolist()
+    order = rng.permutation(200)
+    assert near_another(items[order], rms=rms).tolist() == expected[order].tolist()
+
+
+def test_the_collapse_radius_changes_the_answer(training, model):
+    shares = [
+        MemorizationMonitor(training, every_images=1, samples=200, collapse_rms=rms)(1, model(0))
+        for rms in (0, 10, 60)
+    ]
+    counts = [check.collapsed.count for (check,) in shares]
+    assert counts[0] <= counts[1] < counts[2]
+    assert counts[0] > 0  # 200 of 797 digits drawn at random: some twice
 
 
 def test_both_weights_get_the_same_fresh_seeds(training, model):
@@ -282,6 +286,7 @@ def test_a_sampler_that_ignores_its_seed_is_found_out(training, digits):
         ({"alpha": 1.5}, "alpha is 1.5"),
         ({"null_rate": 1.0}, "null_rate is 1.0"),
         ({"stop_at": -0.1}, "stop_at is -0.1"),
+        ({"collapse_rms": 300}, "collapse_rms is 300"),
         ({"stop_at": "end"}, 'stop_at is "end"'),
         ({"confidence": 0}, "confidence is 0"),
         ({"null_rate": 0.1, "holdout": np.zeros((2, 8, 8, 1), np.uint8)}, "holdout or null_rate"),
