@@ -83,6 +83,13 @@ def audit(
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for audit.json, its tables and the report.")
     ] = None,
+    no_cache: Annotated[
+        bool,
+        typer.Option(
+            "--no-cache",
+            help="Decode into memory, and keep no decoded images (see `rote data cache`).",
+        ),
+    ] = False,
     timings: Annotated[
         bool, typer.Option("--timings", help="Print the seconds of every stage.")
     ] = False,
@@ -93,13 +100,18 @@ def audit(
 
     from rote.cli.audit_view import show_audit, show_timings
     from rote.core.console import print_result, print_text, progress, say
+    from rote.data.cache import decoded_folder
     from rote.memorization.criteria import RatioCriterion
 
     ratio = RatioCriterion(ratio_threshold)
     start = time.perf_counter()
     sides = [
         options.load(
-            source, resolution=resolution, channels=channels, skip_unreadable=skip_unreadable
+            source,
+            resolution=resolution,
+            channels=channels,
+            skip_unreadable=skip_unreadable,
+            decoded=None if no_cache else decoded_folder(),
         )
         for source in (generated, training, holdout)
         if source is not None

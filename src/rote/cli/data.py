@@ -54,3 +54,33 @@ def show(
         shown = [f"{name} {count}" for name, count in zip(dataset.classes, counts, strict=True)]
         rows.append(["classes", ", ".join(shown[:20]) + (" ..." if len(shown) > 20 else "")])
     console.print(table(dataset.source, ["", ""], rows))
+
+
+@data_app.command("cache")
+def cache(
+    clear: Annotated[bool, typer.Option("--clear", help="Remove all decoded images.")] = False,
+    json: options.Json = False,
+) -> None:
+    """List the decoded images that audits keep, or remove them (downloads stay)."""
+    from rote.core.console import console, print_result, print_text, table
+    from rote.data import cache as store
+
+    folder = store.decoded_folder()
+    if clear:
+        freed = store.clear(folder)
+        if json:
+            print_result({"freed": freed})
+        else:
+            print_text(f"freed {freed / 1e6:.1f} MB")
+        return
+    kept = store.kept_entries(folder)
+    total = sum(entry.size for entry in kept)
+    if json:
+        rows = [
+            {"source": entry.source, "images": entry.images, "bytes": entry.size} for entry in kept
+        ]
+        print_result({"folder": str(folder), "bytes": total, "entries": rows})
+        return
+    shown = [[entry.source, f"{entry.images:,}", f"{entry.size / 1e6:.1f} MB"] for entry in kept]
+    console.print(table(str(folder), ["source", "images", "size"], shown))
+    print_text(f"{len(kept)} decoded sources, {total / 1e6:.1f} MB")

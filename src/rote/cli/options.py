@@ -64,6 +64,7 @@ def load(
     resolution: int | None,
     channels: int | None,
     skip_unreadable: bool,
+    decoded: Path | None = None,
 ) -> ImageDataset:
     """Load a source; say what was left out."""
     from rote.core.console import progress, say
@@ -82,6 +83,7 @@ def load(
             resolution=resolution,
             channels=channels,
             skip_unreadable=skip_unreadable,
+            decoded=decoded,
             progress=downloaded,
         )
     finally:

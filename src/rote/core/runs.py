@@ -13,6 +13,7 @@ import fcntl
 import hashlib
 import io
 import json
+import math
 import os
 import platform
 import subprocess
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 from rote.core.errors import RunError
 
 if TYPE_CHECKING:
+    import numpy as np
     import numpy.typing as npt
 
 FORMAT_VERSION = 1
@@ -144,6 +146,41 @@ def write_npy(path: Path, blocks: Sequence[npt.NDArray[Any]]) -> str:
 
     write_atomic(path, write)
     return hasher.hexdigest()
+
+
+@contextlib.contextmanager
+def new_array(path: Path) -> Iterator[Callable[[tuple[int, ...]], npt.NDArray[np.uint8]]]:
+    """Write a uint8 .npy file through memory: yields a function that makes its array, to be called once.
+
+    The space is taken at once, for a disk that fills up later would kill the process. The file is
+    renamed into place at the end of the context, and not left there if that ends in an error.
+
+    Raises
+    ------
+    RunError
+        If the disk has no room for it or the path cannot be written.
+    """
+    import numpy as np
+
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+    def make(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+        with _one_line_io(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with temporary.open("wb") as handle:
+                header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+                np.lib.format.write_array_header_1_0(handle, header)
+                start, size = handle.tell(), math.prod(shape)
+                os.posix_fallocate(handle.fileno(), 0, start + size)
+            return np.memmap(temporary, np.uint8, "r+", offset=start, shape=shape)
+
+    try:
+        yield make
+        with _one_line_io(path):
+            temporary.replace(path)
+    finally:
+        with contextlib.suppress(OSError):  # where the folder itself could not be made
+            temporary.unlink()
 
 
 def read_json(path: Path) -> dict[str, Any]:

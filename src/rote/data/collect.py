@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -16,6 +16,13 @@ from rote.data.messages import first_few, shown
 from rote.data.resample import Pixels, resize, set_channels, workers
 
 _BATCH = 256  # decoded images that may wait for the collector: bounds the memory
+
+
+MakeRoom = Callable[[tuple[int, ...]], Pixels]
+
+
+def _in_memory(shape: tuple[int, ...]) -> Pixels:
+    return np.empty(shape, dtype=np.uint8)
 
 
 @dataclass(frozen=True)
@@ -53,8 +60,11 @@ def decode_all(
     resolution: int | None,
     channels: int | None,
     skip_unreadable: bool,
+    make_room: MakeRoom = _in_memory,
 ) -> Decoded:
     """Decode every entry, convert it to ``channels`` and ``resolution``, and stack all.
+
+    ``make_room`` gives the uint8 array that the images are put into, from its shape.
 
     Raises
     ------
@@ -71,7 +81,7 @@ def decode_all(
         fitted = resize(set_channels(pixels, channels), resolution)
         return _Result(pixels=fitted, channels=pixels.shape[2])
 
-    collector = _Collector(len(entries), where)
+    collector = _Collector(len(entries), where, make_room)
     with strict_pillow(), ThreadPoolExecutor(workers()) as pool:
         for start in range(0, len(entries), _BATCH):
             batch = entries[start : start + _BATCH]
@@ -92,6 +102,7 @@ class _Seen:
 class _Collector:
     total: int
     where: str
+    make_room: MakeRoom
     images: Pixels | None = None
     kept: list[int] = field(default_factory=list)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
@@ -113,7 +124,7 @@ class _Collector:
 
     def _room_for(self, shape: tuple[int, ...]) -> Pixels:
         try:
-            return np.empty((self.total, *shape), dtype=np.uint8)
+            return self.make_room((self.total, *shape))
         except MemoryError:
             size = self.total * int(np.prod(shape)) / 2**30
             raise DataError(

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from rote.core.errors import DataError, did_you_mean
 from rote.data import cifar10, embedded
 from rote.data.arrays import check_brightness, dataset_of_array, load_array_file
-from rote.data.collect import decode_all
+from rote.data.cache import decode_cached
 from rote.data.dataset import ImageDataset
 from rote.data.download import Progress, cache_folder
 from rote.data.files import EXTENSIONS, Listing, list_folder, open_zip, single_file
@@ -44,6 +44,7 @@ def load_images(
     channels: int | None = None,
     skip_unreadable: bool = False,
     cache: Path | None = None,
+    decoded: Path | None = None,
     progress: Progress | None = None,
 ) -> ImageDataset:
     """Load all images or vectors of a source into memory.
@@ -63,6 +64,9 @@ def load_images(
         Leave out files that cannot be read; their names are in ``.unreadable``.
     cache
         Folder of downloads; `cache_folder` by default.
+    decoded
+        Folder of decoded images, as `rote.data.cache` keeps them: large sources are then decoded once,
+        and mapped into memory. None: decode into memory every time.
     progress
         Called during a download with (bytes so far, bytes in all).
 
@@ -96,7 +100,9 @@ def load_images(
         dataset = cifar10.load_cifar10(part, cache=cache or cache_folder(), progress=progress)
     else:
         path = _existing(source)
-        dataset = _load_path(path, resolution, channels, skip_unreadable=skip_unreadable)
+        dataset = _load_path(
+            path, resolution, channels, skip_unreadable=skip_unreadable, decoded=decoded
+        )
     return _fit(dataset, resolution, channels)
 
 
@@ -128,10 +134,17 @@ def _existing(source: str | Path) -> Path:
 
 
 def _load_path(
-    path: Path, resolution: int | None, channels: int | None, *, skip_unreadable: bool
+    path: Path,
+    resolution: int | None,
+    channels: int | None,
+    *,
+    skip_unreadable: bool,
+    decoded: Path | None,
 ) -> ImageDataset:
     def load(listing: Listing) -> ImageDataset:
-        return _load_files(path, listing, resolution, channels, skip_unreadable=skip_unreadable)
+        return _load_files(
+            path, listing, resolution, channels, skip_unreadable=skip_unreadable, folder=decoded
+        )
 
     suffix = path.suffix.lower()
     if path.is_dir():
@@ -156,16 +169,18 @@ def _load_files(
     channels: int | None,
     *,
     skip_unreadable: bool,
+    folder: Path | None,
 ) -> ImageDataset:
     names = [entry.name for entry in listing.entries]
     where = shown(path)
     labels, classes = labels_of_files(names, listing.sidecar, where=where)
-    decoded = decode_all(
+    decoded = decode_cached(
         listing.entries,
         where=where,
         resolution=resolution,
         channels=channels,
         skip_unreadable=skip_unreadable,
+        folder=folder,
     )
     return ImageDataset(
         images=decoded.images,
