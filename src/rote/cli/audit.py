@@ -13,6 +13,8 @@ from rote.cli.app import app
 if TYPE_CHECKING:
     from rote.memorization.audit import Audit
 
+TRAINING_SAMPLE = 1000
+
 
 @app.command()
 def audit(
@@ -142,6 +144,7 @@ def audit(
             false_positive_rate=false_positive_rate,
             set_aside=set_aside,
             positive_control_copies=positive_control,
+            training_sample=TRAINING_SAMPLE,
             fail_above=fail_above,
             seed=seed,
             device=device,

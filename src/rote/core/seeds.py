@@ -28,6 +28,7 @@ Purpose = Literal[
     "bootstrap",
     "set-aside",
     "degrade",
+    "within",
 ]
 
 _PURPOSES = frozenset(get_args(Purpose))

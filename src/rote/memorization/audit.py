@@ -12,7 +12,7 @@ import numpy.typing as npt
 from rote.core.errors import ConfigError
 from rote.core.stats import Rate, wilson
 from rote.data.dataset import ImageDataset
-from rote.memorization.controls import Recall, find_leaks, positive_control
+from rote.memorization.controls import Recall, find_leaks, positive_control, training_matches
 from rote.memorization.criteria import RatioCriterion
 from rote.memorization.findings import Audit, CriterionResult
 from rote.memorization.gate import Gate, decide
@@ -44,6 +44,7 @@ def audit(
     false_positive_rate: float = 0.005,
     set_aside: int = 0,
     positive_control_copies: int | None = 0,
+    training_sample: int = 0,
     fail_above: float | None = None,
     seed: int = 0,
     confidence: float = 0.95,
@@ -77,6 +78,9 @@ def audit(
     positive_control_copies
         Training images to degrade per corruption and strength; 0: no positive control; None: 100
         images, or all distinct ones where there are fewer, and none of vectors.
+    training_sample
+        Up to how many training items to match with the rest of the training side: what nearness is usual
+        within it. Needs three groups, else there is none.
     fail_above
         The limit of the gate.
     seed
@@ -158,6 +162,12 @@ def audit(
                 seed=seed,
                 confidence=confidence,
             )
+    within = None
+    if training_sample:
+        with stage("controls"):
+            within = training_matches(
+                ruler, positions=positions, group=groups.group, most=training_sample, seed=seed
+            )
     return Audit(
         rate=rate,
         memorized=memorized,
@@ -176,6 +186,7 @@ def audit(
         held_out=held_out,
         leaks=leaks,
         positive=positive,
+        within=within,
         gate=None if fail_above is None else _gate(results, fail_above, criteria),
         seconds=seconds,
     )

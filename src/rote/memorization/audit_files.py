@@ -147,6 +147,9 @@ def _arrays(found: Audit) -> dict[str, npt.NDArray[Any]]:
     if found.held_out is not None:
         arrays["holdout_nn1_sq"] = found.held_out.matches.nn1_sq
         arrays["holdout_nn2_sq"] = found.held_out.matches.nn2_sq
+    if found.within is not None:
+        arrays["training_nn1_sq"] = found.within.nn1_sq
+        arrays["training_nn2_sq"] = found.within.nn2_sq
     return arrays
 
 

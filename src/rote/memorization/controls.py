@@ -21,6 +21,7 @@ from rote.core.errors import ConfigError
 from rote.core.seeds import child_seed
 from rote.core.stats import Rate, wilson
 from rote.memorization.degradations import DEGRADATIONS
+from rote.memorization.matching import Matches
 from rote.memorization.ruler import Measured, Ruler
 
 
@@ -115,3 +116,20 @@ def positive_control(
         recall = {name: rate(mask) for name, mask in verdicts.items()}
         cells.append(Recall(kind.name, kind.strength, kind.unit, rate(hit), recall))
     return tuple(cells)
+
+
+def training_matches(
+    ruler: Ruler,
+    *,
+    positions: npt.NDArray[np.int64],
+    group: npt.NDArray[np.int64],
+    most: int,
+    seed: int,
+) -> Matches | None:
+    """Match up to ``most`` random training items with other groups; None without three groups."""
+    if len(np.unique(group[positions])) < 3:
+        return None
+    order = np.random.default_rng(child_seed(seed, "within")).permutation(positions)
+    chosen = np.sort(order[:most])
+    k = min(4, len(positions))
+    return ruler.matcher.match(ruler.training[chosen], k=k, own=group[chosen])

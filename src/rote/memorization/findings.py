@@ -16,6 +16,7 @@ from rote.memorization.controls import Leaks, Recall
 from rote.memorization.criteria import RatioCriterion, distance_ratio
 from rote.memorization.duplicates import DuplicateGroups
 from rote.memorization.gate import Gate
+from rote.memorization.matching import Matches
 from rote.memorization.outcomes import coverage
 from rote.memorization.ruler import Measured
 from rote.memorization.settings import Settings
@@ -71,6 +72,8 @@ class Audit:
         All that was measured of the generated items, and of the held-out items that remain.
     leaks
         Held-out items that also lie in the training set, and were taken out of the control.
+    within
+        Some training items matched with the rest of the training side.
     seconds
         Wall-clock seconds per stage; in no result file.
     """
@@ -92,6 +95,7 @@ class Audit:
     held_out: Measured | None = None
     leaks: Leaks | None = None
     positive: tuple[Recall, ...] = ()
+    within: Matches | None = None
     gate: Gate | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 

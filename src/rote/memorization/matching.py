@@ -127,42 +127,55 @@ class Matcher:
         return len(self._positions)
 
     def match(
-        self, queries: npt.NDArray[Any], *, k: int = 2, on_progress: Progress = no_progress
+        self,
+        queries: npt.NDArray[Any],
+        *,
+        k: int = 2,
+        own: npt.NDArray[np.int64] | None = None,
+        on_progress: Progress = no_progress,
     ) -> Matches:
         """Find NN1 and NN2; ``nearest`` of the result holds the k >= 2 nearest.
 
-        The search widens (twice as many each time) for those queries alone whose k nearest are all
-        of one group.
+        The search widens (twice as many each time) for those queries alone whose k nearest do not hold
+        both. With ``own``, the group of each query, int64 (N,), items of that group do not count: so
+        training items are matched with the rest of the training side.
         """
         nearest = self.nearest(queries, k, on_progress=on_progress)
-        column = self._second(nearest)
-        nn2_index, nn2_sq = (
-            np.take_along_axis(a, column[:, None], axis=1)[:, 0]
-            for a in (nearest.indices, nearest.sq)
-        )
-        left, wide = np.flatnonzero(column == 0), k
-        while len(left):
-            assert wide < len(self), "all references are of one group"
-            wide = min(2 * wide, len(self))
-            found = self.nearest(queries[left], wide)
-            column = self._second(found)
-            done = np.flatnonzero(column)
-            nn2_index[left[done]] = found.indices[done, column[done]]
-            nn2_sq[left[done]] = found.sq[done, column[done]]
-            left = left[column == 0]
-        return Matches(
-            nn1_index=nearest.indices[:, 0],
-            nn2_index=nn2_index,
-            nn1_sq=nearest.sq[:, 0],
-            nn2_sq=nn2_sq,
-            transform=nearest.transform[:, 0],
+        first, second = self._two(nearest, own)
+        rows = np.arange(len(queries))
+        matches = Matches(
+            nn1_index=nearest.indices[rows, first],
+            nn2_index=nearest.indices[rows, second],
+            nn1_sq=nearest.sq[rows, first],
+            nn2_sq=nearest.sq[rows, second],
+            transform=nearest.transform[rows, first],
             nearest=nearest,
         )
+        left, wide = np.flatnonzero(second == 0), k
+        while len(left):
+            assert wide < len(self), "too few groups among the references"
+            wide = min(2 * wide, len(self))
+            found = self.nearest(queries[left], wide)
+            first, second = self._two(found, None if own is None else own[left])
+            done = np.flatnonzero(second)
+            rows, first, second = left[done], first[done], second[done]
+            matches.nn1_index[rows] = found.indices[done, first]
+            matches.nn2_index[rows] = found.indices[done, second]
+            matches.nn1_sq[rows] = found.sq[done, first]
+            matches.nn2_sq[rows] = found.sq[done, second]
+            matches.transform[rows] = found.transform[done, first]
+            left = np.delete(left, done)
+        return matches
 
-    def _second(self, nearest: Nearest) -> npt.NDArray[np.int64]:
-        """Return the first column of another group than column 0, or 0 where there is none."""
+    def _two(
+        self, nearest: Nearest, own: npt.NDArray[np.int64] | None
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return the columns of NN1 and NN2; NN2's is 0 where there are not both."""
         group = self._group[nearest.indices]
-        return (group != group[:, :1]).argmax(axis=1)
+        counts = np.ones(group.shape, bool) if own is None else group != own[:, None]
+        first = counts.argmax(axis=1)
+        others = counts & (group != np.take_along_axis(group, first[:, None], axis=1))
+        return first, others.argmax(axis=1)
 
     def nearest(
         self, queries: npt.NDArray[Any], k: int, *, on_progress: Progress = no_progress

@@ -148,3 +148,20 @@ def test_a_prepared_search_and_chunks_give_the_same(monkeypatch):
     monkeypatch.setattr(matching, "CASCADE_FROM", 0)
     monkeypatch.setattr(ruler, "QUERY_ROWS", 32)
     assert found() == before
+
+
+def test_training_items_are_matched_with_the_rest():
+    # 0 and 3 are one group; of the others 10 is nearest to both, then 30
+    items = np.array([0, 3, 10, 30, 100], np.uint8).reshape(5, 1, 1, 1)
+    groups = near_duplicates(items, exact_duplicates(items), rms=3)
+    matcher = Matcher(
+        items,
+        positions=np.arange(5),
+        group=groups.group,
+        invariances=Invariances(),
+        device="cpu",
+    )
+    matches = matcher.match(items, own=groups.group)
+    assert matches.nn1_index.tolist() == [2, 2, 1, 2, 3]
+    assert matches.nn2_index.tolist() == [3, 3, 3, 1, 2]
+    assert matches.nn1_sq.tolist() == [100, 49, 49, 400, 4900]
