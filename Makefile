@@ -23,14 +23,14 @@ test: install  ## Run all tests
 	$(BIN)/python -m pytest
 
 check: install  ## What every commit passes: format, lint, types, quick tests
-	$(BIN)/ruff format --check src tests benchmarks docs
-	$(BIN)/ruff check src tests benchmarks docs
+	$(BIN)/ruff format --check src tests benchmarks docs examples
+	$(BIN)/ruff check src tests benchmarks docs examples
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/architecture tests/unit -q
 
 format: install  ## Format and fix
-	$(BIN)/ruff format src tests benchmarks docs
-	$(BIN)/ruff check --fix src tests benchmarks docs
+	$(BIN)/ruff format src tests benchmarks docs examples
+	$(BIN)/ruff check --fix src tests benchmarks docs examples
 
 bench: install  ## Run the benchmarks (they print ratios against their peers)
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
