@@ -11,11 +11,10 @@ from functools import cache
 from typing import Any
 
 import altair as alt
-import numpy as np
 
-from rote.core.stats import Rate, wilson
-from rote.report.read import Audit, Point, Search
-from rote.report.words import format_interval, format_rate, format_ratio, format_size
+from rote.core.stats import Rate
+from rote.report.read import Point, Search
+from rote.report.words import format_interval, format_rate, format_size
 
 HEIGHT = 340
 Spec = dict[str, Any]
@@ -84,6 +83,8 @@ def theme(*, dark: bool) -> Spec:
             "curve": {"color": copy, "strokeWidth": 2},
             "dot": {"color": copy, "stroke": paper, "strokeWidth": 1.5, "opacity": 1},
             "band": {"color": copy, "opacity": 0.18},
+            "control-band": {"color": fresh, "opacity": 0.15},
+            "control-curve": {"color": fresh, "strokeWidth": 2},
             "control": {"color": fresh, "stroke": paper, "strokeWidth": 1.5, "opacity": 1},
             "control-interval": {
                 "color": fresh,
@@ -96,7 +97,7 @@ def theme(*, dark: bool) -> Spec:
     }
 
 
-def _rate_row(rate: Rate) -> Spec:
+def rate_row(rate: Rate) -> Spec:
     """Return a rate as the columns that marks and tooltips use."""
     return {
         "rate": rate.value,
@@ -107,7 +108,8 @@ def _rate_row(rate: Rate) -> Spec:
     }
 
 
-def _rate_axis(title: str) -> alt.Y:
+def rate_axis(title: str) -> alt.Y:
+    """Return an axis of rates from 0 to 1 with its title above."""
     return alt.Y(
         "rate:Q",
         title=title,
@@ -124,7 +126,8 @@ def _rate_axis(title: str) -> alt.Y:
     )
 
 
-def _rate_tooltip(*first: alt.Tooltip) -> list[alt.Tooltip]:
+def rate_tooltip(*first: alt.Tooltip) -> list[alt.Tooltip]:
+    """Return the lines of a tooltip: ``first``, then rate, interval and count."""
     return [
         *first,
         alt.Tooltip("rate:Q", title="memorization rate", format=".3f"),
@@ -133,11 +136,12 @@ def _rate_tooltip(*first: alt.Tooltip) -> list[alt.Tooltip]:
     ]
 
 
-def _inline(rows: list[Spec]) -> alt.InlineData:
+def inline(rows: list[Spec]) -> alt.InlineData:
+    """Return rows as the data of a chart."""
     return alt.InlineData(values=rows)
 
 
-def _finish(chart: alt.LayerChart | alt.FacetChart, description: str) -> Spec:
+def finish(chart: alt.LayerChart | alt.FacetChart, description: str) -> Spec:
     """Give a layered chart its size and turn it into plain JSON."""
     sized = chart.properties(
         width="container",
@@ -167,31 +171,31 @@ def curve(search: Search) -> Spec:
             "images_seen": point.images_seen,
             "spoken": f"{point.size:,} training images: memorization rate {format_rate(point.rate)}, "
             f"interval {format_interval(point.rate)}",
-            **_rate_row(point.rate),
+            **rate_row(point.rate),
         }
         for point in search.points
     ]
-    data = alt.Chart(_inline(rows))
+    data = alt.Chart(inline(rows))
     tooltip = [
         alt.Tooltip("size:Q", title="training images", format=","),
-        *_rate_tooltip(),
+        *rate_tooltip(),
         alt.Tooltip("images_seen:Q", title="images seen", format=","),
         alt.Tooltip("seed:Q", title="training seed"),
     ]
-    y = _rate_axis("memorization rate")
+    y = rate_axis("memorization rate")
     layers: list[alt.Chart] = [
         _bracket(search, ends),
         *_target(search.epsilon, ends[1]),
         data.mark_rule(style="interval", strokeCap="round").encode(
             x=x, y=alt.Y("low:Q"), y2="high:Q", tooltip=tooltip
         ),
-        alt.Chart(_inline(_pooled(search.points))).mark_line(style="curve").encode(x=x, y=y),
+        alt.Chart(inline(_pooled(search.points))).mark_line(style="curve").encode(x=x, y=y),
         data.mark_circle(style="dot", size=95).encode(
             x=x, y=y, tooltip=tooltip, description=alt.Description("spoken:N")
         ),
         *_crossing(search.value),
     ]
-    return _finish(
+    return finish(
         alt.layer(*layers),
         "Memorization rate of each training-set size, from 0 to 1, with its interval",
     )
@@ -211,14 +215,14 @@ def _bracket(search: Search, ends: list[float]) -> alt.Chart:
     """Shade where the EMM lies; an open end reaches to the edge of the chart."""
     low = ends[0] if search.low is None else search.low
     high = ends[1] if search.high is None else search.high
-    chart = alt.Chart(_inline([{"size": low, "end": high}])).mark_rect(style="bracket")
+    chart = alt.Chart(inline([{"size": low, "end": high}])).mark_rect(style="bracket")
     return chart.encode(x=alt.X("size:Q"), x2="end:Q")
 
 
 def _target(epsilon: float, edge: float) -> list[alt.Chart]:
     """Draw the line that the rate of an optimum-like model does not fall below."""
     level = 1 - epsilon
-    data = alt.Chart(_inline([{"rate": level, "size": edge, "text": f"1 − ε = {level:g}"}]))
+    data = alt.Chart(inline([{"rate": level, "size": edge, "text": f"1 − ε = {level:g}"}]))
     return [
         data.mark_rule(style="target").encode(y="rate:Q"),
         data.mark_text(style="target-label", align="right", dy=13, dx=-2).encode(
@@ -231,7 +235,7 @@ def _crossing(value: float | None) -> list[alt.Chart]:
     """Mark the crossing itself, where there is one."""
     if value is None:
         return []
-    data = alt.Chart(_inline([{"size": value, "rate": 0.04, "text": f"EMM {format_size(value)}"}]))
+    data = alt.Chart(inline([{"size": value, "rate": 0.04, "text": f"EMM {format_size(value)}"}]))
     return [
         data.mark_rule(style="crossing").encode(x="size:Q"),
         data.mark_text(style="crossing-label", align="left", dx=7).encode(
@@ -248,7 +252,7 @@ def snapshots(search: Search) -> Spec:
             "run": f"{point.size} {point.seed}",
             "images_seen": seen,
             "chosen": seen == point.images_seen,
-            **_rate_row(rate),
+            **rate_row(rate),
         }
         for point in search.points
         for seen, rate in point.selection
@@ -264,12 +268,12 @@ def snapshots(search: Search) -> Spec:
         legend=alt.Legend(orient="bottom", symbolType="stroke", columns=6, titleOrient="top"),
     )
     opacity = alt.condition(chosen, alt.value(1), alt.value(0.15))
-    tooltip = _rate_tooltip(
+    tooltip = rate_tooltip(
         alt.Tooltip("size:O", title="training images"),
         alt.Tooltip("images_seen:Q", title="images seen", format=","),
     )
-    base = alt.Chart(_inline(rows)).encode(
-        x=x, y=_rate_axis("rate on the selection sample"), opacity=opacity
+    base = alt.Chart(inline(rows)).encode(
+        x=x, y=rate_axis("rate on the selection sample"), opacity=opacity
     )
     marks = base.encode(tooltip=tooltip)
     layers = [
@@ -280,60 +284,7 @@ def snapshots(search: Search) -> Spec:
         .encode(stroke=alt.Stroke("size:O", scale=alt.Scale(range="ordinal"), legend=None)),
     ]
     layers[0] = layers[0].add_params(chosen)
-    return _finish(
+    return finish(
         alt.layer(*layers),
         "Memorization rate of every snapshot against the training images seen, by size",
     )
-
-
-def thresholds(audit: Audit) -> Spec:
-    """Return the rate that every ratio threshold would give, with its Wilson band."""
-    grid = np.linspace(0, 1, 201)
-    counts = np.searchsorted(np.sort(audit.ratios), grid, side="left")  # strictly below
-    total = len(audit.ratios)
-    rows = [
-        {
-            "threshold": round(float(c), 3),
-            **_rate_row(wilson(int(count), total, confidence=audit.confidence)),
-        }
-        for c, count in zip(grid, counts, strict=True)
-    ]
-    x = alt.X(
-        "threshold:Q",
-        title="ratio threshold c",
-        scale=alt.Scale(domain=[0, 1]),
-        axis=alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f"),
-    )
-    y = _rate_axis("share of images with nn1 / nn2 below c")
-    data = alt.Chart(_inline(rows))
-    c = audit.ratio_threshold
-    here = [{"threshold": c, **_rate_row(audit.rate), "text": f"c = {format_ratio(c)}"}]
-    mark = alt.Chart(_inline(here))
-    tooltip = _rate_tooltip(alt.Tooltip("threshold:Q", title="threshold c", format=".3f"))
-    layers = [
-        data.mark_area(style="band").encode(x=x, y=alt.Y("low:Q"), y2="high:Q"),
-        mark.mark_rule(style="target").encode(x=x),
-        mark.mark_text(style="target-label", align="left", dx=7, y=10).encode(x=x, text="text:N"),
-        data.mark_line(style="curve").encode(x=x, y=y, tooltip=tooltip),
-        mark.mark_circle(style="dot", size=95).encode(x=x, y=y, tooltip=tooltip),
-        *_control_mark(audit, x, y),
-    ]
-    return _finish(
-        alt.layer(*layers), "Share of generated images that each ratio threshold calls memorized"
-    )
-
-
-def _control_mark(audit: Audit, x: alt.X, y: alt.Y) -> list[alt.Chart]:
-    """Mark the held-out rate at the same threshold, where a control was given."""
-    control = audit.fields.optional_child("control")
-    if control is None:
-        return []
-    row = {"threshold": audit.ratio_threshold, **_rate_row(control.rate("rate"))}
-    data = alt.Chart(_inline([row]))
-    tooltip = _rate_tooltip(alt.Tooltip("threshold:Q", title="held-out at c", format=".3f"))
-    return [
-        data.mark_rule(style="control-interval", strokeCap="round").encode(
-            x=x, y=alt.Y("low:Q"), y2="high:Q"
-        ),
-        data.mark_circle(style="control", size=95).encode(x=x, y=y, tooltip=tooltip),
-    ]

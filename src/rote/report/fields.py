@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rote.core.errors import RunError
-from rote.core.stats import Rate
+from rote.core.stats import Difference, Rate
 
 
 class Fields:
@@ -87,6 +87,24 @@ class Fields:
             raise self.wrong(key, "a list of objects")
         name = self._name(key)
         return [Fields(self.path, item, f"{name}[{n}]") for n, item in enumerate(value)]
+
+    def optional_children(self, key: str) -> list[Fields]:
+        """Return a list of nested objects, empty where the file has none."""
+        return [] if self.values.get(key) is None else self.children(key)
+
+    def optional_rate(self, key: str) -> Rate | None:
+        """Return a rate, or None where the file has none."""
+        return None if self.values.get(key) is None else self.rate(key)
+
+    def optional_difference(self, key: str) -> Difference | None:
+        """Return a difference of two rates, or None where the file has none."""
+        fields = self.optional_child(key)
+        if fields is None:
+            return None
+        value, low, high = (fields.number(name) for name in ("value", "low", "high"))
+        if not -1 <= low <= value <= high <= 1:
+            raise self.wrong(key, "a difference with its interval inside -1 to 1")
+        return Difference(value, low, high, fields.number("confidence"), fields.text("method"))
 
     def rate(self, key: str) -> Rate:
         """Return a rate whose numbers are possible."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rote.report.pairs import Match
 from rote.report.read import Audit, Gallery
 
 # Raw bytes of all tiles of a page. PNG makes them smaller, base64 a third larger.
@@ -27,7 +28,11 @@ MOST_COLUMNS = 64
 
 
 def gallery_data(
-    audits: Sequence[tuple[str, Audit]], *, chosen: int, labels: Sequence[str]
+    audits: Sequence[tuple[str, Audit]],
+    *,
+    chosen: int,
+    labels: Sequence[str],
+    matches: Mapping[int, Match] | None = None,
 ) -> dict[str, Any]:
     """Return the plain data of a page's gallery.
 
@@ -39,6 +44,8 @@ def gallery_data(
         Which of them is shown first.
     labels
         Names of the classes, may be empty.
+    matches
+        Names and transforms by generated index, where there is one audit that knows them.
     """
     confidence = audits[0][1].rate.confidence
     return {
@@ -48,11 +55,11 @@ def gallery_data(
         # The normal quantile of the Wilson interval, so that the page needs no inverse of erf.
         "z": NormalDist().inv_cdf(0.5 + confidence / 2),
         "classes": list(labels),
-        "sets": [_set_data(name, audit, len(audits)) for name, audit in audits],
+        "sets": [_set_data(name, audit, len(audits), matches or {}) for name, audit in audits],
     }
 
 
-def _set_data(name: str, audit: Audit, sets: int) -> dict[str, Any]:
+def _set_data(name: str, audit: Audit, sets: int, matches: Mapping[int, Match]) -> dict[str, Any]:
     gallery = audit.gallery
     vector = gallery.generated.ndim == 2
     tile_bytes = int(np.prod(gallery.generated.shape[1:]))
@@ -64,7 +71,12 @@ def _set_data(name: str, audit: Audit, sets: int) -> dict[str, Any]:
         "index": gallery.generated_index[keep].tolist(),
         "nearest": gallery.nn1_index[keep].tolist(),
         "labels": gallery.labels[keep].tolist(),
+        "repeated": audit.repeated[gallery.generated_index[keep]].astype(int).tolist(),
     }
+    if matches:
+        known = [matches.get(index) for index in data["index"]]
+        data["names"] = [[m.name, m.nearest] if m else ["", ""] for m in known]
+        data["moves"] = [[int(m.mirrored), m.down, m.right] if m else [0, 0, 0] for m in known]
     if vector:
         return data | {"vectors": _vectors(gallery, keep)}
     return data | _sprite(gallery, keep, PIXEL_BUDGET // sets)

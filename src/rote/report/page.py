@@ -16,13 +16,13 @@ from rote.core.errors import RunError
 from rote.core.runs import write_text
 from rote.core.stats import Rate
 from rote.report import words
+from rote.report.audit_page import HOLDOUT_AT_MOST, audit_context
 from rote.report.fields import Fields
 from rote.report.gallery import gallery_data
-from rote.report.read import Audit, Point, Search, read_audit, read_manifest, read_search
+from rote.report.read import Point, Search, read_manifest, read_search
 
-# A control beyond these says that the measurement itself is in doubt.
+# A control beyond this says that the measurement itself is in doubt.
 OPTIMUM_AT_LEAST = 0.99
-HOLDOUT_AT_MOST = 0.01
 
 
 def write_report(run_dir: Path) -> Path:
@@ -47,7 +47,7 @@ def write_report(run_dir: Path) -> Path:
     if (run_dir / "emm.json").exists():
         context = _search_context(read_search(run_dir))
     elif (run_dir / "audit.json").exists():
-        context = _audit_context(read_audit(run_dir))
+        context = audit_context(run_dir)
     else:
         raise _nothing_to_show(run_dir)
     manifest = _tables(_without_version(read_manifest(run_dir)), rest="run")
@@ -111,38 +111,6 @@ def _search_context(search: Search) -> dict[str, Any]:
             "light": charts.theme(dark=False),
             "dark": charts.theme(dark=True),
             "specs": {"curve": charts.curve(search), "snapshots": charts.snapshots(search)},
-        },
-    }
-
-
-def _audit_context(audit: Audit) -> dict[str, Any]:
-    """Collect what the page of an audit shows."""
-    from rote.report import charts
-
-    fields = audit.fields
-    generated, training = fields.child("generated"), fields.child("training")
-    control = fields.optional_child("control")
-    rate = control.rate("rate") if control else None
-    return {
-        "template": "audit.html.j2",
-        "title": f"Audit {words.format_rate(audit.rate)} · {generated.text('source')}",
-        "audit": audit,
-        "sides": [("Generated", generated), ("Training", training)],
-        "duplicates": fields.child("duplicates"),
-        "coverage": fields.child("coverage"),
-        "control": control,
-        "control_rate": rate,
-        "holdout_failed": rate is not None and rate.low > HOLDOUT_AT_MOST,
-        "space": audit.space,
-        "criterion_c": audit.ratio_threshold,
-        "vector": generated.one_of("kind", "image", "vector") == "vector",
-        "source_text": audit.text,
-        "source_name": "audit.json",
-        "gallery": gallery_data([("generated", audit)], chosen=0, labels=[]),
-        "charts": {
-            "light": charts.theme(dark=False),
-            "dark": charts.theme(dark=True),
-            "specs": {"thresholds": charts.thresholds(audit)},
         },
     }
 
@@ -225,13 +193,16 @@ def _render(context: dict[str, Any]) -> str:
         "interval": words.format_interval,
         "seconds": words.format_seconds,
         "share": _share_style,
+        "percent": words.format_percent,
+        "signed": words.format_signed,
+        "and_list": words.join,
         "embed": lambda value: Markup(words.embed_json(value)),
     }
-    scripts = [_vega(), _template_text("charts.js"), _template_text("gallery.js")]
-    scripts.append(_template_text("report.js"))
+    names = ["charts.js", "gallery.js", "report.js", *context.get("scripts", [])]
+    scripts = [_vega(), *(_template_text(name) for name in names)]
     return environment.get_template(context["template"]).render(
-        **context,
-        css=Markup(_template_text("report.css")),
+        **{key: value for key, value in context.items() if key != "scripts"},
+        css=Markup(_template_text("report.css") + _template_text("audit.css")),
         scripts=[Markup(script) for script in scripts],
         script_hashes=" ".join(f"'sha256-{_sha256(script)}'" for script in scripts),
     )

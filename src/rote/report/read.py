@@ -42,7 +42,18 @@ class Audit:
     ratio_threshold: float
     space: str
     ratios: NDArray[np.float64]
+    nearest: NDArray[np.float64]  # distance to the nearest training image, one per generated image
+    repeated: NDArray[np.bool_]  # has another generated image within the duplicate radius
+    held_out: HeldOut | None
     gallery: Gallery
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The control's images, scored as if generated; one row per image."""
+
+    ratios: NDArray[np.float64]
+    nearest: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -98,7 +109,7 @@ def read_audit(folder: Path) -> Audit:
     rate = fields.rate("rate")
     criterion = fields.child("criterion")
     threshold = criterion.number("ratio_threshold")
-    ratios = _read_ratios(folder / "neighbors.npz", threshold, rate)
+    ratios, nearest = _read_ratios(folder / "neighbors.npz", threshold, rate)
     return Audit(
         text=path.read_text(encoding="utf-8"),
         fields=fields,
@@ -107,6 +118,9 @@ def read_audit(folder: Path) -> Audit:
         ratio_threshold=threshold,
         space=criterion.text("space"),
         ratios=ratios,
+        nearest=nearest,
+        repeated=_read_repeated(folder / "neighbors.npz", rate.total),
+        held_out=_read_held_out(folder / "neighbors.npz"),
         gallery=_read_gallery(folder / "gallery.npz", total=len(ratios)),
     )
 
@@ -178,26 +192,48 @@ def _read_point(run_dir: Path, fields: Fields) -> Point:
 
 def _read_arrays(path: Path, *names: str) -> list[NDArray[Any]]:
     """Read the named arrays of an npz file; nothing in it is ever unpickled."""
+    arrays = _read_optional(path, *names)
+    if arrays is None:
+        raise RunError(f"{path} is damaged (an array is missing); delete it and run again")
+    return arrays
+
+
+def _read_optional(path: Path, *names: str) -> list[NDArray[Any]] | None:
+    """Read the named arrays of an npz file, or return None where one of them is not there."""
     try:
         with path.open("rb") as handle, np.load(handle, allow_pickle=False) as arrays:
-            return [arrays[name] for name in names]
+            return [arrays[name] for name in names] if set(names) <= set(arrays.files) else None
     except FileNotFoundError:
         raise RunError(f"{path} does not exist; run the command that wrote {path.parent}") from None
     except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
         reason = " ".join(str(error).split())
         raise RunError(f"{path} is damaged ({reason}); delete it and run again") from None
+    except AttributeError:  # a single array instead of an archive
+        raise RunError(f"{path} is damaged (it is not an npz file); run again") from None
 
 
-def _read_ratios(path: Path, threshold: float, rate: Rate) -> NDArray[np.float64]:
-    """Return nn1 / nn2 of every generated image; 0/0 is 0, for such an image is a copy."""
-    nn1_sq, nn2_sq, memorized = _read_arrays(path, "nn1_sq", "nn2_sq", "memorized")
+def _ratios(
+    path: Path, nn1_sq: NDArray[Any], nn2_sq: NDArray[Any], rows: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return nn1 / nn2 and nn1; 0/0 is 0, for such an image is a copy."""
     nn1, nn2 = (np.asarray(a, dtype=np.float64) for a in (nn1_sq, nn2_sq))
-    if not nn1.shape == nn2.shape == memorized.shape == (rate.total,):
-        raise RunError(f"{path} is damaged: it does not have {rate.total} rows; run again")
+    if not nn1.shape == nn2.shape == (rows,):
+        raise RunError(f"{path} is damaged: it does not have {rows} rows; run again")
     if not (np.isfinite(nn1).all() and np.isfinite(nn2).all() and (nn1 >= 0).all()):
         raise RunError(f"{path} is damaged: a distance is negative or not finite; run again")
     ratios = np.sqrt(np.divide(nn1, nn2, out=np.zeros_like(nn1), where=nn2 > 0))
+    return ratios, np.sqrt(nn1)
+
+
+def _read_ratios(
+    path: Path, threshold: float, rate: Rate
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the ratio and the nearest distance of every generated image."""
+    nn1_sq, nn2_sq, memorized = _read_arrays(path, "nn1_sq", "nn2_sq", "memorized")
+    ratios, nearest = _ratios(path, nn1_sq, nn2_sq, rate.total)
     verdict = memorized.astype(bool)
+    if verdict.shape != ratios.shape:
+        raise RunError(f"{path} is damaged: it does not have {rate.total} rows; run again")
     # The stored verdict was decided on exact distances with the threshold as a fraction. Where the
     # rounded ratio lands on the wrong side of the threshold, move it there, so that every count on
     # the page agrees with the verdict; further off, the files do not belong together.
@@ -206,7 +242,26 @@ def _read_ratios(path: Path, threshold: float, rate: Rate) -> NDArray[np.float64
         raise RunError(f"{path} does not belong to the audit.json beside it; run again")
     ratios[differs & verdict] = np.nextafter(threshold, 0.0)
     ratios[differs & ~verdict] = threshold
-    return ratios
+    return ratios, nearest
+
+
+def _read_repeated(path: Path, rows: int) -> NDArray[np.bool_]:
+    """Return which generated images have a near double among the generated ones."""
+    arrays = _read_optional(path, "generated_group")
+    if arrays is None:
+        return np.zeros(rows, np.bool_)
+    group = arrays[0]
+    if group.shape != (rows,):
+        raise RunError(f"{path} is damaged: generated_group does not have {rows} rows; run again")
+    _, inverse, counts = np.unique(group, return_inverse=True, return_counts=True)
+    return np.asarray(counts[inverse] > 1, np.bool_)
+
+
+def _read_held_out(path: Path) -> HeldOut | None:
+    arrays = _read_optional(path, "holdout_nn1_sq", "holdout_nn2_sq")
+    if arrays is None or len(arrays[0]) == 0:
+        return None
+    return HeldOut(*_ratios(path, *arrays, len(arrays[0])))
 
 
 def _read_gallery(path: Path, *, total: int) -> Gallery:

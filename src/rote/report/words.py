@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from collections.abc import Sequence
 from typing import Any
 
 from rote.core.stats import Rate
@@ -118,3 +119,40 @@ def embed_json(value: object) -> str:
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text
+
+
+def format_percent(rate: Rate) -> str:
+    """Return a rate in whole percent, without rounding a miss to certainty.
+
+    >>> format_percent(Rate(0.98, 0.93, 0.99, 98, 100, 0.95))
+    '98 %'
+    >>> format_percent(Rate(0.999, 0.99, 1.0, 999, 1000, 0.95))
+    '> 99 %'
+    """
+    whole = round(100 * rate.value)
+    if rate.count not in (0, rate.total) and whole in (0, 100):
+        return "< 1 %" if whole == 0 else "> 99 %"
+    return f"{whole} %"
+
+
+def format_signed(value: float) -> str:
+    """Return a difference of two rates with its sign, a true minus included.
+
+    >>> format_signed(0.1538), format_signed(-0.0021), format_signed(0.0)
+    ('+0.154', '−0.0021', '0.000')
+    """
+    if value == 0:
+        return "0.000"
+    text = f"{abs(value):.{4 if abs(value) < 0.01 else 3}f}"
+    return ("+" if value > 0 else "\N{MINUS SIGN}") + text
+
+
+def join(parts: Sequence[str], last: str = "and") -> str:
+    """Return a list as people write it.
+
+    >>> join(["a", "b", "c"]), join(["a"]), join([], "or")
+    ('a, b and c', 'a', '')
+    """
+    if len(parts) < 2:
+        return "".join(parts)
+    return f"{', '.join(parts[:-1])} {last} {parts[-1]}"

@@ -7,7 +7,12 @@ const roteGallery = (() => {
   const PAGE = 24;
   const TILE = 96; // CSS pixels a tile may have, at a whole multiple of its own
   const BINS = 38;
-  const state = { set: data.chosen, threshold: data.threshold, verdict: "all", order: "ratio", pages: 1 };
+  const GAIN = 4; // how much stronger than it is a difference is shown
+  const CHIPS = { memorized: "copy", collapsed: "twin", novel: "new" };
+  const state = {
+    set: data.chosen, threshold: data.threshold, verdict: "all", only: "all", order: "ratio",
+    difference: false, pages: 1,
+  };
   const sheets = new Map();
 
   const make = (tag, name, text) => {
@@ -96,10 +101,23 @@ const roteGallery = (() => {
     }));
   }
 
+  // Collapsed: no copy, but with a double among the generated ones.
+  const verdictOf = (set, row, ratio) =>
+    ratio < state.threshold ? "memorized" : set.repeated[row] ? "collapsed" : "novel";
+
+  function isWanted(set, row) {
+    const [kind, value] = state.only.split(" ");
+    if (kind === "label") return set.labels[row] === Number(value);
+    return kind === "repeated" ? Boolean(set.repeated[row]) : true;
+  }
+
   function visible(set) {
-    const rows = set.index.map((index, row) => ({ row, index, ratio: set.values_[index] }));
-    const kept = rows.filter(({ ratio }) =>
-      state.verdict === "all" || (ratio < state.threshold) === (state.verdict === "memorized"));
+    const rows = set.index.map((index, row) => {
+      const ratio = set.values_[index];
+      return { row, index, ratio, verdict: verdictOf(set, row, ratio) };
+    });
+    const kept = rows.filter(({ row, verdict }) =>
+      (state.verdict === "all" || verdict === state.verdict) && isWanted(set, row));
     const sign = state.order === "-ratio" ? -1 : 1;
     kept.sort((a, b) =>
       (state.order === "index" ? 0 : sign * (a.ratio - b.ratio)) || a.index - b.index);
@@ -116,16 +134,57 @@ const roteGallery = (() => {
     return sheets.get(set);
   }
 
-  function tile(set, row, side) {
+  function part(picture, set, row, side) {
     const canvas = make("canvas");
     canvas.width = set.width;
     canvas.height = set.height;
-    const scale = Math.max(1, Math.floor(TILE / set.width));
-    canvas.style.width = `${set.width * scale}px`;
-    if (scale > 1 || set.width <= TILE) canvas.classList.add("crisp");
-    sheet(set).then((picture) => canvas.getContext("2d").drawImage(
-      picture, side * set.width, row * set.height, set.width, set.height,
-      0, 0, set.width, set.height));
+    const context = canvas.getContext("2d", { willReadFrequently: true });
+    context.drawImage(picture, side * set.width, row * set.height, set.width, set.height,
+      0, 0, set.width, set.height);
+    return context.getImageData(0, 0, set.width, set.height);
+  }
+
+  // |generated - nearest|, aligned by the transform under which the two match; white without overlap.
+  function difference(picture, set, row) {
+    const [mirrored, down, right] = set.moves?.[row] ?? [0, 0, 0];
+    const dy = Math.round(down / set.factor), dx = Math.round(right / set.factor);
+    const own = part(picture, set, row, 0), near = part(picture, set, row, 1);
+    const result = new ImageData(set.width, set.height);
+    for (let y = 0; y < set.height; y += 1) {
+      for (let x = 0; x < set.width; x += 1) {
+        const to = 4 * (y * set.width + x), v = y - dy, u = x - dx;
+        const inside = v >= 0 && v < set.height && u >= 0 && u < set.width;
+        const from = 4 * (v * set.width + (mirrored ? set.width - 1 - u : u));
+        for (let k = 0; k < 3; k += 1) {
+          result.data[to + k] = inside ? Math.min(255, GAIN * Math.abs(own.data[from + k] - near.data[to + k])) : 255;
+        }
+        result.data[to + 3] = inside ? 255 : 40;
+      }
+    }
+    return result;
+  }
+
+  function fit(canvas, set, size) {
+    canvas.width = set.width;
+    canvas.height = set.height;
+    const scale = Math.max(1, Math.floor(size / set.width));
+    canvas.style.width = `${Math.min(set.width * scale, Math.max(size, TILE))}px`;
+    if (scale > 1 || set.width <= size) canvas.classList.add("crisp");
+  }
+
+  function paint(canvas, set, row, side, size = TILE) {
+    fit(canvas, set, size);
+    return sheet(set).then((picture) => {
+      const context = canvas.getContext("2d");
+      if (side === "difference") context.putImageData(difference(picture, set, row), 0, 0);
+      else context.drawImage(picture, side * set.width, row * set.height, set.width, set.height,
+        0, 0, set.width, set.height);
+    });
+  }
+
+  function tile(set, row, side) {
+    const canvas = make("canvas");
+    paint(canvas, set, row, side).catch((error) => console.error(error));
     return canvas;
   }
 
@@ -142,22 +201,22 @@ const roteGallery = (() => {
     return svg;
   }
 
-  function card(set, { row, index, ratio }) {
-    const memorized = ratio < state.threshold;
-    const item = make("li", `tile-card ${memorized ? "is-copy" : "is-new"}`);
-    Object.assign(item.dataset, { index, ratio });
+  function card(set, { row, index, ratio, verdict }) {
+    const item = make("li", `tile-card is-${CHIPS[verdict]}`);
+    Object.assign(item.dataset, { index, ratio, verdict });
     const tiles = make("div", set.vectors ? "tiles rows" : "tiles");
     tiles.setAttribute("role", "img");
     tiles.setAttribute("aria-label",
-      `Generated number ${index}, its nearest training sample ${set.nearest[row]}, and the second nearest`);
-    ["generated", `nearest #${set.nearest[row]}`, "second"].forEach((caption, side) => {
+      `Generated number ${index}, its nearest training sample ${set.nearest[row]}, and ${state.difference ? `their difference, ${GAIN} times as strong` : "the second nearest"}`);
+    const third = state.difference ? ["difference", `difference × ${GAIN}`] : [2, "second"];
+    [[0, "generated"], [1, `nearest #${set.nearest[row]}`], third].forEach(([side, caption]) => {
       const figure = make("div", `tile ${side === 0 ? "own" : ""}`);
       figure.append(set.vectors ? bars(set, row, side) : tile(set, row, side), make("span", "caption num", caption));
       tiles.append(figure);
     });
     const facts = make("p", "tile-facts");
     facts.append(
-      make("span", `chip ${memorized ? "copy" : "new"}`, memorized ? "memorized" : "novel"),
+      make("span", `chip ${CHIPS[verdict]}`, verdict),
       make("span", "soft", "ratio"),
       make("span", "num strong", ratio.toFixed(3)),
     );
@@ -168,7 +227,26 @@ const roteGallery = (() => {
       facts.append(name);
     }
     item.append(tiles, facts);
+    const text = matchText(set, row);
+    if (text) {
+      const match = make("p", "match soft");
+      match.append(make("bdi", "", text));
+      match.title = text;
+      item.append(match);
+    }
     return item;
+  }
+
+  // The names of the files, where they say more than a number, and the transform of the match.
+  function matchText(set, row) {
+    const [own, near] = set.names?.[row] ?? ["", ""];
+    const [mirrored, down, right] = set.moves?.[row] ?? [0, 0, 0];
+    const parts = [];
+    if (own && !/^#\d+$/.test(own)) parts.push(own);
+    if (near && !/^#\d+$/.test(near)) parts.push(`nearest ${near}`);
+    if (mirrored) parts.push("matched mirrored");
+    if (down || right) parts.push(`matched ${down} down, ${right} right`);
+    return parts.join(" · ");
   }
 
   function note(set, shown) {
@@ -212,6 +290,16 @@ const roteGallery = (() => {
     option.append(input, make("span", "num", set.name));
     get("gallery-sets").append(option);
   });
+  const twins = data.sets.some((set) => set.repeated.includes(1));
+  const asked = [...new Set(data.sets.flatMap((set) => set.labels))].filter((n) => n >= 0).sort((a, b) => a - b);
+  if (get("only") && (twins || asked.length > 1)) {
+    const options = [["all", "everything"], ...(twins ? [["repeated", "repeated ones"]] : [])];
+    if (asked.length > 1) options.push(...asked.map((n) => [`label ${n}`, `label ${data.classes[n] ?? n}`]));
+    get("only").append(...options.map(([value, text]) => Object.assign(make("option", "", text), { value })));
+    get("only-label").hidden = false;
+    get("only").addEventListener("change", () => { state.only = get("only").value; state.pages = 1; draw(); });
+  }
+  get("difference")?.addEventListener("change", () => { state.difference = get("difference").checked; draw(); });
   const slider = get("threshold");
   slider.value = String(data.threshold);
   slider.addEventListener("input", () => setThreshold(Number(slider.value)));
@@ -226,5 +314,6 @@ const roteGallery = (() => {
   get("order").addEventListener("change", () => { state.order = get("order").value; state.pages = 1; draw(); });
   get("more").addEventListener("click", () => { state.pages += 2; draw(); });
 
-  return { draw, choose };
+  const thumb = (canvas, row, side, size) => paint(canvas, data.sets[0], row, side, size);
+  return { draw, choose, thumb };
 })();

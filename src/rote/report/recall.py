@@ -1,0 +1,151 @@
+"""The positive control for a page: what copies this audit would have found, made by rote itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rote.core.stats import Rate
+from rote.report.fields import Fields
+from rote.report.outcome import Criterion
+from rote.report.words import join, plain
+
+# (name of the row, copies made so)
+KINDS = {
+    "noise": ("Noise", "noisy"),
+    "blur": ("Blur", "blurred"),
+    "jpeg": ("JPEG", "re-compressed"),
+    "shift": ("Shift", "shifted"),
+    "flip": ("Mirror", "mirrored"),
+    "tone": ("Brightness and contrast", "re-toned"),
+    "resize": ("Down and up sampling", "resampled"),
+}
+FINDS, MISSES = 0.9, 0.1
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One strength of one corruption; ``recall`` in the order of the criteria."""
+
+    strength: str
+    found: Rate
+    recall: tuple[Rate | None, ...]
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """All strengths of one corruption, the mildest first."""
+
+    title: str
+    adjective: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What one criterion finds, finds in part and misses, each as a list for people."""
+
+    title: str
+    finds: str
+    partly: str
+    misses: str
+
+
+@dataclass(frozen=True)
+class Recall:
+    """The positive control of an audit."""
+
+    copies: int
+    criteria: tuple[str, ...]
+    corruptions: tuple[Corruption, ...]
+    sentence: str
+    sights: tuple[Sight, ...]
+
+
+def read_recall(fields: Fields, criteria: Sequence[Criterion]) -> Recall | None:
+    """Return the positive control, or None where there was none."""
+    positive = fields.optional_child("positive_control")
+    entries = positive.children("cells") if positive else []
+    if positive is None or not entries:
+        return None
+    shown = [c for c in criteria if any(_has(entry, c.name) for entry in entries)]
+    grouped: dict[str, list[Cell]] = {}
+    for entry in entries:
+        rates = entry.child("recall")
+        cell = Cell(
+            strength=_strength(entry),
+            found=entry.rate("found"),
+            recall=tuple(rates.optional_rate(c.name) for c in shown),
+        )
+        grouped.setdefault(entry.text("corruption"), []).append(cell)
+    corruptions = tuple(
+        Corruption(*KINDS.get(name, (plain(name), plain(name))), tuple(cells))
+        for name, cells in grouped.items()
+    )
+    sights = tuple(_sight(c.title, n, corruptions) for n, c in enumerate(shown))
+    return Recall(
+        copies=positive.count("copies"),
+        criteria=tuple(c.title for c in shown),
+        corruptions=corruptions,
+        sentence=_sentence(corruptions, shown[0].title) if shown else "",
+        sights=sights,
+    )
+
+
+def _has(entry: Fields, name: str) -> bool:
+    return entry.child("recall").values.get(name) is not None
+
+
+def _strength(entry: Fields) -> str:
+    value, unit = entry.number("strength"), entry.text("unit")
+    if unit == "share":
+        return f"{100 * value:g} %"
+    if unit == "times":
+        return "once" if value == 1 else f"{value:g} times"
+    if unit in ("quality", "factor"):
+        return f"{unit} {value:g}"
+    return f"{value:g} {plain(unit)}".removesuffix("s" if value == 1 else "")
+
+
+def _rates(corruption: Corruption, criterion: int) -> list[tuple[str, Rate]]:
+    pairs = ((cell.strength, cell.recall[criterion]) for cell in corruption.cells)
+    return [(strength, rate) for strength, rate in pairs if rate is not None]
+
+
+def _sight(title: str, criterion: int, corruptions: Sequence[Corruption]) -> Sight:
+    """Sort the corruptions into found, found in part, and missed."""
+    finds, partly, misses = [], [], []
+    for corruption in corruptions:
+        rates = _rates(corruption, criterion)
+        found = [strength for strength, rate in rates if rate.value >= FINDS]
+        if not rates:
+            continue
+        if len(found) == len(rates):
+            finds.append(corruption.adjective)
+        elif found:
+            finds.append(f"{corruption.adjective} (to {found[-1]})")
+        elif all(rate.value <= MISSES for _, rate in rates):
+            misses.append(corruption.adjective)
+        else:
+            partly.append(corruption.adjective)
+    return Sight(title, *(join(part) or "none" for part in (finds, partly, misses)))
+
+
+def _sentence(corruptions: Sequence[Corruption], title: str) -> str:
+    """Say what a low rate says nothing about, with the counts that show it."""
+    blind = []
+    for corruption in corruptions:
+        rates = [rate for _, rate in _rates(corruption, 0)]
+        if rates and all(rate.value <= MISSES for rate in rates):
+            found, made = sum(r.count for r in rates), sum(r.total for r in rates)
+            blind.append((corruption.adjective, f"{found:,} of {made:,} {corruption.adjective}"))
+    if not blind:
+        return (
+            f"Every kind of copy tried here is found by the {title.lower()} at some strength; "
+            "what it misses is in the table."
+        )
+    names, counts = (list(part) for part in zip(*blind, strict=True))
+    return (
+        f"A low rate says nothing about {join(names, 'or')} copies: of copies that were made so on "
+        f"purpose, the {title.lower()} finds {join(counts)}."
+    )

@@ -1,0 +1,37 @@
+"use strict";
+// What only the page of an audit has: small pictures from the gallery's sprite, and the table of the
+// positive control, which is one stop for the keyboard and tells the interval of the cell in focus.
+(() => {
+  for (const canvas of document.querySelectorAll("canvas.thumb")) {
+    const { row, side } = canvas.dataset;
+    roteGallery.thumb(canvas, Number(row), Number(side), 48).catch((error) => console.error(error));
+  }
+
+  const table = document.getElementById("heatmap");
+  if (!table) return;
+  const tip = document.getElementById("heat-tip");
+  const grid = [...table.querySelectorAll("tr")]
+    .map((row) => [...row.querySelectorAll("td")])
+    .filter((cells) => cells.length > 0);
+  const tell = (cell) => { tip.textContent = cell?.getAttribute("aria-label") ?? ""; };
+  const focused = () => table.querySelector("td:focus");
+  let stop = grid[0][0];
+  stop.tabIndex = 0;
+
+  table.addEventListener("mouseover", (event) => tell(event.target.closest("td") ?? focused()));
+  table.addEventListener("mouseleave", () => tell(focused()));
+  table.addEventListener("focusin", (event) => {
+    stop.tabIndex = -1;
+    stop = event.target;
+    stop.tabIndex = 0;
+    tell(stop);
+  });
+  table.addEventListener("keydown", (event) => {
+    const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    const y = grid.findIndex((cells) => cells.includes(event.target));
+    if (!step || y < 0) return;
+    event.preventDefault();
+    const x = grid[y].indexOf(event.target) + step[1];
+    grid[y + step[0]]?.[x]?.focus();
+  });
+})();
