@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rote.core.errors import ConfigError
+from rote.core.errors import ConfigError, DataError
 from rote.memorization.neighbors import pairs_within
 from rote.memorization.transforms import Invariances, mirrored, standardized
 
@@ -144,7 +144,10 @@ def near_duplicates(
     stacks = [np.concatenate([distinct, mirrored(distinct)]) if invariances.flip else distinct]
     if invariances.tone:
         stacks.append(standardized(stacks[0]))
-    edges = [pairs_within(stack, rms * rms * values)[:2] for stack in stacks]
+    try:
+        edges = [pairs_within(stack, rms * rms * values)[:2] for stack in stacks]
+    except DataError as error:
+        raise DataError(f"{error} (--duplicate-rms is {rms:g})") from None
     first = np.concatenate([i for i, _ in edges]) % count
     second = np.concatenate([j for _, j in edges]) % count
     component = _components(count, first, second)[exact.group]
