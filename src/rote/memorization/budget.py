@@ -76,7 +76,8 @@ def search_bytes(
     project = 4 * threads * min(WIDE, max(references, queries)) * dimension * wide
     block = min(references, max(1, EXHAUSTIVE_BYTES // (4 * dimension)))
     few = min(queries, EXHAUSTIVE_QUERIES)
-    plain = (block + few) * dimension * 24 + few * block * 40
+    # Lengths are summed in float64, then products are: two float32 blocks and the float64 results.
+    plain = few * dimension * 24 + block * max(20 * dimension, 8 * dimension + 20 * few)
     if itemsize != 1:
         rows = min(few, max(1, 4 * EXHAUSTIVE_BYTES // (8 * references)))
         plain = 8 * references * dimension + 40 * rows * references

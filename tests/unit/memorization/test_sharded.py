@@ -240,7 +240,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("memory", [550])
+@pytest.mark.parametrize("memory", [590])
 def test_the_budget_holds_for_the_whole_process(large: Path, memory: int) -> None:
     arguments = ("--generated", "g.npy", "--training", "shards", "--memory", f"{memory}MB")
     code, peak = peak_of(rote("neighbors", *arguments, "--out", f"out{memory}"), large)
