@@ -122,6 +122,9 @@ class Matcher:
         self._invariances = invariances
         self._device = device
         self._cascade: Cascade | None = None
+        # Tones of images that are all flat are 0, and too small to be scaled.
+        tones = invariances.tone and float(np.abs(self._references).max()) > 1
+        self._preparable = device == "cpu" and (self._references.dtype == np.uint8 or tones)
 
     def __len__(self) -> int:
         return len(self._positions)
@@ -219,11 +222,11 @@ class Matcher:
         k: int,
         on_progress: Progress,
     ) -> Neighbors:
-        """Search as `nearest_neighbors` does, preparing whole 8-bit references once for all calls."""
+        """Search as `nearest_neighbors` does, preparing whole references once for all calls."""
         queries = np.ascontiguousarray(queries)
-        whole = references is self._references and references.dtype == np.uint8
+        whole = references is self._references and self._preparable
         large = queries.size * len(references) >= CASCADE_FROM
-        if not whole or self._device != "cpu" or not (large or self._cascade is not None):
+        if not whole or not (large or self._cascade is not None):
             return nearest_neighbors(
                 queries,
                 np.ascontiguousarray(references),

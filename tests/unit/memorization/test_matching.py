@@ -142,7 +142,8 @@ def test_unknown_invariances_are_one_line():
     assert len(offsets(Invariances(shift=True))) == 25
 
 
-def test_a_prepared_search_and_chunks_give_the_same(monkeypatch):
+@pytest.mark.parametrize("names", ["", "flip", "tone"])
+def test_a_prepared_search_and_chunks_give_the_same(monkeypatch, names):
     from rote.data.dataset import ImageDataset
     from rote.memorization import matching, ruler
     from rote.memorization.audit import audit
@@ -152,7 +153,12 @@ def test_a_prepared_search_and_chunks_give_the_same(monkeypatch):
     ]
 
     def found():
-        value = audit(sides[0], sides[1], holdout=sides[2], positive_control_copies=3)
+        value = audit(
+            *sides[:2],
+            holdout=sides[2],
+            positive_control_copies=3,
+            invariances=Invariances.parse(names),
+        )
         return value.to_json(), value.measured.matches.nearest.sq.tolist()
 
     before = found()
