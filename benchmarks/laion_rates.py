@@ -1,0 +1,98 @@
+"""The rates that docs/how-to/laion-scale.md rests on: CPU seconds of one thread, by kind of item.
+
+    python benchmarks/laion_rates.py cifar10_train.npz
+
+A search of Q queries in one chunk of N references costs about a (N + Q) + b N Q CPU seconds: every item
+is projected once, every pair is screened, and few are measured; and once for each chunk the fit of its
+projections. This prints fit, a and b for CIFAR-10 pixels (half of the queries near-copies, half other
+images), for 256x256 pixels (CIFAR-10 scaled up, with noise of 4 levels: smoother than photographs) and
+for unit vectors of 512 and 768 dimensions: those in 32 random directions plus noise (structured) and
+those of pure noise (the worst case), none of them near a reference.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+
+from rote.memorization.bounds import fit_projection
+from rote.memorization.cascade import COARSE, FINE, Cascade
+
+
+def enlarged(images: npt.NDArray[np.uint8], *, seed: int) -> npt.NDArray[np.uint8]:
+    """Scale to 256x256 and add noise."""
+    generator = np.random.default_rng(seed)
+    out = np.empty((len(images), 256, 256, 3), np.uint8)
+    for number, image in enumerate(images):
+        large = np.asarray(Image.fromarray(image).resize((256, 256), Image.Resampling.BICUBIC))
+        noise = generator.normal(0, 4, large.shape).astype(np.float32)
+        out[number] = np.clip(np.rint(large + noise), 0, 255)
+    return out
+
+
+def vectors(count: int, dimension: int, *, structured: bool) -> npt.NDArray[np.float32]:
+    """Return unit vectors, float32 (count, dimension)."""
+    generator = np.random.default_rng(dimension)
+    made = generator.normal(size=(count, dimension)).astype(np.float32)
+    if structured:
+        basis = generator.normal(size=(32, dimension)).astype(np.float32)
+        made = 0.3 * made + generator.normal(size=(count, 32)).astype(np.float32) @ basis / 32**0.5
+    return made / np.linalg.norm(made, axis=1, keepdims=True)
+
+
+def rates(name: str, references: npt.NDArray[Any], queries: npt.NDArray[Any], few: int) -> None:
+    """Print one line: fit seconds, a and b in microseconds."""
+    references = references.reshape(len(references), -1)
+    queries = queries.reshape(len(queries), -1)
+    start = time.process_time()
+    fit_projection(references, directions=FINE, coarse=COARSE)
+    fit = time.process_time() - start
+    cascade = Cascade(references, threads=1)
+    start = time.process_time()
+    with cascade.pool() as pool:
+        cascade.project(references, pool)
+    a = (time.process_time() - start) / len(references)
+    times = []
+    for count in (few, len(queries)):
+        start = time.process_time()
+        cascade.nearest(queries[:count], 2)
+        times.append(time.process_time() - start)
+    b = ((times[1] - times[0]) / (len(queries) - few) - a) / len(references)
+    print(
+        f"{name:28} {references.shape[1]:8,} {len(references):8,} {len(queries):6,} {fit:8.2f}"
+        f" {1e6 * a:12.1f} {1e9 * b:12.2f}",
+        flush=True,
+    )
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    with np.load(sys.argv[1]) as arrays:
+        images = arrays["images"]
+    Cascade(vectors(4000, 512, structured=True), threads=1).nearest(
+        vectors(300, 512, structured=True), 2
+    )  # compiles
+    flat = images[:4000].reshape(4000, -1)
+    Cascade(flat, threads=1).nearest(flat[:300], 2)  # compiles
+    print("items                       dimension     N      Q    fit s   a us a ref.  b ns a pair")
+    noise = np.random.default_rng(1).normal(0, 4, (500, *images.shape[1:]))
+    near = np.clip(np.rint(images[:500] + noise), 0, 255).astype(np.uint8)
+    both = np.stack([near, images[45_000:45_500]], axis=1).reshape(1000, *images.shape[1:])
+    rates("CIFAR-10 pixels", images[:40_000], both, 200)
+    large = enlarged(images[:1280], seed=2)
+    rates("256x256 pixels", large[:1024], large[1024:], 64)
+    for dimension in (512, 768):
+        for structured in (True, False):
+            made = vectors(41_000, dimension, structured=structured)
+            name = "unit vectors, " + ("structured" if structured else "noise")
+            rates(name, made[1000:], made[:1000], 200)
+
+
+if __name__ == "__main__":
+    main()
