@@ -59,7 +59,7 @@ def audit(
         str,
         typer.Option(
             "--invariances",
-            help="Match over flip,shift,tone or some of them; shift takes 25 times as long.",
+            help="Match over flip,shift,tone or some of them; shift takes 25 searches.",
         ),
     ] = "",
     positive_control: Annotated[

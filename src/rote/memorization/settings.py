@@ -63,7 +63,7 @@ def check_sides(
         raise ConfigError(
             "--set-aside and --holdout are two sources of one control; give one of them"
         )
-    if settings.set_aside > len(training) - 2:
+    if settings.set_aside and settings.set_aside > len(training) - 2:
         raise ConfigError(
             f"--set-aside is {settings.set_aside}, and --training has {len(training)} items, of which "
             "at least two must remain"

@@ -14,7 +14,9 @@ images.
 
 All three are exact. Each offset is an exact search of its own over the overlapping pixels, and the k
 nearest under the minimum are among the k nearest of each search. The price is one search per offset and
-mirror: flip costs 2 times a plain audit, shift 25 times, both 50 times, tone about 1.5 times (floats).
+mirror. CPU time for 2,000 queries among 20,000 CIFAR-10 images, references prepared: plain 0.25 s, flip
+0.5 s, tone 4.5 s (floats); shift 26 s, for each of its 25 searches prepares its own references (a first
+plain search, with its preparation, takes 1.5 s).
 """
 
 from __future__ import annotations
