@@ -39,6 +39,8 @@ def audit_context(folder: Path) -> dict[str, Any]:
     control = fields.optional_child("control")
     rate = control.rate("rate") if control else None
     criteria = read_criteria(fields)
+    set_aside = fields.count("set_aside") if fields.values.get("set_aside") else 0
+    controls = f"{'set-aside' if set_aside else 'held-out'} {unit}"
     invariances = _invariances(fields)
     matches = read_matches(folder / "pairs.csv", audit.gallery.generated_index.tolist())
     gallery = gallery_data([("generated", audit)], chosen=0, labels=[], matches=matches)
@@ -56,7 +58,7 @@ def audit_context(folder: Path) -> dict[str, Any]:
         "verdicts": read_verdicts(fields, criteria[0]),
         "excess": criteria[0].excess,
         "excess_text": excess_interval,
-        "excess_sentence": excess_sentence(criteria[0], unit=unit),
+        "excess_sentence": excess_sentence(criteria[0], controls=controls),
         "gate": fields.optional_child("gate"),
         "recall": read_recall(fields, criteria),
         "duplicates": fields.child("duplicates"),
@@ -71,8 +73,8 @@ def audit_context(folder: Path) -> dict[str, Any]:
         "thumbs": _thumbs(gallery),
         "control": control,
         "control_rate": rate,
-        "set_aside": fields.count("set_aside") if fields.values.get("set_aside") else 0,
-        "leaks": leak_sentence(fields, unit=unit),
+        "set_aside": set_aside,
+        "leaks": leak_sentence(fields, controls=controls),
         "holdout_failed": rate is not None and rate.low > HOLDOUT_AT_MOST,
         "invariances": invariances,
         "space": audit.space,

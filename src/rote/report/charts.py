@@ -215,7 +215,7 @@ def _bracket(search: Search, ends: list[float]) -> alt.Chart:
     """Shade where the EMM lies; an open end reaches to the edge of the chart."""
     low = ends[0] if search.low is None else search.low
     high = ends[1] if search.high is None else search.high
-    chart = alt.Chart(inline([{"size": low, "end": high}])).mark_rect(style="bracket")
+    chart: alt.Chart = alt.Chart(inline([{"size": low, "end": high}])).mark_rect(style="bracket")
     return chart.encode(x=alt.X("size:Q"), x2="end:Q")
 
 

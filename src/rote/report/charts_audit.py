@@ -39,7 +39,7 @@ def thresholds(audit: Audit, lines: Sequence[Line]) -> Spec:
     if held_out is not None:
         layers += _curve(held_out.ratios, audit.confidence, "control-", x, y)
     layers += _curve(audit.ratios, audit.confidence, "", x, y)
-    layers += _lines(x, lines)
+    layers += _lines(lines)
     layers += [
         alt.Chart(inline(here)).mark_circle(style="dot", size=95).encode(x=x, y=y, tooltip=tooltip),
         *_control_mark(audit, x, y),
@@ -70,16 +70,15 @@ def _curve(
     ]
 
 
-def _lines(x: alt.X, lines: Sequence[Line]) -> list[alt.Chart]:
+def _lines(lines: Sequence[Line]) -> list[alt.Chart]:
     """Draw a labelled line at every threshold; labels lie one below the other."""
-    layers = []
-    field = x.to_dict()["field"]
+    layers: list[alt.Chart] = []
     for number, (value, text) in enumerate(lines):
-        data = alt.Chart(inline([{field: value, "text": text}]))
+        data = alt.Chart(inline([{"at": value, "text": text}]))
         layers += [
-            data.mark_rule(style="target").encode(x=x),
+            data.mark_rule(style="target").encode(x=alt.X("at:Q")),
             data.mark_text(style="target-label", align="left", dx=7, y=10 + 17 * number).encode(
-                x=x, text="text:N"
+                x=alt.X("at:Q"), text="text:N"
             ),
         ]
     return layers
@@ -118,7 +117,7 @@ def distance_distribution(audit: Audit, *, columns: int, unit: str) -> Spec:
     held_out = None if audit.held_out is None else audit.held_out.nearest / scale
     values = audit.nearest / scale
     end = max(float(part.max(initial=0.0)) for part in (values, held_out) if part is not None)
-    title = f"distance to the nearest training image, RMS in {unit}"
+    title = f"nearest distance, RMS in {unit}"
     return _distribution(values, held_out, end=end or 1.0, title=title, lines=[], digits=1)
 
 
@@ -132,7 +131,12 @@ def _distribution(
     digits: int,
 ) -> Spec:
     edges = np.linspace(0, end, BINS + 1)
-    x = alt.X("value:Q", title=title, scale=alt.Scale(domain=[0, end], nice=False))
+    x = alt.X(
+        "value:Q",
+        title=title,
+        scale=alt.Scale(domain=[0, end], nice=False),
+        axis=alt.Axis(tickCount=5),
+    )
     y = alt.Y(
         "share:Q",
         title="share of images (square-root scale)",
@@ -160,7 +164,7 @@ def _distribution(
             data.mark_line(style=f"{style}curve", interpolate="step-after").encode(x=x, y=y),
         ]
     return finish(
-        alt.layer(*layers, *_lines(x, lines), _readout(counts, totals, edges, x, digits)),
+        alt.layer(*layers, *_lines(lines), _readout(counts, totals, edges, x, digits)),
         f"Distribution of the {title}, generated images"
         + ("" if held_out is None else " against held-out images"),
     )
@@ -193,5 +197,5 @@ def _readout(
     ]
     tooltip = [alt.Tooltip("range:N", title="range")]
     tooltip += [alt.Tooltip(f"{name}:N", title=name) for name in names]
-    chart = alt.Chart(inline(rows)).mark_rect(opacity=0)
-    return chart.encode(x=x, x2="end:Q", y=alt.YValue(0), y2=alt.Y2Value("height"), tooltip=tooltip)
+    chart: alt.Chart = alt.Chart(inline(rows)).mark_rect(opacity=0)
+    return chart.encode(x=x, x2="end:Q", tooltip=tooltip)

@@ -127,7 +127,8 @@ def _shrink(tiles: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
     h, w = height // factor, width // factor
     cut = tiles[:, :, : h * factor, : w * factor]
     blocks = cut.reshape(cards, three, h, factor, w, factor, channels)
-    return blocks.mean(axis=(3, 5), dtype=np.float32).round().astype(np.uint8)
+    small: NDArray[np.float32] = blocks.mean(axis=(3, 5), dtype=np.float32)
+    return small.round().astype(np.uint8)
 
 
 def _vectors(gallery: Gallery, keep: NDArray[np.int64]) -> dict[str, Any]:

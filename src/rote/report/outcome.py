@@ -103,11 +103,14 @@ def _calibration(fields: Fields) -> str:
             f"at least {fields.count('needed'):,} are needed."
         )
     low, high = fields.optional_number("low"), fields.optional_number("high")
-    ends = ["no lower end" if low is None else f"{low:.3f}"]
-    ends.append("no upper end" if high is None else f"{high:.3f}")
+    interval = f"{low or 0:.3f} to {high or 1:.3f}"
+    if low is None or high is None:
+        interval += (
+            f" ({images:,} images are too few for {'a lower' if low is None else 'an upper'} end)"
+        )
     return (
         f"Chosen so that {asked} of {images:,} held-out images pass; interval of the threshold: "
-        f"{ends[0]} to {ends[1]}. Its control was counted on those same images, so it is near "
+        f"{interval}. Its control was counted on those same images, so it is near "
         f"{asked} by construction."
     )
 
@@ -131,16 +134,21 @@ def read_verdicts(fields: Fields, first: Criterion) -> Verdicts:
     return Verdicts(first.title, memorized, collapsed, novel)
 
 
-def excess_sentence(first: Criterion, *, unit: str) -> str:
-    """Say in one sentence what the control leaves of the rate; empty without a control."""
+def excess_sentence(first: Criterion, *, controls: str) -> str:
+    """Say in one sentence what the control leaves of the rate; empty without a control.
+
+    ``controls`` is what its images are called, such as "held-out images".
+    """
     control, excess = first.control, first.excess
     if control is None:
         return ""
-    held_out = f"{control.count:,} of {control.total:,} held-out {unit} are flagged too"
+    held_out = f"{control.count:,} of {control.total:,} {controls} are flagged too"
     if control.count == 0:
-        held_out = f"None of {control.total:,} held-out {unit} is flagged"
+        held_out = f"None of {control.total:,} {controls} is flagged"
     if excess is None:
         return f"{held_out} ({format_rate(control)}, interval {format_interval(control)})."
+    if first.rate is not None and first.rate.count == 0:
+        return f"{held_out}."
     if excess.low > 0:
         return f"{held_out}, so this is more than false alarms."
     if excess.high < 0:
@@ -166,8 +174,10 @@ def coverage_facts(coverage: Fields, rate: Rate, *, unit: str) -> list[str]:
         groups = coverage.count("distinct_groups")
         facts.append(f"Duplicates counted as one, that is {groups:,} different {unit}.")
     share, effective = (coverage.optional_number(key) for key in ("top_share", "effective"))
-    if share is not None:
-        facts.append(f"The 1 % of them copied most make {100 * share:.3g} % of the copies.")
+    if share is not None and share < 1:  # 1 where fewer than 1 % are copied at all
+        facts.append(
+            f"The 1 % of training {unit} copied most make {100 * share:.3g} % of the copies."
+        )
     if effective is not None:
         facts.append(
             f"The copies are as concentrated as if {effective:,.3g} {unit} were copied equally often."
@@ -175,15 +185,15 @@ def coverage_facts(coverage: Fields, rate: Rate, *, unit: str) -> list[str]:
     return facts
 
 
-def leak_sentence(fields: Fields, *, unit: str) -> str:
+def leak_sentence(fields: Fields, *, controls: str) -> str:
     """Say how many held-out images also lie in the training set; empty if nobody looked."""
     leaks = fields.optional_child("holdout_in_training")
     if leaks is None:
         return ""
     exact, near, images = (leaks.count(key) for key in ("exact", "near", "images"))
     if exact + near == 0:
-        return f"None of the {images:,} held-out {unit} lies in the training set as well."
+        return f"None of the {images:,} {controls} lies in the training set as well."
     return (
-        f"{exact + near:,} of {images:,} held-out {unit} also lie in the training set ({exact:,} "
+        f"{exact + near:,} of {images:,} {controls} also lie in the training set ({exact:,} "
         f"exactly, {near:,} nearly); they were left out of the control."
     )

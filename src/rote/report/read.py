@@ -261,7 +261,9 @@ def _read_held_out(path: Path) -> HeldOut | None:
     arrays = _read_optional(path, "holdout_nn1_sq", "holdout_nn2_sq")
     if arrays is None or len(arrays[0]) == 0:
         return None
-    return HeldOut(*_ratios(path, *arrays, len(arrays[0])))
+    nn1_sq, nn2_sq = arrays
+    ratios, nearest = _ratios(path, nn1_sq, nn2_sq, len(nn1_sq))
+    return HeldOut(ratios, nearest)
 
 
 def _read_gallery(path: Path, *, total: int) -> Gallery:

@@ -14,10 +14,10 @@ from rote.report.words import join, plain
 KINDS = {
     "noise": ("Noise", "noisy"),
     "blur": ("Blur", "blurred"),
-    "jpeg": ("JPEG", "re-compressed"),
+    "jpeg": ("JPEG", "recompressed"),
     "shift": ("Shift", "shifted"),
     "flip": ("Mirror", "mirrored"),
-    "tone": ("Brightness and contrast", "re-toned"),
+    "tone": ("Brightness and contrast", "brightness-changed"),
     "resize": ("Down and up sampling", "resampled"),
 }
 FINDS, MISSES = 0.9, 0.1
@@ -58,6 +58,7 @@ class Recall:
     copies: int
     criteria: tuple[str, ...]
     corruptions: tuple[Corruption, ...]
+    blind: str  # kinds of copies that the first criterion misses, empty if none
     sentence: str
     sights: tuple[Sight, ...]
 
@@ -87,6 +88,7 @@ def read_recall(fields: Fields, criteria: Sequence[Criterion]) -> Recall | None:
         copies=positive.count("copies"),
         criteria=tuple(c.title for c in shown),
         corruptions=corruptions,
+        blind=join([name for name, *_ in _blind(corruptions)], "or") if shown else "",
         sentence=_sentence(corruptions, shown[0].title) if shown else "",
         sights=sights,
     )
@@ -133,19 +135,26 @@ def _sight(title: str, criterion: int, corruptions: Sequence[Corruption]) -> Sig
 
 def _sentence(corruptions: Sequence[Corruption], title: str) -> str:
     """Say what a low rate says nothing about, with the counts that show it."""
-    blind = []
-    for corruption in corruptions:
-        rates = [rate for _, rate in _rates(corruption, 0)]
-        if rates and all(rate.value <= MISSES for rate in rates):
-            found, made = sum(r.count for r in rates), sum(r.total for r in rates)
-            blind.append((corruption.adjective, f"{found:,} of {made:,} {corruption.adjective}"))
+    blind = _blind(corruptions)
     if not blind:
         return (
             f"Every kind of copy tried here is found by the {title.lower()} at some strength; "
             "what it misses is in the table."
         )
-    names, counts = (list(part) for part in zip(*blind, strict=True))
+    names = join([name for name, _, _ in blind], "or")
+    counts = join([f"{found:,} of {made:,} {name}" for name, found, made in blind])
     return (
-        f"A low rate says nothing about {join(names, 'or')} copies: of copies that were made so on "
-        f"purpose, the {title.lower()} finds {join(counts)}."
+        f"A low rate says nothing about {names} copies: of copies that were made so on purpose, the "
+        f"{title.lower()} finds {counts}."
     )
+
+
+def _blind(corruptions: Sequence[Corruption]) -> list[tuple[str, int, int]]:
+    """Return the kinds that the first criterion misses at every strength: name, found, made."""
+    blind = []
+    for corruption in corruptions:
+        rates = [rate for _, rate in _rates(corruption, 0)]
+        if rates and all(rate.value <= MISSES for rate in rates):
+            found, made = sum(r.count for r in rates), sum(r.total for r in rates)
+            blind.append((corruption.adjective, found, made))
+    return blind
