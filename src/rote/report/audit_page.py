@@ -42,6 +42,7 @@ def audit_context(folder: Path) -> dict[str, Any]:
     set_aside = fields.count("set_aside") if fields.values.get("set_aside") else 0
     controls = f"{'set-aside' if set_aside else 'held-out'} {unit}"
     invariances = _invariances(fields)
+    searched = "the rest of the training set" if set_aside else "the training set"
     matches = read_matches(folder / "pairs.csv", audit.gallery.generated_index.tolist())
     gallery = gallery_data([("generated", audit)], chosen=0, labels=[], matches=matches)
     coverage = fields.child("coverage")
@@ -74,7 +75,7 @@ def audit_context(folder: Path) -> dict[str, Any]:
         "control": control,
         "control_rate": rate,
         "set_aside": set_aside,
-        "leaks": leak_sentence(fields, controls=controls),
+        "leaks": leak_sentence(fields, controls=controls, training=searched),
         "holdout_failed": rate is not None and rate.low > HOLDOUT_AT_MOST,
         "invariances": invariances,
         "space": audit.space,

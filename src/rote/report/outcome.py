@@ -185,15 +185,15 @@ def coverage_facts(coverage: Fields, rate: Rate, *, unit: str) -> list[str]:
     return facts
 
 
-def leak_sentence(fields: Fields, *, controls: str) -> str:
+def leak_sentence(fields: Fields, *, controls: str, training: str) -> str:
     """Say how many held-out images also lie in the training set; empty if nobody looked."""
     leaks = fields.optional_child("holdout_in_training")
     if leaks is None:
         return ""
     exact, near, images = (leaks.count(key) for key in ("exact", "near", "images"))
     if exact + near == 0:
-        return f"None of the {images:,} {controls} lies in the training set as well."
+        return f"None of the {images:,} {controls} lies in {training} as well."
     return (
-        f"{exact + near:,} of {images:,} {controls} also lie in the training set ({exact:,} "
+        f"{exact + near:,} of {images:,} {controls} also lie in {training} ({exact:,} "
         f"exactly, {near:,} nearly); they were left out of the control."
     )

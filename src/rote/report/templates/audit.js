@@ -4,7 +4,7 @@
 (() => {
   for (const canvas of document.querySelectorAll("canvas.thumb")) {
     const { row, side } = canvas.dataset;
-    roteGallery.thumb(canvas, Number(row), Number(side), 48).catch((error) => console.error(error));
+    roteGallery.thumb(canvas, Number(row), Number(side), 64).catch((error) => console.error(error));
   }
 
   const table = document.getElementById("heatmap");
