@@ -79,7 +79,7 @@ def test_what_is_copied_and_what_was_there_twice(page: Page) -> None:
         "5 of 405 held-out images also lie in the training set (3 exactly, 2 nearly)",
         "12 of 600 generated images lie within 10 levels",
         "collapse, not memorization",
-        "2 images near once matched under flip, or as they are",
+        "2 images alike",
         "seen/4.png, seen/9.png",
     ):
         assert text in page.text
