@@ -99,8 +99,9 @@ def test_small_pictures_are_those_of_the_images(open_page, full_dir: Path) -> No
         assert drawn == arrays["nn1"][row].ravel().tolist()
 
 
-@pytest.mark.parametrize("width", [390, 768, 1440])
-@pytest.mark.parametrize("text", ["", HOSTILE], ids=["plain", "hostile"])
+@pytest.mark.parametrize(
+    ("width", "text"), [(390, HOSTILE), (390, ""), (1440, HOSTILE)], ids=["phone", "plain", "desk"]
+)
 def test_nothing_overflows_and_nothing_runs(open_page, tmp_path, width: int, text: str) -> None:
     page = open_page(write_report(full_audit_run(tmp_path, text=text)), width=width, dark=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
