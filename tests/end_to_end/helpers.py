@@ -1,11 +1,17 @@
 """Running the command as a person does: as a process, in an empty folder."""
 
+import io
 import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pytest
+
+from rote.cli import main
 
 # A search that takes seconds: a small network, few sizes, few samples.
 QUICK = [
@@ -49,3 +55,28 @@ def without_times(path: Path) -> dict[str, Any]:
     value: dict[str, Any] = json.loads(path.read_text())
     del value["cost"]["seconds"]
     return value
+
+
+@dataclass(frozen=True)
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run_here(*arguments: str, cwd: Path) -> Done:
+    """Run the command in this process: starting one for each case would take minutes."""
+    out, err = io.StringIO(), io.StringIO()
+    code = 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(cwd)
+        patch.setattr(sys, "argv", ["rote", *arguments])
+        patch.setattr(sys, "stdout", out)
+        patch.setattr(sys, "stderr", err)
+        patch.setenv("COLUMNS", "200")
+        try:
+            main()
+        except SystemExit as end:
+            assert end.code is None or isinstance(end.code, int)
+            code = end.code or 0
+    return Done(code, out.getvalue(), err.getvalue())

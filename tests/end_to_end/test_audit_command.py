@@ -1,15 +1,12 @@
 """`rote audit` and `rote compare` as a person runs them: tables, exit codes, one-line errors."""
 
-import io
 import json
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import run_here as run
 
-from rote.cli import main
 from rote.data.sources import load_images
 
 QUICK = ("--positive-control", "0")
@@ -33,31 +30,6 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.savez(folder / "half.npz", images=half, seeds=np.arange(300))
     np.savez(folder / "vector.npz", images=np.random.default_rng(0).normal(size=(50, 4)))
     return folder
-
-
-@dataclass(frozen=True)
-class Done:
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-def run(*arguments: str, cwd: Path) -> Done:
-    """Run the command in this process: starting one for each case would take minutes."""
-    out, err = io.StringIO(), io.StringIO()
-    code = 0
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(cwd)
-        patch.setattr(sys, "argv", ["rote", *arguments])
-        patch.setattr(sys, "stdout", out)
-        patch.setattr(sys, "stderr", err)
-        patch.setenv("COLUMNS", "200")
-        try:
-            main()
-        except SystemExit as end:
-            assert end.code is None or isinstance(end.code, int)
-            code = end.code or 0
-    return Done(code, out.getvalue(), err.getvalue())
 
 
 def ok(*arguments: str, cwd: Path) -> str:

@@ -18,11 +18,26 @@ TRAINING_SAMPLE = 1000
 
 @app.command()
 def audit(
-    generated: Annotated[str, typer.Option("--generated", help="The images a model made.")],
+    generated: Annotated[
+        str,
+        typer.Option(
+            "--generated",
+            help="The images a model made: any source, a run directory of `rote train`, a point of "
+            "`rote emm`, or module:function, a function of (num, seed).",
+        ),
+    ],
     training: Annotated[str, typer.Option("--training", help="The images it was trained on.")],
     holdout: Annotated[
         str | None,
         typer.Option("--holdout", help="Real images it was not trained on, as a control."),
+    ] = None,
+    count: Annotated[
+        int | None,
+        typer.Option(
+            "--count",
+            min=1,
+            help="How many samples to draw of a run directory or a module:function. [default: 1000]",
+        ),
     ] = None,
     set_aside: Annotated[
         int,
@@ -101,21 +116,34 @@ def audit(
     import time
 
     from rote.cli.audit_view import show_audit, show_timings
+    from rote.cli.generated import load_generated
     from rote.core.console import print_result, print_text, progress, say
     from rote.data.cache import decoded_folder
     from rote.memorization.criteria import RatioCriterion
 
     ratio = RatioCriterion(ratio_threshold)
     start = time.perf_counter()
-    sides = [
+    decoded = None if no_cache else decoded_folder()
+    made = load_generated(
+        generated,
+        count=count,
+        seed=seed,
+        resolution=resolution,
+        channels=channels,
+        skip_unreadable=skip_unreadable,
+        decoded=decoded,
+        device=device,
+    )
+    sides = [made]
+    sides += [
         options.load(
             source,
             resolution=resolution,
             channels=channels,
             skip_unreadable=skip_unreadable,
-            decoded=None if no_cache else decoded_folder(),
+            decoded=decoded,
         )
-        for source in (generated, training, holdout)
+        for source in (training, holdout)
         if source is not None
     ]
 

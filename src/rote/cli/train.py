@@ -105,53 +105,38 @@ def sample(
     device: options.Device = "auto",
 ) -> None:
     """Draw images from a trained model into an npz file (images, seeds, labels)."""
-    import numpy as np
-    import torch
+    from typing import cast
 
+    from rote.cli.drawing import draw
     from rote.core.config import parse_config
-    from rote.core.console import progress
     from rote.core.errors import ConfigError
-    from rote.core.seeds import child_seed
-    from rote.data.convert import Scaling, from_model
-    from rote.diffusion.checkpoint import load_checkpoint
+    from rote.diffusion.checkpoint import Weights, load_checkpoint
     from rote.diffusion.config import SampleConfig
-    from rote.diffusion.sample import sample as run_sample
 
     values = {"steps": steps, "solver": solver, "churn": churn}
     config = parse_config(SampleConfig, values, where="rote sample")
     checkpoint = load_checkpoint(run)
     if weights not in ("ema", "raw"):
         raise ConfigError(f"--weights {weights} is unknown; choose ema or raw")
-    labels = None
-    if checkpoint.label_count:
-        if label is not None and label >= checkpoint.label_count:
-            raise ConfigError(
-                f"--label {label}: this model has labels 0 to {checkpoint.label_count - 1}"
-            )
-        rng = np.random.default_rng(child_seed(seed, "labels"))
-        drawn_labels = rng.integers(checkpoint.label_count, size=count)
-        labels = torch.from_numpy(drawn_labels if label is None else np.full(count, label))
-    elif label is not None:
+    if label is not None and not checkpoint.label_count:
         raise ConfigError(f"--label {label}: this model is unconditional; drop the flag")
-    seeds = [child_seed(seed, "sample", number) for number in range(count)]
-    device = options.resolve_device(device)
-    with options.interruptible(), progress() as bar:
-        task = bar.add_task("samples", total=count)
-        drawn = run_sample(
-            checkpoint.denoiser(weights="raw" if weights == "raw" else "ema", device=device),
-            seeds,
-            shape=checkpoint.shape,
-            config=config,
-            labels=labels,
-            device=device,
-            on_progress=lambda done, _: bar.update(task, completed=done),
+    if label is not None and label >= checkpoint.label_count:
+        raise ConfigError(
+            f"--label {label}: this model has labels 0 to {checkpoint.label_count - 1}"
         )
-    images = from_model(drawn, kind="image" if len(checkpoint.shape) == 3 else "vector")
-    if checkpoint.facts["scaling"]:
-        images = Scaling.from_json(checkpoint.facts["scaling"]).invert(images)
-    arrays = {"images": images, "seeds": np.array(seeds, np.int64)}
-    if labels is not None:
-        arrays["labels"] = labels.numpy()
+    drawn = draw(
+        checkpoint,
+        count,
+        seed=seed,
+        device=options.resolve_device(device),
+        config=config,
+        weights=cast("Weights", weights),
+        label=label,
+    )
+    assert drawn.seeds is not None
+    arrays = {"images": drawn.images, "seeds": drawn.seeds}
+    if drawn.labels is not None:
+        arrays["labels"] = drawn.labels
     _write(out, arrays)
 
 

@@ -25,7 +25,7 @@ from rote.data.labels import labels_of_files
 from rote.data.messages import shown, storable
 from rote.data.resample import fit_images
 
-__all__ = ["cache_folder", "load_images", "named_sources"]
+__all__ = ["cache_folder", "fit_dataset", "load_images", "named_sources"]
 
 
 def named_sources() -> dict[str, str]:
@@ -103,7 +103,7 @@ def load_images(
         dataset = _load_path(
             path, resolution, channels, skip_unreadable=skip_unreadable, decoded=decoded
         )
-    return _fit(dataset, resolution, channels)
+    return fit_dataset(dataset, resolution, channels)
 
 
 def _existing(source: str | Path) -> Path:
@@ -192,7 +192,16 @@ def _load_files(
     )
 
 
-def _fit(dataset: ImageDataset, resolution: int | None, channels: int | None) -> ImageDataset:
+def fit_dataset(
+    dataset: ImageDataset, resolution: int | None, channels: int | None
+) -> ImageDataset:
+    """Return a data set in the given resolution and channels, as `load_images` does.
+
+    Raises
+    ------
+    DataError
+        If vectors are to be fitted, or all of several images are black.
+    """
     if dataset.kind == "image":
         check_brightness(dataset.images, where=shown(dataset.source))
         fitted = fit_images(dataset.images, resolution=resolution, channels=channels)
