@@ -14,6 +14,7 @@ from rote.report.gallery import gallery_data
 from rote.report.groups import read_groups
 from rote.report.outcome import (
     coverage_facts,
+    criterion_title,
     excess_interval,
     excess_sentence,
     leak_sentence,
@@ -42,6 +43,7 @@ def audit_context(folder: Path) -> dict[str, Any]:
     set_aside = fields.count("set_aside") if fields.values.get("set_aside") else 0
     controls = f"{'set-aside' if set_aside else 'held-out'} {unit}"
     invariances = _invariances(fields)
+    gate = fields.optional_child("gate")
     searched = "the rest of the training set" if set_aside else "the training set"
     matches = read_matches(folder / "pairs.csv", audit.gallery.generated_index.tolist())
     gallery = gallery_data([("generated", audit)], chosen=0, labels=[], matches=matches)
@@ -60,7 +62,8 @@ def audit_context(folder: Path) -> dict[str, Any]:
         "excess": criteria[0].excess,
         "excess_text": excess_interval,
         "excess_sentence": excess_sentence(criteria[0], controls=controls),
-        "gate": fields.optional_child("gate"),
+        "gate": gate,
+        "gate_title": criterion_title(gate.text("criterion")) if gate else "",
         "recall": read_recall(fields, criteria),
         "duplicates": fields.child("duplicates"),
         "near": fields.child("duplicates").optional_child("near"),

@@ -36,6 +36,7 @@ def test_the_answer_is_rate_excess_and_three_verdicts(full: Path, page: Page) ->
     assert "so this is more than false alarms" in page.text
     label = f"{verdicts['memorized']} memorized, 12 collapsed, {verdicts['novel']} novel, of 600"
     assert [a for _, a in page.tags if a.get("aria-label") == label]
+    assert "The limit for the ratio is 0.25" in page.text
     assert "the rate is not decided with this many images; about 281 more would decide" in page.text
 
 
