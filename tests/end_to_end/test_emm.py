@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from helpers import QUICK, command, ok, run, without_times
+from helpers import ENVIRONMENT, QUICK, command, ok, run, without_times
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +87,7 @@ def test_killed_and_resumed_gives_the_same_answer(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        env=ENVIRONMENT,
     )
     first = tmp_path / "run" / "points"
     deadline = time.monotonic() + 60
@@ -94,7 +95,8 @@ def test_killed_and_resumed_gives_the_same_answer(
         time.sleep(0.05)
     time.sleep(0.7)  # somewhere within the first trainings
     os.kill(process.pid, sign)
-    _, said = process.communicate(timeout=30)
+    # Waits for the end of the workers, too: they hold the pipe.
+    _, said = process.communicate(timeout=60)
     if sign != signal.SIGKILL:
         assert process.returncode == 130, said
         assert "the same command carries on" in said
@@ -102,6 +104,24 @@ def test_killed_and_resumed_gives_the_same_answer(
     ok(*arguments, cwd=tmp_path)
     assert without_times(tmp_path / "run" / "emm.json") == without_times(finished / "emm.json")
     assert not list((tmp_path / "run").rglob("*.tmp"))
+
+
+def test_an_idle_worker_ends_with_its_parent(tmp_path: Path) -> None:
+    one_size = ["--set", "search.max_size=4", "--set", "search.min_size=4"]
+    long = ["--set", "train.images=480000", "--set", "train.snapshot_images=480000"]
+    process = subprocess.Popen(
+        command("emm", "--workers", "2", "--out", "run", *QUICK, *one_size, *long),
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=ENVIRONMENT,
+    )
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("run/points/*/metrics.jsonl")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.kill()
+    process.communicate(timeout=60)  # returns when the last worker has let go of the pipe
+    assert list(tmp_path.glob("run/points/*/checkpoints/state.safetensors"))
 
 
 def test_vectors_work_as_images_do(tmp_path: Path) -> None:

@@ -11,10 +11,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import connection
 from multiprocessing.synchronize import Event
 from types import TracebackType
 
@@ -40,7 +42,7 @@ class Workers:
             count,
             mp_context=context,
             initializer=_start_worker,
-            initargs=(dataset, scaling, threads, self._stop, os.getpid()),
+            initargs=(dataset, scaling, threads, self._stop),
         )
 
     def __enter__(self) -> Workers:
@@ -93,9 +95,10 @@ class _Worker:
     dataset: ImageDataset
     scaling: Scaling | None
     stop: Event
-    parent: int
-    looked: float = 0.0
-    stopping: bool = False
+    orphaned = False
+    busy = False
+    looked = 0.0
+    stopping = False
 
     @classmethod
     def should_stop(cls) -> bool:
@@ -103,23 +106,42 @@ class _Worker:
         now = time.monotonic()
         if now - cls.looked > 0.1:
             cls.looked = now
-            cls.stopping = cls.stop.is_set() or os.getppid() != cls.parent
+            cls.stopping = cls.orphaned or cls.stop.is_set()
         return cls.stopping
 
 
 def _start_worker(
-    dataset: ImageDataset, scaling: Scaling | None, threads: int, stop: Event, parent: int
+    dataset: ImageDataset, scaling: Scaling | None, threads: int, stop: Event
 ) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     import torch
 
     torch.set_num_threads(threads)
-    _Worker.dataset, _Worker.scaling = dataset, scaling
-    _Worker.stop, _Worker.parent = stop, parent
+    _Worker.dataset, _Worker.scaling, _Worker.stop = dataset, scaling, stop
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process once its parent is gone, after the point at work has saved.
+
+    An idle worker waits for its next task on a pipe that its sibling holds open too, so a killed parent
+    would leave it waiting for ever.
+    """
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    connection.wait([parent.sentinel])
+    _Worker.orphaned = True
+    while _Worker.busy:
+        time.sleep(0.05)
+    os._exit(1)
 
 
 def _run_task(task: PointTask) -> EmmPoint:
     if _Worker.should_stop():
         raise Interrupted
-    return run_point(task, _Worker.dataset, _Worker.scaling, should_stop=_Worker.should_stop)
+    _Worker.busy = True
+    try:
+        return run_point(task, _Worker.dataset, _Worker.scaling, should_stop=_Worker.should_stop)
+    finally:
+        _Worker.busy = False
