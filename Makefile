@@ -19,8 +19,8 @@ install: $(VENV)/.installed  ## Make .venv with rote and its development tools
 demo: install  ## Find the EMM of a small diffusion model on real digits (minutes, no download)
 	$(BIN)/rote emm --data digits --preset tiny --workers 2 --out runs/demo
 
-test: install  ## Run all tests
-	$(BIN)/python -m pytest
+test: install  ## Run all tests, two at a time
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: install  ## What every commit passes: format, lint, types, quick tests
 	$(BIN)/ruff format --check src tests benchmarks docs examples
