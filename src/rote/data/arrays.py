@@ -84,6 +84,11 @@ def _known(loaded: Any, where: str) -> dict[str, npt.NDArray[Any]]:
         arrays["classes"] = loaded["classes"]
     if items == "images" and "seeds" in loaded.files:
         arrays["seeds"] = loaded["seeds"]
+    # numpy hands out the bytes of a member that is no array.
+    if any(not isinstance(array, np.ndarray) for array in arrays.values()):
+        raise DataError(
+            f"{where} has members that are no NumPy arrays; write it again with numpy.savez"
+        )
     return arrays
 
 

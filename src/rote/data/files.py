@@ -202,7 +202,11 @@ def _extension(name: str) -> str:
 
 
 def _hidden(name: str) -> bool:
-    return any(part.startswith(".") and part not in (".", "..") for part in name.split("/"))
+    # Archives made on Windows may say ".\a.png": a path from here, and no hidden file.
+    return any(
+        part.startswith(".") and part not in (".", "..") and not part.startswith((".\\", "..\\"))
+        for part in name.split("/")
+    )
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, Path]]:

@@ -1,6 +1,7 @@
 """Arrays, .npy and .npz: layouts, types, ranges, labels."""
 
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
@@ -240,3 +241,12 @@ def test_a_cut_file(tmp_path):
     assert "cannot be read as a NumPy file" in error_of(path)
     path.write_bytes(content.replace(b"'descr'", b"'descr-"))  # an unclosed string in the header
     assert "cannot be read as a NumPy file" in error_of(path)
+
+
+@pytest.mark.parametrize("member", ["images", "labels"])
+def test_a_member_that_is_no_array_is_one_line(tmp_path, member):
+    path = tmp_path / "x.npz"
+    np.savez(path, **({"images": GREY} if member == "labels" else {}))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(f"{member}.npy", b"text")
+    assert "no NumPy arrays" in error_of(path)
