@@ -179,3 +179,13 @@ def test_bad_input_is_one_line(room: Path, name: str) -> None:
     lines = [line for line in done.stderr.splitlines() if line.strip()]
     assert len(lines) == 1, lines
     assert said in lines[0]
+
+
+def test_vectors_are_called_rows(room: Path) -> None:
+    sides = ("audit", "--generated", "vector.npz", "--training", "vector.npz")
+    done = run(*sides, "--set-aside", "10", "--duplicate-rms", "0.01", cwd=room)
+    assert done.returncode == 0, done.stderr
+    assert "training rows reproduced" in done.stderr
+    assert "10 training rows were set aside" in done.stderr
+    assert "image" not in done.stderr
+    assert "levels" not in done.stderr

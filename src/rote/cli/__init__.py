@@ -1,8 +1,20 @@
-"""The command line: `rote audit | emm | train | sample | optimum | report | data`.
+"""The command line.
+
+=====================  ========================================================================
+`rote audit`           which generated images are copies, and what share
+`rote compare`         the difference of two audits
+`rote emm`             the largest training set that a model learns by rote
+`rote train`           one model; `rote sample` draws from it
+`rote optimum`         draw from the theoretical optimum of a training set
+`rote report`          write the report of a run again
+`rote data`            list the named sets, show a source, keep or clear decoded images, and
+                       write shards (`rote data shard`)
+`rote neighbors`       the exact nearest images in shards, past one memory
+=====================  ========================================================================
 
 Results go to stdout, everything for people to stderr. Exit codes: 0 done, 1 an error in one line,
-2 usage, 130 interrupted after saving. Commands import what they need when they run, so that
-``rote --help`` answers at once.
+2 usage, 3 the rate lies above `--fail-above`, 4 not decided with this many images, 130 interrupted
+after saving. Commands import what they need when they run, so that ``rote --help`` answers at once.
 """
 
 from __future__ import annotations

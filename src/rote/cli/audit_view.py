@@ -70,18 +70,20 @@ def _sentences(found: Audit) -> list[str]:
     from rote.memorization.outcomes import count_verdicts
 
     counts, coverage = count_verdicts(found.verdict), found.coverage()
+    item, items = _words(found)
     lines = [
         f"{counts['memorized']:,} memorized, {counts['collapsed']:,} collapsed (near another generated "
-        f"image, not near training), {counts['novel']:,} novel"
+        f"{item}, not near training), {counts['novel']:,} novel"
     ]
     if counts["memorized"]:
         lines.append(
-            f"{coverage['distinct_references']:,} of {coverage['references']:,} training images "
+            f"{coverage['distinct_references']:,} of {coverage['references']:,} training {items} "
             f"reproduced; the most copied 1 % make {100 * coverage['top_share']:.0f} % of the copies"
         )
     exact, near = found.duplicates.to_json(), found.groups.to_json()
     rms = found.settings.duplicate_rms
-    within = f", {near['images']:,} in {near['groups']:,} within {rms:g} levels" if rms else ""
+    unit = " levels" if found.training.kind == "image" else ""
+    within = f", {near['images']:,} in {near['groups']:,} within {rms:g}{unit}" if rms else ""
     lines.append(
         f"duplicates in training: {exact['images']:,} exact in {exact['groups']:,} groups{within}"
     )
@@ -90,34 +92,40 @@ def _sentences(found: Audit) -> list[str]:
         if result.unproven:
             lines.append(
                 f"tiles: {result.unproven:,} verdicts are not proven beyond the nearest "
-                f"{result.description['neighbors']} training images"
+                f"{result.description['neighbors']} training {items}"
             )
     return lines
 
 
+def _words(found: Audit) -> tuple[str, str]:
+    """Return what one item is called, and several."""
+    return ("image", "images") if found.training.kind == "image" else ("row", "rows")
+
+
 def _control_sentences(found: Audit) -> list[str]:
+    _, items = _words(found)
     if found.holdout is None:
         return [
             "no control: give --holdout, or --set-aside N, to see what this rule flags among real "
-            "images"
+            f"{items}"
         ]
     lines = []
     if found.settings.set_aside:
         lines.append(
-            f"control: {found.settings.set_aside:,} training images were set aside; copies of them "
+            f"control: {found.settings.set_aside:,} training {items} were set aside; copies of them "
             "are missed"
         )
     leaks = found.leaks
     if leaks is not None and leaks.exact + leaks.near:
         lines.append(
-            f"{leaks.exact:,} held-out images lie in the training set exactly and {leaks.near:,} "
+            f"{leaks.exact:,} held-out {items} lie in the training set exactly and {leaks.near:,} "
             f"nearly, of {leaks.images:,}; they are left out of the control"
         )
     for result in found.criteria:
         calibration = result.description.get("calibration")
         if calibration and calibration["threshold"] is None:
             lines.append(
-                f"not calibrated: {calibration['images']:,} held-out images are too few for "
+                f"not calibrated: {calibration['images']:,} held-out {items} are too few for "
                 f"{calibration['asked']:g}, which needs {calibration['needed']:,}"
             )
         elif calibration:

@@ -169,11 +169,7 @@ class StopFlag:
 def describe_data(dataset: ImageDataset) -> dict[str, Any]:
     """Return what a data set is, as plain types."""
     return {
-        "source": dataset.source,
-        "digest": dataset.digest,
-        "count": len(dataset),
-        "shape": list(dataset.shape),
-        "kind": dataset.kind,
+        **dataset.describe(),
         "classes": list(dataset.classes),
         "unreadable": list(dataset.unreadable),
     }

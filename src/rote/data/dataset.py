@@ -108,6 +108,20 @@ class ImageDataset:
             hasher.update(np.ascontiguousarray(self.labels).data)
         return hasher.hexdigest()
 
+    def describe(self) -> dict[str, Any]:
+        """Return what it is, as plain types: source, digest, count, shape and kind.
+
+        >>> ImageDataset(np.zeros((2, 4, 5, 3), np.uint8)).describe()["shape"]
+        [3, 4, 5]
+        """
+        return {
+            "source": self.source,
+            "digest": self.digest,
+            "count": len(self),
+            "shape": list(self.shape),
+            "kind": self.kind,
+        }
+
     def tensor(self, device: str | torch.device = "cpu") -> torch.Tensor:
         """Return all items as one tensor: uint8 (N, C, H, W), or float32 (N, D)."""
         import torch

@@ -105,14 +105,7 @@ def _excess(rate: Rate | None, control: Rate | None) -> dict[str, Any] | None:
 
 
 def _side(dataset: ImageDataset) -> dict[str, Any]:
-    return {
-        "source": dataset.source,
-        "digest": dataset.digest,
-        "count": len(dataset),
-        "shape": list(dataset.shape),
-        "kind": dataset.kind,
-        "unreadable": len(dataset.unreadable),
-    }
+    return {**dataset.describe(), "unreadable": len(dataset.unreadable)}
 
 
 def save(found: Audit, folder: Path, *, labels: npt.NDArray[np.int64] | None) -> None:

@@ -151,7 +151,7 @@ def estimate_emm(
     bound = {
         "kind": "emm",
         "seed": seed,
-        "data": _describe(dataset),
+        "data": {**dataset.describe(), "classes": list(dataset.classes)},
         **config.model_dump(mode="json"),
     }
     with Run(out, bound, facts={"seed": seed, "device": device, "preset": preset}) as run:
@@ -194,17 +194,6 @@ def _rates(points: Sequence[EmmPoint]) -> list[tuple[int, Rate]]:
     return [(point.size, point.rate) for point in points]
 
 
-def _describe(dataset: ImageDataset) -> dict[str, Any]:
-    return {
-        "source": dataset.source,
-        "digest": dataset.digest,
-        "count": len(dataset),
-        "shape": list(dataset.shape),
-        "kind": dataset.kind,
-        "classes": list(dataset.classes),
-    }
-
-
 def _emm_json(
     dataset: ImageDataset,
     config: ExperimentConfig,
@@ -228,7 +217,7 @@ def _emm_json(
         "epsilon": search.epsilon,
         "confidence": 0.95,
         "criterion": {**RatioCriterion(search.ratio_threshold).to_json(), "space": space},
-        "data": _describe(dataset),
+        "data": {**dataset.describe(), "classes": list(dataset.classes)},
         "preset": preset,
         "seed": seed,
         "points": [point.to_json(search.epsilon) for point in points],

@@ -121,3 +121,12 @@ def test_digest_counts_labels_and_layout_but_not_names():
     # A strided view has the digest of its values.
     double = np.repeat(images(), 2, axis=0)
     assert ImageDataset(double[::2]).digest == plain.digest
+
+
+def test_describe_is_plain_and_keeps_its_order():
+    said = ImageDataset(np.zeros((2, 4, 5, 3), np.uint8), source="x").describe()
+    assert list(said) == ["source", "digest", "count", "shape", "kind"]
+    assert (said["source"], said["count"]) == ("x", 2)
+    assert (said["shape"], said["kind"]) == ([3, 4, 5], "image")
+    vectors = ImageDataset(np.zeros((3, 7), np.float32)).describe()
+    assert (vectors["shape"], vectors["kind"]) == ([7], "vector")
