@@ -16,7 +16,7 @@ from rote.cli import main
 # A search that takes seconds: a small network, few sizes, few samples.
 QUICK = [
     *("--set", "model.width=8", "--set", "model.channel_mult=[1]", "--set", "train.batch=16"),
-    *("--set", "train.images=4800", "--set", "train.snapshot_images=2400"),
+    *("--set", "train.images=3200", "--set", "train.snapshot_images=1600"),
     *("--set", "train.log_images=160", "--set", "train.learning_rate=0.003"),
     *("--set", "search.start=4", "--set", "search.min_size=2", "--set", "search.max_size=16"),
     *("--set", "search.selection_samples=64", "--set", "search.fresh_samples=64"),
