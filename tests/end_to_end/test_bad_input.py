@@ -42,7 +42,14 @@ AUDIT = ("audit", "--training", "digits", "--generated")
 EMM = ("emm", "--out", "out")
 
 CASES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "missing folder": ((*AUDIT, "nowhere/at/all"), ("nowhere/at/all", "does not exist")),
+    "missing folder": (
+        (*AUDIT, "nowhere/at/all"),
+        ("nowhere/at/all", "does not exist", "--generated"),
+    ),
+    "missing training": (
+        ("audit", "--training", "nowhere", "--generated", "good"),
+        ("--training 'nowhere'",),
+    ),
     "empty folder": ((*AUDIT, "empty"), ("empty",)),
     "unknown file": ((*AUDIT, "notes.txt"), ("notes.txt", "unknown type")),
     "unknown name": ((*AUDIT, "digit"), ("digit", "did you mean 'digits'")),

@@ -142,8 +142,9 @@ def audit(
             channels=channels,
             skip_unreadable=skip_unreadable,
             decoded=decoded,
+            flag=flag,
         )
-        for source in (training, holdout)
+        for flag, source in (("--training", training), ("--holdout", holdout))
         if source is not None
     ]
 

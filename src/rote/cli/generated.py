@@ -99,6 +99,7 @@ def load_generated(
         channels=channels,
         skip_unreadable=skip_unreadable,
         decoded=decoded,
+        flag="--generated",
     )
     return _in_units_of_data(found, path) if is_point and found.kind == "vector" else found
 

@@ -73,7 +73,11 @@ def neighbors(
         queries = open_shards(generated)
     else:
         queries = options.load(
-            generated, resolution=resolution, channels=channels, skip_unreadable=skip_unreadable
+            generated,
+            resolution=resolution,
+            channels=channels,
+            skip_unreadable=skip_unreadable,
+            flag="--generated",
         ).images
 
     from rote.memorization.budget import (

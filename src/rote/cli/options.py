@@ -65,9 +65,11 @@ def load(
     channels: int | None,
     skip_unreadable: bool,
     decoded: Path | None = None,
+    flag: str = "--data",
 ) -> ImageDataset:
-    """Load a source; say what was left out."""
+    """Load a source; say what was left out. Errors name the flag that the source was given under."""
     from rote.core.console import progress, say
+    from rote.core.errors import DataError
     from rote.data.sources import load_images
 
     bar = progress()
@@ -86,6 +88,11 @@ def load(
             decoded=decoded,
             progress=downloaded,
         )
+    except DataError as error:
+        message = str(error).replace("give --data ", f"give {flag} ")
+        if message.startswith("--data "):
+            message = flag + message.removeprefix("--data")
+        raise DataError(message) from error
     finally:
         if bar.live.is_started:
             bar.stop()

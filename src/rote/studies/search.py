@@ -228,7 +228,7 @@ def _emm_json(
 
 
 def _seconds(run: Run, started: float) -> float:
-    """Return the seconds that the search took over all its sessions."""
+    """Return the seconds of all sessions; a killed one could not write down its own."""
     seconds = read_json(run.path / "manifest.json")["seconds"]
     return round(max(sum(seconds.values()), time.monotonic() - started), 1)
 
