@@ -168,6 +168,7 @@ def train(
     seed: int,
     scaling: Scaling | None = None,
     device: str = "cpu",
+    until: int | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     on_progress: Callable[[int, int], None] = lambda images_seen, total: None,
 ) -> Checkpoint:
@@ -187,6 +188,8 @@ def train(
         How vectors were scaled, recorded so that samples can be put back into their units.
     device
         "cpu" or "cuda".
+    until
+        Images seen of the snapshot to stop at; None: the last one. A later call carries on from there.
     should_stop
         Asked before every step; once true, the state is saved and `Interrupted` raised.
     on_progress
@@ -195,7 +198,7 @@ def train(
     Returns
     -------
     Checkpoint
-        The last snapshot.
+        The snapshot at ``until``, or the last one.
 
     Raises
     ------
@@ -207,6 +210,8 @@ def train(
         If the data cannot be conditioned as asked.
     """
     size, total = len(dataset), config.total_images(len(dataset))
+    end = total if until is None else until
+    assert end in config.snapshots(size), f"{end} is no snapshot"
     conditions = conditioning(dataset, config, seed=seed)
     facts = {
         "labels": config.labels,
@@ -227,7 +232,7 @@ def train(
         ) as run,
         strict_fp32(),
     ):
-        last = out / "checkpoints" / f"{total}.safetensors"
+        last = out / "checkpoints" / f"{end}.safetensors"
         if last.exists():
             return load_checkpoint(last)
         denoiser = build_denoiser(
@@ -257,7 +262,7 @@ def train(
             state.save(state_path)
 
         with run.timed("train"):
-            while state.images_seen < total:
+            while state.images_seen < end:
                 if should_stop():
                     save(state_path)
                     raise Interrupted
@@ -271,8 +276,9 @@ def train(
                 elif time.monotonic() - saved_at > SAVE_SECONDS:
                     save(state_path)
                     saved_at = time.monotonic()
-        # The last snapshot is what counts now; the full state is three times its size.
-        state_path.unlink(missing_ok=True)
+        if end == total:
+            # The last snapshot is what counts now; the full state is three times its size.
+            state_path.unlink(missing_ok=True)
         return load_checkpoint(last)
 
 

@@ -17,6 +17,15 @@ class SearchConfig(StrictModel):
 
     epsilon: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """The EMM is the largest size whose rate is at least 1 - epsilon."""
+    tolerance: Annotated[float, Field(gt=0)] = 0.1
+    """Runs are added until the half-width of the EMM's interval is at most this share of the EMM."""
+    replicates: Positive = 2
+    """Fewest runs of a size near the EMM: what tells the spread between runs from the curve's shape."""
+    budget_images: Positive | None = None
+    """Images that all trainings together may see; None: no limit."""
+    budget_seconds: Annotated[float, Field(gt=0)] | None = None
+    """Seconds after which no new round begins; None: no limit. The one setting by which the speed of a
+    machine changes a result: what was measured until then is the same."""
     start: Annotated[int, Field(ge=2)] = 64
     """The smaller of the two sizes of the first round."""
     min_size: Annotated[int, Field(ge=2)] = 4
@@ -31,10 +40,19 @@ class SearchConfig(StrictModel):
     fill_rounds: bool = False
     """Give free places of a round to sizes outside the bracket: no use to it, but they show the whole
     curve, at no cost in time where workers would be idle."""
+    snapshot: Literal["best", "last"] = "best"
+    """"best" (the paper): the snapshot with the highest rate on a selection sample, measured on fresh
+    samples. "last": a fixed training budget; no selection sample is needed."""
+    early_stop: bool = True
+    """End a training where its snapshots settle on which side of 1 - epsilon it will be (needs
+    snapshot=best)."""
     selection_samples: Positive = 256
-    """Samples on which each snapshot is scored, to choose one."""
+    """Most samples on which a snapshot is scored, to choose one."""
     fresh_samples: Positive = 1000
-    """Fresh samples on which the chosen snapshot is scored."""
+    """Most fresh samples on which the chosen snapshot is scored."""
+    first_samples: Positive = 128
+    """Samples are drawn in stages, this many first and then always doubling the total, until they are
+    enough to place the run or the most is reached."""
     ratio_threshold: Annotated[float, Field(ge=0.001, le=1)] = 1 / 3
     """Memorized: closer to the nearest than this share of the second distance."""
     subset: Literal["random", "archive"] = "random"

@@ -70,6 +70,12 @@ def test_resuming_anywhere_equals_the_uninterrupted_run(name, digits, tmp_path):
                 train(data, model, config, out=out, seed=1, should_stop=stop_after(steps))
         train(data, model, config, out=out, seed=1)
         assert files(out) == expected
+    pieces = [
+        train(data, model, config, out=tmp_path / "pieces", seed=1, until=seen).images_seen
+        for seen in (40, 40, 80, 96, 40)
+    ]
+    assert pieces == [40, 40, 80, 96, 40]
+    assert files(tmp_path / "pieces") == expected
 
 
 def test_a_finished_run_is_returned_as_it_is(trained, digits, small):
