@@ -1,0 +1,308 @@
+"""The rate of copies over the training-set size as a curve with an error, and the EMM as its crossing.
+
+Each trained run i has a size N_i and count k_i of n_i fresh samples that were copies. Two runs of one
+size differ by more than their samples: another subset, other initial weights, other noise. So
+
+    k_i ~ Binomial(n_i, sigmoid(eta_i)),   eta_i = m(log N_i) + spread * z_i,   z_i ~ Normal(0, 1),
+
+with a falling line m of two slopes that meet where the *mean* rate over runs is 1 - epsilon:
+
+    m(x) = h - a (x - c) for x <= c,  h - b (x - c) for x > c,   E_z sigmoid(h + spread z) = 1 - epsilon.
+
+c = log EMM is what is asked for; the slopes, their difference and the spread are integrated out on a
+grid (no sampler, so the same runs give the same bytes). Priors, in units of the data: log EMM flat
+over the sizes within reach and somewhat beyond; each slope log-normal around 3 logits per e-fold (half
+of them between 2.1 and 4.2; the curves of Gu et al. 2025 have 2 to 3.6), the two slopes alike within a
+factor of 1.4 (one standard deviation); the spread half-t (3 degrees of freedom, scale 0.4). With few
+runs the spread is known by its prior alone, so few runs widen the interval. How often the interval
+holds the truth is measured in `benchmarks/emm_coverage.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from rote.core.errors import ConfigError
+from rote.memorization.curve_grid import (
+    ETA,
+    ETA_END,
+    ETA_STEP,
+    SLOPES,
+    SPREADS,
+    Bound,
+    Floats,
+    heights,
+    mean_rate,
+    run_log_likelihood,
+    slope_spread_prior,
+    weighted_quantiles,
+)
+
+Status = Literal["bracketed", "above", "below"]
+
+BEYOND = 1.5
+"""How far beyond the sizes within reach the EMM may lie, in e-folds."""
+COARSE_STEP = 0.1
+FINE_NODES = 129
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What fresh samples said of one run.
+
+    ``bound`` is "exact" for a run that was trained and scored to its end. "at-least": its training was
+    stopped early, and its rate would have been no less than the one seen. "at-most": it was stopped since
+    it would not have passed count / total, a rule that is wrong with probability ``error``.
+    """
+
+    size: int
+    count: int
+    total: int
+    bound: Bound = "exact"
+    error: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.size < 1 or self.total < 1 or not 0 <= self.count <= self.total:
+            raise ConfigError(
+                f"a run of size {self.size} with {self.count} copies in {self.total} samples is "
+                "impossible; size and total are at least 1, and 0 <= count <= total"
+            )
+        if not 0 <= self.error < 1:
+            raise ConfigError(f"error is {self.error}; it is a probability below 1")
+
+
+@dataclass(frozen=True)
+class EmmInterval:
+    """The EMM in training items; ends that the trained sizes do not reach are None."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    status: Status
+    confidence: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain types, four significant digits."""
+
+        def short(value: float | None) -> float | None:
+            return None if value is None else float(f"{value:.4g}")
+
+        return {
+            "value": short(self.value),
+            "low": short(self.low),
+            "high": short(self.high),
+            "status": self.status,
+            "confidence": self.confidence,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class CurvePosterior:
+    """What the runs say of the curve; see the module's docstring.
+
+    Attributes
+    ----------
+    epsilon
+        Where the two slopes meet.
+    centers
+        float64 (C,): nodes of c = log EMM, ascending and evenly spaced.
+    weight
+        float64 (C, A, B, S): probability of each node, slope above, slope below, and spread.
+    trained
+        Smallest and largest size trained.
+    runs
+        Number of runs.
+    """
+
+    epsilon: float
+    centers: Floats
+    weight: Floats
+    trained: tuple[int, int]
+    runs: int
+
+    def emm(self, epsilon: float | None = None, *, confidence: float = 0.95) -> EmmInterval:
+        """Return the EMM at any epsilon, with its equal-tailed interval.
+
+        An end of the interval beyond the trained sizes rests on the prior and is left out: the EMM is
+        then "above" or "below", and the other end is a bound (one-sided, so at (1 + confidence) / 2).
+        """
+        low, value, high = self.quantiles(epsilon, confidence=confidence)
+        smallest, largest = self.trained
+        if low < smallest and high > largest:
+            status: Status = "above" if math.sqrt(smallest * largest) < value else "below"
+            return EmmInterval(None, None, None, status, confidence)
+        if high > largest:
+            return EmmInterval(None, float(low), None, "above", confidence)
+        if low < smallest:
+            return EmmInterval(None, None, float(high), "below", confidence)
+        return EmmInterval(float(value), float(low), float(high), "bracketed", confidence)
+
+    def quantiles(
+        self, epsilon: float | None = None, *, confidence: float = 0.95
+    ) -> tuple[float, float, float]:
+        """Return low, median and high of the EMM, wherever they lie."""
+        low, middle, high = np.exp(self._log_quantiles(epsilon, confidence))
+        return float(low), float(middle), float(high)
+
+    def _log_quantiles(self, epsilon: float | None, confidence: float) -> Floats:
+        tails = np.array([(1 - confidence) / 2, 0.5, (1 + confidence) / 2])
+        if epsilon is None or epsilon == self.epsilon:
+            return weighted_quantiles(self.centers, self.weight.sum(axis=(1, 2, 3)), tails)
+        # h(1 - epsilon') = h(1 - epsilon) - slope (x - c), with the slope of its own side.
+        fall = heights(1 - self.epsilon) - heights(1 - epsilon)  # (S,)
+        slope = self.weight.sum(axis=1 if epsilon > self.epsilon else 2)  # (C, slope, S)
+        crossing = self.centers[:, None, None] + fall / SLOPES[:, None]
+        return weighted_quantiles(crossing.ravel(), slope.ravel(), tails)
+
+    def band(
+        self, sizes: npt.ArrayLike, *, confidence: float = 0.95
+    ) -> tuple[Floats, Floats, Floats]:
+        """Return the median of the mean rate at each size, and the ends of its interval."""
+        tails = np.array([0.5, (1 - confidence) / 2, (1 + confidence) / 2])
+        height = heights(1 - self.epsilon)
+        found = []
+        for x in np.log(np.asarray(sizes, float)):
+            away = x - self.centers
+            # Only one of the two slopes matters on each side of the crossing.
+            above = self.weight.sum(axis=2)[away <= 0]
+            below = self.weight.sum(axis=1)[away > 0]
+            line = np.concatenate([away[away <= 0], away[away > 0]])[:, None, None]
+            eta = height - SLOPES[:, None] * line
+            rate = np.empty_like(eta)
+            for place, spread in enumerate(SPREADS):
+                rate[..., place] = mean_rate(eta[..., place], float(spread))
+            mass = np.concatenate([above, below])
+            found.append(weighted_quantiles(rate.ravel(), mass.ravel(), tails))
+        middle, low, high = np.array(found).reshape(-1, 3).T
+        return middle, low, high
+
+    def slope(self, *, confidence: float = 0.95) -> tuple[float, float, float]:
+        """Return median, low and high of the fall around the EMM, in logits per doubling of the size."""
+        tails = np.array([0.5, (1 - confidence) / 2, (1 + confidence) / 2])
+        mean = np.sqrt(SLOPES[:, None] * SLOPES) * math.log(2)
+        found = weighted_quantiles(mean.ravel(), self.weight.sum(axis=(0, 3)).ravel(), tails)
+        return float(found[0]), float(found[1]), float(found[2])
+
+    def spread(self, *, confidence: float = 0.95) -> tuple[float, float, float]:
+        """Return median, low and high of the standard deviation between runs, in logits."""
+        tails = np.array([0.5, (1 - confidence) / 2, (1 + confidence) / 2])
+        mass = self.weight.sum(axis=(0, 1, 2))
+        found = np.exp(weighted_quantiles(np.log(SPREADS), mass, tails))
+        return float(found[0]), float(found[1]), float(found[2])
+
+    def density(self) -> tuple[Floats, Floats]:
+        """Return sizes and the posterior density of log EMM at them, both float64 (C,)."""
+        mass = self.weight.sum(axis=(1, 2, 3))
+        return np.exp(self.centers), mass / (self.centers[1] - self.centers[0])
+
+    def to_json(self, *, confidence: float = 0.95) -> dict[str, Any]:
+        """Return the curve as plain types: slope, spread, band over the trained sizes, density."""
+        low, high = self.trained
+        sizes = np.exp(np.linspace(math.log(low / 1.5), math.log(high * 1.5), 61))
+        middle, bottom, top = self.band(sizes, confidence=confidence)
+        at, density = self.density()
+        keep = density > density.max() * 1e-4
+
+        def triple(found: tuple[float, float, float]) -> dict[str, float]:
+            return dict(
+                zip(("value", "low", "high"), (float(f"{x:.4g}") for x in found), strict=True)
+            )
+
+        return {
+            "runs": self.runs,
+            "confidence": confidence,
+            "logits_per_doubling": triple(self.slope(confidence=confidence)),
+            "spread_between_runs": triple(self.spread(confidence=confidence)),
+            "band": [
+                {
+                    "size": float(f"{size:.5g}"),
+                    "rate": round(float(m), 5),
+                    "low": round(float(b), 5),
+                    "high": round(float(t), 5),
+                }
+                for size, m, b, t in zip(sizes, middle, bottom, top, strict=True)
+            ],
+            "posterior": [
+                {"size": float(f"{size:.5g}"), "density": float(f"{value:.4g}")}
+                for size, value in zip(at[keep], density[keep], strict=True)
+            ],
+        }
+
+
+def fit_curve(
+    observations: Sequence[Observation], *, epsilon: float = 0.1, reach: tuple[int, int]
+) -> CurvePosterior:
+    """Fit the curve to the runs seen so far.
+
+    Parameters
+    ----------
+    observations
+        At least one run.
+    epsilon
+        The EMM is where the mean rate falls below 1 - epsilon; in (0, 1).
+    reach
+        Smallest and largest size that could be trained.
+
+    Raises
+    ------
+    ConfigError
+        If there are no runs, or a number is out of range.
+
+    >>> seen = {22: 998, 32: 990, 45: 905, 64: 655, 90: 200}
+    >>> runs = [Observation(size, count, 1000) for size, count in seen.items()]
+    >>> found = fit_curve(runs, epsilon=0.1, reach=(4, 1000)).emm()
+    >>> found.status, 32 < found.low < found.value < found.high < 64
+    ('bracketed', True)
+    """
+    if not observations:
+        raise ConfigError("there are no runs to fit a curve to; train at least one")
+    if not 0 < epsilon < 1:
+        raise ConfigError(f"epsilon is {epsilon}; it must lie strictly between 0 and 1")
+    low, high = math.log(reach[0]) - BEYOND, math.log(reach[1]) + BEYOND
+    nodes = max(2, math.ceil((high - low) / COARSE_STEP) + 1)
+    coarse = np.linspace(low, high, nodes)
+    runs = sorted(observations, key=lambda run: (run.size, run.count, run.total, run.bound))
+    mass = _posterior(coarse, runs, epsilon).sum(axis=(1, 2, 3))
+    likely = np.flatnonzero(mass > mass.max() * 1e-6)
+    first, last = max(likely[0] - 1, 0), min(likely[-1] + 1, nodes - 1)
+    centers = np.linspace(coarse[first], coarse[last], FINE_NODES)
+    sizes = [run.size for run in runs]
+    return CurvePosterior(
+        epsilon=epsilon,
+        centers=centers,
+        weight=_posterior(centers, runs, epsilon),
+        trained=(min(sizes), max(sizes)),
+        runs=len(runs),
+    )
+
+
+def _posterior(centers: Floats, runs: Sequence[Observation], epsilon: float) -> Floats:
+    """Return the probability of each (c, slope up to c, slope beyond c, spread)."""
+    shape = (len(centers), len(SLOPES), len(SPREADS))
+    sides = np.zeros((2, *shape))
+    height = heights(1 - epsilon)
+    for run in runs:
+        away = math.log(run.size) - centers
+        eta = height - SLOPES[:, None] * away[:, None, None]
+        place = np.clip((eta + ETA_END) / ETA_STEP, 0, len(ETA) - 1.001)
+        left = place.astype(np.int64)
+        table = run_log_likelihood(run.count, run.total, run.bound, run.error)
+        at = left + np.arange(len(SPREADS)) * len(ETA)  # one row of the table per spread
+        here, after = table.ravel()[at], table.ravel()[at + 1]
+        found = here + (place - left) * (after - here)
+        beyond = away > 0
+        sides[0][~beyond] += found[~beyond]
+        sides[1][beyond] += found[beyond]
+    # The largest of each side is taken out per center, so that neither side alone underflows.
+    tops = sides.max(axis=(2, 3))
+    above, below = np.exp(sides - tops[:, :, None, None])
+    scale = np.exp(tops.sum(axis=0) - tops.sum(axis=0).max())
+    weight = above[:, :, None, :] * below[:, None, :, :]
+    weight *= slope_spread_prior() * scale[:, None, None, None]
+    return np.asarray(weight / weight.sum())
