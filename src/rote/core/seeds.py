@@ -29,6 +29,7 @@ Purpose = Literal[
     "set-aside",
     "degrade",
     "within",
+    "gap",
 ]
 
 _PURPOSES = frozenset(get_args(Purpose))
