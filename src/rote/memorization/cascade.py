@@ -20,10 +20,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from rote.core.precision import strict_fp32
 from rote.memorization import kernels
 from rote.memorization.bounds import ROWS, SAMPLE, UNIT32, Projection, fit_projection
 from rote.memorization.exhaustive import exhaustive_nearest, sq_differences
+from rote.memorization.pool import computing_pool, item_scale
 
 COARSE = 64
 FINE = 128
@@ -76,8 +76,7 @@ class Cascade:
         self.references = np.ascontiguousarray(references)
         self._threads = threads
         self._integer = references.dtype == np.uint8
-        # A power of two that brings float items to the range where float32 squares are safe.
-        self.scale = 1.0 if self._integer else 2.0 ** -np.ceil(np.log2(_norm_bound(references)))
+        self.scale = item_scale(references)
         count, dimension = references.shape
         fine = min(fine or FINE, dimension, min(count, SAMPLE) // 2)
         self._projection: Projection | None = None
@@ -122,13 +121,8 @@ class Cascade:
     @contextlib.contextmanager
     def pool(self) -> Iterator[ThreadPoolExecutor]:
         """Lend a pool whose threads each compute alone: parallel over blocks, not within."""
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            with strict_fp32(), ThreadPoolExecutor(self._threads) as pool:
-                yield pool
-        finally:
-            torch.set_num_threads(before)
+        with computing_pool(self._threads) as pool:
+            yield pool
 
     def project(self, items: npt.NDArray[Any], pool: ThreadPoolExecutor) -> Screen:
         assert self._projection is not None
@@ -261,10 +255,6 @@ class Cascade:
 
         list(pool.map(search, parts_of(len(rest), WIDE_QUERY_BLOCK)))
 
-    def item_screen(self) -> ItemScreen:
-        """Return the references themselves as features."""
-        return ItemScreen(self.references, self._center(), self.scale)
-
     def _center(self) -> npt.NDArray[Any]:
         """Return a point amid the references; whole numbers for 8-bit items."""
         chosen = np.linspace(0, len(self.references) - 1, min(SAMPLE, len(self.references)))
@@ -348,8 +338,3 @@ def parts_of(count: int, size: int) -> list[slice]:
 def _sq_norms(items: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     """Return |x|^2 of each row, summed in float64."""
     return np.einsum("ij,ij->i", items, items, dtype=np.float64)
-
-
-def _norm_bound(items: npt.NDArray[Any]) -> float:
-    """Return a number that no |x - center| exceeds by much, above 0."""
-    return max(2 * float(np.abs(items).max()) * items.shape[1] ** 0.5, 1e-300)

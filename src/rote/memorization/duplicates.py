@@ -7,7 +7,8 @@ hides all noisy copies.
 
 Near means a root-mean-square difference per value of at most `DUPLICATE_RMS` 8-bit levels; how that
 number was found is told in `docs/decisions/009-duplicates.md`. Groups are the connected components of
-all such pairs, which are found exactly: nothing is hashed, nothing can be missed.
+all such pairs, found exactly and without listing them: nothing is hashed, nothing can be missed, and a
+model that emits one image a hundred thousand times is grouped like any other.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rote.core.errors import ConfigError, DataError
-from rote.memorization.neighbors import pairs_within
+from rote.core.errors import ConfigError
+from rote.memorization.neighbors import components_within
 from rote.memorization.transforms import Invariances, mirrored, standardized
 
 DUPLICATE_RMS = 10.0
@@ -130,27 +131,20 @@ def near_duplicates(
     ------
     ConfigError
         If the radius is out of range.
-    DataError
-        If more than 50 million pairs lie within the radius.
 
     >>> items = np.array([[[[0]]], [[[200]]], [[[3]]]], dtype=np.uint8)
     >>> near_duplicates(items, exact_duplicates(items), rms=3).group.tolist()
     [0, 1, 0]
     """
     check_rms(rms)
-    distinct = items[exact.representative]
-    count, values = len(distinct), int(np.prod(items.shape[1:]))
+    sq_radius = rms * rms * int(np.prod(items.shape[1:]))
+    rows = exact.representative
     invariances = invariances or Invariances()
-    stacks = [np.concatenate([distinct, mirrored(distinct)]) if invariances.flip else distinct]
-    if invariances.tone:
-        stacks.append(standardized(stacks[0]))
-    try:
-        edges = [pairs_within(stack, rms * rms * values)[:2] for stack in stacks]
-    except DataError as error:
-        raise DataError(f"{error} (--duplicate-rms is {rms:g})") from None
-    first = np.concatenate([i for i, _ in edges]) % count
-    second = np.concatenate([j for _, j in edges]) % count
-    component = _components(count, first, second)[exact.group]
+    if not invariances.flip and not invariances.tone:
+        component = components_within(items, rows, sq_radius)
+    else:
+        component = _components_of_twins(items[rows], sq_radius, invariances)
+    component = component[exact.group]
     _, lowest, group = np.unique(component, return_index=True, return_inverse=True)
     # Numbered by first appearance, as the exact groups are.
     order = np.argsort(lowest)
@@ -159,12 +153,25 @@ def near_duplicates(
     return DuplicateGroups(number[group], lowest[order].astype(np.int64))
 
 
-def _components(
-    count: int, first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]
+def _components_of_twins(
+    distinct: npt.NDArray[Any], sq_radius: float, invariances: Invariances
 ) -> npt.NDArray[np.int64]:
-    """Return the connected component of each of ``count`` nodes."""
+    """Return the component of each item where mirrored and retoned twins join as well."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    graph = coo_array((np.ones(len(first), np.int8), (first, second)), shape=(count, count))
-    return connected_components(graph, directed=False)[1].astype(np.int64)
+    count = len(distinct)
+    stacks = [np.concatenate([distinct, mirrored(distinct)]) if invariances.flip else distinct]
+    if invariances.tone:
+        stacks.append(standardized(stacks[0]))
+    # An item and its mirror image are one node; each stack's components are further nodes, and their
+    # members hang on them.
+    first, second, nodes = [], [], count
+    for stack in stacks:
+        component = components_within(stack, np.arange(len(stack)), sq_radius)
+        first.append(np.arange(len(stack)) % count)
+        second.append(component + nodes)
+        nodes += int(component.max()) + 1
+    ends = (np.concatenate(first), np.concatenate(second))
+    edges = coo_array((np.ones(len(ends[0]), np.int8), ends), shape=(nodes, nodes))
+    return connected_components(edges, directed=False)[1][:count].astype(np.int64)

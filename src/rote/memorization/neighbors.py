@@ -21,6 +21,7 @@ from rote.memorization.exhaustive import exhaustive_nearest, exhaustive_pairs
 CASCADE_FROM = 2e10
 """Queries x references x dimensions from which the cascade pays for its preparation."""
 PAIRS_CASCADE_FROM = 2e8
+PAIRS_LISTED = 4000
 LARGEST = 1e150
 CASCADE_RANGE = (1e-100, 1e100)
 
@@ -118,15 +119,72 @@ def pairs_within(
     >>> [part.tolist() for part in pairs_within(images, 25)]
     [[0], [1], [25]]
     """
-    if not sq_radius >= 0:
-        raise ConfigError(f"the squared radius is {sq_radius}; it must be a number from 0 on")
+    _check_radius(sq_radius)
     check_search(items, items, 1)
     flat = items.reshape(len(items), -1)
-    if flat.size * len(flat) < PAIRS_CASCADE_FROM or not _scalable(flat):
+    if _few_pairs(flat.shape[1], len(flat)) or not _scalable(flat):
         return exhaustive_pairs(flat, sq_radius)
     from rote.memorization.pairs import cascade_pairs  # numba takes a moment to import
 
     return cascade_pairs(flat, sq_radius)
+
+
+def components_within(
+    items: npt.NDArray[Any], rows: npt.NDArray[np.int64], sq_radius: float
+) -> npt.NDArray[np.int64]:
+    """Find which items hang together by pairs with |x_i - x_j|^2 <= sq_radius, exactly.
+
+    The pairs are never listed, so there may be any number of them.
+
+    Parameters
+    ----------
+    items
+        uint8 or finite float (N, ...); may be mapped from a file.
+    rows
+        int64 (n,), ascending: the items that count.
+    sq_radius
+        Squared L2 radius, in squared units of the values, >= 0.
+
+    Returns
+    -------
+    ndarray
+        int64 (n,): number of the connected component of each of the rows, from 0 without gaps.
+
+    Raises
+    ------
+    ConfigError
+        If the radius is negative or not a number.
+    DataError
+        If the items cannot be searched.
+
+    >>> images = np.array([[0, 0], [9, 9], [3, 4]], dtype=np.uint8)
+    >>> found = components_within(images, np.arange(3), 25)
+    >>> bool(found[0] == found[2]), bool(found[0] == found[1])
+    (True, False)
+    """
+    _check_radius(sq_radius)
+    check_search(items, items, 1)
+    flat = items.reshape(len(items), -1)
+    if _few_pairs(flat.shape[1], len(rows)) or not _scalable(flat):
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        i, j, _ = exhaustive_pairs(flat[rows], sq_radius)
+        edges = coo_array((np.ones(len(i), np.int8), (i, j)), shape=(len(rows), len(rows)))
+        return connected_components(edges, directed=False)[1].astype(np.int64)
+    from rote.memorization.pairs import cascade_components  # numba takes a moment to import
+
+    return cascade_components(flat, rows, sq_radius)
+
+
+def _check_radius(sq_radius: float) -> None:
+    if not sq_radius >= 0:
+        raise ConfigError(f"the squared radius is {sq_radius}; it must be a number from 0 on")
+
+
+def _few_pairs(dimension: int, count: int) -> bool:
+    """Say whether all pairs are so few that they may be looked at one by one, and listed."""
+    return count <= PAIRS_LISTED and dimension * count**2 < PAIRS_CASCADE_FROM
 
 
 def check_search(queries: npt.NDArray[Any], references: npt.NDArray[Any], k: int) -> None:

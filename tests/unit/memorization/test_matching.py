@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rote.core.errors import ConfigError, DataError
+from rote.core.errors import ConfigError
 from rote.memorization.duplicates import exact_duplicates, near_duplicates
 from rote.memorization.matching import Matcher
 from rote.memorization.transforms import Invariances, describe, offsets, standardized
@@ -122,17 +122,6 @@ def test_radii_out_of_range_are_one_line(rms):
     items = images(2, 6)
     with pytest.raises(ConfigError, match="--duplicate-rms is"):
         near_duplicates(items, exact_duplicates(items), rms=rms)
-
-
-def test_too_many_pairs_name_the_flag(monkeypatch):
-    items = np.arange(9, dtype=np.uint8).reshape(9, 1, 1, 1)
-
-    def refuse(*_):
-        raise DataError("more than 3 pairs lie within the radius; choose a smaller one")
-
-    monkeypatch.setattr("rote.memorization.duplicates.pairs_within", refuse)
-    with pytest.raises(DataError, match=r"choose a smaller one \(--duplicate-rms is 5\)"):
-        near_duplicates(items, exact_duplicates(items), rms=5)
 
 
 def test_unknown_invariances_are_one_line():
