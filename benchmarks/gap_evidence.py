@@ -31,7 +31,7 @@ from rote.diffusion.train import train
 from rote.memorization.audit import audit
 
 SIGMAS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.57, 0.8, 1.13, 1.6, 2.26, 3.2, 6.4)
-SAMPLES = 320
+SAMPLES = 192
 BATCH = 64
 
 
@@ -44,7 +44,7 @@ class Job:
     size: int
     seed: int = 0
     width: int = 16
-    steps: tuple[int, ...] = (200, 400, 800)
+    steps: tuple[int, ...] = (60, 120, 240)
     labels: str = "none"
     dropout: float = 0.0
     weight_decay: float = 0.0
@@ -60,41 +60,29 @@ class Job:
 
 def jobs() -> list[Job]:
     """Return all jobs, those of each family spread over the list, so that any beginning is useful."""
-    sizes = (16, 32, 64, 128)
-    widths = {8: (300, 600, 1200), 16: (200, 400, 800), 24: (200, 400, 800), 32: (150, 300, 600)}
+    sizes = (8, 16, 32, 64)
+    short = (60, 120, 240)
+    widths = {8: (90, 180, 360), 16: short, 24: short, 32: short}
+    kinds = ("true", "random", "unique")
+    looks = {8: 10, 12: 12, 16: 16, 24: 20, 32: 30, 48: 40, 64: 50}
     families = [
         [Job("width", "digits", n, width=w, steps=s) for w, s in widths.items() for n in sizes],
-        [
-            Job(f"labels-{kind}", "digits", n, labels=kind)
-            for kind in ("true", "random", "unique")
-            for n in (32, 64, 128)
-        ],
+        [Job(f"labels-{k}", "digits", n, labels=k) for k in kinds for n in sizes[1:]],
         [
             Job("dropout", "digits", n, dropout=d, seed=round(100 * d))
             for d in (0.1, 0.3)
-            for n in (16, 32, 64)
+            for n in sizes[:3]
         ],
-        [Job("cifar8", "cifar10-8", n, width=w) for w in (16, 32) for n in sizes],
-        [
-            Job(f"labels-{kind}", "cifar10-8", n, labels=kind)
-            for kind in ("true", "random", "unique")
-            for n in (32, 64, 128)
-        ],
-        [Job("ema", "digits", n, seed=1, raw=True) for n in (16, 32, 64, 128)],
+        [Job("cifar8", "cifar10-8", n) for n in sizes],
+        [Job(f"labels-{k}", "cifar10-8", n, labels=k) for k in kinds for n in sizes[1:]],
+        [Job("ema", "digits", n, seed=1, raw=True) for n in sizes],
         [Job("cifar4", "cifar10-4", n) for n in sizes],
-        [Job("cifar16", "cifar10-16", n, steps=(200, 400)) for n in (8, 16, 32)],
-        [Job("decay", "digits", n, weight_decay=1e-3) for n in (16, 32, 64)],
+        [Job("cifar16", "cifar10-16", n, steps=(60, 120)) for n in sizes[:2]],
+        [Job("decay", "digits", n, weight_decay=1e-3) for n in sizes[:3]],
+        [Job("cifar8-wide", "cifar10-8", n, width=32) for n in sizes[1:3]],
         [
-            Job("onset", "digits", n, seed=2, steps=tuple(s))
-            for n, s in {
-                16: range(50, 401, 50),
-                24: range(50, 501, 50),
-                32: range(100, 801, 100),
-                48: range(100, 801, 100),
-                64: range(100, 1001, 100),
-                96: range(200, 1601, 200),
-                128: range(200, 1801, 200),
-            }.items()
+            Job("onset", "digits", n, seed=2, steps=tuple(range(every, 8 * every + 1, every)))
+            for n, every in looks.items()
         ],
     ]
     mixed = itertools.zip_longest(*families)
@@ -124,7 +112,7 @@ def run_job(job: Job, data: ImageDataset, folder: Path) -> dict:
     config = TrainConfig(
         batch=BATCH,
         images=BATCH * max(job.steps),
-        learning_rate=1e-3,
+        learning_rate=3e-3,
         ema_halflife_images=2000,
         weight_decay=job.weight_decay,
         labels=job.labels,
