@@ -16,19 +16,19 @@ from rote.core.stats import Rate, newcombe
 from rote.data.dataset import ImageDataset
 from rote.memorization.duplicates import DuplicateGroups
 from rote.memorization.outcomes import VERDICTS, classify, count_verdicts, rates_by
+from rote.memorization.pictures import gallery
 from rote.memorization.transforms import MOST_SHIFT, describe
 
 if TYPE_CHECKING:
     from rote.memorization.findings import Audit, CriterionResult
 
-GALLERY_SIZE = 200
 PAIR_COLUMNS = (
     *("generated", "name", "memorized", "ratio"),
     *("nn1_index", "nn1_name", "nn1_distance"),
     *("nn2_index", "nn2_name", "nn2_distance"),
     *("verdict", "transform", "training_group", "generated_group"),
 )
-DUPLICATE_COLUMNS = ("side", "group", "size", "index", "name", "rms_to_first")
+DUPLICATE_COLUMNS = ("side", "group", "size", "index", "name", "rms", "nn1_index", "nn1_name")
 
 
 def to_json(found: Audit) -> dict[str, Any]:
@@ -105,19 +105,24 @@ def _excess(rate: Rate | None, control: Rate | None) -> dict[str, Any] | None:
 
 
 def _side(dataset: ImageDataset) -> dict[str, Any]:
-    return {**dataset.describe(), "unreadable": len(dataset.unreadable)}
+    return {
+        **dataset.describe(),
+        "unreadable": len(dataset.unreadable),
+        "classes": list(dataset.classes),
+    }
 
 
 def save(found: Audit, folder: Path, *, labels: npt.NDArray[np.int64] | None) -> None:
     """Write `neighbors.npz`, the tables, `gallery.npz` and, last, `audit.json`."""
-    write_npz(folder / "neighbors.npz", _arrays(found))
+    labels = found.generated.labels if labels is None else labels
+    write_npz(folder / "neighbors.npz", _arrays(found, labels))
     write_text(folder / "pairs.csv", _pairs_csv(found))
     write_text(folder / "duplicates.csv", _duplicates_csv(found))
-    write_npz(folder / "gallery.npz", _gallery(found, labels))
+    write_npz(folder / "gallery.npz", gallery(found, labels))
     write_json(folder / "audit.json", to_json(found))
 
 
-def _arrays(found: Audit) -> dict[str, npt.NDArray[Any]]:
+def _arrays(found: Audit, labels: npt.NDArray[np.int64] | None) -> dict[str, npt.NDArray[Any]]:
     matches = found.measured.matches
     arrays: dict[str, npt.NDArray[Any]] = {
         "nn1_index": found.nn1_index,
@@ -137,6 +142,10 @@ def _arrays(found: Audit) -> dict[str, npt.NDArray[Any]]:
         arrays[f"score_{name}"] = score
     if found.generated.seeds is not None:
         arrays["seeds"] = found.generated.seeds
+    if labels is not None:
+        arrays["label"] = labels
+    if found.training.labels is not None:
+        arrays["nn1_label"] = found.training.labels[found.nn1_index]
     if found.held_out is not None:
         arrays["holdout_nn1_sq"] = found.held_out.matches.nn1_sq
         arrays["holdout_nn2_sq"] = found.held_out.matches.nn2_sq
@@ -181,7 +190,7 @@ def _duplicates_csv(found: Audit) -> str:
         ("generated", found.generated, found.collapse),
     ):
         rows += _group_rows(name, side, groups)
-    return _csv(DUPLICATE_COLUMNS, rows)
+    return _csv(DUPLICATE_COLUMNS, rows + _leak_rows(found))
 
 
 def _group_rows(name: str, side: ImageDataset, groups: DuplicateGroups) -> list[list[Any]]:
@@ -193,25 +202,18 @@ def _group_rows(name: str, side: ImageDataset, groups: DuplicateGroups) -> list[
         group = int(groups.group[i])
         first = side.images[groups.representative[group]].astype(np.float64)
         rms = float(np.sqrt(np.square(side.images[i] - first).mean()))
-        rows.append([name, group, int(sizes[group]), int(i), side.names[i], f"{rms:.4g}"])
+        rows.append([name, group, int(sizes[group]), int(i), side.names[i], f"{rms:.4g}", "", ""])
     return rows
 
 
-def _gallery(found: Audit, labels: npt.NDArray[np.int64] | None) -> dict[str, npt.NDArray[Any]]:
-    order = _by_ratio(found)
-    # The lowest ratios are what an auditor wants to see; the spread shows what the rest is like.
-    lowest, rest = order[: GALLERY_SIZE // 2], order[GALLERY_SIZE // 2 :]
-    spread = np.linspace(0, len(rest) - 1, min(GALLERY_SIZE // 2, len(rest)))
-    chosen = np.concatenate([lowest, rest[np.unique(spread.round().astype(np.int64))]])
-    if labels is None:
-        labels = np.full(len(order), -1, np.int64)
-    return {
-        "generated_index": chosen,
-        "generated": found.generated.images[chosen],
-        "nn1": found.training.images[found.nn1_index[chosen]],
-        "nn2": found.training.images[found.nn2_index[chosen]],
-        "ratio": found.ratio[chosen],
-        "memorized": found.memorized[chosen],
-        "nn1_index": found.nn1_index[chosen],
-        "labels": labels[chosen],
-    }
+def _leak_rows(found: Audit) -> list[list[Any]]:
+    """Return the held-out items that lie in the training set, with the group that they lie in."""
+    if found.leaks is None or found.holdout is None:
+        return []
+    values = int(np.prod(found.training.images.shape[1:]))
+    sizes, rows = found.groups.sizes, []
+    for i, near, sq in zip(found.leaks.index, found.leaks.nn1_index, found.leaks.sq, strict=True):
+        group = int(found.groups.group[near])
+        row = ["holdout", group, int(sizes[group]), int(i), found.holdout.names[i]]
+        rows.append([*row, f"{float(np.sqrt(sq / values)):.4g}", near, found.training.names[near]])
+    return rows

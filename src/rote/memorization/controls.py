@@ -22,16 +22,30 @@ from rote.core.seeds import child_seed
 from rote.core.stats import Rate, wilson
 from rote.memorization.degradations import DEGRADATIONS
 from rote.memorization.matching import Matches
+from rote.memorization.order import drawn_by_content
 from rote.memorization.ruler import Measured, Ruler
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Leaks:
-    """Held-out images that also lie in the training set: how many of each kind, of how many."""
+    """Held-out images that also lie in the training set.
+
+    Attributes
+    ----------
+    exact, near, images
+        How many of each kind, of how many held-out images.
+    index
+        int64: their positions among the held-out images.
+    nn1_index, sq
+        The training image that each is, or is near to, and the squared distance.
+    """
 
     exact: int
     near: int
     images: int
+    index: npt.NDArray[np.int64]
+    nn1_index: npt.NDArray[np.int64]
+    sq: npt.NDArray[Any]
 
     def to_json(self) -> dict[str, int]:
         """Return the counts as plain types."""
@@ -40,9 +54,19 @@ class Leaks:
 
 def find_leaks(measured: Measured, *, sq_radius: float) -> tuple[Leaks, npt.NDArray[np.bool_]]:
     """Return the leaks among measured held-out items and a mask (N,) of those that remain."""
-    exact = measured.matches.nn1_sq == 0
-    near = (measured.matches.nn1_sq <= sq_radius) & ~exact
-    return Leaks(int(exact.sum()), int(near.sum()), len(exact)), ~(exact | near)
+    matches = measured.matches
+    exact = matches.nn1_sq == 0
+    near = (matches.nn1_sq <= sq_radius) & ~exact
+    index = np.flatnonzero(exact | near)
+    leaks = Leaks(
+        exact=int(exact.sum()),
+        near=int(near.sum()),
+        images=len(exact),
+        index=index,
+        nn1_index=matches.nn1_index[index],
+        sq=matches.nn1_sq[index],
+    )
+    return leaks, ~(exact | near)
 
 
 @dataclass(frozen=True)
@@ -90,14 +114,15 @@ def positive_control(
     copies
         Images per corruption and strength; at most all of ``positions``.
     seed
-        Root seed; the same images are degraded in every cell.
+        Root seed; the same images are degraded in every cell, whatever their order.
     """
     if copies > len(positions):
         raise ConfigError(
             f"--positive-control is {copies}, and --training has {len(positions)} distinct images; "
             "give at most that many"
         )
-    chosen = np.random.default_rng(child_seed(seed, "degrade")).permutation(positions)[:copies]
+    drawn = drawn_by_content(ruler.training, positions, seed=child_seed(seed, "degrade"))
+    chosen = drawn[:copies]
     originals = ruler.training[chosen]
     made = [
         kind(originals, seed=child_seed(seed, "degrade", number))
@@ -129,7 +154,7 @@ def training_matches(
     """Match up to ``most`` random training items with other groups; None without three groups."""
     if len(np.unique(group[positions])) < 3:
         return None
-    order = np.random.default_rng(child_seed(seed, "within")).permutation(positions)
-    chosen = np.sort(order[:most])
+    drawn = drawn_by_content(ruler.training, positions, seed=child_seed(seed, "within"))
+    chosen = drawn[:most]
     k = min(4, len(positions))
     return ruler.matcher.match(ruler.training[chosen], k=k, own=group[chosen])

@@ -11,6 +11,7 @@ from rote.data.dataset import ImageDataset
 from rote.memorization.criteria import CarliniCriterion, RatioCriterion, TileCriterion
 from rote.memorization.duplicates import DuplicateGroups, exact_duplicates, near_duplicates
 from rote.memorization.matching import Matcher
+from rote.memorization.order import drawn_by_content
 from rote.memorization.ruler import Ruler
 from rote.memorization.settings import Settings
 from rote.memorization.transforms import Invariances
@@ -49,7 +50,9 @@ def take_aside(
     """Return which training items are references, and the held-out side."""
     if not settings.set_aside:
         return np.arange(len(training), dtype=np.int64), holdout
-    order = np.random.default_rng(child_seed(settings.seed, "set-aside")).permutation(len(training))
+    everything = np.arange(len(training), dtype=np.int64)
+    seed = child_seed(settings.seed, "set-aside")
+    order = drawn_by_content(training.images, everything, seed=seed)
     chosen, rest = np.sort(order[: settings.set_aside]), np.sort(order[settings.set_aside :])
     return rest, training.take(chosen)
 

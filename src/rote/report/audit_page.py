@@ -10,8 +10,8 @@ import numpy as np
 from rote.core.stats import Rate
 from rote.report import words
 from rote.report.fields import Fields
-from rote.report.gallery import gallery_data
-from rote.report.groups import read_groups
+from rote.report.gallery import add_rows, all_rows, gallery_data, small_pictures
+from rote.report.groups import Duplicates, Group, read_duplicates
 from rote.report.outcome import (
     coverage_facts,
     criterion_title,
@@ -45,8 +45,9 @@ def audit_context(folder: Path) -> dict[str, Any]:
     invariances = _invariances(fields)
     gate = fields.optional_child("gate")
     searched = "the rest of the training set" if set_aside else "the training set"
-    matches = read_matches(folder / "pairs.csv", audit.gallery.generated_index.tolist())
-    gallery = gallery_data([("generated", audit)], chosen=0, labels=[], matches=matches)
+    duplicates = read_duplicates(folder / "duplicates.csv")
+    gallery = _gallery(folder, audit, duplicates)
+    small = small_pictures(audit.gallery)
     coverage = fields.child("coverage")
     calibrated = next((c for c in criteria if c.name == "calibrated"), None)
     return {
@@ -68,13 +69,16 @@ def audit_context(folder: Path) -> dict[str, Any]:
         "duplicates": fields.child("duplicates"),
         "near": fields.child("duplicates").optional_child("near"),
         "collapse": fields.optional_child("collapse"),
-        "groups": read_groups(folder / "duplicates.csv"),
+        "groups": _groups(audit, duplicates),
+        "leaked": duplicates.leaks,
+        "leak_count": _leak_count(fields),
+        "controls": controls,
         "coverage": coverage,
         "coverage_facts": coverage_facts(coverage, audit.rate, unit=unit),
         "by_class": _rates_by(fields, "per_class"),
         "by_label": _rates_by(fields, "per_label"),
         "most_classes": MOST_CLASSES,
-        "thumbs": _thumbs(gallery),
+        "pictured": {key: row for row, key in enumerate(small["keys"])} if small else {},
         "control": control,
         "control_rate": rate,
         "set_aside": set_aside,
@@ -85,7 +89,8 @@ def audit_context(folder: Path) -> dict[str, Any]:
         "criterion_c": audit.ratio_threshold,
         "source_text": audit.text,
         "source_name": "audit.json",
-        "gallery": gallery,
+        "gallery": gallery | {"small": small},
+        "has_labels": any(label >= 0 for label in gallery["sets"][0]["labels"]),
         "charts": _charts(
             audit,
             calibrated=calibrated.threshold if calibrated else None,
@@ -133,18 +138,37 @@ def _rates_by(fields: Fields, key: str) -> list[tuple[str, Rate]]:
     return sorted(rows, key=lambda row: -row[1].value)
 
 
-def _thumbs(gallery: dict[str, Any]) -> dict[str, dict[int, int]]:
-    """Return the row of the gallery that holds the picture of an image, by side and index."""
+def _gallery(folder: Path, audit: Audit, duplicates: Duplicates) -> dict[str, Any]:
+    """Return the gallery's data with all that is known of the images one by one."""
+    generated, training = audit.fields.child("generated"), audit.fields.child("training")
+    gallery = gallery_data([("generated", audit)], chosen=0, labels=class_names(generated))
+    gallery["kinds"] = class_names(training)
     entry = gallery["sets"][0]
-    if "sprite" not in entry:
-        return {"training": {}, "generated": {}}
-    nearest: dict[int, int] = {}
-    # Pictures beside which a mirrored or moved copy lies are still those of the training image.
-    for row, index in enumerate(entry["nearest"]):
-        nearest.setdefault(index, row)
+    wanted = all_rows(entry, len(audit.ratios))
+    matches = read_matches(folder / "pairs.csv", wanted)
+    add_rows(entry, audit.rows, wanted, matches, sizes=duplicates.sizes["training"])
+    return gallery
+
+
+def class_names(side: Fields) -> list[str]:
+    """Return the names of a side's classes, empty where it has none."""
+    values = side.values.get("classes") or []
+    if not isinstance(values, list):
+        raise side.wrong("classes", "a list")
+    return [words.plain(value) for value in values]
+
+
+def _leak_count(fields: Fields) -> int:
+    leaks = fields.optional_child("holdout_in_training")
+    return leaks.count("exact") + leaks.count("near") if leaks else 0
+
+
+def _groups(audit: Audit, duplicates: Duplicates) -> dict[str, list[tuple[Group, int]]]:
+    """Return the largest groups of each side, each with the generated images near it or in it."""
+    columns = {"training": audit.rows.group, "generated": audit.rows.twin}
     return {
-        "training": nearest,
-        "generated": {index: row for row, index in enumerate(entry["index"])},
+        side: [(group, int((columns[side] == group.number).sum())) for group in groups]
+        for side, groups in duplicates.largest.items()
     }
 
 

@@ -85,6 +85,7 @@ def theme(*, dark: bool) -> Spec:
             "band": {"color": copy, "opacity": 0.18},
             "control-band": {"color": fresh, "opacity": 0.15},
             "control-curve": {"color": fresh, "strokeWidth": 2},
+            "within-curve": {"color": text, "strokeWidth": 1.75, "strokeDash": [3, 3]},
             "control": {"color": fresh, "stroke": paper, "strokeWidth": 1.5, "opacity": 1},
             "control-interval": {
                 "color": fresh,

@@ -14,7 +14,9 @@ from rote.report.read import Audit
 from rote.report.words import format_ratio
 
 BINS = 50
+DRAWN = ("control-", "", "within-")
 Line = tuple[float, str]
+Side = tuple[str, str, NDArray[np.float64]]
 
 
 def threshold_lines(audit: Audit, calibrated: float | None) -> list[Line]:
@@ -101,34 +103,37 @@ def _control_mark(audit: Audit, x: alt.X, y: alt.Y) -> list[alt.Chart]:
 
 
 def ratio_distribution(audit: Audit, lines: Sequence[Line]) -> Spec:
-    """Return how the ratios of generated and of held-out images are distributed."""
-    held_out = None if audit.held_out is None else audit.held_out.ratios
-    return _distribution(
-        audit.ratios, held_out, end=1.0, title="ratio nn1 / nn2", lines=lines, digits=2
-    )
+    """Return how the ratios are distributed: generated, held out, within the training set."""
+    sides = [(name, style, values) for name, style, values, _ in _sides(audit)]
+    return _distribution(sides, end=1.0, title="ratio nn1 / nn2", lines=lines, digits=2)
 
 
 def distance_distribution(audit: Audit, *, columns: int, unit: str) -> Spec:
-    """Return how the distances to the nearest training image are distributed.
+    """Return how the distances to the nearest training image are distributed, by the same sides.
 
     They are shown as root mean squares over the ``columns`` values of an image, in ``unit``.
     """
     scale = float(np.sqrt(columns))
-    held_out = None if audit.held_out is None else audit.held_out.nearest / scale
-    values = audit.nearest / scale
-    end = max(float(part.max(initial=0.0)) for part in (values, held_out) if part is not None)
+    sides = [(name, style, nearest / scale) for name, style, _, nearest in _sides(audit)]
+    end = max(float(values.max(initial=0.0)) for _, _, values in sides)
     title = f"nearest distance, RMS in {unit}"
-    return _distribution(values, held_out, end=end or 1.0, title=title, lines=[], digits=1)
+    return _distribution(sides, end=end or 1.0, title=title, lines=[], digits=1)
+
+
+def _sides(audit: Audit) -> list[tuple[str, str, NDArray[np.float64], NDArray[np.float64]]]:
+    """Return the name, the style, the ratios and the nearest distances of each side there is."""
+    others = (
+        ("held out", "control-", audit.held_out),
+        ("within training", "within-", audit.within),
+    )
+    return [
+        ("generated", "", audit.ratios, audit.nearest),
+        *((name, style, x.ratios, x.nearest) for name, style, x in others if x is not None),
+    ]
 
 
 def _distribution(
-    generated: NDArray[np.float64],
-    held_out: NDArray[np.float64] | None,
-    *,
-    end: float,
-    title: str,
-    lines: Sequence[Line],
-    digits: int,
+    sides: Sequence[Side], *, end: float, title: str, lines: Sequence[Line], digits: int
 ) -> Spec:
     edges = np.linspace(0, end, BINS + 1)
     x = alt.X(
@@ -151,22 +156,27 @@ def _distribution(
             titleY=-14,
         ),
     )
-    counts = [_counts(generated, edges)] + ([] if held_out is None else [_counts(held_out, edges)])
-    totals = [len(generated)] + ([] if held_out is None else [len(held_out)])
+    counted = [(name, style, _counts(values, edges), len(values)) for name, style, values in sides]
     layers = []
-    for number, (count, total) in reversed(list(enumerate(zip(counts, totals, strict=True)))):
-        style = "control-" if number else ""
+    # Generated ones lie over held-out ones, and the line within the training set over both.
+    for _, style, count, total in sorted(counted, key=lambda side: DRAWN.index(side[1])):
         steps = [*(count / total), count[-1] / total]
         rows = [{"value": float(a), "share": float(b)} for a, b in zip(edges, steps, strict=True)]
         data = alt.Chart(inline(rows))
-        layers += [
-            data.mark_area(style=f"{style}band", interpolate="step-after").encode(x=x, y=y),
-            data.mark_line(style=f"{style}curve", interpolate="step-after").encode(x=x, y=y),
-        ]
+        if style != "within-":
+            layers.append(
+                data.mark_area(style=f"{style}band", interpolate="step-after").encode(x=x, y=y)
+            )
+        layers.append(
+            data.mark_line(style=f"{style}curve", interpolate="step-after").encode(x=x, y=y)
+        )
+    names = [name for name, *_ in counted]
+    readout = _readout(
+        [(name, count, total) for name, _, count, total in counted], edges, x, digits
+    )
     return finish(
-        alt.layer(*layers, *_lines(lines), _readout(counts, totals, edges, x, digits)),
-        f"Distribution of the {title}, generated images"
-        + ("" if held_out is None else " against held-out images"),
+        alt.layer(*layers, *_lines(lines), readout),
+        f"Distribution of the {title}: {', '.join(names)}",
     )
 
 
@@ -175,27 +185,22 @@ def _counts(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[
 
 
 def _readout(
-    counts: Sequence[NDArray[np.int64]],
-    totals: Sequence[int],
+    counted: Sequence[tuple[str, NDArray[np.int64], int]],
     edges: NDArray[np.float64],
     x: alt.X,
     digits: int,
 ) -> alt.Chart:
     """Return invisible bars over every bin that carry its numbers as a tooltip."""
-    names = ("generated", "held out")[: len(counts)]
     rows = [
         {
             "value": float(edges[n]),
             "end": float(edges[n + 1]),
             "range": f"{edges[n]:.{digits}f} to {edges[n + 1]:.{digits}f}",
-            **{
-                name: f"{count[n]:,} of {total:,}"
-                for name, count, total in zip(names, counts, totals, strict=True)
-            },
+            **{name: f"{count[n]:,} of {total:,}" for name, count, total in counted},
         }
         for n in range(BINS)
     ]
     tooltip = [alt.Tooltip("range:N", title="range")]
-    tooltip += [alt.Tooltip(f"{name}:N", title=name) for name in names]
+    tooltip += [alt.Tooltip(f"{name}:N", title=name) for name, *_ in counted]
     chart: alt.Chart = alt.Chart(inline(rows)).mark_rect(opacity=0)
     return chart.encode(x=x, x2="end:Q", tooltip=tooltip)

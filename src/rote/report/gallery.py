@@ -1,7 +1,8 @@
-"""What the gallery of a page needs: every ratio, and the pictures of a few images as one sprite.
+"""What the gallery of a page needs: every ratio, what is known of each image, pictures of some.
 
-A sprite has one row per card and three tiles in it: generated, nearest, second nearest. All ratios
-travel as little-endian float64, so that the page's recount at any threshold is numpy's.
+The pictures are one sprite with one row per card and three tiles in it: generated, nearest, second
+nearest. All ratios travel as little-endian float64, so that the page's recount at any threshold is
+numpy's.
 """
 
 from __future__ import annotations
@@ -17,11 +18,16 @@ from numpy.typing import NDArray
 
 from rote.report.pairs import Match
 from rote.report.read import Audit, Gallery
+from rote.report.rows import NONE, Rows
 
 # Raw bytes of all tiles of a page. PNG makes them smaller, base64 a third larger.
 PIXEL_BUDGET = 9_000_000
 FEWEST_CARDS = 48
-MOST_CARDS = 200
+MOST_CARDS = 420
+# Images beyond the pictured ones that a page tells about, one by one.
+MOST_ROWS = 20_000
+# Most pixels a small picture has each way: twice its size on the page.
+SMALL = 128
 # A browser refuses pictures that are much higher than this.
 SPRITE_HEIGHT = 16_000
 MOST_COLUMNS = 64
@@ -32,7 +38,6 @@ def gallery_data(
     *,
     chosen: int,
     labels: Sequence[str],
-    matches: Mapping[int, Match] | None = None,
 ) -> dict[str, Any]:
     """Return the plain data of a page's gallery.
 
@@ -44,8 +49,6 @@ def gallery_data(
         Which of them is shown first.
     labels
         Names of the classes, may be empty.
-    matches
-        Names and transforms by generated index, where there is one audit that knows them.
     """
     confidence = audits[0][1].rate.confidence
     return {
@@ -55,11 +58,12 @@ def gallery_data(
         # The normal quantile of the Wilson interval, so that the page needs no inverse of erf.
         "z": NormalDist().inv_cdf(0.5 + confidence / 2),
         "classes": list(labels),
-        "sets": [_set_data(name, audit, len(audits), matches or {}) for name, audit in audits],
+        "kinds": [],
+        "sets": [_set_data(name, audit, len(audits)) for name, audit in audits],
     }
 
 
-def _set_data(name: str, audit: Audit, sets: int, matches: Mapping[int, Match]) -> dict[str, Any]:
+def _set_data(name: str, audit: Audit, sets: int) -> dict[str, Any]:
     gallery = audit.gallery
     vector = gallery.generated.ndim == 2
     tile_bytes = int(np.prod(gallery.generated.shape[1:]))
@@ -71,15 +75,81 @@ def _set_data(name: str, audit: Audit, sets: int, matches: Mapping[int, Match]) 
         "index": gallery.generated_index[keep].tolist(),
         "nearest": gallery.nn1_index[keep].tolist(),
         "labels": gallery.labels[keep].tolist(),
-        "repeated": audit.repeated[gallery.generated_index[keep]].astype(int).tolist(),
+        "repeated": audit.rows.repeated[gallery.generated_index[keep]].astype(int).tolist(),
     }
-    if matches:
-        known = [matches.get(index) for index in data["index"]]
-        data["names"] = [[m.name, m.nearest] if m else ["", ""] for m in known]
-        data["moves"] = [[int(m.mirrored), m.down, m.right] if m else [0, 0, 0] for m in known]
+    # Items beyond the cards' own have no picture; `add_rows` may put them behind these.
+    data["pictures"] = len(keep)
     if vector:
         return data | {"vectors": _vectors(gallery, keep)}
     return data | _sprite(gallery, keep, PIXEL_BUDGET // sets)
+
+
+def all_rows(data: dict[str, Any], total: int) -> list[int]:
+    """Return the generated images that a set tells about: those with pictures first, then the rest.
+
+    The rest is left out where it is too many for one page.
+    """
+    pictured: list[int] = data["index"]
+    if total > MOST_ROWS:
+        return pictured
+    others = np.setdiff1d(np.arange(total), pictured)
+    return [*pictured, *others.tolist()]
+
+
+def add_rows(
+    data: dict[str, Any],
+    rows: Rows,
+    wanted: Sequence[int],
+    matches: Mapping[int, Match],
+    *,
+    sizes: Mapping[int, int],
+) -> None:
+    """Extend the data of one set by what is known of the ``wanted`` images.
+
+    Parameters
+    ----------
+    data
+        Of one set; its items become the wanted ones.
+    rows
+        Of the audit.
+    wanted
+        As `all_rows` returns them.
+    matches
+        Names and transforms by generated index; may be empty.
+    sizes
+        Images in each duplicate group of the training side.
+    """
+    at = np.asarray(wanted, np.int64)
+    data["index"] = list(wanted)
+    data["nearest"] = rows.nearest[at].tolist()
+    data["repeated"] = rows.repeated[at].astype(int).tolist()
+    labels = data["labels"]
+    data["labels"] = rows.label[at].tolist()
+    data["labels"][: len(labels)] = labels
+    for name, column in (("kinds", rows.kind), ("groups", rows.group), ("twins", rows.twin)):
+        if (column != NONE).any():
+            data[name] = column[at].tolist()
+    hit = set(rows.group[at].tolist())
+    data["duplicated"] = {str(number): size for number, size in sizes.items() if number in hit}
+    if matches:
+        known = [matches.get(index) for index in wanted]
+        data["names"] = [[_told(m.name), _told(m.nearest)] if m else ["", ""] for m in known]
+        moves = known[: data["pictures"]]
+        data["moves"] = [[int(m.mirrored), m.down, m.right] if m else [0, 0, 0] for m in moves]
+
+
+def _told(name: str) -> str:
+    """Return a name, empty where it is only the item's number."""
+    return "" if name.startswith("#") and name[1:].isdecimal() else name
+
+
+def small_pictures(gallery: Gallery) -> dict[str, Any] | None:
+    """Return one sprite of all small pictures, a row each, with its keys; None without any."""
+    if gallery.small.ndim != 4 or not len(gallery.small):
+        return None
+    longest = max(gallery.small.shape[1:3])
+    tiles = _shrink(gallery.small[:, None], max(1, -(-longest // SMALL)))
+    return _sheet(tiles) | {"keys": [f"{side} {index}" for side, index in gallery.small_keys]}
 
 
 def _cards(tile_bytes: int, sets: int) -> int:
@@ -95,18 +165,22 @@ def _spread(rows: int, most: int) -> NDArray[np.int64]:
 
 def _sprite(gallery: Gallery, keep: NDArray[np.int64], budget: int) -> dict[str, Any]:
     """Return one PNG of all tiles, made smaller by a whole factor where they exceed the budget."""
-    from PIL import Image
-
     tiles = np.stack([gallery.generated[keep], gallery.nn1[keep], gallery.nn2[keep]], axis=1)
-    cards, _, height, width, channels = tiles.shape
+    cards, _, height, width, _ = tiles.shape
     factor = 1
     while (
         tiles.size > budget * factor * factor or cards * (height // factor) > SPRITE_HEIGHT
     ) and min(height, width) // (factor + 1) >= 16:
         factor += 1
-    tiles = _shrink(tiles, factor)
-    height, width = tiles.shape[2:4]
-    sheet = tiles.transpose(0, 2, 1, 3, 4).reshape(cards * height, 3 * width, channels)
+    return _sheet(_shrink(tiles, factor)) | {"factor": factor}
+
+
+def _sheet(tiles: NDArray[np.uint8]) -> dict[str, Any]:
+    """Return tiles (rows, columns, H, W, C) as one PNG."""
+    from PIL import Image
+
+    rows, columns, height, width, channels = tiles.shape
+    sheet = tiles.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
     buffer = io.BytesIO()
     picture = sheet[:, :, 0] if channels == 1 else sheet
     if sheet.size:
@@ -115,7 +189,6 @@ def _sprite(gallery: Gallery, keep: NDArray[np.int64], budget: int) -> dict[str,
         "sprite": "data:image/png;base64," + _base64(buffer.getvalue()),
         "width": width,
         "height": height,
-        "factor": factor,
     }
 
 
@@ -123,10 +196,10 @@ def _shrink(tiles: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
     """Average blocks of ``factor`` x ``factor`` pixels; a remainder at the edge is cut off."""
     if factor == 1:
         return tiles
-    cards, three, height, width, channels = tiles.shape
+    rows, columns, height, width, channels = tiles.shape
     h, w = height // factor, width // factor
     cut = tiles[:, :, : h * factor, : w * factor]
-    blocks = cut.reshape(cards, three, h, factor, w, factor, channels)
+    blocks = cut.reshape(rows, columns, h, factor, w, factor, channels)
     small: NDArray[np.float32] = blocks.mean(axis=(3, 5), dtype=np.float32)
     return small.round().astype(np.uint8)
 

@@ -16,8 +16,7 @@ from rote.core.errors import RunError
 from rote.core.runs import write_text
 from rote.core.stats import Rate
 from rote.report import words
-from rote.report.audit_page import HOLDOUT_AT_MOST, audit_context
-from rote.report.fields import Fields
+from rote.report.audit_page import HOLDOUT_AT_MOST, audit_context, class_names
 from rote.report.gallery import gallery_data
 from rote.report.read import Point, Search, read_manifest, read_search
 
@@ -105,7 +104,7 @@ def _search_context(search: Search) -> dict[str, Any]:
         "gallery": gallery_data(
             [(_point_name(search, point), point.audit) for point in search.points],
             chosen=_nearest_point(search),
-            labels=_classes(data),
+            labels=class_names(data),
         ),
         "charts": {
             "light": charts.theme(dark=False),
@@ -150,13 +149,6 @@ def _nearest_point(search: Search) -> int:
 def _point_name(search: Search, point: Point) -> str:
     several = sum(other.size == point.size for other in search.points) > 1
     return f"{point.size:,}" + (f" · seed {point.seed}" if several else "")
-
-
-def _classes(data: Fields) -> list[str]:
-    values = data.values.get("classes") or []
-    if not isinstance(values, list):
-        raise data.wrong("classes", "a list")
-    return [words.plain(value) for value in values]
 
 
 def _seed_rows(search: Search) -> list[tuple[str, str]]:

@@ -54,15 +54,15 @@ def _match(row: dict[str, str]) -> Match:
     moved = _MOVED.search(transform)
     down, right = (int(moved[1]), int(moved[2])) if moved else (0, 0)
     return Match(
-        name=_short(row["name"]),
-        nearest=_short(row["nn1_name"]),
+        name=short(row["name"]),
+        nearest=short(row["nn1_name"]),
         mirrored="mirrored" in transform,
         down=down,
         right=right,
     )
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
     """Return a file's name without its invisible characters and within reason."""
     text = plain(name)
     return text if len(text) <= LONGEST_NAME else f"…{text[-LONGEST_NAME:]}"

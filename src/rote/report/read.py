@@ -5,7 +5,6 @@ The formats are those of `docs/reference/files.md`.
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,17 @@ from numpy.typing import NDArray
 from rote.core.errors import RunError
 from rote.core.runs import read_json
 from rote.core.stats import Rate
+from rote.report.arrays import read_arrays, read_optional
 from rote.report.fields import Fields
+from rote.report.rows import Rows, read_rows
+
+SIDES = ("generated", "training", "holdout")
+"""By the numbers of ``small_side``."""
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """The images of `gallery.npz`, at most 200, spread over the order of the ratio."""
+    """The images of `gallery.npz`: the lowest ratios, some of the rest, some of each listed group."""
 
     generated_index: NDArray[np.int64]
     generated: NDArray[Any]  # uint8 (n, H, W, C) or float (n, D); nn1 and nn2 alike
@@ -29,6 +33,8 @@ class Gallery:
     nn2: NDArray[Any]
     nn1_index: NDArray[np.int64]
     labels: NDArray[np.int64]  # -1: none
+    small: NDArray[Any]  # one picture of each image that the page lists
+    small_keys: tuple[tuple[str, int], ...]  # the side and the index of each
 
 
 @dataclass(frozen=True)
@@ -43,14 +49,15 @@ class Audit:
     space: str
     ratios: NDArray[np.float64]
     nearest: NDArray[np.float64]  # distance to the nearest training image, one per generated image
-    repeated: NDArray[np.bool_]  # has another generated image within the duplicate radius
-    held_out: HeldOut | None
+    rows: Rows
+    held_out: Others | None
+    within: Others | None  # training images matched with the rest of the training set
     gallery: Gallery
 
 
 @dataclass(frozen=True)
-class HeldOut:
-    """The control's images, scored as if generated; one row per image."""
+class Others:
+    """Other images scored as if they had been generated; one row per image."""
 
     ratios: NDArray[np.float64]
     nearest: NDArray[np.float64]
@@ -119,8 +126,9 @@ def read_audit(folder: Path) -> Audit:
         space=criterion.text("space"),
         ratios=ratios,
         nearest=nearest,
-        repeated=_read_repeated(folder / "neighbors.npz", rate.total),
-        held_out=_read_held_out(folder / "neighbors.npz"),
+        rows=read_rows(folder / "neighbors.npz", rate.total),
+        held_out=_read_others(folder / "neighbors.npz", "holdout"),
+        within=_read_others(folder / "neighbors.npz", "training"),
         gallery=_read_gallery(folder / "gallery.npz", total=len(ratios)),
     )
 
@@ -190,28 +198,6 @@ def _read_point(run_dir: Path, fields: Fields) -> Point:
     )
 
 
-def _read_arrays(path: Path, *names: str) -> list[NDArray[Any]]:
-    """Read the named arrays of an npz file; nothing in it is ever unpickled."""
-    arrays = _read_optional(path, *names)
-    if arrays is None:
-        raise RunError(f"{path} is damaged (an array is missing); delete it and run again")
-    return arrays
-
-
-def _read_optional(path: Path, *names: str) -> list[NDArray[Any]] | None:
-    """Read the named arrays of an npz file, or return None where one of them is not there."""
-    try:
-        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as arrays:
-            return [arrays[name] for name in names] if set(names) <= set(arrays.files) else None
-    except FileNotFoundError:
-        raise RunError(f"{path} does not exist; run the command that wrote {path.parent}") from None
-    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
-        reason = " ".join(str(error).split())
-        raise RunError(f"{path} is damaged ({reason}); delete it and run again") from None
-    except AttributeError:  # a single array instead of an archive
-        raise RunError(f"{path} is damaged (it is not an npz file); run again") from None
-
-
 def _ratios(
     path: Path, nn1_sq: NDArray[Any], nn2_sq: NDArray[Any], rows: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -229,7 +215,7 @@ def _read_ratios(
     path: Path, threshold: float, rate: Rate
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the ratio and the nearest distance of every generated image."""
-    nn1_sq, nn2_sq, memorized = _read_arrays(path, "nn1_sq", "nn2_sq", "memorized")
+    nn1_sq, nn2_sq, memorized = read_arrays(path, "nn1_sq", "nn2_sq", "memorized")
     ratios, nearest = _ratios(path, nn1_sq, nn2_sq, rate.total)
     verdict = memorized.astype(bool)
     if verdict.shape != ratios.shape:
@@ -245,30 +231,18 @@ def _read_ratios(
     return ratios, nearest
 
 
-def _read_repeated(path: Path, rows: int) -> NDArray[np.bool_]:
-    """Return which generated images have a near double among the generated ones."""
-    arrays = _read_optional(path, "generated_group")
-    if arrays is None:
-        return np.zeros(rows, np.bool_)
-    group = arrays[0]
-    if group.shape != (rows,):
-        raise RunError(f"{path} is damaged: generated_group does not have {rows} rows; run again")
-    _, inverse, counts = np.unique(group, return_inverse=True, return_counts=True)
-    return np.asarray(counts[inverse] > 1, np.bool_)
-
-
-def _read_held_out(path: Path) -> HeldOut | None:
-    arrays = _read_optional(path, "holdout_nn1_sq", "holdout_nn2_sq")
+def _read_others(path: Path, side: str) -> Others | None:
+    arrays = read_optional(path, f"{side}_nn1_sq", f"{side}_nn2_sq")
     if arrays is None or len(arrays[0]) == 0:
         return None
     nn1_sq, nn2_sq = arrays
     ratios, nearest = _ratios(path, nn1_sq, nn2_sq, len(nn1_sq))
-    return HeldOut(ratios, nearest)
+    return Others(ratios, nearest)
 
 
 def _read_gallery(path: Path, *, total: int) -> Gallery:
     names = ("generated_index", "generated", "nn1", "nn2", "nn1_index", "labels")
-    index, generated, nn1, nn2, nn1_index, labels = _read_arrays(path, *names)
+    index, generated, nn1, nn2, nn1_index, labels = read_arrays(path, *names)
     rows = len(index)
     same = generated.shape == nn1.shape == nn2.shape and len(generated) == rows
     picture = generated.dtype == np.uint8 and generated.ndim == 4 and generated.shape[3] in (1, 3)
@@ -277,4 +251,21 @@ def _read_gallery(path: Path, *, total: int) -> Gallery:
         raise RunError(f"{path} is damaged: its arrays do not fit together; run again")
     if rows and not (index.min() >= 0 and index.max() < total):
         raise RunError(f"{path} does not belong to the audit.json beside it; run again")
-    return Gallery(index, generated, nn1, nn2, nn1_index, labels)
+    small, keys = _read_small(path, generated)
+    return Gallery(index, generated, nn1, nn2, nn1_index, labels, small, keys)
+
+
+def _read_small(
+    path: Path, generated: NDArray[Any]
+) -> tuple[NDArray[Any], tuple[tuple[str, int], ...]]:
+    """Return the small pictures and what they are of; none in older files."""
+    arrays = read_optional(path, "small", "small_side", "small_index")
+    if arrays is None:
+        return generated[:0], ()
+    small, side, index = arrays
+    fits = small.dtype == generated.dtype and small.shape[1:] == generated.shape[1:]
+    known = side.shape == index.shape == (len(small),) and np.isin(side, range(len(SIDES))).all()
+    if not fits or not known:
+        raise RunError(f"{path} is damaged: its small pictures do not fit; run again")
+    names = (SIDES[number] for number in side.tolist())
+    return small, tuple(zip(names, index.tolist(), strict=True))

@@ -145,12 +145,12 @@ def test_files_are_as_documented(tmp_path):
     ]
     assert written == {"format_version": 1, **found.to_json()}
     side = {"source": "array", "digest": TRAINING.digest, "count": 4, "shape": [1, 1, 2]}
-    assert written["training"] == {**side, "kind": "image", "unreadable": 0}
+    assert written["training"] == {**side, "kind": "image", "unreadable": 0, "classes": []}
     with np.load(tmp_path / "neighbors.npz") as arrays:
         dtypes = {name: arrays[name].dtype for name in arrays.files}
         assert dtypes == {
             **dict.fromkeys(("nn1_index", "nn2_index", "nn1_sq", "nn2_sq"), np.int64),
-            **dict.fromkeys(("training_group", "generated_group"), np.int64),
+            **dict.fromkeys(("training_group", "generated_group", "label"), np.int64),
             **dict.fromkeys(("holdout_nn1_sq", "holdout_nn2_sq"), np.int64),
             **dict.fromkeys(("memorized", "memorized_ratio"), np.bool_),
             "verdict": np.int8,
@@ -208,11 +208,38 @@ def test_the_gallery_is_spread_over_the_ratio(digits, tmp_path):
     found = audit(digits, digits.take(range(0, 1797, 2)))
     found.save(tmp_path)
     with np.load(tmp_path / "gallery.npz") as arrays:
-        assert len(arrays["ratio"]) == 200
-        assert (np.diff(arrays["ratio"]) >= 0).all()
-        assert arrays["ratio"][0] == found.ratio.min()
-        assert arrays["ratio"][-1] == found.ratio.max()
-        assert (arrays["labels"] == -1).all()
+        ratio = arrays["ratio"][:200]
+        assert (np.diff(ratio) >= 0).all()
+        assert ratio[0] == found.ratio.min()
+        assert ratio[-1] == found.ratio.max()
+        assert np.array_equal(arrays["labels"], digits.labels[arrays["generated_index"]])
+
+
+def test_everything_that_is_listed_has_a_picture(digits, tmp_path):
+    """Groups, the most copied training images and leaked held-out images, wherever their ratios lie."""
+    images = digits.images
+    training = ImageDataset(np.concatenate([images[:300], images[:3], images[5:6]]))
+    collapsed = np.repeat(images[900:901], 40, axis=0)  # near no training image
+    generated = ImageDataset(np.concatenate([images[:150], images[1000:1400], collapsed]))
+    found = audit(generated, training, holdout=ImageDataset(images[[1, 299, *range(1500, 1700)]]))
+    found.save(tmp_path)
+    with np.load(tmp_path / "gallery.npz") as arrays:
+        keys = list(zip(arrays["small_side"].tolist(), arrays["small_index"].tolist(), strict=True))
+        sides = (generated, training, found.holdout)
+        for (side, index), image in zip(keys, arrays["small"], strict=True):
+            assert np.array_equal(image, sides[side].images[index])
+        index = arrays["generated_index"]
+        assert len(np.unique(index)) == len(index)
+        assert (index >= 550).sum() >= 6  # of the collapsed group
+    wanted = {(1, entry["index"]) for entry in found.coverage()["top"]}
+    wanted |= {(1, n) for n in (0, 1, 2, 5)} | {(0, 550), (2, 0), (2, 1), (1, 299)}
+    assert wanted <= set(keys)
+    with (tmp_path / "duplicates.csv").open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    sides = [row["side"] for row in rows]
+    assert (sides.count("training"), sides.count("generated")) == (8, 40)
+    leaks = [(r["index"], r["rms"], r["nn1_index"]) for r in rows if r["side"] == "holdout"]
+    assert leaks == [("0", "0", "1"), ("1", "0", "299")]
 
 
 def test_a_second_save_gives_the_same_bytes(digits, tmp_path):

@@ -35,14 +35,53 @@ def full_audit_run(
     verdict = np.where(found["memorized"], 2, np.bincount(group)[group] > 1).astype(np.int8)
     held_out = neighbors(references[1000:1400], references[:400])
     found |= {"generated_group": group, "verdict": verdict}
+    within = neighbors(references[:200], references[200:400])
+    found |= {f"training_{k}": within[k] for k in ("nn1_sq", "nn2_sq")}
     if holdout:
         found |= {f"holdout_{k}": held_out[k] for k in ("nn1_sq", "nn2_sq")}
     np.savez_compressed(out / "neighbors.npz", **found)
+    _add_small(out, group)
     audit |= _keys(audit, verdict, group, text=text, holdout=holdout, aside=aside)
     write_json(out / "audit.json", audit)
     _write_pairs(out, found, text=text, mirrored=mirrored)
     _write_duplicates(out, group, text=text)
     return out
+
+
+def big_audit_run(out: Path, *, text: str) -> Path:
+    """The full audit with its 600 images repeated to 10,000, labels and long names."""
+    full_audit_run(out, text=text)
+    audit = json.loads((out / "audit.json").read_text())
+    with np.load(out / "neighbors.npz") as arrays:
+        found = {
+            name: np.resize(a, 10_000) if len(a) == 600 else a for name, a in dict(arrays).items()
+        }
+    label = np.arange(10_000) % 10
+    found |= {"training_group": found["nn1_index"], "label": label, "nn1_label": label}
+    np.savez_compressed(out / "neighbors.npz", **found)
+    counts = np.bincount(found["verdict"], minlength=3).tolist()
+    rate = wilson(counts[2], 10_000).to_json()
+    audit |= {"rate": rate, "excess": None}
+    audit["criteria"][0] |= {"rate": rate, "excess": None}
+    audit["verdicts"]["ratio"] = dict(zip(("novel", "collapsed", "memorized"), counts, strict=True))
+    for side in ("generated", "training"):
+        audit[side]["classes"] = [f"class {n}{text}" for n in range(10)]
+    write_json(out / "audit.json", audit)
+    _write_pairs(out, found, text="a" * 100 + text, mirrored=False)
+    return out
+
+
+def _add_small(out: Path, group: np.ndarray) -> None:
+    """Small pictures of the first training images and of the group of repeated ones."""
+    with np.load(out / "gallery.npz") as arrays:
+        found = dict(arrays)
+    twin = int(np.bincount(group).argmax())
+    side = np.array([1] * 10 + [0], np.int8)
+    small = np.concatenate([digits()[0][:10], found["generated"][:1]])
+    index = np.array([*range(10), twin], np.int64)
+    np.savez_compressed(
+        out / "gallery.npz", **found, small=small, small_side=side, small_index=index
+    )
 
 
 def _repeat(memorized: np.ndarray) -> np.ndarray:
@@ -137,8 +176,11 @@ def _write_pairs(out: Path, found: dict[str, np.ndarray], *, text: str, mirrored
 def _write_duplicates(out: Path, group: np.ndarray, *, text: str) -> None:
     with (out / "duplicates.csv").open("w", encoding="utf-8", newline="") as handle:
         rows = csv.writer(handle)
-        rows.writerow(["side", "group", "size", "index", "name", "rms_to_first"])
+        rows.writerow(["side", "group", "size", "index", "name", "rms", "nn1_index", "nn1_name"])
         rows.writerows(["training", 4, 2, n, f"seen/{n}.png{text}", 3.5 * (n > 4)] for n in (4, 9))
         twins = np.flatnonzero(np.bincount(group)[group] > 1)
         for n in twins.tolist():
             rows.writerow(["generated", group[n], len(twins), n, f"made/{n}.png{text}", 0])
+        for n in range(5):
+            name = f"real/{n}.png{text}"
+            rows.writerow(["holdout", n, 1, n, name, 2.5 * (n > 2), n, f"seen/{n}.png{text}"])

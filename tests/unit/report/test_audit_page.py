@@ -15,7 +15,7 @@ from test_report_page import Page, edit, report
 
 from rote.core.errors import RunError
 from rote.report import write_report
-from rote.report.groups import read_groups
+from rote.report.groups import read_duplicates
 from rote.report.pairs import Match, read_matches
 
 
@@ -84,7 +84,30 @@ def test_what_is_copied_and_what_was_there_twice(page: Page) -> None:
         "seen/4.png, seen/9.png",
     ):
         assert text in page.text
-    assert [a for t, a in page.tags if t == "canvas" and a.get("data-side") == "1"]
+
+
+def test_groups_lead_to_their_images(page: Page) -> None:
+    buttons = {a["data-group"]: a for t, a in page.tags if t == "button" and "data-group" in a}
+    entry = page.data["gallery-data"]["sets"][0]
+    twin = next(key for key in buttons if key.startswith("twin"))
+    assert entry["twins"].count(int(twin.split()[1])) == 12
+    assert "Show the 12 of them" in page.text
+    near = next(key for key in buttons if key.startswith("nearest"))
+    assert int(near.split()[1]) in entry["nearest"]
+
+
+def test_every_image_is_told_about(page: Page) -> None:
+    entry = page.data["gallery-data"]["sets"][0]
+    assert sorted(entry["index"]) == list(range(600))
+    for key in ("nearest", "labels", "repeated", "twins", "names"):
+        assert len(entry[key]) == 600
+    assert entry["pictures"] == len(entry["moves"]) == 200
+
+
+def test_leaks_are_listed(page: Page) -> None:
+    assert "Held-out images that lie in the training set" in page.text
+    assert "real/4.png 2.5 levels from seen/4.png" in page.text
+    assert "real/0.png equals seen/0.png" in page.text
 
 
 def test_classes_are_listed_highest_first(page: Page) -> None:
@@ -104,7 +127,7 @@ def test_distributions_count_every_image(full: Path, page: Page) -> None:
         nearest = np.sqrt(arrays["nn1_sq"] / 64)
     readouts = {name: rows_of(specs[name]) for name in ("ratios", "distances")}
     for readout in readouts.values():
-        for key, total in (("generated", 600), ("held out", 400)):
+        for key, total in (("generated", 600), ("held out", 400), ("within training", 200)):
             assert sum(int(row[key].split()[0]) for row in readout) == total
     first = readouts["distances"][0]
     assert first["generated"] == f"{(nearest < first['end']).sum()} of 600"
@@ -184,7 +207,7 @@ def test_damaged_additions_are_named(tmp_path: Path, change: Any, message: str) 
     [
         ("duplicates.csv", b"\xff\xfe"),
         ("duplicates.csv", b"side,group\ntraining\n"),
-        ("duplicates.csv", b"side,group,index,name,rms_to_first\ntraining,0,0,a,nan\n"),
+        ("duplicates.csv", b"side,group,index,name,rms\ntraining,0,0,a,nan\n"),
         ("pairs.csv", b"\xff\xfe"),
         ("pairs.csv", b"generated\n" + b"\n".join(b"%d" % n for n in range(600))),
     ],
@@ -198,7 +221,8 @@ def test_damaged_tables_are_named(tmp_path: Path, name: str, damage: bytes) -> N
 
 
 def test_tables_that_are_not_there_are_empty(tmp_path: Path) -> None:
-    assert read_groups(tmp_path / "duplicates.csv") == {"training": [], "generated": []}
+    found = read_duplicates(tmp_path / "duplicates.csv")
+    assert (found.largest, found.leaks) == ({"training": [], "generated": []}, ())
     assert read_matches(tmp_path / "pairs.csv", [0]) == {}
 
 

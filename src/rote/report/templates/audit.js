@@ -1,10 +1,16 @@
 "use strict";
-// What only the page of an audit has: small pictures from the gallery's sprite, and the table of the
-// positive control, which is one stop for the keyboard and tells the interval of the cell in focus.
+// What only the page of an audit has: small pictures, the way from a group to the gallery, and the table
+// of the positive control, which is one stop for the keyboard and tells the interval of the cell in focus.
 (() => {
   for (const canvas of document.querySelectorAll("canvas.thumb")) {
-    const { row, side } = canvas.dataset;
-    roteGallery.thumb(canvas, Number(row), Number(side), 64).catch((error) => console.error(error));
+    roteGallery.small(canvas, Number(canvas.dataset.row), 64).catch((error) => console.error(error));
+  }
+  for (const node of document.querySelectorAll("[data-group]")) {
+    node.addEventListener("click", () => {
+      roteGallery.only(node.dataset.group, node.dataset.told);
+      document.getElementById("gallery-panel").scrollIntoView();
+      document.getElementById("only-group").focus({ preventScroll: true });
+    });
   }
 
   const table = document.getElementById("heatmap");

@@ -4,14 +4,16 @@
 const roteGallery = (() => {
   const data = JSON.parse(document.getElementById("gallery-data").textContent);
   const get = (id) => document.getElementById(id);
-  const PAGE = 24;
+  const PAGE = window.matchMedia("(max-width: 46rem)").matches ? 12 : 24;
+  const LIST_PAGE = 50;
+  const LISTED_GROUPS = 20;
   const TILE = 96; // CSS pixels a tile may have, at a whole multiple of its own
   const BINS = 38;
   const GAIN = 4; // how much stronger than it is a difference is shown
   const CHIPS = { memorized: "copy", collapsed: "twin", novel: "new" };
   const state = {
-    set: data.chosen, threshold: data.threshold, verdict: "all", only: "all", order: "ratio",
-    difference: false, pages: 1,
+    set: data.chosen, threshold: data.threshold, verdict: "all", order: "ratio",
+    label: "all", kind: "all", group: "all", difference: false, pages: 1, listed: 1,
   };
   const sheets = new Map();
 
@@ -35,6 +37,10 @@ const roteGallery = (() => {
       const view = new DataView(bytes.buffer);
       set.values_ = Float64Array.from({ length: set.total }, (_, n) => view.getFloat64(8 * n, true));
       set.sorted_ = set.values_.slice().sort();
+      // Rows beyond the pictures are told about in a list.
+      set.items_ = set.index.map((index, row) => ({
+        row, index, ratio: set.values_[index], pictured: row < set.pictures,
+      }));
     }
     return set;
   }
@@ -105,23 +111,38 @@ const roteGallery = (() => {
   const verdictOf = (set, row, ratio) =>
     ratio < state.threshold ? "memorized" : set.repeated[row] ? "collapsed" : "novel";
 
+  // A choice is a word, or a word and a number such as "group 17".
   function isWanted(set, row) {
-    const [kind, value] = state.only.split(" ");
-    if (kind === "label") return set.labels[row] === Number(value);
-    return kind === "repeated" ? Boolean(set.repeated[row]) : true;
+    const { label, kind, group } = state;
+    if (label !== "all" && set.labels[row] !== Number(label)) return false;
+    if (kind !== "all" && set.kinds[row] !== Number(kind)) return false;
+    const [word, number] = group.split(" ");
+    switch (word) {
+      case "repeated": return Boolean(set.repeated[row]);
+      case "duplicated": return set.groups[row] in set.duplicated;
+      case "group": return set.groups[row] === Number(number);
+      case "twin": return set.twins[row] === Number(number);
+      case "nearest": return set.nearest[row] === Number(number);
+      default: return true;
+    }
   }
 
+  const ORDERS = {
+    index: () => 0,
+    ratio: (set, a, b) => a.ratio - b.ratio,
+    "-ratio": (set, a, b) => b.ratio - a.ratio,
+    label: (set, a, b) => set.labels[a.row] - set.labels[b.row] || a.ratio - b.ratio,
+    kind: (set, a, b) => set.kinds[a.row] - set.kinds[b.row] || a.ratio - b.ratio,
+    group: (set, a, b) => set.groups[a.row] - set.groups[b.row] || a.ratio - b.ratio,
+    twin: (set, a, b) => set.twins[a.row] - set.twins[b.row] || a.ratio - b.ratio,
+  };
+
   function visible(set) {
-    const rows = set.index.map((index, row) => {
-      const ratio = set.values_[index];
-      return { row, index, ratio, verdict: verdictOf(set, row, ratio) };
-    });
-    const kept = rows.filter(({ row, verdict }) =>
-      (state.verdict === "all" || verdict === state.verdict) && isWanted(set, row));
-    const sign = state.order === "-ratio" ? -1 : 1;
-    kept.sort((a, b) =>
-      (state.order === "index" ? 0 : sign * (a.ratio - b.ratio)) || a.index - b.index);
-    return kept;
+    const kept = set.items_
+      .map((item) => ({ ...item, verdict: verdictOf(set, item.row, item.ratio) }))
+      .filter(({ row, verdict }) =>
+        (state.verdict === "all" || verdict === state.verdict) && isWanted(set, row));
+    return kept.sort((a, b) => ORDERS[state.order](set, a, b) || a.index - b.index);
   }
 
   // One decoded picture per set, fetched from the page itself.
@@ -220,12 +241,6 @@ const roteGallery = (() => {
       make("span", "soft", "ratio"),
       make("span", "num strong", ratio.toFixed(3)),
     );
-    const asked = set.labels[row];
-    if (asked >= 0) {
-      const name = make("bdi", "soft asked", `label ${data.classes[asked] ?? asked}`);
-      name.title = "the label that was asked for";
-      facts.append(name);
-    }
     item.append(tiles, facts);
     const text = matchText(set, row);
     if (text) {
@@ -237,21 +252,60 @@ const roteGallery = (() => {
     return item;
   }
 
-  // The names of the files, where they say more than a number, and the transform of the match.
+  const labelText = (set, row) =>
+    set.labels[row] < 0 ? "" : (data.classes[set.labels[row]] ?? String(set.labels[row]));
+  const kindText = (set, row) =>
+    set.kinds ? (data.kinds[set.kinds[row]] ?? String(set.kinds[row])) : "";
+
+  // Label, transform, and the names of the files where they say more than a number.
   function matchText(set, row) {
     const [own, near] = set.names?.[row] ?? ["", ""];
     const [mirrored, down, right] = set.moves?.[row] ?? [0, 0, 0];
     const parts = [];
-    if (own && !/^#\d+$/.test(own)) parts.push(own);
-    if (near && !/^#\d+$/.test(near)) parts.push(`nearest ${near}`);
+    const asked = labelText(set, row);
+    if (asked) parts.push(`label ${asked}`);
+    if (own) parts.push(own);
+    if (near) parts.push(`nearest ${near}`);
     if (mirrored) parts.push("matched mirrored");
     if (down || right) parts.push(`matched ${down} down, ${right} right`);
     return parts.join(" · ");
   }
 
-  function note(set, shown) {
-    const parts = [`${integer(shown)} of ${integer(set.index.length)} cards match`];
-    if (set.index.length < set.total) parts.push(`cards are the lowest ratios and an even spread over the rest of all ${integer(set.total)}; the recount uses every one`);
+  // All that match and have no picture, some at a time; made only when somebody looks.
+  function list(set, rows) {
+    const box = get("rest");
+    if (!box) return;
+    box.hidden = rows.length === 0;
+    get("rest-count").textContent = `${integer(rows.length)} more ${rows.length === 1 ? "matches" : "match"}, without ${rows.length === 1 ? "a picture" : "pictures"} here`;
+    const shown = box.open ? rows.slice(0, state.listed * LIST_PAGE) : [];
+    get("rest-rows").replaceChildren(...shown.map((item) => line(set, item)));
+    const left = rows.length - shown.length;
+    get("rest-more").hidden = left === 0;
+    get("rest-more").textContent = `Show more (${integer(left)} left)`;
+  }
+
+  function line(set, { row, index, ratio, verdict }) {
+    const [own, near] = set.names?.[row] ?? ["", ""];
+    const tr = make("tr");
+    const cell = (name, child) => {
+      const td = make("td", name);
+      td.append(child);
+      tr.append(td);
+    };
+    cell("text name", make("bdi", "", own || `#${index}`));
+    cell("text", make("span", `chip ${CHIPS[verdict]}`, verdict));
+    cell("num", ratio.toFixed(3));
+    cell("text name", make("bdi", "", near || `#${set.nearest[row]}`));
+    if (set.kinds) cell("text", make("bdi", "", kindText(set, row)));
+    if (has.labels) cell("text", make("bdi", "", labelText(set, row)));
+    return tr;
+  }
+
+  function note(set, shown, all) {
+    const parts = [all === shown
+      ? `${integer(shown)} of ${integer(set.pictures)} cards match`
+      : `${integer(all)} images match, ${integer(shown)} of them ${shown === 1 ? "has" : "have"} pictures here`];
+    if (set.pictures < set.total) parts.push(`pictures are of the lowest ratios, an even spread over the rest of all ${integer(set.total)}${set.twins ? ", and some of every group listed below" : ""}; the recount uses every one`);
     if (set.factor > 1) parts.push(`pictures are shown ${set.factor} times smaller than measured`);
     if (set.vectors && set.vectors.columns > set.vectors.values[0]?.[0].length) parts.push(`the first ${set.vectors.values[0][0].length} of ${set.vectors.columns} columns are drawn`);
     get("gallery-note").textContent = `${parts.join("; ")}.`;
@@ -261,20 +315,26 @@ const roteGallery = (() => {
     const set = decode(data.sets[state.set]);
     recount(set);
     histogram(set);
-    const rows = visible(set);
+    const all = visible(set);
+    const rows = all.filter((item) => item.pictured);
     const shown = rows.slice(0, state.pages * PAGE);
-    note(set, rows.length);
+    note(set, rows.length, all.length);
     get("cards").replaceChildren(...shown.map((row) => card(set, row)));
     const left = rows.length - shown.length;
     get("more").hidden = left === 0;
     get("more").textContent = `Show more (${integer(left)} left)`;
+    list(set, all.filter((item) => !item.pictured));
+  }
+
+  // Every change of what is wanted starts again at the first page.
+  function change(values) {
+    Object.assign(state, values, { pages: 1, listed: 1 });
+    draw();
   }
 
   function choose(number) {
-    state.set = number;
-    state.pages = 1;
     document.querySelectorAll("#gallery-sets input")[number].checked = true;
-    draw();
+    change({ set: number });
   }
 
   function setThreshold(value) {
@@ -283,21 +343,76 @@ const roteGallery = (() => {
   }
 
   data.sets.forEach((set, n) => {
-    const option = make("label");
+    const label = make("label");
     const input = make("input");
     Object.assign(input, { type: "radio", name: "set", value: String(n), checked: n === state.set });
     input.addEventListener("change", () => choose(n));
-    option.append(input, make("span", "num", set.name));
-    get("gallery-sets").append(option);
+    label.append(input, make("span", "num", set.name));
+    get("gallery-sets").append(label);
   });
-  const twins = data.sets.some((set) => set.repeated.includes(1));
-  const asked = [...new Set(data.sets.flatMap((set) => set.labels))].filter((n) => n >= 0).sort((a, b) => a - b);
-  if (get("only") && (twins || asked.length > 1)) {
-    const options = [["all", "everything"], ...(twins ? [["repeated", "repeated ones"]] : [])];
-    if (asked.length > 1) options.push(...asked.map((n) => [`label ${n}`, `label ${data.classes[n] ?? n}`]));
-    get("only").append(...options.map(([value, text]) => Object.assign(make("option", "", text), { value })));
-    get("only-label").hidden = false;
-    get("only").addEventListener("change", () => { state.only = get("only").value; state.pages = 1; draw(); });
+  // The choices: only those that this data has. Texts are option texts, never markup.
+  const has = {
+    labels: data.sets.some((set) => set.labels.some((n) => n >= 0)),
+    kinds: data.sets.some((set) => set.kinds),
+  };
+  const option = (value, text) => Object.assign(make("option", "", text), { value });
+
+  function offer(name, options) {
+    const select = get(`only-${name}`);
+    if (!select || options.length < 2) return;
+    select.append(option("all", "all"), ...options);
+    get(`only-${name}-label`).hidden = false;
+    select.addEventListener("change", () => change({ [name]: select.value }));
+  }
+
+  function numbers(name, names) {
+    const found = new Set(data.sets.flatMap((set) => set[name] ?? []));
+    return [...found].filter((n) => n >= 0).sort((a, b) => a - b).map((n) => option(n, names[n] ?? String(n)));
+  }
+
+  // The groups that most of the images shown belong to, the largest first.
+  function largest(set, word, column, wanted, text) {
+    const counts = new Map();
+    (column ?? []).forEach((n, row) => { if (wanted(n, row)) counts.set(n, (counts.get(n) ?? 0) + 1); });
+    return [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0]).slice(0, LISTED_GROUPS)
+      .map(([n, count]) => option(`${word} ${n}`, text(n, count)));
+  }
+
+  function offerGroups(set) {
+    const near = largest(set, "group", set.groups, (n) => n in (set.duplicated ?? {}),
+      (n, count) => `group ${n}: ${integer(set.duplicated[n])} in training, ${integer(count)} generated`);
+    const own = largest(set, "twin", set.twins, (n, row) => set.repeated[row],
+      (n, count) => `group ${n}: ${integer(count)} generated`);
+    const groups = [["Nearest in a training group", near], ["Repeated generated ones", own]]
+      .filter(([, options]) => options.length)
+      .map(([label, options]) => {
+        const node = make("optgroup");
+        node.label = label;
+        node.append(...options);
+        return node;
+      });
+    const any = [];
+    if (data.sets.some((one) => one.repeated.includes(1))) any.push(option("repeated", "any that is repeated"));
+    if (near.length) any.push(option("duplicated", "any whose nearest has duplicates"));
+    offer("group", any.length ? [...any, ...groups, ""] : []);
+  }
+
+  // From elsewhere on the page: show the images of a group, or near one training image.
+  function only(group, text) {
+    const select = get("only-group");
+    if (![...select.options].some((node) => node.value === group)) select.append(option(group, text));
+    for (const name of ["label", "kind"]) if (get(`only-${name}`)) get(`only-${name}`).value = "all";
+    document.querySelector("#verdicts input[value=all]").checked = true;
+    get("only-group-label").hidden = false;
+    select.value = group;
+    change({ group, label: "all", kind: "all", verdict: "all" });
+  }
+
+  offer("label", numbers("labels", data.classes));
+  offer("kind", numbers("kinds", data.kinds));
+  offerGroups(data.sets[0]);
+  for (const node of get("order").querySelectorAll("[data-needs]")) {
+    if (!data.sets.some((set) => set[node.dataset.needs]?.some((n) => n >= 0))) node.remove();
   }
   get("difference")?.addEventListener("change", () => { state.difference = get("difference").checked; draw(); });
   const slider = get("threshold");
@@ -309,11 +424,13 @@ const roteGallery = (() => {
     slider.focus();
   });
   for (const input of document.querySelectorAll("#verdicts input")) {
-    input.addEventListener("change", () => { state.verdict = input.value; state.pages = 1; draw(); });
+    input.addEventListener("change", () => change({ verdict: input.value }));
   }
-  get("order").addEventListener("change", () => { state.order = get("order").value; state.pages = 1; draw(); });
+  get("order").addEventListener("change", () => change({ order: get("order").value }));
   get("more").addEventListener("click", () => { state.pages += 2; draw(); });
+  get("rest")?.addEventListener("toggle", draw);
+  get("rest-more")?.addEventListener("click", () => { state.listed += 2; draw(); });
 
-  const thumb = (canvas, row, side, size) => paint(canvas, data.sets[0], row, side, size);
-  return { draw, choose, thumb };
+  const small = (canvas, row, size) => paint(canvas, data.small, row, 0, size);
+  return { draw, choose, only, small };
 })();
