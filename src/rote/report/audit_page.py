@@ -163,11 +163,17 @@ def _leak_count(fields: Fields) -> int:
     return leaks.count("exact") + leaks.count("near") if leaks else 0
 
 
-def _groups(audit: Audit, duplicates: Duplicates) -> dict[str, list[tuple[Group, int]]]:
-    """Return the largest groups of each side, each with the generated images near it or in it."""
+def _groups(audit: Audit, duplicates: Duplicates) -> dict[str, list[tuple[Group, int, int]]]:
+    """Return the largest groups of each side with the generated images near or in each, and copies."""
     columns = {"training": audit.rows.group, "generated": audit.rows.twin}
+    memorized = audit.ratios < audit.ratio_threshold
+
+    def counts(side: str, number: int) -> tuple[int, int]:
+        mask = columns[side] == number
+        return int(mask.sum()), int((mask & memorized).sum())
+
     return {
-        side: [(group, int((columns[side] == group.number).sum())) for group in groups]
+        side: [(group, *counts(side, group.number)) for group in groups]
         for side, groups in duplicates.largest.items()
     }
 

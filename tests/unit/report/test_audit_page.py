@@ -91,6 +91,7 @@ def test_groups_lead_to_their_images(page: Page) -> None:
     entry = page.data["gallery-data"]["sets"][0]
     twin = next(key for key in buttons if key.startswith("twin"))
     assert entry["twins"].count(int(twin.split()[1])) == 12
+    assert "12 images equal · collapse · group" in page.text
     assert "Show the 12 of them" in page.text
     near = next(key for key in buttons if key.startswith("nearest"))
     assert int(near.split()[1]) in entry["nearest"]
