@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from rote.diffusion.config import TrainConfig
+from rote.diffusion.flat import FlatParameters
 
 
 def ema_decay(config: TrainConfig, *, images_seen: int, size: int) -> float:
@@ -26,15 +26,13 @@ def ema_decay(config: TrainConfig, *, images_seen: int, size: int) -> float:
 class Ema:
     """A moving average of a module's parameters; buffers are copied."""
 
-    def __init__(self, module: nn.Module) -> None:
-        self.tensors: dict[str, Tensor] = {
-            name: value.detach().clone() for name, value in module.state_dict().items()
-        }
-        self._averaged = [name for name, _ in module.named_parameters()]
+    def __init__(self, module: nn.Module, flat: FlatParameters) -> None:
+        """Start at the module's values; ``flat`` holds its parameters."""
+        self._current = flat.values.detach()
+        self._average = self._current.clone()
+        buffers = {name: value.detach().clone() for name, value in module.state_dict().items()}
+        self.tensors: dict[str, Tensor] = buffers | flat.views(self._average)
 
-    @torch.no_grad()
-    def update(self, module: nn.Module, decay: float) -> None:
-        """Move the average towards the module: average = decay * average + (1 - decay) * weights."""
-        current = dict(module.named_parameters())
-        average = [self.tensors[name] for name in self._averaged]
-        torch._foreach_lerp_(average, [current[name] for name in self._averaged], 1 - decay)
+    def update(self, decay: float) -> None:
+        """Move the average towards the weights: average = decay * average + (1 - decay) * weights."""
+        self._average.lerp_(self._current, 1 - decay)

@@ -26,14 +26,12 @@ from rote.data.dataset import ImageDataset
 from rote.diffusion.checkpoint import (
     Checkpoint,
     load_checkpoint,
-    read_header,
-    read_tensors,
     save_snapshot,
-    write_tensors,
 )
 from rote.diffusion.config import ModelConfig, TrainConfig
-from rote.diffusion.ema import Ema, ema_decay
-from rote.diffusion.preconditioning import Denoiser, build_denoiser, denoising_loss
+from rote.diffusion.ema import ema_decay
+from rote.diffusion.preconditioning import build_denoiser, denoising_loss
+from rote.diffusion.state import TrainState
 
 SAVE_SECONDS = 60.0
 GRADIENT_LIMIT = 1e5
@@ -94,69 +92,6 @@ class Order:
             rng = np.random.default_rng(child_seed(self._seed, "order", number))
             self._permuted = (number, rng.permutation(self._size))
         return self._permuted[1]
-
-
-class TrainState:
-    """Everything that a step changes, and its way to disk and back."""
-
-    def __init__(self, denoiser: Denoiser, config: TrainConfig, device: torch.device) -> None:
-        self.denoiser = denoiser.train().to(device)
-        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer]
-        self.optimizer: torch.optim.Optimizer = kind(
-            denoiser.parameters(),
-            lr=config.learning_rate,
-            betas=(0.9, 0.999),
-            eps=1e-8,
-            weight_decay=config.weight_decay,
-            fused=True,
-        )
-        self.ema = Ema(denoiser)
-        self.images_seen = 0
-        self.loss_sum = torch.zeros((), dtype=torch.float64, device=device)
-        self.loss_steps = 0
-
-    def add_loss(self, loss: Tensor) -> None:
-        """Count a step's mean loss; stays on the device, so nothing waits for it."""
-        self.loss_sum += loss
-        self.loss_steps += 1
-
-    def mean_loss(self) -> float:
-        """Return the mean loss since the last call."""
-        mean = float(self.loss_sum) / self.loss_steps
-        self.loss_sum.zero_()
-        self.loss_steps = 0
-        return mean
-
-    def save(self, path: Path) -> None:
-        """Write the state atomically."""
-        tensors = {f"raw.{key}": value for key, value in self.denoiser.state_dict().items()}
-        tensors |= {f"ema.{key}": value for key, value in self.ema.tensors.items()}
-        for number, slots in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{number}.{slot}": value for slot, value in slots.items()}
-        # JSON keeps every bit of a float: repr round-trips.
-        header = {
-            "images_seen": self.images_seen,
-            "loss_sum": float(self.loss_sum),
-            "loss_steps": self.loss_steps,
-        }
-        write_tensors(path, tensors, header)
-
-    def load(self, path: Path) -> None:
-        """Read the state back."""
-        header, tensors = read_header(path), read_tensors(path)
-        raw = {k.removeprefix("raw."): v for k, v in tensors.items() if k.startswith("raw.")}
-        self.denoiser.load_state_dict(raw)
-        for key, value in self.ema.tensors.items():
-            value.copy_(tensors[f"ema.{key}"])
-        state = self.optimizer.state_dict()
-        for key, value in tensors.items():
-            if key.startswith("optimizer."):
-                _, number, slot = key.split(".")
-                state["state"].setdefault(int(number), {})[slot] = value
-        self.optimizer.load_state_dict(state)
-        self.images_seen = header["images_seen"]
-        self.loss_sum.fill_(header["loss_sum"])
-        self.loss_steps = header["loss_steps"]
 
 
 def train(
@@ -316,16 +251,14 @@ class Step:
         """Advance the state by one batch."""
         config, state = self._config, self._state
         micro = config.micro_batch or config.batch
-        state.optimizer.zero_grad(set_to_none=True)
+        state.flat.gradient.zero_()
         loss = torch.zeros((), device=self._device)
         items, sigma, noise = self._draw(state.images_seen)
         for start in range(0, config.batch, micro):
             part = slice(start, start + micro)
             seen = state.images_seen + start
             loss += self._accumulate(items[part], sigma[part], noise[part], seen=seen)
-        for parameter in state.denoiser.parameters():
-            if parameter.grad is not None:
-                torch.nan_to_num_(parameter.grad, 0.0, GRADIENT_LIMIT, -GRADIENT_LIMIT)
+        torch.nan_to_num_(state.flat.gradient, 0.0, GRADIENT_LIMIT, -GRADIENT_LIMIT)
         state.images_seen += config.batch
         if self._warmup:
             rate = config.learning_rate * min(1.0, state.images_seen / self._warmup)
@@ -333,7 +266,7 @@ class Step:
                 group["lr"] = rate
         state.optimizer.step()
         decay = ema_decay(config, images_seen=state.images_seen, size=self._size)
-        state.ema.update(state.denoiser, decay)
+        state.ema.update(decay)
         state.add_loss(loss)
 
     def _draw(self, seen: int) -> tuple[Tensor, Tensor, Tensor]:

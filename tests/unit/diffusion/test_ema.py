@@ -5,6 +5,7 @@ import torch
 
 from rote.diffusion.config import TrainConfig
 from rote.diffusion.ema import Ema, ema_decay
+from rote.diffusion.flat import FlatParameters
 
 
 def decay(seen, *, size=1000, **values):
@@ -33,21 +34,22 @@ def test_no_half_life_means_no_average():
     assert decay(5, ema_halflife_images=0) == 0.0
     assert decay(5, ema_rampup=0) == 0.0
     module = torch.nn.Linear(3, 2)
-    ema = Ema(module)
+    ema = Ema(module, FlatParameters(module))
     with torch.no_grad():
         module.weight += 1.7
-    ema.update(module, 0.0)
+    ema.update(0.0)
     assert torch.equal(ema.tensors["weight"], module.weight)
 
 
 def test_update_is_the_linear_mix():
     torch.manual_seed(0)
     module = torch.nn.Linear(3, 2).double()
-    ema, expected = Ema(module), module.weight.detach().clone()
+    ema = Ema(module, FlatParameters(module))
+    expected = module.weight.detach().clone()
     for number, factor in enumerate([0.9, 0.5, 0.2]):
         with torch.no_grad():
             module.weight += number + 1
-        ema.update(module, factor)
+        ema.update(factor)
         expected = factor * expected + (1 - factor) * module.weight.detach()
         assert torch.allclose(ema.tensors["weight"], expected, rtol=1e-14)
     assert not ema.tensors["weight"].requires_grad
@@ -55,7 +57,7 @@ def test_update_is_the_linear_mix():
 
 def test_buffers_are_copied():
     module = torch.nn.BatchNorm1d(3)
-    ema = Ema(module)
+    ema = Ema(module, FlatParameters(module))
     assert set(ema.tensors) == set(module.state_dict())
-    ema.update(module, 0.5)
+    ema.update(0.5)
     assert torch.equal(ema.tensors["running_var"], module.running_var)

@@ -13,7 +13,8 @@ from rote.data.sources import load_images
 from rote.diffusion.checkpoint import read_tensors, snapshot_paths
 from rote.diffusion.config import ModelConfig, TrainConfig
 from rote.diffusion.preconditioning import build_denoiser
-from rote.diffusion.train import Order, Step, TrainState, conditioning, train
+from rote.diffusion.state import TrainState
+from rote.diffusion.train import Order, Step, conditioning, train
 
 DROPOUT = {"width": 8, "channel_mult": (1, 2), "blocks": 1, "attention_resolutions": ()}
 
