@@ -97,11 +97,11 @@ def exact_duplicates(items: npt.NDArray[Any]) -> DuplicateGroups:
     return DuplicateGroups(group, np.array(representative, np.int64))
 
 
-def check_rms(rms: float) -> None:
+def check_rms(rms: float, *, name: str = "--duplicate-rms") -> None:
     """Refuse a radius that cannot be one."""
     if not 0 <= rms <= 255:
         raise ConfigError(
-            f"--duplicate-rms is {rms}; it must lie in [0, 255], such as {DUPLICATE_RMS:g} "
+            f"{name} is {rms}; it must lie in [0, 255], such as {DUPLICATE_RMS:g} "
             "(0: exact duplicates only)"
         )
 

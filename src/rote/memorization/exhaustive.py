@@ -46,16 +46,33 @@ def exhaustive_nearest(
 
     Both sides are uint8 (distances int64) or finite floats (distances float64); 1 <= k <= N.
     """
-    engine = _IntegerSearch if queries.dtype == np.uint8 else _FloatSearch
-    search = engine(references, torch.device(device))
-    indices = np.empty((len(queries), k), np.int64)
-    distances = np.empty((len(queries), k), engine.distance_type)
-    rows = max(1, min(QUERY_ROWS, 4 * BLOCK_BYTES // (8 * len(references))))
-    for start in range(0, len(queries), rows):
-        part = slice(start, start + rows)
-        indices[part], distances[part] = search.nearest(queries[part], k)
-        on_progress(min(start + rows, len(queries)), len(queries))
-    return indices, distances
+    return Exhaustive(references, device=device).nearest(queries, k, on_progress=on_progress)
+
+
+class Exhaustive:
+    """References (N, D) that stay on their device over many searches."""
+
+    def __init__(self, references: npt.NDArray[Any], *, device: str) -> None:
+        engine = _IntegerSearch if references.dtype == np.uint8 else _FloatSearch
+        self._search = engine(references, torch.device(device))
+        self._count = len(references)
+
+    def nearest(
+        self,
+        queries: npt.NDArray[Any],
+        k: int,
+        *,
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
+        """Return what `exhaustive_nearest` does."""
+        indices = np.empty((len(queries), k), np.int64)
+        distances = np.empty((len(queries), k), self._search.distance_type)
+        rows = max(1, min(QUERY_ROWS, 4 * BLOCK_BYTES // (8 * self._count)))
+        for start in range(0, len(queries), rows):
+            part = slice(start, start + rows)
+            indices[part], distances[part] = self._search.nearest(queries[part], k)
+            on_progress(min(start + rows, len(queries)), len(queries))
+        return indices, distances
 
 
 def exhaustive_pairs(

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 
 from rote.core.errors import ConfigError
+from rote.memorization.exhaustive import Exhaustive
 from rote.memorization.neighbors import CASCADE_FROM, Neighbors, nearest_neighbors
 from rote.memorization.transforms import Invariances, mirrored, offsets, standardized
 
@@ -103,6 +104,9 @@ class Matcher:
         Transforms that a match may undo; only for images.
     device
         "cpu" or "cuda".
+    prepare_from
+        Queries x references x dimensions of one search from which the references are prepared, once for
+        all searches to come; on a GPU they always are: that is their one transfer.
     """
 
     def __init__(
@@ -113,6 +117,7 @@ class Matcher:
         group: npt.NDArray[np.int64],
         invariances: Invariances,
         device: str,
+        prepare_from: float = CASCADE_FROM,
     ) -> None:
         self._references = training[positions]
         if invariances.tone:
@@ -121,10 +126,11 @@ class Matcher:
         self._group = group
         self._invariances = invariances
         self._device = device
-        self._cascade: Cascade | None = None
+        self._prepared: Cascade | Exhaustive | None = None
         # Tones of images that are all flat are 0, and too small to be scaled.
         tones = invariances.tone and float(np.abs(self._references).max()) > 1
-        self._preparable = device == "cpu" and (self._references.dtype == np.uint8 or tones)
+        self._preparable = device != "cpu" or self._references.dtype == np.uint8 or tones
+        self._prepare_from = prepare_from
 
     def __len__(self) -> int:
         return len(self._positions)
@@ -225,8 +231,8 @@ class Matcher:
         """Search as `nearest_neighbors` does, preparing whole references once for all calls."""
         queries = np.ascontiguousarray(queries)
         whole = references is self._references and self._preparable
-        large = queries.size * len(references) >= CASCADE_FROM
-        if not whole or not (large or self._cascade is not None):
+        large = self._device != "cpu" or queries.size * len(references) >= self._prepare_from
+        if not whole or not (large or self._prepared is not None):
             return nearest_neighbors(
                 queries,
                 np.ascontiguousarray(references),
@@ -234,13 +240,18 @@ class Matcher:
                 device=self._device,
                 on_progress=on_progress,
             )
-        if self._cascade is None:
-            from rote.memorization.cascade import Cascade  # numba takes a moment to import
-
-            flat = references.reshape(len(references), -1)
-            self._cascade = Cascade(flat, threads=torch.get_num_threads())
+        if self._prepared is None:
+            self._prepared = self._prepare()
         flat = queries.reshape(len(queries), -1)
-        return Neighbors(*self._cascade.nearest(flat, k, on_progress=on_progress))
+        return Neighbors(*self._prepared.nearest(flat, k, on_progress=on_progress))
+
+    def _prepare(self) -> Cascade | Exhaustive:
+        flat = self._references.reshape(len(self._references), -1)
+        if self._device != "cpu":
+            return Exhaustive(flat, device=self._device)
+        from rote.memorization.cascade import Cascade  # numba takes a moment to import
+
+        return Cascade(flat, threads=torch.get_num_threads())
 
 
 def _merged(a: Nearest, b: Nearest) -> Nearest:

@@ -6,6 +6,7 @@ prepared once; a verdict depends on the image alone, so neither order nor batche
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,14 @@ from rote.core.stats import Rate, wilson
 from rote.data.convert import from_model
 from rote.data.dataset import ImageDataset
 from rote.memorization.criteria import RatioCriterion
-from rote.memorization.duplicates import exact_duplicates
-from rote.memorization.neighbors import nearest_neighbors
+from rote.memorization.duplicates import (
+    DUPLICATE_RMS,
+    check_rms,
+    exact_duplicates,
+    near_duplicates,
+)
+from rote.memorization.matching import Matcher, Matches
+from rote.memorization.transforms import Invariances
 
 PREPARED_FROM = 5_000_000
 """Values on the training side from which a prepared search pays for itself within a few updates."""
@@ -36,7 +43,7 @@ class References:
     ----------
     training
         As `MemorizationRate` takes it.
-    criterion, device, value_range
+    criterion, duplicate_rms, device, value_range
         As there.
 
     Attributes
@@ -44,7 +51,7 @@ class References:
     dataset
         The training images at rest.
     distinct
-        uint8 (groups, H, W, C): one image for each group of exact duplicates.
+        How many groups of duplicates there are.
     """
 
     def __init__(
@@ -52,13 +59,16 @@ class References:
         training: ImageDataset | Images,
         *,
         criterion: RatioCriterion | None,
+        duplicate_rms: float,
         device: str,
         value_range: ValueRange | None,
     ) -> None:
         _check_range(value_range)
+        check_rms(duplicate_rms, name="duplicate_rms")
         self.criterion = criterion or RatioCriterion()
+        self.duplicate_rms = duplicate_rms
         self.value_range = value_range
-        self._device = _checked_device(device)
+        device = _checked_device(device)
         if isinstance(training, ImageDataset):
             images = training.images
         else:
@@ -66,15 +76,27 @@ class References:
         if images.dtype != np.uint8:
             raise DataError("training holds vectors; only images can be monitored, use rote.audit")
         self.dataset = ImageDataset(images, source="training")
-        groups = exact_duplicates(images)
+        exact = exact_duplicates(images)
+        groups = near_duplicates(images, exact, rms=duplicate_rms) if duplicate_rms else exact
         if len(groups) < 2:
             raise DataError(
                 f"training has {len(groups)} distinct images; the ratio to the second nearest "
                 "needs at least two"
             )
-        self.distinct = images[groups.representative]
-        self._dark = float((self.distinct < 128).mean())
-        self._cascade: Any = None
+        self.distinct = len(groups)
+        self._shape = images.shape[1:]
+        self._dark = float((images < 128).mean())
+        self._brightest = int(images.max())
+        # One representative for each exact group; near-duplicates are told apart by their group.
+        large = exact.representative.size * int(np.prod(self._shape)) >= PREPARED_FROM
+        self._matcher = Matcher(
+            images,
+            positions=exact.representative,
+            group=groups.group,
+            invariances=Invariances(),
+            device=device,
+            prepare_from=0 if large else math.inf,
+        )
 
     def accept(
         self, images: Images, *, value_range: ValueRange | None, name: str
@@ -83,10 +105,11 @@ class References:
         _check_range(value_range)
         at_most = self.value_range if value_range is None else value_range
         found = at_rest(images, value_range=at_most, name=name)
-        if found.shape[1:] != self.distinct.shape[1:]:
+        if found.shape[1:] != self._shape:
             raise DataError(
-                f"{name} have shape {tuple(images.shape)}, which is {_form(found)}; training images "
-                f"are {_form(self.distinct)} (numpy: (N, H, W, C), torch: (N, C, H, W))"
+                f"{name} have shape {tuple(images.shape)}, which is {_form(found.shape)}; training "
+                f"images are {_form(self.dataset.images.shape)} (numpy: (N, H, W, C), torch: "
+                "(N, C, H, W))"
             )
         self._check_extremes(images, at_most, name)
         return found
@@ -99,7 +122,7 @@ class References:
         low, high = float(values.min()), float(values.max())
         guess = ""
         if value_range is None or not _is_float(images):
-            if high == 1 and self.distinct.max() > 1:
+            if high == 1 and self._brightest > 1:
                 guess = "[0, 1] cut to whole numbers"
         elif low >= 0 and high > 2:
             guess = "[0, 255]"
@@ -114,22 +137,14 @@ class References:
                 f"{high:g}, which looks like {guess}; a wrong range finds no copies at all"
             )
 
-    def nearest(self, items: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-        """Return squared distances int64 (N, 2) to the nearest two distinct training images."""
-        if self._device != "cpu" or self.distinct.size < PREPARED_FROM:
-            return nearest_neighbors(items, self.distinct, k=2, device=self._device).sq_distances
-        if self._cascade is None:
-            from rote.memorization.cascade import Cascade  # numba takes a moment to import
-
-            flat = self.distinct.reshape(len(self.distinct), -1)
-            self._cascade = Cascade(flat, threads=torch.get_num_threads())
-        _, sq = self._cascade.nearest(items.reshape(len(items), -1), 2)
-        return sq
+    def match(self, items: npt.NDArray[Any]) -> Matches:
+        """Return the nearest training image of each item and the nearest of another group."""
+        return self._matcher.match(items)
 
     def memorized(self, items: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         """Return the verdict (N,) of uint8 images (N, H, W, C)."""
-        sq = self.nearest(items)
-        return self.criterion.memorized(sq[:, 0], sq[:, 1])
+        found = self.match(items)
+        return self.criterion.memorized(found.nn1_sq, found.nn2_sq)
 
 
 class MemorizationRate:
@@ -144,8 +159,12 @@ class MemorizationRate:
         The rule; None takes the ratio with c = 1/3 (`RatioCriterion`).
     confidence
         Of the interval, in (0, 1).
+    duplicate_rms
+        Training images this near to each other (root-mean-square difference, in 8-bit levels) are one
+        group, from which the second neighbor is not taken, as `rote audit` has it; 0: exact duplicates
+        only. Finding them takes seconds for 50,000 small images, once.
     device
-        Where the search runs: "cpu" or "cuda".
+        Where the search runs: "cpu" or "cuda"; the training images are sent there once.
     value_range
         What floats mean, (-1, 1) or (0, 1); they are rounded to 8 bits. None: floats are an error,
         because a wrong guess finds no copies and says nothing.
@@ -177,12 +196,17 @@ class MemorizationRate:
         *,
         criterion: RatioCriterion | None = None,
         confidence: float = 0.95,
+        duplicate_rms: float = DUPLICATE_RMS,
         device: str = "cpu",
         value_range: ValueRange | None = None,
     ) -> None:
         wilson(0, 1, confidence=confidence)  # says now what would else be said after the training
         self._references = References(
-            training, criterion=criterion, device=device, value_range=value_range
+            training,
+            criterion=criterion,
+            duplicate_rms=duplicate_rms,
+            device=device,
+            value_range=value_range,
         )
         self._confidence = confidence
         self._count = 0
@@ -239,6 +263,7 @@ class MemorizationRate:
             "total": self._total,
             "training": self._references.dataset.digest,
             "criterion": self._references.criterion.to_json(),
+            "duplicate_rms": self._references.duplicate_rms,
         }
 
     def merge_state(self, other: MemorizationRate | dict[str, Any]) -> None:
@@ -250,7 +275,7 @@ class MemorizationRate:
             If it was counted against other training images or under another criterion.
         """
         theirs = other.state if isinstance(other, MemorizationRate) else other
-        for key in ("training", "criterion"):
+        for key in ("training", "criterion", "duplicate_rms"):
             if theirs.get(key) != self.state[key]:
                 raise ConfigError(
                     f"the {key} of the other state is {theirs.get(key)}, here it is "
@@ -320,6 +345,6 @@ def _checked_device(device: str) -> str:
     return device
 
 
-def _form(images: npt.NDArray[Any]) -> str:
-    height, width, channels = images.shape[1:]
+def _form(shape: tuple[int, ...]) -> str:
+    _, height, width, channels = shape
     return f"{width}x{height} pixels in {channels} channels"

@@ -45,8 +45,8 @@ class MemorizationMonitor:
     every_images
         Training images between two checks.
     holdout
-        Real images that were not trained on: the control that the rate must exceed. Those equal to a
-        training image are taken out.
+        Real images that were not trained on: the control that the rate must exceed. Those within
+        ``duplicate_rms`` of a training image are taken out.
     null_rate
         The rate to exceed where there is no ``holdout``, in [0, 1); None takes 0.001.
     samples
@@ -63,7 +63,7 @@ class MemorizationMonitor:
     collapse_rms
         Root-mean-square difference per value, in 8-bit levels, up to which two generated images are
         nearly equal.
-    criterion, confidence, device, value_range
+    duplicate_rms, criterion, confidence, device, value_range
         As for `MemorizationRate`.
     out
         A file that takes one JSON line for each check, replaced atomically. If it exists, its curve is
@@ -106,6 +106,7 @@ class MemorizationMonitor:
         alpha: float = 0.05,
         stop_at: Literal["begun"] | float | None = None,
         collapse_rms: float = DUPLICATE_RMS,
+        duplicate_rms: float = DUPLICATE_RMS,
         criterion: RatioCriterion | None = None,
         confidence: float = 0.95,
         device: str = "cpu",
@@ -130,7 +131,11 @@ class MemorizationMonitor:
             raise ConfigError(f'stop_at is "{stop_at}"; "begun" or a rate is expected')
         wilson(0, 1, confidence=confidence)
         self._references = References(
-            training, criterion=criterion, device=device, value_range=value_range
+            training,
+            criterion=criterion,
+            duplicate_rms=duplicate_rms,
+            device=device,
+            value_range=value_range,
         )
         self._every, self._samples, self._batch = every_images, samples, batch
         self._seed, self._alpha, self._confidence = seed, alpha, confidence
@@ -249,15 +254,18 @@ class MemorizationMonitor:
     def _measure_control(self, holdout: ImageDataset | Images) -> Rate:
         images = holdout.images if isinstance(holdout, ImageDataset) else holdout
         items = self._references.accept(images, value_range=None, name="holdout")
-        sq = self._references.nearest(items) if len(items) else np.empty((0, 2), np.int64)
-        fresh = sq[:, 0] > 0
+        if not len(items):
+            raise DataError("holdout has no images; images that were not trained on are needed")
+        found = self._references.match(items)
+        values = int(np.prod(items.shape[1:]))
+        fresh = found.nn1_sq > self._references.duplicate_rms**2 * values
         self._excluded = len(items) - int(fresh.sum())
         if not fresh.any():
             raise DataError(
-                f"holdout has {len(items)} images, {self._excluded} of them equal to a training "
+                f"holdout has {len(items)} images, all of them equal or nearly equal to a training "
                 "image; images that were not trained on are needed"
             )
-        flagged = self._references.criterion.memorized(sq[fresh, 0], sq[fresh, 1])
+        flagged = self._references.criterion.memorized(found.nn1_sq[fresh], found.nn2_sq[fresh])
         return wilson(int(flagged.sum()), len(flagged), confidence=self._confidence)
 
     def _draw(self, images_seen: int, name: str, sampler: Sampler) -> npt.NDArray[Any]:
@@ -317,7 +325,8 @@ class MemorizationMonitor:
             "training": {
                 "digest": self._references.dataset.digest,
                 "count": len(self._references.dataset),
-                "distinct": len(self._references.distinct),
+                "distinct": self._references.distinct,
+                "duplicate_rms": self._references.duplicate_rms,
             },
             "control": control,
             "null_rate": None if control else self._null_rate,

@@ -86,10 +86,10 @@ def test_the_prepared_search_gives_the_same_verdicts(digits, noisy, monkeypatch)
     monkeypatch.setattr(metric_module, "PREPARED_FROM", 1)
     prepared = MemorizationRate(training)
     prepared.update(noisy[:100])
-    cascade = prepared._references._cascade
+    cascade = prepared._references._matcher._prepared
     prepared.update(noisy[100:])
     assert cascade is not None
-    assert prepared._references._cascade is cascade
+    assert prepared._references._matcher._prepared is cascade
     assert prepared.compute() == plain.compute()
 
 
@@ -134,6 +134,28 @@ def test_a_doubled_training_set_and_its_perfect_copier():
     metric = MemorizationRate(np.concatenate([TRAINING, TRAINING]))
     metric.update(TRAINING)
     assert metric.compute().value == 1
+
+
+def test_near_duplicates_in_training_hide_no_copies(digits, noisy):
+    """Every training image has a twin nearby, as JPEG would make one; so has a real monitor's."""
+    images = digits.images[:200]
+    twins = np.clip(
+        images.astype(int) + np.random.default_rng(1).integers(-4, 5, images.shape), 0, 255
+    )
+    training = np.concatenate([images, twins.astype(np.uint8)])
+    rates = []
+    for rms in (0.0, 10.0):
+        metric = MemorizationRate(training, duplicate_rms=rms)
+        metric.update(noisy)
+        rates.append(metric.compute())
+        assert (
+            rates[-1] == audit(ImageDataset(noisy), ImageDataset(training), duplicate_rms=rms).rate
+        )
+    metric = MemorizationRate(training)
+    metric.update(noisy)
+    assert rates[0].value < 0.1
+    assert rates[1].value > 0.3
+    assert metric.compute() == rates[1]
 
 
 def test_every_option_changes_the_answer():
