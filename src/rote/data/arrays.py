@@ -7,7 +7,7 @@ whole and lie in 0..255 are converted exactly; everything else is refused with i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.core.errors import DataError
+from rote.core.pages import is_mapped
+from rote.data.cache import keep_array
 from rote.data.dataset import ImageDataset
 from rote.data.labels import NO_LABELS, labels_of_array
+from rote.data.mapped import MAPPED_FROM, blocks_of, map_member, npy_header, unpacked
 from rote.data.messages import first_few, shown
 
 # In this order; the first key that is present is taken, with the labels beside it if there are any.
@@ -29,11 +32,21 @@ _KEYS = (
     ("arr_0", "labels"),
 )
 ITEM_KEYS = tuple(items for items, _ in _KEYS)
-_CHUNK = 1024  # images looked at together: keeps the temporaries of a range check small
+
+Keep = Callable[[npt.NDArray[Any]], npt.NDArray[np.uint8]]
+"""Turns accepted images (N, H, W, C) of whole numbers into uint8 in C order."""
 
 
-def load_array_file(path: Path) -> ImageDataset:
-    """Read a .npy or .npz file; never a pickle.
+def load_array_file(path: Path, *, decoded: Path | None = None) -> ImageDataset:
+    """Read a .npy or .npz file, or map its images if they are large; never a pickle.
+
+    Parameters
+    ----------
+    path
+        The file.
+    decoded
+        Folder of decoded images (`rote.data.cache`), for large images that do not rest in the file as
+        they are needed; None takes those into memory.
 
     Raises
     ------
@@ -44,8 +57,14 @@ def load_array_file(path: Path) -> ImageDataset:
     where = shown(path)
     try:
         with path.open("rb") as handle:
-            loaded = np.load(handle, allow_pickle=False)
-            arrays = {"array": loaded} if isinstance(loaded, np.ndarray) else _known(loaded, where)
+            large = path.stat().st_size >= MAPPED_FROM and handle.read(2) == b"\x93N"
+            handle.seek(0)
+            loaded = np.load(path if large else handle, "r" if large else None, allow_pickle=False)
+            arrays = (
+                {"array": loaded}
+                if isinstance(loaded, np.ndarray)
+                else _known(loaded, path, decoded, where)
+            )
     except MemoryError:
         raise DataError(f"{where} is larger than the memory; give --data fewer items") from None
     except DataError:
@@ -57,8 +76,16 @@ def load_array_file(path: Path) -> ImageDataset:
             "numpy.savez, without Python objects"
         ) from None
     items = next(iter(arrays.values()))
+
+    def keep(images: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+        fits = images.dtype == np.uint8 and images.flags.c_contiguous
+        if fits or decoded is None or not is_mapped(images):
+            return np.asarray(images, dtype=np.uint8, order="C")
+        blocks = (block.astype(np.uint8) for block in blocks_of(images))
+        return keep_array(blocks, images.shape, path=path, options="array", folder=decoded)
+
     dataset = dataset_of_array(
-        items, labels=arrays.get("labels"), classes=arrays.get("classes"), where=where
+        items, labels=arrays.get("labels"), classes=arrays.get("classes"), where=where, keep=keep
     )
     seeds = arrays.get("seeds")
     # Anything else under that name is not what `rote sample` writes, and nothing depends on it.
@@ -67,7 +94,9 @@ def load_array_file(path: Path) -> ImageDataset:
     return dataset
 
 
-def _known(loaded: Any, where: str) -> dict[str, npt.NDArray[Any]]:
+def _known(
+    loaded: Any, path: Path, decoded: Path | None, where: str
+) -> dict[str, npt.NDArray[Any]]:
     """Read the arrays that are meant of an open npz file, the items first."""
     found = [pair for pair in _KEYS if pair[0] in loaded.files]
     if not found:
@@ -77,7 +106,7 @@ def _known(loaded: Any, where: str) -> dict[str, npt.NDArray[Any]]:
             "'classes' if there are any), or 'x_train', 'x_test', 'data' or 'arr_0'"
         )
     items, labels = found[0]
-    arrays = {"items": loaded[items]}
+    arrays = {"items": _member(loaded, items, path, decoded)}
     if labels in loaded.files:
         arrays["labels"] = loaded[labels]
     if labels == "labels" and "classes" in loaded.files:
@@ -92,12 +121,35 @@ def _known(loaded: Any, where: str) -> dict[str, npt.NDArray[Any]]:
     return arrays
 
 
+def _member(loaded: Any, key: str, path: Path, decoded: Path | None) -> npt.NDArray[Any]:
+    """Read one array of an open npz file, or map it if it is large."""
+    name = f"{key}.npy"
+    if name not in loaded.zip.namelist() or loaded.zip.getinfo(name).file_size < MAPPED_FROM:
+        return loaded[key]
+    with loaded.zip.open(name) as member:
+        header = npy_header(member)
+    if header is None:
+        return loaded[key]
+    found = map_member(path, name)
+    shape, dtype = header
+    ready = dtype == np.uint8 and len(shape) == 4 and shape[3] in (1, 3)
+    if found is None and ready and decoded is not None:
+        found = keep_array(unpacked(path, name), shape, path=path, options=name, folder=decoded)
+    return loaded[key] if found is None else found
+
+
+def _copied(images: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    # Also of uint8: the digest must not change when the caller's array does.
+    return np.array(images, dtype=np.uint8, order="C")
+
+
 def dataset_of_array(
     array: npt.NDArray[Any],
     *,
     labels: npt.NDArray[Any] | None = None,
     classes: npt.NDArray[Any] | None = None,
     where: str,
+    keep: Keep = _copied,
 ) -> ImageDataset:
     """Convert an array to a data set.
 
@@ -110,6 +162,8 @@ def dataset_of_array(
         As `rote.data.labels.labels_of_array` takes them.
     where
         The source, for messages.
+    keep
+        Where images go; a copy in memory by default.
 
     Raises
     ------
@@ -121,7 +175,7 @@ def dataset_of_array(
     """
     if array.ndim and len(array) == 0:
         raise DataError(f"{where}: an array of shape {array.shape} has no items; give some")
-    items = _vectors(array, where=where) if array.ndim == 2 else _images(array, where=where)
+    items = _vectors(array, where=where) if array.ndim == 2 else _images(array, keep, where=where)
     found = NO_LABELS
     if labels is not None:
         found = labels_of_array(labels, classes, count=len(items), where=where)
@@ -146,7 +200,7 @@ def _vectors(array: npt.NDArray[Any], *, where: str) -> npt.NDArray[np.float32]:
     return vectors
 
 
-def _images(array: npt.NDArray[Any], *, where: str) -> npt.NDArray[np.uint8]:
+def _images(array: npt.NDArray[Any], keep: Keep, *, where: str) -> npt.NDArray[np.uint8]:
     images = _channels_last(array, where=where)
     if images.dtype.kind not in "uif":
         hint = "; convert it with x.astype('uint8') * 255" if images.dtype.kind == "b" else ""
@@ -156,8 +210,7 @@ def _images(array: npt.NDArray[Any], *, where: str) -> npt.NDArray[np.uint8]:
         )
     if images.dtype != np.uint8:
         _check_range(images, where=where)
-    # A copy, also of uint8: the digest must not change when the caller's array does.
-    return np.array(images, dtype=np.uint8, order="C")
+    return keep(images)
 
 
 def _channels_last(array: npt.NDArray[Any], *, where: str) -> npt.NDArray[Any]:
@@ -181,25 +234,23 @@ def _channels_last(array: npt.NDArray[Any], *, where: str) -> npt.NDArray[Any]:
     )
 
 
-def _chunks(array: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
-    for start in range(0, len(array), _CHUNK):
-        yield array[start : start + _CHUNK]
-
-
 def _check_range(images: npt.NDArray[Any], *, where: str) -> None:
     """Refuse values that are not whole numbers in 0..255 with at least one above 1."""
     floating = images.dtype.kind == "f"
     if floating:
         broken = sum(
-            int((~np.isfinite(chunk)).any(axis=(1, 2, 3)).sum()) for chunk in _chunks(images)
+            int((~np.isfinite(chunk)).any(axis=(1, 2, 3)).sum()) for chunk in blocks_of(images)
         )
         if broken:
             raise DataError(
                 f"{where}: {broken:,} of {len(images):,} images hold NaN or infinity; uint8 from 0 "
                 "to 255 is expected: remove or repair them"
             )
-    low, high = images.min(), images.max()
-    whole = not floating or all(bool((chunk == np.rint(chunk)).all()) for chunk in _chunks(images))
+    ends = [(block.min(), block.max()) for block in blocks_of(images)]
+    low, high = min(low for low, _ in ends), max(high for _, high in ends)
+    whole = not floating or all(
+        bool((chunk == np.rint(chunk)).all()) for chunk in blocks_of(images)
+    )
     if whole and low >= 0 and 1 < high <= 255:
         return
     raise DataError(
@@ -224,9 +275,14 @@ def check_brightness(images: npt.NDArray[Any], *, where: str) -> None:
 
     One image may be black; a whole set of such images is a mistake.
     """
-    if len(images) > 1 and int(images.max()) <= 1:
+    largest = 0
+    for block in blocks_of(images):
+        largest = max(largest, int(block.max()))
+        if largest > 1:
+            break
+    if len(images) > 1 and largest <= 1:
         raise DataError(
             f"{where}: the largest pixel value of all {len(images):,} images is "
-            f"{int(images.max())}; values from 0 to 255 are expected (were images in [0, 1] cast "
+            f"{largest}; values from 0 to 255 are expected (were images in [0, 1] cast "
             "to uint8? convert with (x * 255).round().astype('uint8') instead)"
         )

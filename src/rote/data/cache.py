@@ -1,21 +1,24 @@
 """Decoded images on disk: a large source is decoded once, then mapped into memory.
 
-The key is the content: SHA-256 over every file's name and bytes, the options, and the version of the
-decoder. So a changed, added or renamed file is never served from an old entry, whatever its time says.
+The key is the content: SHA-256 over every file's name and bytes (of an array file, its bytes), the
+options, and the version of the decoder. So a changed, added or renamed file is never served from an old
+entry, whatever its time says.
 An entry is `<key>.npy` (uint8 (N, H, W, C)) with `<key>.json` beside it, written last. Images mapped from
 it need not be in memory together.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from rote.core.errors import DataError, RunError
 from rote.core.runs import new_array, read_json, write_json
@@ -23,6 +26,7 @@ from rote.data.collect import Decoded, decode_all
 from rote.data.decode import UnreadableImageError
 from rote.data.download import cache_folder
 from rote.data.files import Entry
+from rote.data.mapped import write_blocks
 from rote.data.messages import storable
 from rote.data.resample import workers
 
@@ -81,31 +85,83 @@ def decode_cached(
     key = _key(entries, options)
     path, note = folder / f"{key}.npy", folder / f"{key}.json"
     if not (path.exists() and note.exists()):
-        try:
+        with _advised():
             with new_array(path) as make_room:
                 found = decode(make_room=make_room)
-            write_json(
-                note,
-                {
-                    "source": storable(where),
-                    "kept": found.kept.tolist(),
-                    "unreadable": [storable(name) for name in found.unreadable],
-                    "shape": list(found.images.shape),
-                },
-            )
-        except RunError as error:
-            reason = str(error).split("; ")[0]
-            raise DataError(
-                f"{reason}; set ROTE_CACHE to another folder, or decode into memory with --no-cache"
-            ) from None
+            _write_note(note, where, found.images.shape, found if found.unreadable else None)
     return _mapped(path, note)
+
+
+def keep_array(
+    blocks: Iterator[npt.NDArray[np.uint8]],
+    shape: tuple[int, ...],
+    *,
+    path: Path,
+    options: str,
+    folder: Path,
+) -> npt.NDArray[np.uint8]:
+    """Keep the images of an array file, or map what was kept before.
+
+    Parameters
+    ----------
+    blocks
+        The images as uint8 (n, H, W, C), some at a time; not touched where they are kept already.
+    shape
+        (N, H, W, C) of all of them.
+    path, options
+        The file, and what was done to its images.
+    folder
+        Where entries are kept.
+
+    Raises
+    ------
+    DataError
+        If they cannot be written.
+    """
+    with path.open("rb") as handle:
+        content = hashlib.file_digest(handle, "sha256").hexdigest()
+    key = hashlib.sha256(f"{VERSION} {_pillow()} {options} {shape} {content}".encode()).hexdigest()
+    entry, note = folder / f"{key}.npy", folder / f"{key}.json"
+    if not (entry.exists() and note.exists()):
+        with _advised():
+            with new_array(entry) as make_room:
+                write_blocks(blocks, shape, make_room)
+            _write_note(note, str(path), shape, None)
+    return _mapped(entry, note).images
+
+
+@contextlib.contextmanager
+def _advised() -> Iterator[None]:
+    """Say what can be done where the cache cannot be written."""
+    try:
+        yield
+    except RunError as error:
+        reason = str(error).split("; ")[0]
+        raise DataError(
+            f"{reason}; set ROTE_CACHE to another folder, or decode into memory with --no-cache"
+        ) from None
+
+
+def _write_note(note: Path, source: str, shape: tuple[int, ...], found: Decoded | None) -> None:
+    """Describe an entry; without ``found`` all of it are images."""
+    write_json(
+        note,
+        {
+            "source": storable(source),
+            "kept": None if found is None else found.kept.tolist(),
+            "unreadable": [] if found is None else [storable(name) for name in found.unreadable],
+            "shape": list(shape),
+        },
+    )
 
 
 def _mapped(path: Path, note: Path) -> Decoded:
     value = read_json(note)
     try:
         images = np.load(path, mmap_mode="r", allow_pickle=False)
-        kept = np.array(value["kept"], np.int64)
+        kept = (
+            np.arange(len(images)) if value["kept"] is None else np.array(value["kept"], np.int64)
+        )
         unreadable = tuple(value["unreadable"])
         if images.dtype != np.uint8 or images.ndim != 4 or len(images) < len(kept):
             raise ValueError("it does not fit its note")
@@ -147,7 +203,8 @@ def kept_entries(folder: Path) -> list[Kept]:
         value = read_json(note) if note.exists() else {}
         shape = tuple(value.get("shape", ()))
         source = str(value.get("source", "unfinished"))
-        count = len(value.get("kept", ()))
+        kept = value.get("kept", ())
+        count = shape[0] if kept is None else len(kept)
         found.append(Kept(source, count, shape[1:], path.stat().st_size, path))
     return sorted(found, key=lambda entry: (entry.source, entry.path))
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.core.errors import DataError
+from rote.core.pages import release_pages
 from rote.data.decode import UnreadableImageError, decode, strict_pillow
 from rote.data.files import Entry
 from rote.data.messages import first_few, shown
@@ -87,6 +88,8 @@ def decode_all(
             batch = entries[start : start + _BATCH]
             for offset, result in enumerate(pool.map(work, batch)):
                 collector.add(start + offset, entries[start + offset].name, result)
+            if collector.images is not None:
+                release_pages(collector.images)
     return collector.finish(channels=channels, skip_unreadable=skip_unreadable)
 
 

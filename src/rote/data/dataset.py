@@ -1,4 +1,4 @@
-"""`ImageDataset`: all images (or vectors) of one source, in memory, with labels and a digest.
+"""`ImageDataset`: all images (or vectors) of one source, in memory or mapped, with labels and a digest.
 
 Images rest as uint8 (N, H, W, C) with C = 1 (grey) or 3 (RGB); vectors as float32 (N, D). On a
 device the whole set is one tensor, so training needs no loader: an 8-bit CIFAR-10 is 154 MB.
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from rote.core.errors import DataError
 from rote.core.seeds import child_seed
+from rote.data.mapped import blocks_of
 from rote.data.messages import shown
 
 if TYPE_CHECKING:
@@ -102,7 +103,8 @@ class ImageDataset:
     def digest(self) -> str:
         """SHA-256 over dtype, shape, pixels and labels (names and source do not count)."""
         hasher = hashlib.sha256(f"{self.images.dtype}{self.images.shape}".encode())
-        hasher.update(np.ascontiguousarray(self.images).data)
+        for block in blocks_of(self.images):
+            hasher.update(np.ascontiguousarray(block).data)
         if self.labels is not None:
             hasher.update(f"labels{self.classes}".encode())
             hasher.update(np.ascontiguousarray(self.labels).data)

@@ -15,13 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.core.errors import DataError, did_you_mean
+from rote.core.pages import is_mapped
 from rote.data import cifar10, embedded
 from rote.data.arrays import check_brightness, dataset_of_array, load_array_file
-from rote.data.cache import decode_cached
+from rote.data.cache import decode_cached, keep_array
 from rote.data.dataset import ImageDataset
 from rote.data.download import Progress, cache_folder
 from rote.data.files import EXTENSIONS, Listing, list_folder, open_zip, single_file
 from rote.data.labels import labels_of_files
+from rote.data.mapped import blocks_of
 from rote.data.messages import shown, storable
 from rote.data.resample import fit_images
 
@@ -66,7 +68,8 @@ def load_images(
         Folder of downloads; `cache_folder` by default.
     decoded
         Folder of decoded images, as `rote.data.cache` keeps them: large sources are then decoded once,
-        and mapped into memory. None: decode into memory every time.
+        and mapped into memory. None: decode into memory every time. Large arrays of uint8 images in
+        uncompressed files are mapped where they lie.
     progress
         Called during a download with (bytes so far, bytes in all).
 
@@ -91,6 +94,7 @@ def load_images(
         raise DataError(f"--resolution is {resolution!r}; give a whole number of pixels from 1")
     if channels not in (None, 1, 3):
         raise DataError(f"--channels is {channels!r}; give 1 (grey) or 3 (RGB)")
+    file: Path | None = None
     if isinstance(source, np.ndarray):
         dataset = dataset_of_array(source, where="array")
     elif isinstance(source, str) and source in embedded.DESCRIPTIONS:
@@ -99,11 +103,11 @@ def load_images(
         part: Literal["train", "test"] = "train" if source == "cifar10" else "test"
         dataset = cifar10.load_cifar10(part, cache=cache or cache_folder(), progress=progress)
     else:
-        path = _existing(source)
+        file = _existing(source)
         dataset = _load_path(
-            path, resolution, channels, skip_unreadable=skip_unreadable, decoded=decoded
+            file, resolution, channels, skip_unreadable=skip_unreadable, decoded=decoded
         )
-    return fit_dataset(dataset, resolution, channels)
+    return fit_dataset(dataset, resolution, channels, file=file, decoded=decoded)
 
 
 def _existing(source: str | Path) -> Path:
@@ -153,7 +157,7 @@ def _load_path(
         with open_zip(path) as listing:
             return load(listing)
     if suffix in (".npz", ".npy"):
-        return load_array_file(path)
+        return load_array_file(path, decoded=decoded)
     if suffix in EXTENSIONS:
         return load(single_file(path))
     raise DataError(
@@ -193,9 +197,16 @@ def _load_files(
 
 
 def fit_dataset(
-    dataset: ImageDataset, resolution: int | None, channels: int | None
+    dataset: ImageDataset,
+    resolution: int | None,
+    channels: int | None,
+    *,
+    file: Path | None = None,
+    decoded: Path | None = None,
 ) -> ImageDataset:
     """Return a data set in the given resolution and channels, as `load_images` does.
+
+    Images mapped from ``file`` are put into the folder ``decoded``, block by block, where both are given.
 
     Raises
     ------
@@ -204,7 +215,25 @@ def fit_dataset(
     """
     if dataset.kind == "image":
         check_brightness(dataset.images, where=shown(dataset.source))
-        fitted = fit_images(dataset.images, resolution=resolution, channels=channels)
+        form = fit_images(dataset.images[:1], resolution=resolution, channels=channels).shape[1:]
+        if (
+            file is None
+            or decoded is None
+            or form == dataset.images.shape[1:]
+            or not is_mapped(dataset.images)
+        ):
+            fitted = fit_images(dataset.images, resolution=resolution, channels=channels)
+        else:
+            fitted = keep_array(
+                (
+                    fit_images(block, resolution=resolution, channels=channels)
+                    for block in blocks_of(dataset.images)
+                ),
+                (len(dataset), *form),
+                path=file,
+                options=f"{resolution} {channels}",
+                folder=decoded,
+            )
         return replace(dataset, images=fitted)
     option = "--resolution" if resolution is not None else "--channels"
     if resolution is not None or channels is not None:

@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from rote.data.arrays import ITEM_KEYS, dataset_of_array, load_array_file
 from rote.data.collect import decode_all
 from rote.data.decode import UnreadableImageError, decode, strict_pillow
 from rote.data.files import Entry, Listing, list_folder, open_zip
+from rote.data.mapped import npy_header, unpacked
 from rote.data.messages import shown, storable
 from rote.data.resample import fit_images
 from rote.data.sources import load_images, named_sources
@@ -191,7 +192,7 @@ def _of_npz(path: Path, resolution: int | None, channels: int | None) -> Stream:
         key = next((k for k in ITEM_KEYS if f"{k}.npy" in file.namelist()), None)
         if key is not None:
             with file.open(f"{key}.npy") as member:
-                header = _header(member)
+                header = npy_header(member)
             if header is not None and header[0] and header[0][0]:
                 return _of_rows(
                     str(path),
@@ -205,34 +206,9 @@ def _of_npz(path: Path, resolution: int | None, channels: int | None) -> Stream:
     return _of_array(path, load_array_file(path).images, resolution, channels)
 
 
-def _header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]] | None:
-    """Return shape and dtype of an open .npy, or None if its rows cannot be read in order."""
-    version = np.lib.format.read_magic(member)
-    if version == (1, 0):
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(member)
-    elif version == (2, 0):
-        shape, fortran, dtype = np.lib.format.read_array_header_2_0(member)
-    else:
-        return None
-    return None if fortran or dtype.hasobject else (shape, dtype)
-
-
 def _unpacked(path: Path, name: str, start: int) -> Iterator[npt.NDArray[Any]]:
     try:
-        with zipfile.ZipFile(path) as file, file.open(name) as member:
-            header = _header(member)
-            assert header is not None
-            (count, *inner), dtype = header
-            row_bytes = int(np.prod(inner, dtype=np.int64)) * dtype.itemsize
-            rows = max(1, BATCH_BYTES // row_bytes)
-            # A compressed archive has no way to a row but through those before it.
-            member.seek(member.tell() + start * row_bytes)
-            for first in range(start, count, rows):
-                size = min(rows, count - first)
-                raw = member.read(size * row_bytes)
-                if len(raw) != size * row_bytes:
-                    raise EOFError("it ends too early")
-                yield np.frombuffer(raw, dtype).reshape(size, *inner)
+        yield from unpacked(path, name, start)
     except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
         raise DataError(
             f"{shown(path)} cannot be read as a NumPy file ({shown(error)}); write it again with "

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+import itertools
+import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from rote.core.runs import write_json, write_npz, write_text
+from rote.core.pages import release_pages
+from rote.core.runs import write_json, write_lines, write_npz
 from rote.core.stats import Rate, newcombe
 from rote.data.dataset import ImageDataset
 from rote.memorization.duplicates import DuplicateGroups
@@ -22,6 +25,7 @@ from rote.memorization.transforms import MOST_SHIFT, describe
 if TYPE_CHECKING:
     from rote.memorization.findings import Audit, CriterionResult
 
+RELEASE_EVERY = 8192
 PAIR_COLUMNS = (
     *("generated", "name", "memorized", "ratio"),
     *("nn1_index", "nn1_name", "nn1_distance"),
@@ -116,8 +120,8 @@ def save(found: Audit, folder: Path, *, labels: npt.NDArray[np.int64] | None) ->
     """Write `neighbors.npz`, the tables, `gallery.npz` and, last, `audit.json`."""
     labels = found.generated.labels if labels is None else labels
     write_npz(folder / "neighbors.npz", _arrays(found, labels))
-    write_text(folder / "pairs.csv", _pairs_csv(found))
-    write_text(folder / "duplicates.csv", _duplicates_csv(found))
+    write_lines(folder / "pairs.csv", _csv(PAIR_COLUMNS, _pairs(found)))
+    write_lines(folder / "duplicates.csv", _csv(DUPLICATE_COLUMNS, _duplicates(found)))
     write_npz(folder / "gallery.npz", gallery(found, labels))
     write_json(folder / "audit.json", to_json(found))
 
@@ -160,50 +164,48 @@ def _by_ratio(found: Audit) -> npt.NDArray[np.int64]:
     return np.argsort(found.ratio, kind="stable")
 
 
-def _csv(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue()
+def _csv(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> Iterator[str]:
+    """Yield the lines of a table, so that of a million rows one is in memory at a time."""
+    line = io.StringIO(newline="")
+    writer = csv.writer(line, lineterminator="\n")
+    for row in itertools.chain([header], rows):
+        writer.writerow(row)
+        yield line.getvalue()
+        line.seek(0)
+        line.truncate()
 
 
-def _pairs_csv(found: Audit) -> str:
+def _pairs(found: Audit) -> Iterator[list[Any]]:
     names, ratio = found.training.names, found.ratio
-    nn1, nn2 = np.sqrt(found.nn1_sq.astype(float)), np.sqrt(found.nn2_sq.astype(float))
     transform, invariances = found.measured.matches.transform, found.settings.invariances
-    rows = []
     for i in _by_ratio(found):
         near, far = int(found.nn1_index[i]), int(found.nn2_index[i])
+        nn1, nn2 = math.sqrt(found.nn1_sq[i]), math.sqrt(found.nn2_sq[i])
         verdict = "yes" if found.memorized[i] else "no"
         row = [i, found.generated.names[i], verdict, f"{ratio[i]:.6g}", near, names[near]]
-        row += [f"{nn1[i]:.6g}", far, names[far], f"{nn2[i]:.6g}"]
+        row += [f"{nn1:.6g}", far, names[far], f"{nn2:.6g}"]
         row += [VERDICTS[found.verdict[i]], describe(int(transform[i]), invariances)]
-        rows.append([*row, found.groups.group[near], found.collapse.group[i]])
-    return _csv(PAIR_COLUMNS, rows)
+        yield [*row, found.groups.group[near], found.collapse.group[i]]
 
 
-def _duplicates_csv(found: Audit) -> str:
-    rows: list[list[Any]] = []
-    for name, side, groups in (
-        ("training", found.training, found.groups),
-        ("generated", found.generated, found.collapse),
-    ):
-        rows += _group_rows(name, side, groups)
-    return _csv(DUPLICATE_COLUMNS, rows + _leak_rows(found))
+def _duplicates(found: Audit) -> Iterator[list[Any]]:
+    yield from _group_rows("training", found.training, found.groups)
+    yield from _group_rows("generated", found.generated, found.collapse)
+    yield from _leak_rows(found)
 
 
-def _group_rows(name: str, side: ImageDataset, groups: DuplicateGroups) -> list[list[Any]]:
-    """Return the members of all groups of two and more, by group, then position."""
+def _group_rows(name: str, side: ImageDataset, groups: DuplicateGroups) -> Iterator[list[Any]]:
+    """Yield the members of all groups of two and more, by group, then position."""
     members = np.flatnonzero(groups.repeated)
     members = members[np.argsort(groups.group[members], kind="stable")]
-    sizes, rows = groups.sizes, []
-    for i in members:
+    sizes = groups.sizes
+    for number, i in enumerate(members):
+        if number % RELEASE_EVERY == 0:
+            release_pages(side.images)
         group = int(groups.group[i])
         first = side.images[groups.representative[group]].astype(np.float64)
         rms = float(np.sqrt(np.square(side.images[i] - first).mean()))
-        rows.append([name, group, int(sizes[group]), int(i), side.names[i], f"{rms:.4g}", "", ""])
-    return rows
+        yield [name, group, int(sizes[group]), int(i), side.names[i], f"{rms:.4g}", "", ""]
 
 
 def _leak_rows(found: Audit) -> list[list[Any]]:

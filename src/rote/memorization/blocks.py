@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rote.core.pages import release_pages
 from rote.memorization.bounds import SAMPLE, UNIT32, fit_projection
 from rote.memorization.radius import BLOCK
 
@@ -100,6 +101,7 @@ def _features(
         values = np.empty((len(rows), dimension), np.float32)
         for part in parts:
             values[part] = (items[rows[part]] - center) * scale
+            release_pages(items)
         length = math.sqrt(float(np.einsum("ij,ij->i", values, values, dtype=np.float64).max()))
         return values, 0.0 if items.dtype == np.uint8 else 2 * UNIT32 * length
     projection = fit_projection(sample, directions=directions, coarse=directions)
@@ -107,6 +109,7 @@ def _features(
     for part in parts:
         found = projection.features(items[rows[part]], pool, scale=scale)
         values[part] = found.values
+        release_pages(items)
         slip = max(slip, found.slip)
     return values, slip
 

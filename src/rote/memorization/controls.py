@@ -157,4 +157,4 @@ def training_matches(
     drawn = drawn_by_content(ruler.training, positions, seed=child_seed(seed, "within"))
     chosen = drawn[:most]
     k = min(4, len(positions))
-    return ruler.matcher.match(ruler.training[chosen], k=k, own=group[chosen])
+    return ruler.matcher.match(ruler.training[chosen], k=k, own=group[chosen])[0]

@@ -21,12 +21,13 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.core.errors import ConfigError
+from rote.data.mapped import blocks_of
 from rote.memorization.neighbors import components_within
 from rote.memorization.transforms import Invariances, mirrored, standardized
 
 DUPLICATE_RMS = 10.0
-DIGEST_FROM = 256
-"""Bytes of an item from which its SHA-256 stands for it: a million images must not be kept as keys."""
+DIGEST_BYTES = 32
+"""Of SHA-256, which stands for larger items: a million images must not be kept as keys."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,22 +80,34 @@ def exact_duplicates(items: npt.NDArray[Any]) -> DuplicateGroups:
     >>> groups.group.tolist(), groups.representative.tolist()
     ([0, 1, 0], [0, 1])
     """
-    seen: dict[bytes, int] = {}
+    keys = np.concatenate([_keys(block) for block in blocks_of(items)])
+    # Stable, so the first of equal keys is the lowest position.
+    order = np.lexsort(keys.T)
+    new = np.ones(len(order), bool)
+    new[1:] = (keys[order[1:]] != keys[order[:-1]]).any(axis=1)
+    lowest = order[new]
+    return _numbered(np.cumsum(new)[np.argsort(order)] - 1, lowest)
+
+
+def _keys(items: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
+    """Return what tells items apart: their own bytes, or their SHA-256 where that is shorter."""
     # + 0.0 turns -0.0 into 0.0, which is equal and has other bytes.
-    flat = items if items.dtype == np.uint8 else items + 0.0
-    group = np.empty(len(flat), np.int64)
-    representative = []
-    for number, item in enumerate(flat):
-        key = (
-            item.tobytes()
-            if item.nbytes <= DIGEST_FROM
-            else hashlib.sha256(item.tobytes()).digest()
-        )
-        if key not in seen:
-            seen[key] = len(seen)
-            representative.append(number)
-        group[number] = seen[key]
-    return DuplicateGroups(group, np.array(representative, np.int64))
+    flat = np.ascontiguousarray(items if items.dtype == np.uint8 else items + 0.0)
+    flat = flat.reshape(len(flat), -1).view(np.uint8)
+    if flat.shape[1] > DIGEST_BYTES:
+        digests = b"".join(hashlib.sha256(item.data).digest() for item in flat)
+        flat = np.frombuffer(digests, np.uint8).reshape(-1, DIGEST_BYTES)
+    padded = np.zeros((len(flat), -(-flat.shape[1] // 8) * 8), np.uint8)
+    padded[:, : flat.shape[1]] = flat
+    return padded.view(np.uint64)
+
+
+def _numbered(group: npt.NDArray[np.int64], lowest: npt.NDArray[np.int64]) -> DuplicateGroups:
+    """Number groups by first appearance, given the lowest position in each."""
+    order = np.argsort(lowest)
+    number = np.empty(len(order), np.int64)
+    number[order] = np.arange(len(order))
+    return DuplicateGroups(number[group], lowest[order].astype(np.int64))
 
 
 def check_rms(rms: float, *, name: str = "--duplicate-rms") -> None:
@@ -118,7 +131,7 @@ def near_duplicates(
     Parameters
     ----------
     items
-        uint8 (N, H, W, C) images or float32 (N, D) vectors.
+        uint8 (N, H, W, C) images or float32 (N, D) vectors; may be mapped from a file.
     exact
         `exact_duplicates` of the items.
     rms
@@ -146,11 +159,7 @@ def near_duplicates(
         component = _components_of_twins(items[rows], sq_radius, invariances)
     component = component[exact.group]
     _, lowest, group = np.unique(component, return_index=True, return_inverse=True)
-    # Numbered by first appearance, as the exact groups are.
-    order = np.argsort(lowest)
-    number = np.empty(len(order), np.int64)
-    number[order] = np.arange(len(order))
-    return DuplicateGroups(number[group], lowest[order].astype(np.int64))
+    return _numbered(group, lowest)
 
 
 def _components_of_twins(

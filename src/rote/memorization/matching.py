@@ -46,25 +46,22 @@ class Nearest:
 
 @dataclass(frozen=True, eq=False)
 class Matches:
-    """NN1 and NN2 of each query, all (N,), and the nearest items they were taken from."""
+    """NN1 and NN2 of each query, all (N,)."""
 
     nn1_index: npt.NDArray[np.int64]
     nn2_index: npt.NDArray[np.int64]
     nn1_sq: npt.NDArray[Any]
     nn2_sq: npt.NDArray[Any]
     transform: npt.NDArray[np.int16]
-    nearest: Nearest
 
     def take(self, rows: npt.NDArray[np.int64]) -> Matches:
         """Return some of the queries."""
-        near = self.nearest
         return Matches(
             nn1_index=self.nn1_index[rows],
             nn2_index=self.nn2_index[rows],
             nn1_sq=self.nn1_sq[rows],
             nn2_sq=self.nn2_sq[rows],
             transform=self.transform[rows],
-            nearest=Nearest(near.indices[rows], near.sq[rows], near.transform[rows]),
         )
 
     @staticmethod
@@ -74,18 +71,12 @@ class Matches:
         def of(name: str) -> npt.NDArray[Any]:
             return np.concatenate([getattr(part, name) for part in parts])
 
-        near = [part.nearest for part in parts]
         return Matches(
             nn1_index=of("nn1_index"),
             nn2_index=of("nn2_index"),
             nn1_sq=of("nn1_sq"),
             nn2_sq=of("nn2_sq"),
             transform=of("transform"),
-            nearest=Nearest(
-                np.concatenate([n.indices for n in near]),
-                np.concatenate([n.sq for n in near]),
-                np.concatenate([n.transform for n in near]),
-            ),
         )
 
 
@@ -119,7 +110,8 @@ class Matcher:
         device: str,
         prepare_from: float = CASCADE_FROM,
     ) -> None:
-        self._references = training[positions]
+        # Without exact duplicates all are references, and no copy is needed.
+        self._references = training if len(positions) == len(training) else training[positions]
         if invariances.tone:
             self._references = standardized(self._references)
         self._positions = positions
@@ -142,8 +134,8 @@ class Matcher:
         k: int = 2,
         own: npt.NDArray[np.int64] | None = None,
         on_progress: Progress = no_progress,
-    ) -> Matches:
-        """Find NN1 and NN2; ``nearest`` of the result holds the k >= 2 nearest.
+    ) -> tuple[Matches, Nearest]:
+        """Find NN1 and NN2, and return the k >= 2 nearest beside them.
 
         The search widens (twice as many each time) for those queries alone whose k nearest do not hold
         both. With ``own``, the group of each query, int64 (N,), items of that group do not count: so
@@ -158,7 +150,6 @@ class Matcher:
             nn1_sq=nearest.sq[rows, first],
             nn2_sq=nearest.sq[rows, second],
             transform=nearest.transform[rows, first],
-            nearest=nearest,
         )
         left, wide = np.flatnonzero(second == 0), k
         while len(left):
@@ -174,7 +165,7 @@ class Matcher:
             matches.nn2_sq[rows] = found.sq[done, second]
             matches.transform[rows] = found.transform[done, first]
             left = np.delete(left, done)
-        return matches
+        return matches, nearest
 
     def _two(
         self, nearest: Nearest, own: npt.NDArray[np.int64] | None

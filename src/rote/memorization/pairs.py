@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 
 from rote.core.errors import DataError
+from rote.core.pages import release_pages
 from rote.memorization import radius
 from rote.memorization.blocks import Blocks, in_blocks
 from rote.memorization.exhaustive import sq_differences
@@ -151,6 +152,7 @@ class _Search:
                 )
                 if count:
                     yield pairs[:count].copy(), sq[:count].copy()
+        release_pages(self.items)
 
     def decided(self, places: npt.NDArray[np.int64], sq: npt.NDArray[Any]) -> Found:
         """Return those pairs as rows i < j, with the defined distances where items are floats."""

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.core.errors import ConfigError, did_you_mean
+from rote.core.pages import release_pages
 from rote.memorization.criteria import (
     Calibration,
     CarliniCriterion,
@@ -102,6 +103,7 @@ class Ruler:
 
             # A copy, so that of a file that is mapped into memory only these rows need be there.
             part = np.array(items[start : start + QUERY_ROWS])
+            release_pages(items)
             parts.append(self._measure(part, on_progress=report))
         return parts[0] if len(parts) == 1 else Measured.joined(parts)
 
@@ -109,14 +111,13 @@ class Ruler:
         k = self.carlini.neighbors if "carlini" in self.names else 2
         if self.plain is self.matcher and "tiles" in self.names:
             k = max(k, min(self.tiles.neighbors, len(self.matcher)))
-        matches = self.matcher.match(items, k=k, on_progress=on_progress)
+        matches, near = self.matcher.match(items, k=k, on_progress=on_progress)
         scores = {"ratio": distance_ratio(matches.nn1_sq, matches.nn2_sq)}
         unproven = np.zeros(len(items), bool)
         if "carlini" in self.names:
-            scores["carlini"] = self.carlini.score(matches.nearest.sq[:, : self.carlini.neighbors])
+            scores["carlini"] = self.carlini.score(near.sq[:, : self.carlini.neighbors])
         if "tiles" in self.names:
             wide = min(self.tiles.neighbors, len(self.plain))
-            near = matches.nearest
             if self.plain is not self.matcher:
                 near = self.plain.nearest(items, wide)
             scores["tiles"] = self.tiles.score(items, self.training, near.indices[:, :wide])

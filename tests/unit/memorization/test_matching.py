@@ -68,7 +68,7 @@ def test_an_own_mirror_does_not_become_the_second_neighbor():
     )
     symmetric = references[:1].copy()
     symmetric[:, :, 3:] = symmetric[:, :, 2::-1]
-    matches = matcher.match(np.concatenate([references[1:2, :, ::-1], symmetric]))
+    matches, _ = matcher.match(np.concatenate([references[1:2, :, ::-1], symmetric]))
     assert matches.nn1_index[0] == 1
     assert (matches.nn1_sq[0], matches.nn1_sq.dtype) == (0, np.int64)
     assert matches.nn2_index[0] != 1
@@ -90,7 +90,7 @@ def test_the_search_widens_until_another_group():
         invariances=Invariances(),
         device="cpu",
     )
-    matches = matcher.match(np.concatenate([training[5:6], training[20:21]]))
+    matches, _ = matcher.match(np.concatenate([training[5:6], training[20:21]]))
     assert matches.nn1_index.tolist() == [5, 20]
     assert matches.nn2_index[0] in (20, 21)
     sq = np.square(training[5].astype(int) - training[[20, 21]].astype(int)).sum(axis=(1, 2, 3))
@@ -148,7 +148,7 @@ def test_a_prepared_search_and_chunks_give_the_same(monkeypatch, names):
             positive_control_copies=3,
             invariances=Invariances.parse(names),
         )
-        return value.to_json(), value.measured.matches.nearest.sq.tolist()
+        return value.to_json(), value.measured.matches.nn2_sq.tolist()
 
     before = found()
     monkeypatch.setattr(matching, "CASCADE_FROM", 0)
@@ -167,7 +167,7 @@ def test_training_items_are_matched_with_the_rest():
         invariances=Invariances(),
         device="cpu",
     )
-    matches = matcher.match(items, own=groups.group)
+    matches, _ = matcher.match(items, own=groups.group)
     assert matches.nn1_index.tolist() == [2, 2, 1, 2, 3]
     assert matches.nn2_index.tolist() == [3, 3, 3, 1, 2]
     assert matches.nn1_sq.tolist() == [100, 49, 49, 400, 4900]
