@@ -20,8 +20,9 @@ holds the truth is measured in `benchmarks/emm_coverage.py`.
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -48,8 +49,8 @@ Status = Literal["bracketed", "above", "below"]
 
 BEYOND = 1.5
 """How far beyond the sizes within reach the EMM may lie, in e-folds."""
-COARSE_STEP = 0.1
-FINE_NODES = 129
+COARSE_STEP = 0.15
+FINE_NODES = 97
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,11 @@ class CurvePosterior:
     trained: tuple[int, int]
     runs: int
 
+    @functools.cached_property
+    def mass(self) -> Floats:
+        """Probability of each center, float64 (C,)."""
+        return np.asarray(self.weight.sum(axis=(1, 2, 3)))
+
     def emm(self, epsilon: float | None = None, *, confidence: float = 0.95) -> EmmInterval:
         """Return the EMM at any epsilon, with its equal-tailed interval.
 
@@ -153,7 +159,7 @@ class CurvePosterior:
     def _log_quantiles(self, epsilon: float | None, confidence: float) -> Floats:
         tails = np.array([(1 - confidence) / 2, 0.5, (1 + confidence) / 2])
         if epsilon is None or epsilon == self.epsilon:
-            return weighted_quantiles(self.centers, self.weight.sum(axis=(1, 2, 3)), tails)
+            return weighted_quantiles(self.centers, self.mass, tails)
         # h(1 - epsilon') = h(1 - epsilon) - slope (x - c), with the slope of its own side.
         fall = heights(1 - self.epsilon) - heights(1 - epsilon)  # (S,)
         slope = self.weight.sum(axis=1 if epsilon > self.epsilon else 2)  # (C, slope, S)
@@ -198,8 +204,7 @@ class CurvePosterior:
 
     def density(self) -> tuple[Floats, Floats]:
         """Return sizes and the posterior density of log EMM at them, both float64 (C,)."""
-        mass = self.weight.sum(axis=(1, 2, 3))
-        return np.exp(self.centers), mass / (self.centers[1] - self.centers[0])
+        return np.exp(self.centers), self.mass / (self.centers[1] - self.centers[0])
 
     def to_json(self, *, confidence: float = 0.95) -> dict[str, Any]:
         """Return the curve as plain types: slope, spread, band over the trained sizes, density."""
@@ -267,42 +272,51 @@ def fit_curve(
     low, high = math.log(reach[0]) - BEYOND, math.log(reach[1]) + BEYOND
     nodes = max(2, math.ceil((high - low) / COARSE_STEP) + 1)
     coarse = np.linspace(low, high, nodes)
-    runs = sorted(observations, key=lambda run: (run.size, run.count, run.total, run.bound))
-    mass = _posterior(coarse, runs, epsilon).sum(axis=(1, 2, 3))
+    tables: dict[int, Floats] = {}
+    for run in sorted(observations, key=lambda run: (run.size, run.count, run.total, run.bound)):
+        table = run_log_likelihood(run.count, run.total, run.bound, run.error)
+        tables[run.size] = tables[run.size] + table if run.size in tables else table
+    prior = slope_spread_prior()
+    (above, below), scale = _sides(coarse, tables, epsilon)
+    mass = scale * np.einsum("cas,abs,cbs->c", above, prior, below, optimize=True)
     likely = np.flatnonzero(mass > mass.max() * 1e-6)
     first, last = max(likely[0] - 1, 0), min(likely[-1] + 1, nodes - 1)
     centers = np.linspace(coarse[first], coarse[last], FINE_NODES)
-    sizes = [run.size for run in runs]
+    (above, below), scale = _sides(centers, tables, epsilon)
+    weight = (above * scale[:, None, None])[:, :, None, :] * below[:, None, :, :]
+    weight *= prior
+    weight /= weight.sum()
     return CurvePosterior(
         epsilon=epsilon,
         centers=centers,
-        weight=_posterior(centers, runs, epsilon),
-        trained=(min(sizes), max(sizes)),
-        runs=len(runs),
+        weight=weight,
+        trained=(min(tables), max(tables)),
+        runs=len(observations),
     )
 
 
-def _posterior(centers: Floats, runs: Sequence[Observation], epsilon: float) -> Floats:
-    """Return the probability of each (c, slope up to c, slope beyond c, spread)."""
-    shape = (len(centers), len(SLOPES), len(SPREADS))
-    sides = np.zeros((2, *shape))
+def _sides(centers: Floats, tables: Mapping[int, Floats], epsilon: float) -> tuple[Floats, Floats]:
+    """Return exp of the log likelihood of the runs up to c and of those beyond, and its scale.
+
+    Returns
+    -------
+    tuple
+        float64 (2, C, slopes, spreads), at most 1 for each center, and float64 (C,): the factor that was
+        taken out for each center, so that neither side alone underflows.
+    """
+    sides = np.zeros((2, len(centers), len(SLOPES), len(SPREADS)))
     height = heights(1 - epsilon)
-    for run in runs:
-        away = math.log(run.size) - centers
+    for size, table in tables.items():
+        away = math.log(size) - centers
         eta = height - SLOPES[:, None] * away[:, None, None]
         place = np.clip((eta + ETA_END) / ETA_STEP, 0, len(ETA) - 1.001)
         left = place.astype(np.int64)
-        table = run_log_likelihood(run.count, run.total, run.bound, run.error)
         at = left + np.arange(len(SPREADS)) * len(ETA)  # one row of the table per spread
-        here, after = table.ravel()[at], table.ravel()[at + 1]
-        found = here + (place - left) * (after - here)
+        here = table.ravel()[at]
+        found = here + (place - left) * (table.ravel()[at + 1] - here)
         beyond = away > 0
         sides[0][~beyond] += found[~beyond]
         sides[1][beyond] += found[beyond]
-    # The largest of each side is taken out per center, so that neither side alone underflows.
     tops = sides.max(axis=(2, 3))
-    above, below = np.exp(sides - tops[:, :, None, None])
     scale = np.exp(tops.sum(axis=0) - tops.sum(axis=0).max())
-    weight = above[:, :, None, :] * below[:, None, :, :]
-    weight *= slope_spread_prior() * scale[:, None, None, None]
-    return np.asarray(weight / weight.sum())
+    return np.exp(sides - tops[:, :, None, None]), scale

@@ -219,8 +219,7 @@ _one = np.ones((1, 1))
 
 def _particles(posterior: CurvePosterior) -> tuple[npt.NDArray[np.float64], ...]:
     """Return evenly spaced draws of the posterior: center, both slopes, spread, height at the center."""
-    weight = posterior.weight.ravel()
-    cumulative = np.cumsum(weight)
+    cumulative = np.cumsum(posterior.weight)
     at = (np.arange(PARTICLES) + 0.5) / PARTICLES * cumulative[-1]
     places = np.unravel_index(np.searchsorted(cumulative, at), posterior.weight.shape)
     c, a, b, s = places
