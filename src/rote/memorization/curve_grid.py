@@ -18,9 +18,9 @@ Floats = npt.NDArray[np.float64]
 ETA_STEP = 0.04
 ETA_END = 16.0
 SPREADS = np.array([0.03, 0.1, 0.2, 0.3, 0.4, 0.55, 0.75, 1.0, 1.35, 1.8, 2.4])
-SPREAD_SCALE, SPREAD_FREEDOM = 0.4, 3.0
-SLOPE_MEDIAN, SLOPE_LOG_SD = 3.0, 0.5
-SLOPE_RATIO_LOG_SD = 0.35
+SPREAD_SCALE, SPREAD_FREEDOM = 0.6, 3.0
+SLOPE_MEDIAN, SLOPE_LOG_SD = 3.0, 0.6
+SLOPE_RATIO_LOG_SD = 0.5
 SLOPES = SLOPE_MEDIAN * np.exp(np.linspace(-3.2, 3.2, 17) * SLOPE_LOG_SD)
 FLOOR = 1e-15
 """Least likelihood of a run beside its greatest: one diverged run must not decide everything."""
