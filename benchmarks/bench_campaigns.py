@@ -2,10 +2,11 @@
 
     python benchmarks/bench_campaigns.py --data digits --out bank/ --workers 2
 
-First a bank of real runs is trained: several sizes, several replicates of each (resumable; the same command carries
-on). Then each design is replayed many times on runs drawn from the bank, until its interval, by the same estimator, is
-as narrow as asked for, and the images trained and the seconds of those runs are added up. A replay is a real
-campaign whose runs happen to have been trained before: only their order and their replicates are drawn anew.
+First a bank of real runs is trained: several sizes, several replicates of each (resumable; the same
+command carries on). Then each design is replayed many times on runs drawn from the bank, until its
+interval, by the same estimator, is as narrow as asked for, and the images trained and the seconds
+of those runs are added up. A replay is a real campaign whose runs happen to have been trained
+before: only their order and their replicates are drawn anew.
 
     adaptive     `rote.studies.design.next_runs` with its early stops and its staged sampling
     fixed grid   one run of every octave from the smallest to the largest size, repeated with new seeds
@@ -17,7 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from rote.data.convert import for_models
 from rote.memorization.curve import CurvePosterior, Observation, fit_curve
 from rote.memorization.emm import EmmPoint
 from rote.studies import design
-from rote.studies.point import point_task
+from rote.studies.point import PointTask, point_task
 from rote.studies.workers import Workers
 
 STAGES = (128, 256, 512, 1000)
@@ -151,7 +152,9 @@ def bisection(
 
 
 def cost_of(
-    steps: Iterator[list[Spent]], fit, tolerance: float
+    steps: Iterator[list[Spent]],
+    fit: Callable[[list[Observation]], CurvePosterior],
+    tolerance: float,
 ) -> tuple[int, float, int, CurvePosterior]:
     """Add up what a design spends until its interval is narrow enough."""
     for spent in steps:
@@ -165,7 +168,7 @@ def cost_of(
     raise AssertionError
 
 
-def read_bank(tasks) -> dict[int, list[BankRun]]:
+def read_bank(tasks: Sequence[PointTask]) -> dict[int, list[BankRun]]:
     bank: dict[int, list[BankRun]] = {}
     for task in tasks:
         point = EmmPoint.from_json(read_json(task.folder / "point.json"))
@@ -261,7 +264,8 @@ def main() -> None:
             result["designs"].append(row)
             print(
                 f"+-{tolerance:4.0%} {name:11} {row['images']:10.3g} images {row['seconds']:7.0f} s "
-                f"{row['runs']:4.0f} runs  holds the bank's EMM {row['held']:.2f}  at the cap {row['capped']:.2f}"
+                f"{row['runs']:4.0f} runs  holds the bank's EMM {row['held']:.2f}  "
+                f"at the cap {row['capped']:.2f}"
             )
         for name in ("fixed grid", "bisection"):
             by_images, by_seconds = (medians["adaptive"][i] / medians[name][i] for i in (0, 1))
