@@ -57,10 +57,12 @@ def train(
 
     import torch  # after the data: it takes a second
 
+    from rote.core.memory import keep_freed_memory
     from rote.data.convert import for_models
     from rote.diffusion.train import train as run_train
 
     device = options.resolve_device(device)
+    keep_freed_memory()
     torch.set_num_threads(threads)  # the last bits of a sum depend on it, so it is an option
     scaled, scaling = for_models(dataset)
     if size is not None:

@@ -152,7 +152,7 @@ class SampleConfig(StrictModel):
     """Noise levels above this get no churn; None: no limit."""
     churn_noise: NonNegative = 1.0
     """S_noise: factor on the noise added back."""
-    tile: Positive = 64
+    tile: Positive = 128
     """Images the network sees at once. Part of the configuration: the last bits of a network's output
     depend on its batch, so tiles are always full and image 17 is the same whatever is asked beside it."""
 

@@ -21,6 +21,7 @@ from multiprocessing.synchronize import Event
 from types import TracebackType
 
 from rote.core.errors import Interrupted, RunError
+from rote.core.memory import keep_freed_memory
 from rote.data.convert import Scaling
 from rote.data.dataset import ImageDataset
 from rote.memorization.emm import EmmPoint
@@ -118,6 +119,7 @@ def _start_worker(
     import torch
 
     torch.set_num_threads(threads)
+    keep_freed_memory()
     _Worker.dataset, _Worker.scaling, _Worker.stop = dataset, scaling, stop
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -1,0 +1,33 @@
+"""How a process of ours holds its memory."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+LARGE_BYTES = 32 << 20
+"""Blocks from this size on are mapped, and go back to the system as soon as they are freed."""
+KEPT_BYTES = 1 << 30
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
+
+
+def keep_freed_memory() -> bool:
+    """Keep what is freed for the next allocation, instead of giving it back and asking for it again.
+
+    A training step frees and allocates the same few hundred tensors. Left to itself, glibc returns the
+    top of the heap to the system after each step and has every page of it cleared and mapped again in
+    the next: 4,000 page faults, a tenth of a step, at preset `small`. Only for processes of our own:
+    the setting holds for all of the process, which may then keep up to 1 GB that it does not use.
+
+    Returns
+    -------
+    bool
+        True if it was set; False where the C library is another one.
+    """
+    if sys.platform != "linux":
+        return False
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):  # musl
+        return False
+    return bool(mallopt(M_MMAP_THRESHOLD, LARGE_BYTES) and mallopt(M_TRIM_THRESHOLD, KEPT_BYTES))

@@ -1,0 +1,36 @@
+"""Freed memory is kept: an allocation of what was just freed faults no page."""
+
+import subprocess
+import sys
+
+import pytest
+
+# A process of its own: the setting is for good.
+PROGRAM = """
+import resource
+import numpy as np
+from rote.core.memory import keep_freed_memory
+
+
+def faults():
+    for warm in (True, True, False):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(1 if warm else 10):
+            held = [np.full(125_000, 1.5) for _ in range(20)]  # 20 MB in blocks of 1 MB
+            del held
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+print(faults(), int(keep_freed_memory()), faults())
+"""
+
+
+def test_freed_memory_is_used_again():
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True
+    )
+    before, kept, after = map(int, done.stdout.split())
+    if not kept:
+        pytest.skip("another C library than glibc")
+    # 20 MB are 4,883 pages; left to itself the C library may map them ten times over.
+    assert after < min(500, before / 10)
