@@ -31,6 +31,7 @@ DIRECTIONS = 32
 FEW = 32
 """Up to so many dimensions the items are their own features."""
 ROWS = 8192
+SPREAD_SAMPLE = 1024
 FAR = np.float32(1e18)
 """Fills up the last block: its square is finite in float32, and beyond every limit."""
 
@@ -123,9 +124,9 @@ def _halved(values: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
         blocks = -(-(stop - start) // BLOCK)
         if blocks < 2:
             continue
-        own = values[order[start:stop]]
-        widest = int(own.std(axis=0).argmax())
-        half = blocks // 2 * BLOCK
-        order[start:stop] = order[start:stop][np.argpartition(own[:, widest], half)]
+        own, half = order[start:stop], blocks // 2 * BLOCK
+        some = values[own[:: max(1, len(own) // SPREAD_SAMPLE)]]
+        column = values[own, int(some.std(axis=0).argmax())]
+        order[start:stop] = own[np.argpartition(column, half)]
         left += [(start, start + half), (start + half, stop)]
     return order

@@ -139,7 +139,7 @@ class References:
 
     def match(self, items: npt.NDArray[Any]) -> Matches:
         """Return the nearest training image of each item and the nearest of another group."""
-        return self._matcher.match(items)
+        return self._matcher.match(items)[0]
 
     def memorized(self, items: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         """Return the verdict (N,) of uint8 images (N, H, W, C)."""
