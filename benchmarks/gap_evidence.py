@@ -64,7 +64,7 @@ def jobs() -> list[Job]:
     short = (60, 120, 240)
     widths = {8: (90, 180, 360), 16: short, 24: short, 32: short}
     kinds = ("true", "random", "unique")
-    looks = {8: 10, 12: 12, 16: 16, 24: 20, 32: 30, 48: 40, 64: 50}
+    looks = {8: 20, 12: 20, 16: 25, 24: 30, 32: 40, 48: 50, 64: 60}
     families = [
         [Job("width", "digits", n, width=w, steps=s) for w, s in widths.items() for n in sizes],
         [Job(f"labels-{k}", "digits", n, labels=k) for k in kinds for n in sizes[1:]],

@@ -6,6 +6,7 @@
 `rote emm`             the largest training set that a model learns by rote
 `rote train`           one model; `rote sample` draws from it
 `rote optimum`         draw from the theoretical optimum of a training set
+`rote gap`             how far a model is from that optimum, without sampling
 `rote report`          write the report of a run again
 `rote data`            list the named sets, show a source, keep or clear decoded images, and
                        write shards (`rote data shard`)
@@ -27,7 +28,7 @@ from rote.core.console import console, say, say_error
 from rote.core.errors import Interrupted, RoteError
 
 # Each module adds its commands to the app.
-from rote.cli import audit, compare, data, emm, neighbors, report, shard, train  # noqa: F401  isort: skip
+from rote.cli import audit, compare, data, emm, gap, neighbors, report, shard, train  # noqa: F401  isort: skip
 
 __all__ = ["main"]
 

@@ -9,6 +9,7 @@ import typer
 
 from rote.cli import options
 from rote.cli.app import app
+from rote.cli.gap import Holdout, held_out, show_table
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -44,11 +45,16 @@ def train(
     threads: Annotated[
         int, typer.Option("--threads", min=1, help="CPU threads; small networks want one.")
     ] = 1,
+    gap: Annotated[
+        bool, typer.Option("--gap", help="Log each snapshot's gap to the optimum in gap.json.")
+    ] = False,
+    holdout: Holdout = None,
     json: options.Json = False,
     dry_run: options.DryRun = False,
 ) -> None:
     """Train one diffusion model into a run directory. Run it again to resume."""
     from rote.core.console import print_result, print_text, progress
+    from rote.core.errors import ConfigError
 
     dataset = options.load(
         data, resolution=resolution, channels=channels, skip_unreadable=skip_unreadable
@@ -60,31 +66,54 @@ def train(
     from rote.core.memory import keep_freed_memory
     from rote.data.convert import for_models
     from rote.diffusion.train import train as run_train
+    from rote.studies.gap_log import GapLog, complement
 
     device = options.resolve_device(device)
     keep_freed_memory()
     torch.set_num_threads(threads)  # the last bits of a sum depend on it, so it is an option
-    scaled, scaling = for_models(dataset)
-    if size is not None:
-        scaled = scaled.subset(size, seed=None if first else seed, stratify=stratify)
+    whole, scaling = for_models(dataset)
+    taken = whole.subset_indices(
+        size or len(whole),
+        seed=seed if size is not None and not first else None,
+        stratify=stratify and size is not None,
+    )
+    scaled = whole if size is None else whole.take(taken)
     total = config.train.total_images(len(scaled))
+    log = None
+    if gap:
+        rest = held_out(
+            holdout,
+            whole,
+            complement(whole, taken),
+            resolution=resolution,
+            channels=channels,
+            skip_unreadable=skip_unreadable,
+        )
+        log = GapLog(out, scaled, rest, seed=seed, device=device)
+    elif holdout is not None:
+        raise ConfigError("--holdout is what --gap is measured against; give --gap too, or drop it")
     if dry_run:
         resolved = config.model_dump(mode="json", include={"model", "train"})
         print_result({"data": options.describe_data(scaled), "images": total, "config": resolved})
         return
     with options.StopFlag() as should_stop, progress() as bar:
         task = bar.add_task("images seen", total=total)
-        checkpoint = run_train(
-            scaled,
-            config.model,
-            config.train,
-            out=out,
-            seed=seed,
-            scaling=scaling,
-            device=device,
-            should_stop=should_stop,
-            on_progress=lambda done, _: bar.update(task, completed=done),
-        )
+        for until in config.train.snapshots(len(scaled)) if gap else [total]:
+            checkpoint = run_train(
+                scaled,
+                config.model,
+                config.train,
+                out=out,
+                seed=seed,
+                scaling=scaling,
+                device=device,
+                until=until,
+                should_stop=should_stop,
+                on_progress=lambda done, _: bar.update(task, completed=done),
+            )
+            found = log.update() if log else None
+    if found is not None:
+        show_table(found)
     if json:
         print_result({"checkpoint": str(checkpoint.path), "images_seen": checkpoint.images_seen})
     else:
