@@ -161,12 +161,13 @@ def main() -> None:
     parser.add_argument("--cifar10", type=Path, required=True, help="cifar10_train.npz")
     parser.add_argument("--out", type=Path, required=True, help="folder for the results")
     parser.add_argument("--minutes", type=float, default=60, help="start no job after this long")
+    parser.add_argument("--only", default="", help="runs whose name begins so")
     asked = parser.parse_args()
     loaded: dict[str, ImageDataset] = {}
     started = time.monotonic()
     for number, job in enumerate(jobs()):
         path = asked.out / f"{job.name}.json"
-        if path.exists():
+        if path.exists() or not job.name.startswith(asked.only):
             continue
         if time.monotonic() - started > 60 * asked.minutes:
             break
