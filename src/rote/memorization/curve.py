@@ -145,9 +145,9 @@ class CurvePosterior:
             status: Status = "above" if math.sqrt(smallest * largest) < value else "below"
             return EmmInterval(None, None, None, status, confidence)
         if high > largest:
-            return EmmInterval(None, float(low), None, "above", confidence)
+            return EmmInterval(None, float(min(low, largest)), None, "above", confidence)
         if low < smallest:
-            return EmmInterval(None, None, float(high), "below", confidence)
+            return EmmInterval(None, None, float(max(high, smallest)), "below", confidence)
         return EmmInterval(float(value), float(low), float(high), "bracketed", confidence)
 
     def quantiles(
