@@ -4,10 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import QUICK, run
+from helpers import QUICK, run, run_here
 from PIL import Image
 
+from rote.data.dataset import ImageDataset
 from rote.data.sources import load_images
+from rote.memorization.audit import audit
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +37,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     broken[2, 1] = np.nan
     np.savez(folder / "nan.npz", images=broken)
     (folder / "notes.txt").write_text("no images here")
+    audit(ImageDataset(digits[:9]), ImageDataset(digits[:50])).save(folder / "audited")
     return folder
 
 
@@ -65,7 +68,7 @@ CASES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "unit range": ((*AUDIT, "unit.npz"), ("from 0 to 1", "255")),
     "NaN": ((*AUDIT, "nan.npz"), ("NaN",)),
     "ratio": ((*AUDIT, "good", "--ratio-threshold", "3"), ("--ratio-threshold", "0.3333")),
-    "size above data": (("train", "--size", "5000", "--out", "out"), ("5000", "1797")),
+    "size above data": (("train", "--size", "5000", "--out", "out"), ("--size 5000", "1797")),
     "unbalanced size": (
         ("train", "--size", "33", "--stratify", "--out", "out"),
         ("33", "10 classes", "multiple of 10"),
@@ -73,6 +76,25 @@ CASES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "no classes": (
         ("train", "--data", "good", "--size", "4", "--stratify", "--out", "out"),
         ("no labels", "--stratify"),
+    ),
+    "size above data, optimum": (
+        ("optimum", "--size", "5000", "--out", "x.npz"),
+        ("--size 5000", "1797"),
+    ),
+    "first is nowhere": (("compare", "gone", "empty"), ("FIRST gone does not exist", "--out")),
+    "second is a file": (
+        ("compare", "audited", "notes.txt"),
+        ("SECOND notes.txt", "no audit.json"),
+    ),
+    "second is no audit": (("compare", "audited", "empty"), ("SECOND empty holds no", "--out")),
+    "limit above 1": ((*AUDIT, "good", "--fail-above", "5"), ("--fail-above is 5", "between 0")),
+    "false positives": (
+        (*AUDIT, "good", "--false-positive-rate", "2"),
+        ("--false-positive-rate is 2", "0.5"),
+    ),
+    "audit into a file": (
+        (*AUDIT, "good", "--out", "notes.txt/x"),
+        ("--out notes.txt/x", "notes.txt is a file"),
     ),
     "unknown preset": ((*EMM, "--preset", "tinny"), ("tinny", "did you mean 'tiny'")),
     "unknown key": ((*EMM, "--set", "train.bacth=3"), ("train.bacth", "did you mean 'batch'")),
@@ -97,7 +119,7 @@ def test_one_line_and_nothing_written(room: Path, name: str) -> None:
     arguments, expected = CASES[name]
     before = sorted(room.rglob("*"))
     quick = QUICK if arguments[0] == "emm" else []
-    done = run(arguments[0], *quick, *arguments[1:], cwd=room)
+    done = run_here(arguments[0], *quick, *arguments[1:], cwd=room)
     lines = [line for line in done.stderr.splitlines() if line.strip()]
     assert done.returncode == 1, done.stderr
     assert done.stdout == ""

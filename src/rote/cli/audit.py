@@ -122,6 +122,8 @@ def audit(
     from rote.memorization.criteria import RatioCriterion
 
     ratio = RatioCriterion(ratio_threshold)
+    if out is not None:
+        options.check_folder(out)
     start = time.perf_counter()
     decoded = None if no_cache else decoded_folder()
     made = load_generated(

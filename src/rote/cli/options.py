@@ -14,6 +14,9 @@ import typer
 from rote.core.errors import ConfigError, Interrupted
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from rote.data.dataset import ImageDataset
     from rote.studies.config import ExperimentConfig
 
@@ -99,6 +102,33 @@ def load(
     if dataset.unreadable:
         say(f"{source}: left out {len(dataset.unreadable)} unreadable files")
     return dataset
+
+
+def subset(
+    dataset: ImageDataset, size: int | None, *, seed: int | None, stratify: bool = False
+) -> npt.NDArray[np.int64]:
+    """Return the positions of --size items, or of all; errors name the flag."""
+    from rote.core.errors import DataError
+
+    if size is None:
+        return dataset.subset_indices(len(dataset), seed=None)
+    try:
+        return dataset.subset_indices(size, seed=seed, stratify=stratify)
+    except DataError as error:
+        raise DataError(f"--size {size}: {error}") from error
+
+
+def check_folder(path: Path) -> None:
+    """Refuse an --out that cannot become a folder, before hours of work and not after.
+
+    Raises
+    ------
+    ConfigError
+        If a part of it is a file.
+    """
+    there = next((part for part in (path, *path.parents) if part.exists()), None)
+    if there is not None and not there.is_dir():
+        raise ConfigError(f"--out {path}: {there} is a file, not a folder; choose another --out")
 
 
 def resolve_device(device: str) -> str:

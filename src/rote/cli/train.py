@@ -72,11 +72,7 @@ def train(
     keep_freed_memory()
     torch.set_num_threads(threads)  # the last bits of a sum depend on it, so it is an option
     whole, scaling = for_models(dataset)
-    taken = whole.subset_indices(
-        size or len(whole),
-        seed=seed if size is not None and not first else None,
-        stratify=stratify and size is not None,
-    )
+    taken = options.subset(whole, size, seed=None if first else seed, stratify=stratify)
     scaled = whole if size is None else whole.take(taken)
     total = config.train.total_images(len(scaled))
     log = None
@@ -203,7 +199,7 @@ def optimum(
     )
     scaled, scaling = for_models(dataset)
     if size is not None:
-        scaled = scaled.subset(size, seed=None if first else seed)
+        scaled = scaled.take(options.subset(scaled, size, seed=None if first else seed))
     seeds = [child_seed(seed, "sample", number) for number in range(count)]
     with options.interruptible(), progress() as bar:
         task = bar.add_task("samples", total=count)

@@ -15,7 +15,7 @@ from rote.data.dataset import ImageDataset
 from rote.memorization.controls import Recall, find_leaks, positive_control, training_matches
 from rote.memorization.criteria import RatioCriterion
 from rote.memorization.findings import Audit, CriterionResult
-from rote.memorization.gate import Gate, decide
+from rote.memorization.gate import Gate, check_limit, decide
 from rote.memorization.matching import Progress, no_progress
 from rote.memorization.outcomes import classify
 from rote.memorization.preparation import build_ruler, check_groups, find_groups, take_aside
@@ -112,6 +112,7 @@ def audit(
         confidence=confidence,
     )
     check_sides(generated, training, holdout, settings)
+    check_limit(fail_above)
     seconds: dict[str, float] = {}
 
     @contextlib.contextmanager

@@ -103,7 +103,9 @@ def compare(
     ConfigError
         If one of them lacks the criterion, or they cannot be paired.
     """
-    a, b = (_read(folder, criterion) for folder in (first, second))
+    a, b = (
+        _read(folder, criterion, name) for name, folder in (("FIRST", first), ("SECOND", second))
+    )
     same_seeds = a.seeds is not None and b.seeds is not None and np.array_equal(a.seeds, b.seeds)
     if paired and len(a.memorized) != len(b.memorized):
         raise ConfigError(
@@ -143,8 +145,11 @@ def compare(
     )
 
 
-def _read(folder: Path, criterion: str) -> Saved:
+def _read(folder: Path, criterion: str, name: str) -> Saved:
     path = folder / "audit.json"
+    if not path.is_file():
+        what = "does not exist" if not folder.exists() else "holds no audit.json"
+        raise RunError(f"{name} {folder} {what}; give the --out folder of a finished `rote audit`")
     facts = read_json(path)
     if facts.get("kind") != "audit":
         raise RunError(f"{path} is not an audit; give the --out of `rote audit`")

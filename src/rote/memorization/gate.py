@@ -39,16 +39,22 @@ class Gate:
             return f"the whole interval lies {self.decision} {self.limit:g}"
         if self.more_images is None:
             return (
-                f"not decided: the rate is {self.limit:g} itself; more images shift it or nothing"
+                f"not decided: the rate is {self.limit:g} itself; more samples shift it or nothing"
             )
         return (
-            f"not decided with this many images; {self.more_images:,} more would decide "
+            f"not decided with this many samples; {self.more_images:,} more would decide "
             "(if the present rate holds)"
         )
 
     def to_json(self) -> dict[str, Any]:
         """Return the gate as plain types."""
         return {**asdict(self), "exit_code": self.exit_code}
+
+
+def check_limit(limit: float | None) -> None:
+    """Refuse a limit that no rate can be held against."""
+    if limit is not None and not 0 < limit < 1:
+        raise ConfigError(f"--fail-above is {limit:g}; it must lie strictly between 0 and 1")
 
 
 def decide(rate: Rate, limit: float, *, criterion: str) -> Gate:
@@ -58,8 +64,7 @@ def decide(rate: Rate, limit: float, *, criterion: str) -> Gate:
     >>> decide(wilson(0, 1000), 0.01, criterion="ratio").decision
     'below'
     """
-    if not 0 < limit < 1:
-        raise ConfigError(f"--fail-above is {limit}; it must lie strictly between 0 and 1")
+    check_limit(limit)
     if rate.low > limit:
         return Gate(criterion, limit, "above", None)
     if rate.high < limit:

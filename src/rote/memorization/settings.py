@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rote.core.errors import ConfigError, DataError
 from rote.data.dataset import ImageDataset
+from rote.memorization.criteria.calibrated import check_asked
 from rote.memorization.duplicates import check_rms
 from rote.memorization.ruler import check_criteria
 from rote.memorization.transforms import Invariances
@@ -53,6 +54,7 @@ def check_sides(
                 "or --channels"
             )
     check_rms(settings.duplicate_rms)
+    check_asked(settings.false_positive_rate)
     for name, count in (
         ("--positive-control", settings.positive_control),
         ("--set-aside", settings.set_aside),

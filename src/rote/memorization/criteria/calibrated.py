@@ -60,6 +60,14 @@ class Calibration:
         return asdict(self)
 
 
+def check_asked(asked: float) -> None:
+    """Refuse a false-positive rate that cannot be asked for."""
+    if not 0 < asked <= 0.5:
+        raise ConfigError(
+            f"--false-positive-rate is {asked}; it must lie in (0, 0.5], such as 0.005"
+        )
+
+
 def calibrate(
     ratio: npt.NDArray[np.float64], *, asked: float = 0.005, confidence: float = 0.95
 ) -> Calibration:
@@ -78,10 +86,7 @@ def calibrate(
     >>> found.threshold == 1 / 399, int(found.flags(np.arange(399) / 399).sum()), found.needed
     (True, 1, 199)
     """
-    if not 0 < asked <= 0.5:
-        raise ConfigError(
-            f"--false-positive-rate is {asked}; it must lie in (0, 0.5], such as 0.005"
-        )
+    check_asked(asked)
     from scipy.stats import beta, binom
 
     n = len(ratio)
