@@ -18,7 +18,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from rote.core.seeds import child_seed
-from rote.memorization.gap_emm import GapRate, fit_calibration
+from rote.memorization.gap_emm import GapPoint, GapRate, emm_from_gap, fit_calibration
 from rote.memorization.onset_law import onset_json
 
 HERE = Path(__file__).parent
@@ -95,12 +95,12 @@ def samples(rows: list[dict], name: str) -> list[GapRate]:
     return [GapRate(row["run"], row[name], row["count"], row["total"]) for row in rows]
 
 
-def left_out(rows: list[dict], name: str) -> tuple[float, float, dict[str, float]]:
-    """Predict each family from the others: root mean square error, equivalent samples, bias by family."""
+def left_out(rows: list[dict], name: str, key: str) -> tuple[float, float, dict[str, float]]:
+    """Predict each family (or run) from the others: error (RMS), samples it is worth, bias of each."""
     squares, noise, spread, bias = [], [], [], {}
-    for family in sorted({row["family"] for row in rows}):
-        own = [row for row in rows if row["family"] == family]
-        others = [row for row in rows if row["family"] != family]
+    for family in sorted({row[key] for row in rows}):
+        own = [row for row in rows if row[key] == family]
+        others = [row for row in rows if row[key] != family]
         calibration = fit_calibration(samples(others, name), statistic=name, source="")
         errors = [row["rate"] - calibration.rate(row[name]) for row in own]
         bias[family] = float(np.mean(errors))
@@ -110,6 +110,49 @@ def left_out(rows: list[dict], name: str) -> tuple[float, float, dict[str, float
         spread += [row["rate"] * (1 - row["rate"]) for row in own]
     error = max(float(np.mean(squares) - np.mean(noise)), 1e-12)
     return math.sqrt(error), float(np.mean(spread)) / error, bias
+
+
+SETTINGS = {
+    "digits, width 16, no labels": lambda r: (
+        r["data"] == "digits" and r["width"] == 16 and r["family"] in ("width", "ema", "onset")
+    ),
+    "digits, any width, no labels": lambda r: (
+        r["data"] == "digits" and r["family"] in ("width", "ema", "onset")
+    ),
+    "digits, labels": lambda r: r["data"] == "digits" and r["labels"] != "none",
+    "CIFAR-10 at 8x8": lambda r: r["data"] == "cifar10-8",
+}
+
+
+def within(rows: list[dict]) -> None:
+    """Predict each run from the other runs of its setting."""
+    lines = []
+    for setting, belongs in SETTINGS.items():
+        own = [row for row in rows if belongs(row)]
+        runs = len({row["run"] for row in own})
+        for name in ("sigma 0.2", "sigma 0.4", "sigma 0.8", "sigma 1.6"):
+            error, worth, _ = left_out(own, name, "run")
+            between = [row for row in own if 0 < row["rate"] < 1]
+            cells = [setting, f"{runs}, {len(own)}, {len(between)}", name]
+            cells += [correlation(own, name), correlation(between, name)]
+            lines.append([*cells, f"{error:.3f}", f"{worth:.1f}"])
+    head = ["setting", "runs, snapshots, between", "statistic", "Spearman", "0 < rate < 1"]
+    table([*head, "error left out", "samples it is worth"], lines)
+
+
+def without_sampling(rows: list[dict], name: str) -> None:
+    """Compare the EMM of the sweep `ema` from gaps, calibrated on the other digits, with its rates."""
+    base = [row for row in rows if SETTINGS["digits, any width, no labels"](row)]
+    calibration = fit_calibration(
+        samples([row for row in base if row["family"] != "ema"], name), statistic=name, source=""
+    )
+    last = max(row["images_seen"] for row in base if row["family"] == "ema")
+    sweep = [row for row in base if row["family"] == "ema" and row["images_seen"] == last]
+    sweep.sort(key=lambda row: row["size"])
+    points = [GapPoint(row["size"], row[name], 0.05 * row[name]) for row in sweep]
+    print(
+        name, emm_from_gap(points, calibration), [(r["size"], round(r["rate"], 3)) for r in sweep]
+    )
 
 
 def onset(folder: Path) -> dict:
@@ -175,7 +218,7 @@ def main() -> None:
     }
     lines = []
     for name in STATISTICS:
-        error, equivalent, _ = left_out(ema, name)
+        error, equivalent, _ = left_out(ema, name, "family")
         fit = fits[name]
         cells = [name, correlation(ema, name), correlation(between, name)]
         cells += [f"{fit.threshold(0.1):.3g}", f"{fit.scatter:.2f}", f"{fit.slope:.1f}"]
@@ -192,7 +235,7 @@ def main() -> None:
 
     fit = fits["sigma 0.8"]
     print(fit)
-    bias = left_out(ema, "sigma 0.8")[2]
+    bias = left_out(ema, "sigma 0.8", "family")[2]
     lines = []
     for family in sorted(bias):
         own = [row for row in ema if row["family"] == family]
@@ -213,6 +256,9 @@ def main() -> None:
         lines,
     )
 
+    within(ema)
+    without_sampling(ema, "sigma 0.4")
+    without_sampling(ema, "sigma 0.8")
     raw = {(r["run"], r["images_seen"]): r for r in rows if r["weights"] == "raw"}
     lines = []
     for row in ema:

@@ -83,7 +83,7 @@ def _gap_rows(snapshot: Fields) -> list[dict[str, Any]]:
         if not isinstance(value, list) or len(value) != len(lists["sigmas"] or []):
             raise snapshot.wrong(key, "a list with one entry per noise level")
     rows = []
-    for sigma, gap, low, high in zip(*lists.values(), strict=True):  # type: ignore[arg-type]
+    for sigma, gap, low, high in zip(*lists.values(), strict=True):
         if gap is None:
             continue
         numbers = [value for value in (sigma, gap, low, high) if isinstance(value, int | float)]
