@@ -57,11 +57,13 @@ def load(folder: Path) -> list[dict]:
                 x, y = np.log(sigmas[inside]), np.log(gaps[inside])
                 row[name] = math.exp(np.trapezoid(y, x) / (x[-1] - x[0]))
             row["max over 0.1 to 3.2"] = float(gaps[(sigmas >= 0.1) & (sigmas <= 3.2)].max())
+            # A control: what is known without measuring anything.
+            row["N / images seen"] = row["size"] / row["images_seen"]
             rows.append(row)
     return rows
 
 
-STATISTICS = [*(f"sigma {s:g}" for s in SINGLE), *RANGES, "max over 0.1 to 3.2"]
+STATISTICS = [*(f"sigma {s:g}" for s in SINGLE), *RANGES, "max over 0.1 to 3.2", "N / images seen"]
 
 
 def correlation(rows: list[dict], name: str, *, repeats: int = REPEATS) -> str:
@@ -130,7 +132,7 @@ def within(rows: list[dict]) -> None:
     for setting, belongs in SETTINGS.items():
         own = [row for row in rows if belongs(row)]
         runs = len({row["run"] for row in own})
-        for name in ("sigma 0.2", "sigma 0.4", "sigma 0.8", "sigma 1.6"):
+        for name in ("sigma 0.4", "sigma 0.8", "N / images seen"):
             error, worth, _ = left_out(own, name, "run")
             between = [row for row in own if 0 < row["rate"] < 1]
             cells = [setting, f"{runs}, {len(own)}, {len(between)}", name]
