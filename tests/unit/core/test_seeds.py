@@ -37,7 +37,7 @@ def test_an_unknown_purpose_is_our_own_mistake():
 
 def test_nothing_touches_the_global_generators(tmp_path):
     # rich draws ids for its styles from the global generator when it is imported, which is none of rote.
-    import rich.progress  # noqa: F401
+    import rich.progress
     import rich.style  # noqa: F401
 
     random.seed(5)
