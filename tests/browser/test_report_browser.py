@@ -59,16 +59,19 @@ def test_search_page_shows_the_result(open_page, emm_dir: Path) -> None:
     assert page.inner_text("h1") == emm["sentence"]
     rows = page.locator("#points tbody tr")
     assert rows.count() == len(emm["points"])
+    page.click("#runs .raw summary")
     for number, point in enumerate(emm["points"]):
         cells = rows.nth(number).locator("td").all_inner_texts()
         rate = point["rate"]
         assert cells[2] == f"{rate['value']:.3f}"
         assert cells[4] == f"{rate['low']:.3f} to {rate['high']:.3f}"
         assert cells[5] == f"{rate['count']} of {rate['total']}"
-    # Every chart is drawn: a line through five sizes, a ring for each chosen snapshot.
+    assert page.locator(".run-card").count() == len(emm["points"])
+    # Every chart is drawn: the curve with its runs, the posterior, a ring for each chosen snapshot.
+    assert page.locator("#chart-posterior svg").count() == 1
     assert page.locator("#chart-curve svg").count() == 1
     assert page.locator("#chart-snapshots svg").count() == 1
-    dots = page.locator("#chart-curve svg .mark-symbol path[aria-roledescription='circle']")
+    dots = page.locator("#chart-curve svg .mark-symbol path[aria-roledescription='point']")
     assert dots.count() == len(emm["points"])
     spoken = " ".join(dots.evaluate_all("nodes => nodes.map(n => n.getAttribute('aria-label'))"))
     for point in emm["points"]:
@@ -80,7 +83,7 @@ def test_slider_recounts_like_numpy(open_page, emm_dir: Path, threshold: float) 
     page = open_page(emm_dir / "report.html")
     page.locator("#gallery-sets label", has_text="128").click()
     set_slider(page, threshold)
-    ratios = ratios_of(emm_dir / "points" / "size-000128-seed-0" / "audit")
+    ratios = ratios_of(emm_dir / "points" / "size-000128-run-00" / "audit")
     expected = wilson(int((ratios < threshold).sum()), len(ratios))
     found = recount(page)
     assert (found["count"], found["total"]) == (expected.count, expected.total)
@@ -183,7 +186,7 @@ def test_system_theme_is_followed(open_page, audit_dir: Path) -> None:
 def test_nothing_overflows(open_page, emm_dir: Path, audit_dir: Path, width: int) -> None:
     for run_dir in (emm_dir, audit_dir):
         page = open_page(run_dir / "report.html", width=width)
-        page.eval_on_selector(".raw", "node => { node.open = true; }")
+        page.eval_on_selector_all(".raw", "nodes => nodes.forEach(n => { n.open = true; })")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         for name in page.eval_on_selector_all(".chart-area", "nodes => nodes.map(n => n.id)"):
             box = page.locator(f"#{name} svg").bounding_box()
@@ -215,7 +218,7 @@ def test_everything_is_reached_by_keyboard(open_page, emm_dir: Path) -> None:
 
 def test_downloads(open_page, emm_dir: Path) -> None:
     page = open_page(emm_dir / "report.html")
-    page.click(".raw summary")
+    page.click("#method .raw summary")
     with page.expect_download() as waiting:
         page.click("[data-download]")
     assert waiting.value.suggested_filename == "emm.json"
@@ -228,7 +231,7 @@ def test_downloads(open_page, emm_dir: Path) -> None:
 
 def test_tooltips_are_texts_of_the_point(open_page, emm_dir: Path) -> None:
     page = open_page(emm_dir / "report.html")
-    dots = page.locator("#chart-curve svg .mark-symbol path[aria-roledescription='circle']")
+    dots = page.locator("#chart-curve svg .mark-symbol path[aria-roledescription='point']")
     dots.nth(2).hover()
     page.wait_for_selector("#vg-tooltip-element.visible")
     shown = page.inner_text("#vg-tooltip-element")

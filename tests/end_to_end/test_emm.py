@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -25,14 +26,18 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_result_has_the_promised_form(finished: Path) -> None:
     value = json.loads((finished / "emm.json").read_text())
-    assert list(value)[:3] == ["format_version", "kind", "emm"]
+    assert list(value)[:4] == ["format_version", "kind", "emm", "sentence"]
     assert value["emm"]["status"] in ("bracketed", "above", "below")
-    assert [p["size"] for p in value["points"]] == sorted(p["size"] for p in value["points"])
+    runs = [(p["size"], p["replicate"]) for p in value["points"]]
+    assert runs == sorted(set(runs)) and len(runs) == 4
+    asked = [r for entry in value["design"]["rounds"] for r in entry["runs"]]
+    assert sorted((r["size"], r["replicate"]) for r in asked) == runs
     for point in value["points"]:
         rate = point["rate"]
         assert rate["total"] == 64
         assert rate["low"] <= rate["value"] == rate["count"] / 64 <= rate["high"]
-        assert [entry["images_seen"] for entry in point["selection"]] == [1600, 3200]
+        assert [entry["images_seen"] for entry in point["selection"]] == [800, 1600]
+        assert [entry["images_seen"] for entry in point["gap"]] == [800, 1600]
         best = max(entry["rate"]["value"] for entry in point["selection"])
         chosen = [e for e in point["selection"] if e["images_seen"] == point["images_seen"]]
         assert chosen[0]["rate"]["value"] == best
@@ -40,14 +45,50 @@ def test_the_result_has_the_promised_form(finished: Path) -> None:
         assert json.loads((run_folder / "point.json").read_text())["rate"] == rate
         assert json.loads((run_folder / "audit" / "audit.json").read_text())["rate"] == rate
         assert {path.name for path in (run_folder / "checkpoints").iterdir()} == {
+            "800.safetensors",
             "1600.safetensors",
-            "3200.safetensors",
         }
     assert value["controls"]["optimum"]["rate"]["value"] == 1.0
     assert value["controls"]["holdout"]["rate"]["value"] < 0.02
-    points = len(value["points"])
-    assert value["cost"]["images_trained"] == points * 3200
-    assert value["cost"]["images_sampled"] == points * 3 * 64
+    assert value["cost"]["images_trained"] == 4 * 1600
+    assert value["cost"]["images_sampled"] == 4 * 3 * 64
+    assert value["cost"]["whole"] == {"images_trained": 4 * 1600, "images_sampled": 4 * 3 * 64}
+    assert value["estimand"]["over"] == ["subset", "weights", "order", "noise"]
+
+
+def test_another_epsilon_is_answered_at_once_and_writes_nothing(finished: Path) -> None:
+    before = {p: p.stat().st_mtime_ns for p in finished.rglob("*") if "report" not in p.name}
+    arguments = ("emm", "--out", "run", *QUICK, "--epsilon", "0.5", "--json")
+    done = run(*arguments, cwd=finished.parent)
+    assert "from the runs of a search for epsilon 0.1" in done.stderr
+    value, searched = json.loads(done.stdout), json.loads((finished / "emm.json").read_text())
+    table = {row.pop("epsilon"): row for row in searched["other_epsilons"]}
+    assert value["epsilon"] == 0.5 and value["emm"] == table[0.5] != table[0.1]
+    assert searched["emm"] == table[0.1]
+    assert value["sentence"] != searched["sentence"]
+    unchanged = ("cost", "design", "controls", "config", "estimand")
+    assert all(value[key] == searched[key] for key in unchanged)
+    after = {p: p.stat().st_mtime_ns for p in finished.rglob("*") if "report" not in p.name}
+    assert before == after
+
+
+def test_a_search_ended_by_its_budget_can_be_asked_for_more(finished: Path, tmp_path: Path) -> None:
+    """The answer is that of the command, whatever the folder was asked before."""
+    shutil.copytree(finished, tmp_path / "run")
+    rounds = json.loads((finished / "emm.json").read_text())["design"]["rounds"]
+    assert [len(entry["runs"]) for entry in rounds] == [2, 2]
+    for later in rounds[1]["runs"]:  # as if nothing beyond the first round had ever been trained
+        name = f"size-{later['size']:06d}-run-{later['replicate']:02d}"
+        shutil.rmtree(tmp_path / "run" / "points" / name)
+    for budget, words in (("100", "100 training images"), ("0.1s", "0.1 seconds")):
+        ok("emm", *QUICK, "--budget", budget, "--out", "run", cwd=tmp_path)
+        value = json.loads((tmp_path / "run" / "emm.json").read_text())
+        assert len(value["points"]) == 2 and words in value["design"]["stopped"]
+    before = {p: p.stat().st_mtime_ns for p in tmp_path.glob("run/points/*/point.json")}
+    assert len(before) == 2
+    ok("emm", *QUICK, "--workers", "2", "--out", "run", cwd=tmp_path)
+    assert without_times(tmp_path / "run" / "emm.json") == without_times(finished / "emm.json")
+    assert all(path.stat().st_mtime_ns == time for path, time in before.items())
 
 
 def test_a_second_run_does_nothing(finished: Path) -> None:
@@ -125,9 +166,10 @@ def test_an_idle_worker_ends_with_its_parent(tmp_path: Path) -> None:
 
 
 def test_vectors_work_as_images_do(tmp_path: Path) -> None:
-    quick = ["--set", "train.images=3200", "--set", "train.snapshot_images=1600"]
+    quick = ["--set", "train.images=1600", "--set", "train.snapshot_images=800"]
     quick += ["--set", "search.start=4", "--set", "search.max_size=16", "--set", "model.width=32"]
     quick += ["--set", "search.selection_samples=64", "--set", "search.fresh_samples=64"]
+    quick += ["--set", "search.max_runs=2"]
     said = ok("emm", "--data", "wine", "--out", "run", "--json", *quick, cwd=tmp_path)
     value = json.loads(said)
     assert value["data"]["kind"] == "vector"

@@ -8,9 +8,12 @@ import typer
 
 from rote.cli import options
 from rote.cli.app import app
+from rote.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from rote.studies.config import ExperimentConfig
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 @app.command()
@@ -21,6 +24,25 @@ def emm(
     epsilon: Annotated[
         float | None,
         typer.Option("--epsilon", help="The EMM is where the rate falls below 1 - epsilon."),
+    ] = None,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            "--tolerance",
+            help="How narrow the interval must be, as a share of the EMM to both sides (0.1).",
+        ),
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            "--budget",
+            metavar="IMAGES|TIME",
+            help="Begin no new round beyond this many training images (2e6) or this time (20m, 2h).",
+        ),
+    ] = None,
+    replicates: Annotated[
+        int | None,
+        typer.Option("--replicates", min=1, help="Fewest runs of the size nearest the EMM."),
     ] = None,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Worker processes.")] = 1,
     resolution: options.Resolution = None,
@@ -34,28 +56,28 @@ def emm(
 ) -> None:
     """Find the EMM: the largest training-set size at which a model still only copies.
 
-    Trains models of one configuration at several sizes, scores fresh samples of each against their
-    training images, brackets the size where the rate of copies falls below 1 - epsilon, and writes
-    emm.json and report.html. Run the same command again to resume.
+    Trains models of one configuration at several sizes, several times where it matters, scores fresh
+    samples of each against their training images, and stops when the size at which the rate of copies
+    falls below 1 - epsilon is known to the tolerance. Writes emm.json and report.html. Run the same
+    command again to resume; ask a finished search for another epsilon and it answers at once.
     """
     from rote.core.console import print_result, print_text, say
 
-    changes = list(assignments or [])
-    if epsilon is not None:
-        changes.append(f"search.epsilon={epsilon}")
     dataset = options.load(
         data, resolution=resolution, channels=channels, skip_unreadable=skip_unreadable
     )
+    changes = [*(assignments or []), *_settings(epsilon, tolerance, budget, replicates)]
     config = options.experiment(preset, kind=dataset.kind, assignments=changes)
     if dry_run:
         print_result(_plan(config, dataset_size=len(dataset), shape=dataset.shape, data=data))
         return
     from rote.cli.view import SearchDisplay
+    from rote.core.runs import read_json
     from rote.report import write_report
     from rote.studies.search import estimate_emm
 
     device = options.resolve_device(device)
-    with options.interruptible(), SearchDisplay(config.search.epsilon) as display:
+    with options.interruptible(), SearchDisplay(config.search) as display:
         found = estimate_emm(
             dataset,
             config,
@@ -71,7 +93,40 @@ def emm(
         print_result(found.to_json())
     else:
         print_text(found.sentence)
+    searched = read_json(out / "emm.json")["epsilon"]
+    if searched != config.search.epsilon:
+        say(f"from the runs of a search for epsilon {searched:g}, which {out} and its report keep")
     say(f"report: {report}")
+
+
+def _settings(
+    epsilon: float | None, tolerance: float | None, budget: str | None, replicates: int | None
+) -> list[str]:
+    """Return the options as `--set` would say them."""
+    values = {"epsilon": epsilon, "tolerance": tolerance, "replicates": replicates}
+    changes = [f"search.{key}={value}" for key, value in values.items() if value is not None]
+    return changes + ([] if budget is None else [_budget(budget)])
+
+
+def _budget(text: str) -> str:
+    """Read a budget: a number of images, or a number with a unit of time.
+
+    >>> _budget("2e6"), _budget("20m"), _budget("1.5h")
+    ('search.budget_images=2000000', 'search.budget_seconds=1200.0', 'search.budget_seconds=5400.0')
+    """
+    number, unit = (text[:-1], text[-1]) if text[-1:] in UNITS else (text, "")
+    try:
+        value = float(number)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf") or (not unit and value < 1):
+        raise ConfigError(
+            f"--budget {text!r} is no budget; give a number of training images (2e6), or a time "
+            "(90s, 20m, 2h, 1d)"
+        )
+    if unit:
+        return f"search.budget_seconds={value * UNITS[unit]}"
+    return f"search.budget_images={int(value)}"
 
 
 def _plan(
@@ -79,18 +134,32 @@ def _plan(
 ) -> dict[str, object]:
     """Return what a search would do, without doing it."""
     from rote.diffusion.preconditioning import build_denoiser
-    from rote.studies.campaign import next_sizes, size_grid
+    from rote.studies.campaign import size_grid
+    from rote.studies.design import next_runs
+
+    def cost(size: int) -> float:
+        return float(config.train.total_images(size))
 
     denoiser = build_denoiser(config.model, shape, label_count=0, seed=0)
     parameters = sum(p.numel() for p in denoiser.parameters())
     grid = size_grid(config.search, available=dataset_size)
-    first = next_sizes([], config.search, grid)
+    search = config.search
+    first = next_runs(
+        [],
+        grid=grid,
+        cost=cost,
+        epsilon=search.epsilon,
+        tolerance=search.tolerance,
+        start=search.start,
+        points_per_round=search.points_per_round,
+    )
     return {
         "data": {"source": data, "count": dataset_size, "shape": list(shape)},
         "parameters": parameters,
         "sizes": grid,
         "first_round": [
-            {"size": size, "images_trained": config.train.total_images(size)} for size in first
+            {"size": size, "replicate": number, "images_trained": int(cost(size))}
+            for size, number in first.runs
         ],
         "config": config.model_dump(mode="json"),
     }

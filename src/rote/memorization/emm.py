@@ -1,56 +1,66 @@
-"""The effective model memorization (EMM) from trained points.
+"""The runs of a search for the effective model memorization (EMM), and its answer in words.
 
     EMM = max { N : E[rate at training-set size N] >= 1 - epsilon }        (Gu et al. 2025, def. 3)
 
-A point is decided by its interval: "at-least" when the whole interval lies at or above 1 - epsilon,
-"less" when it lies below, else "undecided". The bracket is
-
-    low   the largest size up to which every point is "at-least",
-    high  the smallest size from which every point is "less",
-
-so points whose samples cannot tell, and curves that are not monotone, widen it. The value between is
-where the rates, made monotone by weighted isotonic regression, cross 1 - epsilon on a line over
-log(size). The bracket covers the sampling error of each point's rate. It does not cover the spread
-over training seeds, of which each size has seen only its own.
+A run is one training: a size and a replicate, with its own subset, weights, order and noise. The EMM is
+estimated from all runs together (`rote.memorization.curve`); here is what one run says by itself.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import Any, Literal
 
 from rote.core.stats import Rate
+from rote.memorization.curve import EmmInterval, Observation
 
 Decision = Literal["at-least", "less", "undecided"]
-Status = Literal["bracketed", "above", "below"]
 
 
 @dataclass(frozen=True)
 class EmmPoint:
-    """One trained size, with the rate of fresh samples from its chosen snapshot."""
+    """One run, with the rate of fresh samples from its chosen snapshot.
+
+    ``images_seen`` is that of the chosen snapshot, ``images_trained`` all that the run trained on, less
+    than planned where it was ended early. ``observation`` is what the estimator takes of the run: the
+    fresh rate, or, of a run that was ended early, a bound on the rate that it would have had. ``gap`` is
+    the distance to the optimum at each snapshot, as plain types.
+    """
 
     size: int
-    seed: int
+    replicate: int
     images_seen: int
+    images_trained: int
     rate: Rate
+    observation: Observation
     selection: tuple[tuple[int, Rate], ...]
+    gap: tuple[dict[str, Any], ...]
     coverage: dict[str, Any]
     run: str
 
-    def to_json(self, epsilon: float) -> dict[str, Any]:
-        """Return the entry of `emm.json`."""
+    def images_sampled(self) -> int:
+        """Return how many samples were drawn to score the run."""
+        return self.rate.total + sum(rate.total for _, rate in self.selection)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of `point.json`."""
         return {
             "size": self.size,
-            "seed": self.seed,
-            "decision": decide(self.rate, epsilon),
+            "replicate": self.replicate,
             "images_seen": self.images_seen,
+            "images_trained": self.images_trained,
             "rate": self.rate.to_json(),
+            "observation": {
+                "bound": self.observation.bound,
+                "count": self.observation.count,
+                "total": self.observation.total,
+                "error": self.observation.error,
+            },
             "selection": [
                 {"images_seen": seen, "rate": rate.to_json()} for seen, rate in self.selection
             ],
+            "gap": list(self.gap),
             "coverage": self.coverage,
             "run": self.run,
         }
@@ -60,110 +70,89 @@ class EmmPoint:
         """Read back what `to_json` wrote."""
         return EmmPoint(
             size=data["size"],
-            seed=data["seed"],
+            replicate=data["replicate"],
             images_seen=data["images_seen"],
+            images_trained=data["images_trained"],
             rate=Rate.from_json(data["rate"]),
+            observation=Observation(data["size"], **data["observation"]),
             selection=tuple(
                 (entry["images_seen"], Rate.from_json(entry["rate"])) for entry in data["selection"]
             ),
+            gap=tuple(data["gap"]),
             coverage=data["coverage"],
             run=data["run"],
         )
 
 
-@dataclass(frozen=True)
-class Bracket:
-    """The EMM: its value between low and high, in training items; None where not reached."""
-
-    value: float | None
-    low: int | None
-    high: int | None
-    status: Status
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain types."""
-        value = None if self.value is None else round(self.value, 2)
-        return {"value": value, "low": self.low, "high": self.high, "status": self.status}
-
-
 def decide(rate: Rate, epsilon: float) -> Decision:
-    """Say whether a rate's interval lies at or above 1 - epsilon, below it, or across."""
-    threshold = _threshold(epsilon)
+    """Say whether a run's own interval lies at or above 1 - epsilon, below it, or across.
+
+    It speaks for that run alone: another one of the same size may lie elsewhere.
+    """
+    threshold = round(1 - epsilon, 12)  # as decimals: 1 - 0.7 is not 0.3 in binary
     if rate.low >= threshold:
         return "at-least"
     return "less" if rate.high < threshold else "undecided"
 
 
-def _threshold(epsilon: float) -> float:
-    """Return 1 - epsilon on the scale of the decimals asked for: 1 - 0.7 is not 0.3 in binary."""
-    return round(1 - epsilon, 12)
+def sentence(
+    found: EmmInterval, *, epsilon: float, sizes: Sequence[int], items: str = "images"
+) -> str:
+    """Say the result in one sentence.
 
+    Parameters
+    ----------
+    found
+        The estimate.
+    epsilon
+        The epsilon that it is for.
+    sizes
+        The size of every run.
+    items
+        What training items are called.
 
-def bracket(rates: Sequence[tuple[int, Rate]], *, epsilon: float) -> Bracket:
-    """Bracket the EMM from (size, rate) pairs; a size may occur more than once.
-
-    >>> from rote.core.stats import wilson
-    >>> rates = [(32, wilson(999, 1000)), (64, wilson(910, 1000)), (128, wilson(300, 1000))]
-    >>> bracket(rates, epsilon=0.1).to_json()
-    {'value': 64.73, 'low': 32, 'high': 128, 'status': 'bracketed'}
-    """
-    ordered = sorted(rates, key=lambda pair: pair[0])
-    decisions: dict[int, set[Decision]] = {}
-    for size, rate in ordered:
-        decisions.setdefault(size, set()).add(decide(rate, epsilon))
-    # A size on which its seeds disagree is decided neither way and stays inside the bracket.
-    up = takewhile(lambda size: decisions[size] == {"at-least"}, decisions)
-    down = takewhile(lambda size: decisions[size] == {"less"}, reversed(decisions))
-    low, high = max(up, default=None), min(down, default=None)
-    crossing = _crossing(ordered, _threshold(epsilon))
-    if low is not None and high is not None:
-        return Bracket(_clip(crossing, low, high), low, high, "bracketed")
-    if high is None and (low is not None or crossing == math.inf):
-        return Bracket(None, low, None, "above")
-    return Bracket(None, None, high, "below")
-
-
-def _crossing(ordered: Sequence[tuple[int, Rate]], threshold: float) -> float:
-    """Return the size at which the isotonic curve crosses the threshold; 0 or inf beyond the ends."""
-    from scipy.optimize import isotonic_regression
-
-    sizes = sorted({size for size, _ in ordered})
-    counts = [sum(r.count for s, r in ordered if s == size) for size in sizes]
-    totals = [sum(r.total for s, r in ordered if s == size) for size in sizes]
-    shares = [count / total for count, total in zip(counts, totals, strict=True)]
-    fitted = isotonic_regression(shares, weights=totals, increasing=False).x
-    if fitted[0] < threshold:
-        return 0.0
-    for left in range(len(sizes) - 1):
-        a, b = float(fitted[left]), float(fitted[left + 1])
-        if b < threshold:
-            share = (a - threshold) / (a - b)
-            start, end = math.log(sizes[left]), math.log(sizes[left + 1])
-            return math.exp(start + share * (end - start))
-    return math.inf
-
-
-def _clip(value: float, low: float, high: float) -> float:
-    return min(max(value, low), high)
-
-
-def sentence(found: Bracket, *, epsilon: float, sizes: Sequence[int], items: str = "images") -> str:
-    """Say the result in one sentence."""
-    share = f"{100 * (1 - epsilon):g} %"
+    >>> found = EmmInterval(43.2, 36.4, 52.1, "bracketed", 0.95)
+    >>> sentence(found, epsilon=0.1, sizes=[32, 32, 64])
+    'The EMM is about 43 training images (95 % interval 36 to 52, 3 runs of 2 sizes): up to that many the model copies at least 90 % of the time.'
+    """  # noqa: E501
+    share, sure = f"{100 * (1 - epsilon):g} %", f"{100 * found.confidence:g} %"
+    counted = _counted(len(sizes), len(set(sizes)))
     if found.status == "bracketed":
-        assert found.value is not None
+        assert found.value is not None and found.low is not None and found.high is not None
         return (
-            f"The EMM is about {found.value:.0f} training {items} (between {found.low} and "
-            f"{found.high}): up to {found.low} the model copies at least {share} of the time, "
-            f"from {found.high} on it does not."
+            f"The EMM is about {_size(found.value)} training {items} ({sure} interval "
+            f"{_size(found.low)} to {_size(found.high)}, {counted}): up to that many the model "
+            f"copies at least {share} of the time."
         )
-    if found.status == "above":
-        reach = "" if found.low is None else f", and for certain up to {found.low}"
+    one_sided = f"{50 * (1 + found.confidence):g} %"
+    if found.status == "above" and found.low is not None:
         return (
-            f"The EMM lies above the largest size tried: with {max(sizes)} training {items} the "
-            f"model may still copy at least {share} of the time{reach}."
+            f"The EMM is at least {_size(found.low)} training {items} ({one_sided} confidence, "
+            f"{counted}): how much more is not known, since its interval reaches beyond the largest "
+            f"size trained, {max(sizes):,}."
+        )
+    if found.status == "below" and found.high is not None:
+        return (
+            f"The EMM is at most {_size(found.high)} training {items} ({one_sided} confidence, "
+            f"{counted}): how much less is not known, since its interval reaches below the smallest "
+            f"size trained, {min(sizes):,}."
         )
     return (
-        f"The EMM lies below the smallest size tried: with {min(sizes)} training {items} the model "
-        f"does not surely copy {share} of the time; train longer or use a larger model."
+        f"The EMM is not known yet ({counted}): its {sure} interval reaches beyond the sizes trained, "
+        f"{min(sizes):,} to {max(sizes):,} {items}."
     )
+
+
+def _counted(runs: int, sizes: int) -> str:
+    """Say how many runs there were.
+
+    >>> _counted(1, 1), _counted(11, 8)
+    ('1 run', '11 runs of 8 sizes')
+    """
+    if runs == 1:
+        return "1 run"
+    return f"{runs} runs of {sizes} size{'' if sizes == 1 else 's'}"
+
+
+def _size(size: float) -> str:
+    return f"{size:,.0f}" if size >= 10 else f"{size:.2g}"

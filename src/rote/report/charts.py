@@ -13,8 +13,7 @@ from typing import Any
 import altair as alt
 
 from rote.core.stats import Rate
-from rote.report.read import Point, Search
-from rote.report.words import format_interval, format_rate, format_size
+from rote.report.words import format_interval
 
 HEIGHT = 340
 Spec = dict[str, Any]
@@ -93,6 +92,8 @@ def theme(*, dark: bool) -> Spec:
                 "opacity": 0.5,
                 "strokeCap": "round",
             },
+            "bound": {"color": copy, "strokeWidth": 1.5, "strokeDash": [2, 3], "opacity": 0.7},
+            "posterior": {"color": fresh, "opacity": 0.35, "line": {"color": fresh}},
             "chosen": {"fill": paper, "strokeWidth": 2.5},
         },
     }
@@ -109,8 +110,8 @@ def rate_row(rate: Rate) -> Spec:
     }
 
 
-def rate_axis(title: str) -> alt.Y:
-    """Return an axis of rates from 0 to 1 with its title above."""
+def rate_axis(title: str, *, extent: int | None = None) -> alt.Y:
+    """Return an axis of rates from 0 to 1 with its title above; ``extent`` pixels for its labels."""
     return alt.Y(
         "rate:Q",
         title=title,
@@ -118,6 +119,7 @@ def rate_axis(title: str) -> alt.Y:
         axis=alt.Axis(
             values=[0, 0.25, 0.5, 0.75, 1],
             format=".2~f",
+            minExtent=alt.Undefined if extent is None else extent,
             titleAngle=0,
             titleAnchor="end",
             titleAlign="left",
@@ -142,150 +144,16 @@ def inline(rows: list[Spec]) -> alt.InlineData:
     return alt.InlineData(values=rows)
 
 
-def finish(chart: alt.LayerChart | alt.FacetChart, description: str) -> Spec:
+def finish(
+    chart: alt.LayerChart | alt.FacetChart, description: str, *, height: int = HEIGHT
+) -> Spec:
     """Give a layered chart its size and turn it into plain JSON."""
     sized = chart.properties(
         width="container",
-        height=HEIGHT,
+        height=height,
         description=description,
         autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
         padding={"left": 2, "right": 14, "top": 8, "bottom": 4},
     )
     spec: Spec = sized.to_dict()
     return spec
-
-
-def curve(search: Search) -> Spec:
-    """Return the memorization rate against the training-set size, with the bracket of the EMM."""
-    sizes = sorted({point.size for point in search.points})
-    ends = [sizes[0] / 2**0.4, sizes[-1] * 2**0.4]
-    x = alt.X(
-        "size:Q",
-        title="training-set size (log scale)",
-        scale=alt.Scale(type="log", base=2, domain=ends, nice=False),
-        axis=alt.Axis(values=sizes, format=",d", labelOverlap="greedy", tickSize=6),
-    )
-    rows = [
-        {
-            "size": point.size,
-            "seed": point.seed,
-            "images_seen": point.images_seen,
-            "spoken": f"{point.size:,} training images: memorization rate {format_rate(point.rate)}, "
-            f"interval {format_interval(point.rate)}",
-            **rate_row(point.rate),
-        }
-        for point in search.points
-    ]
-    data = alt.Chart(inline(rows))
-    tooltip = [
-        alt.Tooltip("size:Q", title="training images", format=","),
-        *rate_tooltip(),
-        alt.Tooltip("images_seen:Q", title="images seen", format=","),
-        alt.Tooltip("seed:Q", title="training seed"),
-    ]
-    y = rate_axis("memorization rate")
-    layers: list[alt.Chart] = [
-        _bracket(search, ends),
-        *_target(search.epsilon, ends[1]),
-        data.mark_rule(style="interval", strokeCap="round").encode(
-            x=x, y=alt.Y("low:Q"), y2="high:Q", tooltip=tooltip
-        ),
-        alt.Chart(inline(_pooled(search.points))).mark_line(style="curve").encode(x=x, y=y),
-        data.mark_circle(style="dot", size=95).encode(
-            x=x, y=y, tooltip=tooltip, description=alt.Description("spoken:N")
-        ),
-        *_crossing(search.value),
-    ]
-    return finish(
-        alt.layer(*layers),
-        "Memorization rate of each training-set size, from 0 to 1, with its interval",
-    )
-
-
-def _pooled(points: tuple[Point, ...]) -> list[Spec]:
-    """Return one rate per size: the copies of all its seeds over the images of all its seeds."""
-    rows = []
-    for size in sorted({point.size for point in points}):
-        rates = [point.rate for point in points if point.size == size]
-        pooled = sum(rate.count for rate in rates) / sum(rate.total for rate in rates)
-        rows.append({"size": size, "rate": pooled})
-    return rows
-
-
-def _bracket(search: Search, ends: list[float]) -> alt.Chart:
-    """Shade where the EMM lies; an open end reaches to the edge of the chart."""
-    low = ends[0] if search.low is None else search.low
-    high = ends[1] if search.high is None else search.high
-    chart: alt.Chart = alt.Chart(inline([{"size": low, "end": high}])).mark_rect(style="bracket")
-    return chart.encode(x=alt.X("size:Q"), x2="end:Q")
-
-
-def _target(epsilon: float, edge: float) -> list[alt.Chart]:
-    """Draw the line that the rate of an optimum-like model does not fall below."""
-    level = 1 - epsilon
-    data = alt.Chart(inline([{"rate": level, "size": edge, "text": f"1 − ε = {level:g}"}]))
-    return [
-        data.mark_rule(style="target").encode(y="rate:Q"),
-        data.mark_text(style="target-label", align="right", dy=13, dx=-2).encode(
-            x="size:Q", y="rate:Q", text="text:N"
-        ),
-    ]
-
-
-def _crossing(value: float | None) -> list[alt.Chart]:
-    """Mark the crossing itself, where there is one."""
-    if value is None:
-        return []
-    data = alt.Chart(inline([{"size": value, "rate": 0.04, "text": f"EMM {format_size(value)}"}]))
-    return [
-        data.mark_rule(style="crossing").encode(x="size:Q"),
-        data.mark_text(style="crossing-label", align="left", dx=7).encode(
-            x="size:Q", y="rate:Q", text="text:N"
-        ),
-    ]
-
-
-def snapshots(search: Search) -> Spec:
-    """Return the rate of every snapshot on the selection sample, one line per training run."""
-    rows = [
-        {
-            "size": point.size,
-            "run": f"{point.size} {point.seed}",
-            "images_seen": seen,
-            "chosen": seen == point.images_seen,
-            **rate_row(rate),
-        }
-        for point in search.points
-        for seen, rate in point.selection
-    ]
-    chosen = alt.selection_point(fields=["size"], bind="legend")
-    x = alt.X(
-        "images_seen:Q", title="images seen in training", axis=alt.Axis(format="~s", tickCount=6)
-    )
-    color = alt.Color(
-        "size:O",
-        title="training-set size",
-        scale=alt.Scale(range="ordinal"),
-        legend=alt.Legend(orient="bottom", symbolType="stroke", columns=6, titleOrient="top"),
-    )
-    opacity = alt.condition(chosen, alt.value(1), alt.value(0.15))
-    tooltip = rate_tooltip(
-        alt.Tooltip("size:O", title="training images"),
-        alt.Tooltip("images_seen:Q", title="images seen", format=","),
-    )
-    base = alt.Chart(inline(rows)).encode(
-        x=x, y=rate_axis("rate on the selection sample"), opacity=opacity
-    )
-    marks = base.encode(tooltip=tooltip)
-    layers = [
-        base.mark_line(strokeWidth=2).encode(color=color, detail="run:N"),
-        marks.transform_filter("!datum.chosen").mark_circle(size=26).encode(color=color),
-        marks.transform_filter("datum.chosen")
-        .mark_point(style="chosen", size=110, filled=False)
-        .encode(stroke=alt.Stroke("size:O", scale=alt.Scale(range="ordinal"), legend=None)),
-    ]
-    layers[0] = layers[0].add_params(chosen)
-    return finish(
-        alt.layer(*layers),
-        "Memorization rate of every snapshot against the training images seen, by size",
-    )

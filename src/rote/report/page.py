@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import math
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,11 @@ from rote.core.errors import RunError
 from rote.core.runs import write_text
 from rote.core.stats import Rate
 from rote.report import words
-from rote.report.audit_page import HOLDOUT_AT_MOST, audit_context, class_names
-from rote.report.gallery import gallery_data
-from rote.report.read import Point, Search, read_manifest, read_search
+from rote.report.audit_page import audit_context
+from rote.report.emm_page import search_context
+from rote.report.read import read_manifest
 
-# A control beyond this says that the measurement itself is in doubt.
-OPTIMUM_AT_LEAST = 0.99
+STYLES = ("report.css", "audit.css", "emm.css")
 
 
 def write_report(run_dir: Path) -> Path:
@@ -44,7 +42,8 @@ def write_report(run_dir: Path) -> Path:
     """
     run_dir = Path(run_dir)
     if (run_dir / "emm.json").exists():
-        context = _search_context(read_search(run_dir))
+        context = search_context(run_dir)
+        context |= {"configs": _tables(context["configs"], rest="other")}
     elif (run_dir / "audit.json").exists():
         context = audit_context(run_dir)
     else:
@@ -74,86 +73,6 @@ def _nothing_to_show(run_dir: Path) -> RunError:
         f"{run_dir} holds neither emm.json nor audit.json; if a search was stopped there, run "
         "`rote emm` again to finish it"
     )
-
-
-def _search_context(search: Search) -> dict[str, Any]:
-    """Collect what the page of a search shows."""
-    from rote.report import charts
-
-    fields = search.fields
-    data = fields.child("data")
-    holdout_failed = search.holdout is not None and search.holdout[1].low > HOLDOUT_AT_MOST
-    return {
-        "template": "emm.html.j2",
-        "title": f"EMM {_headline(search)[0]} · {data.text('source')}",
-        "search": search,
-        "headline": _headline(search),
-        "sides": [("Training data", data)],
-        "configs": _tables(fields.child("config").values, rest="other"),
-        "cost": fields.child("cost"),
-        "preset": fields.values.get("preset") or "own configuration",
-        "seeds": _seed_rows(search),
-        "space": search.space,
-        "criterion_c": search.ratio_threshold,
-        "optimum_failed": search.optimum[1].value < OPTIMUM_AT_LEAST,
-        "holdout_failed": holdout_failed,
-        "shown": _nearest_point(search),
-        "vector": data.one_of("kind", "image", "vector") == "vector",
-        "source_text": search.text,
-        "source_name": "emm.json",
-        "gallery": gallery_data(
-            [(_point_name(search, point), point.audit) for point in search.points],
-            chosen=_nearest_point(search),
-            labels=class_names(data),
-        ),
-        "charts": {
-            "light": charts.theme(dark=False),
-            "dark": charts.theme(dark=True),
-            "specs": {"curve": charts.curve(search), "snapshots": charts.snapshots(search)},
-        },
-    }
-
-
-def _headline(search: Search) -> tuple[str, str, str]:
-    """Return the big number, its bracket in words, and what the status means."""
-    low, high = (None if x is None else words.format_size(x) for x in (search.low, search.high))
-    if search.status != "bracketed" and low is None and high is None:
-        return (
-            "open",
-            "no size was decided",
-            "the intervals are too wide to place any size: more fresh samples are needed",
-        )
-    if search.status == "above":
-        return (
-            f"≥\u2009{low}",
-            "no upper end found",
-            "even the largest size tried is at or above the line: larger sizes are needed",
-        )
-    if search.status == "below":
-        return (
-            f"<\u2009{high}",
-            "no lower end found",
-            "even the smallest size tried is below the line: smaller sizes are needed",
-        )
-    value = "?" if search.value is None else words.format_size(search.value)
-    return value, f"between {low} and {high}", "sizes on both sides of the line were measured"
-
-
-def _nearest_point(search: Search) -> int:
-    """Return the point whose size is nearest the EMM on a log scale; the first of several."""
-    known = [x for x in (search.value, search.low, search.high) if x]
-    aim = known[0] if known else search.points[0].size
-    return min(range(len(search.points)), key=lambda n: abs(math.log(search.points[n].size / aim)))
-
-
-def _point_name(search: Search, point: Point) -> str:
-    several = sum(other.size == point.size for other in search.points) > 1
-    return f"{point.size:,}" + (f" · seed {point.seed}" if several else "")
-
-
-def _seed_rows(search: Search) -> list[tuple[str, str]]:
-    training = sorted({point.seed for point in search.points})
-    return words.flatten({"root seed": search.fields.count("seed"), "training seeds": training})
 
 
 def _tables(values: dict[str, Any], *, rest: str) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -194,7 +113,7 @@ def _render(context: dict[str, Any]) -> str:
     scripts = [_vega(), *(_template_text(name) for name in names)]
     return environment.get_template(context["template"]).render(
         **{key: value for key, value in context.items() if key != "scripts"},
-        css=Markup(_template_text("report.css") + _template_text("audit.css")),
+        css=Markup("".join(map(_template_text, STYLES))),
         scripts=[Markup(script) for script in scripts],
         script_hashes=" ".join(f"'sha256-{_sha256(script)}'" for script in scripts),
     )

@@ -63,39 +63,6 @@ class Others:
     nearest: NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Point:
-    """One point of a search, with the audit of its fresh images."""
-
-    size: int
-    seed: int
-    decision: str
-    images_seen: int
-    rate: Rate
-    selection: tuple[tuple[int, Rate], ...]
-    distinct_references: int
-    audit: Audit
-
-
-@dataclass(frozen=True)
-class Search:
-    """A finished search for the EMM: `emm.json` and the audits of its points."""
-
-    text: str
-    fields: Fields
-    value: float | None
-    low: float | None
-    high: float | None
-    status: str
-    sentence: str
-    epsilon: float
-    ratio_threshold: float
-    space: str
-    points: tuple[Point, ...]
-    optimum: tuple[int, Rate]
-    holdout: tuple[int, Rate] | None
-
-
 def read_manifest(run_dir: Path) -> dict[str, Any]:
     """Return `manifest.json`, empty where the directory has none."""
     path = run_dir / "manifest.json"
@@ -130,71 +97,6 @@ def read_audit(folder: Path) -> Audit:
         held_out=_read_others(folder / "neighbors.npz", "holdout"),
         within=_read_others(folder / "neighbors.npz", "training"),
         gallery=_read_gallery(folder / "gallery.npz", total=len(ratios)),
-    )
-
-
-def read_search(run_dir: Path) -> Search:
-    """Read the directory of a finished search.
-
-    Raises
-    ------
-    RunError
-        If a file is missing or damaged, or if the files contradict each other.
-    """
-    path = run_dir / "emm.json"
-    fields = Fields(path, read_json(path))
-    fields.one_of("kind", "emm")
-    emm, criterion, controls = (fields.child(key) for key in ("emm", "criterion", "controls"))
-    points = tuple(_read_point(run_dir, entry) for entry in fields.children("points"))
-    if not points:
-        raise fields.wrong("points", "a list with at least one point")
-    status = emm.one_of("status", "bracketed", "above", "below")
-    for key in ("low", "high", "value") if status == "bracketed" else ():
-        emm.number(key)
-    holdout = controls.optional_child("holdout")
-    return Search(
-        text=path.read_text(encoding="utf-8"),
-        fields=fields,
-        value=emm.optional_number("value"),
-        low=emm.optional_number("low"),
-        high=emm.optional_number("high"),
-        status=status,
-        sentence=fields.text("sentence"),
-        epsilon=fields.number("epsilon"),
-        ratio_threshold=criterion.number("ratio_threshold"),
-        space=criterion.text("space"),
-        points=points,
-        optimum=_read_control(controls.child("optimum")),
-        holdout=_read_control(holdout) if holdout else None,
-    )
-
-
-def _read_control(fields: Fields) -> tuple[int, Rate]:
-    return fields.count("size"), fields.rate("rate")
-
-
-def _read_point(run_dir: Path, fields: Fields) -> Point:
-    folder = run_dir / fields.text("run")
-    if not folder.resolve().is_relative_to(run_dir.resolve()):
-        raise fields.wrong("run", f"a folder inside {run_dir}")
-    rate = fields.rate("rate")
-    audit = read_audit(folder / "audit")
-    if (audit.rate.count, audit.rate.total) != (rate.count, rate.total):
-        raise RunError(
-            f"{folder / 'audit'} does not belong to {fields.path}: it counts {audit.rate.count} of "
-            f"{audit.rate.total}, not {rate.count} of {rate.total}; run `rote emm` again"
-        )
-    return Point(
-        size=fields.positive("size"),
-        seed=fields.count("seed"),
-        decision=fields.one_of("decision", "at-least", "less", "undecided"),
-        images_seen=fields.count("images_seen"),
-        rate=rate,
-        selection=tuple(
-            (row.count("images_seen"), row.rate("rate")) for row in fields.children("selection")
-        ),
-        distinct_references=fields.child("coverage").count("distinct_references"),
-        audit=audit,
     )
 
 

@@ -135,6 +135,15 @@ def format_percent(rate: Rate) -> str:
     return f"{whole} %"
 
 
+def format_share(share: float) -> str:
+    """Return a share without count or interval, such as a bound, for people.
+
+    >>> format_share(0.4567), format_share(0.004)
+    ('0.457', '0.0040')
+    """
+    return f"{share:.{4 if share < 0.01 else 3}f}"
+
+
 def format_signed(value: float) -> str:
     """Return a difference of two rates with its sign, a true minus included.
 

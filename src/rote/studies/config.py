@@ -18,11 +18,14 @@ class SearchConfig(StrictModel):
     epsilon: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """The EMM is the largest size whose rate is at least 1 - epsilon."""
     tolerance: Annotated[float, Field(gt=0)] = 0.1
-    """Runs are added until the half-width of the EMM's interval is at most this share of the EMM."""
-    replicates: Positive = 2
-    """Fewest runs of a size near the EMM: what tells the spread between runs from the curve's shape."""
+    """Runs are added until the ends of the EMM's interval lie within a factor of 1 + tolerance of its
+    middle."""
+    replicates: Positive = 1
+    """Fewest runs of the trained size nearest the EMM."""
+    max_runs: Positive = 100
+    """Runs after which no new round begins."""
     budget_images: Positive | None = None
-    """Images that all trainings together may see; None: no limit."""
+    """Images seen by all trainings together after which no new round begins; None: no limit."""
     budget_seconds: Annotated[float, Field(gt=0)] | None = None
     """Seconds after which no new round begins; None: no limit. The one setting by which the speed of a
     machine changes a result: what was measured until then is the same."""
@@ -32,14 +35,11 @@ class SearchConfig(StrictModel):
     """Smallest size that may be trained."""
     max_size: Positive | None = None
     """Largest size that may be trained; None: the whole data set."""
-    steps_per_octave: Positive = 2
+    steps_per_octave: Positive = 4
     """Sizes lie on the grid start * 2^(i / steps_per_octave)."""
     points_per_round: Positive = 2
-    """Points proposed together. Part of the design, not of the machine: the number of workers never
-    changes which sizes are trained."""
-    fill_rounds: bool = False
-    """Give free places of a round to sizes outside the bracket: no use to it, but they show the whole
-    curve, at no cost in time where workers would be idle."""
+    """Runs proposed together. Part of the design, not of the machine: the number of workers never
+    changes which runs are trained."""
     snapshot: Literal["best", "last"] = "best"
     """"best" (the paper): the snapshot with the highest rate on a selection sample, measured on fresh
     samples. "last": a fixed training budget; no selection sample is needed."""
@@ -53,10 +53,13 @@ class SearchConfig(StrictModel):
     first_samples: Positive = 128
     """Samples are drawn in stages, this many first and then always doubling the total, until they are
     enough to place the run or the most is reached."""
+    gap: bool = True
+    """Measure each scored snapshot's gap to the theoretical optimum, too (no sampling needed)."""
     ratio_threshold: Annotated[float, Field(ge=0.001, le=1)] = 1 / 3
     """Memorized: closer to the nearest than this share of the second distance."""
     subset: Literal["random", "archive"] = "random"
-    """Subsets are nested either way: a seeded permutation, or the order of the source (the paper)."""
+    """"random": every run draws its own subset. "archive" (the paper): always the first items of the
+    source, so that runs of one size differ by their other seeds alone."""
     stratify: bool = False
     """The same number of each class; sizes are then multiples of the number of classes."""
     weights: Literal["ema", "raw"] = "ema"
@@ -87,7 +90,7 @@ def _tiny() -> ExperimentConfig:
             log_images=64 * 20,
         ),
         sample=SampleConfig(),
-        search=SearchConfig(start=32, fill_rounds=True),
+        search=SearchConfig(start=32, tolerance=0.2),
     )
 
 

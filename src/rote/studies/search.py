@@ -1,8 +1,14 @@
-"""`estimate_emm`: the search for the EMM, from a data set to `emm.json`."""
+"""`estimate_emm`: the search for the EMM, from a data set to `emm.json`.
+
+Propose runs, train them, observe, propose again: `rote.studies.design` decides from the runs so far and
+from nothing else. Every call plays the whole search from its first round and takes runs that are there
+already from their files, so a search that was killed, or asked again for more, answers as one that ran
+through.
+"""
 
 from __future__ import annotations
 
-import time
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,82 +16,63 @@ from typing import Any
 
 from rote.core.errors import DataError
 from rote.core.runs import Run, read_json, write_json
-from rote.core.seeds import child_seed
-from rote.core.stats import Rate
-from rote.data.convert import for_models, from_model
+from rote.data.convert import for_models
 from rote.data.dataset import ImageDataset
-from rote.diffusion.optimum import OptimalDenoiser
 from rote.diffusion.preconditioning import build_denoiser
-from rote.diffusion.sample import sample
-from rote.memorization.audit import audit
-from rote.memorization.criteria import RatioCriterion
-from rote.memorization.emm import Bracket, EmmPoint, bracket, sentence
-from rote.studies.campaign import next_sizes, size_grid
-from rote.studies.config import ExperimentConfig
-from rote.studies.point import (
-    PointTask,
-    finished_point,
-    point_subset,
-    point_task,
-    read_status,
-)
+from rote.memorization.curve import EmmInterval
+from rote.memorization.emm import EmmPoint
+from rote.studies.campaign import size_grid
+from rote.studies.clock import Clock
+from rote.studies.config import ExperimentConfig, SearchConfig
+from rote.studies.controls import measure_controls
+from rote.studies.design import next_runs
+from rote.studies.point import PointTask, finished_point, point_task
+from rote.studies.result import CONFIDENCE, answer, full_json
+from rote.studies.watch import SearchView, Watcher
 from rote.studies.workers import Workers
 
-CONTROL_SAMPLES = 1000
-
-
-@dataclass(frozen=True)
-class PointView:
-    """What a person sees of a point while the search runs.
-
-    ``stage`` is "waiting", "train", "score ...", "fresh samples" or "done".
-    """
-
-    size: int
-    stage: str
-    done: int
-    total: int
-    rate: float | None
-    point: EmmPoint | None
-
-
-@dataclass(frozen=True)
-class SearchView:
-    """What a person sees of the search: all points so far and the bracket that they give."""
-
-    points: tuple[PointView, ...]
-    bracket: Bracket | None
-    open_sizes: int
-    """Sizes of the grid within the bracket that are not trained yet."""
+# Settings that choose the runs and decide nothing within one: a folder serves any of them.
+PATH_SETTINGS = (
+    "tolerance",
+    "replicates",
+    "max_runs",
+    "budget_images",
+    "budget_seconds",
+    "start",
+    "min_size",
+    "max_size",
+    "steps_per_octave",
+    "points_per_round",
+)
 
 
 @dataclass(frozen=True)
 class EmmEstimate:
     """The result of a search; `to_json` is the content of `emm.json`."""
 
-    found: Bracket
+    found: EmmInterval
     sentence: str
     points: tuple[EmmPoint, ...]
     json: dict[str, Any]
 
     @property
     def value(self) -> float | None:
-        """The EMM in training items; None where it was not bracketed."""
+        """The EMM in training items; None where it lies beyond the sizes tried."""
         return self.found.value
 
     @property
-    def low(self) -> int | None:
-        """Largest size up to which the model surely memorizes."""
+    def low(self) -> float | None:
+        """Lower end of its interval."""
         return self.found.low
 
     @property
-    def high(self) -> int | None:
-        """Smallest size from which it surely does not."""
+    def high(self) -> float | None:
+        """Upper end of its interval."""
         return self.found.high
 
     @property
     def status(self) -> str:
-        """Which ends of the bracket were reached: "bracketed", "above" or "below"."""
+        """Whether it lies within the sizes tried: "bracketed", or "above" or "below" them."""
         return self.found.status
 
     def to_json(self) -> dict[str, Any]:
@@ -106,8 +93,10 @@ def estimate_emm(
 ) -> EmmEstimate:
     """Search for the effective model memorization of a model and its training on a data set.
 
-    Every size trains into its own run directory under ``out/points``; the same call carries on after
-    any interruption and does nothing once `emm.json` is there.
+    Every run trains into its own directory under ``out/points``; the same call carries on after any
+    interruption and does nothing once `emm.json` is there. With another tolerance, budget or range of
+    sizes it trains what is missing. With another epsilon, and all else equal, a finished search
+    answers from its runs: nothing is trained or written.
 
     Parameters
     ----------
@@ -148,187 +137,178 @@ def estimate_emm(
     grid = size_grid(search, available=len(dataset), multiple=multiple)
     # What cannot work at all should say so now and not from a worker.
     build_denoiser(config.model, scaled.shape, label_count=0, seed=0)
-    bound = {
-        "kind": "emm",
-        "seed": seed,
-        "data": {**dataset.describe(), "classes": list(dataset.classes)},
-        **config.model_dump(mode="json"),
-    }
-    with Run(out, bound, facts={"seed": seed, "device": device, "preset": preset}) as run:
-        if (out / "emm.json").exists():
-            return _read_estimate(out)
-        started = time.monotonic()
-        points: list[EmmPoint] = []
-        watcher = _Watcher(on_view, search_epsilon=search.epsilon, grid=grid)
+    asked = config.model_dump(mode="json")
+    known = finished_search(out, asked, dataset=dataset, seed=seed)
+    if known is not None:
+        return known
+    with Run(
+        out,
+        _bound(asked, dataset=dataset, seed=seed),
+        facts={"seed": seed, "device": device, "preset": preset},
+    ) as run:
+        watcher = Watcher(on_view)
         with Workers(workers, scaled, scaling, threads=search.threads) as pool, run.timed("points"):
-            while sizes := next_sizes(_rates(points), search, grid):
-                tasks = [
-                    point_task(size, seed=seed, out=out, config=config, device=device)
-                    for size in sizes
-                ]
-                watcher.start(points, tasks)
-                ready = {task.size: finished_point(task) for task in tasks}
-                missing = [task for task in tasks if ready[task.size] is None]
-                if missing:
-                    pool.run(missing, on_poll=watcher.poll)
-                points += [point for task in tasks if (point := finished_point(task))]
-            watcher.start(points, [])
-            watcher.poll()
-        points.sort(key=lambda point: (point.size, point.seed))
-        found = bracket(_rates(points), epsilon=search.epsilon)
+            played = _play(
+                config, grid=grid, out=out, seed=seed, device=device, pool=pool, watcher=watcher
+            )
         with run.timed("controls"):
-            controls = _controls(scaled, config, points, found, seed=seed, device=device, out=out)
-        said = sentence(
-            found,
-            epsilon=search.epsilon,
-            sizes=[point.size for point in points],
+            controls = measure_controls(played.nearest(), scaled)
+        value = full_json(
+            dataset,
+            config,
+            played.points,
+            grid=grid,
+            rounds=played.rounds,
+            stopped=played.stopped,
+            controls=controls,
+            seed=seed,
+            preset=preset,
+            seconds=round(sum(read_json(out / "manifest.json")["seconds"].values()), 1),
+        )
+        write_json(out / "emm.json", value)
+    return _estimate(read_json(out / "emm.json"))
+
+
+def finished_search(
+    out: Path, asked: dict[str, Any], *, dataset: ImageDataset, seed: int
+) -> EmmEstimate | None:
+    """Return the answer of a finished search, if it is the one asked for but perhaps for its epsilon."""
+    if not (out / "emm.json").exists():
+        return None
+    value = read_json(out / "emm.json")
+    config, epsilon = value["config"], asked["search"]["epsilon"]
+    same = asked["search"] | {"epsilon": config["search"]["epsilon"]} == config["search"]
+    same = same and all(asked[key] == config[key] for key in ("model", "train", "sample"))
+    if not same or value["seed"] != seed or value["data"]["digest"] != dataset.digest:
+        return None
+    if epsilon != config["search"]["epsilon"]:
+        sizes = value["design"]["sizes"]
+        value |= answer(
+            [EmmPoint.from_json(point) for point in value["points"]],
+            epsilon=epsilon,
+            reach=(sizes[0], sizes[-1]),
             items="images" if dataset.kind == "image" else "rows",
         )
-        value = _emm_json(dataset, config, points, found, said, controls, seed, preset)
-        value["cost"]["seconds"] = _seconds(run, started)
-        write_json(out / "emm.json", value)
-        return _read_estimate(out)
+    return _estimate(value)
 
 
-def _rates(points: Sequence[EmmPoint]) -> list[tuple[int, Rate]]:
-    return [(point.size, point.rate) for point in points]
-
-
-def _emm_json(
-    dataset: ImageDataset,
-    config: ExperimentConfig,
-    points: Sequence[EmmPoint],
-    found: Bracket,
-    said: str,
-    controls: dict[str, Any],
-    seed: int,
-    preset: str | None,
-) -> dict[str, Any]:
-    search = config.search
-    space = "pixel" if dataset.kind == "image" else "columns"
-    trained = sum(config.train.total_images(point.size) for point in points)
-    sampled = sum(
-        search.selection_samples * len(point.selection) + search.fresh_samples for point in points
-    )
+def _bound(asked: dict[str, Any], *, dataset: ImageDataset, seed: int) -> dict[str, Any]:
+    """Return what a folder belongs to: all that decides a run."""
+    search = {key: value for key, value in asked["search"].items() if key not in PATH_SETTINGS}
     return {
         "kind": "emm",
-        "emm": found.to_json(),
-        "sentence": said,
-        "epsilon": search.epsilon,
-        "confidence": 0.95,
-        "criterion": {**RatioCriterion(search.ratio_threshold).to_json(), "space": space},
-        "data": {**dataset.describe(), "classes": list(dataset.classes)},
-        "preset": preset,
         "seed": seed,
-        "points": [point.to_json(search.epsilon) for point in points],
-        "controls": controls,
-        "config": config.model_dump(mode="json"),
-        "cost": {"images_trained": trained, "images_sampled": sampled},
+        "data": {**dataset.describe(), "classes": list(dataset.classes)},
+        **asked,
+        "search": search,
     }
 
 
-def _seconds(run: Run, started: float) -> float:
-    """Return the seconds of all sessions; a killed one could not write down its own."""
-    seconds = read_json(run.path / "manifest.json")["seconds"]
-    return round(max(sum(seconds.values()), time.monotonic() - started), 1)
-
-
-def _read_estimate(out: Path) -> EmmEstimate:
-    value = read_json(out / "emm.json")
+def _estimate(value: dict[str, Any]) -> EmmEstimate:
     return EmmEstimate(
-        found=Bracket(**value["emm"]),
+        found=EmmInterval(**value["emm"]),
         sentence=value["sentence"],
         points=tuple(EmmPoint.from_json(point) for point in value["points"]),
         json=value,
     )
 
 
-def _controls(
-    dataset: ImageDataset,
+@dataclass(frozen=True)
+class _Played:
+    """A search that has ended."""
+
+    points: list[EmmPoint]
+    tasks: list[PointTask]
+    rounds: list[dict[str, Any]]
+    stopped: str
+    emm: EmmInterval
+
+    def nearest(self) -> PointTask:
+        """Return a run at the smallest size from the EMM on, else at the largest."""
+        aim = self.emm.value if self.emm.value is not None else self.emm.low or 0.0
+        return min(self.tasks, key=lambda t: (t.size < aim, abs(t.size - aim), t.replicate))
+
+
+def _play(
     config: ExperimentConfig,
-    points: Sequence[EmmPoint],
-    found: Bracket,
     *,
+    grid: Sequence[int],
+    out: Path,
     seed: int,
     device: str,
-    out: Path,
-) -> dict[str, Any]:
-    """Score what must be 1 (the theoretical optimum) and what must be near 0 (held-out items).
+    pool: Workers,
+    watcher: Watcher,
+) -> _Played:
+    """Train round after round until the design asks for no more."""
+    search = config.search
+    clock = Clock(out / "rounds.json")
+    points: list[EmmPoint] = []
+    tasks: list[PointTask] = []
+    rounds: list[dict[str, Any]] = []
+    while True:
+        proposal = next_runs(
+            [point.observation for point in points],
+            grid=grid,
+            cost=lambda size: float(config.train.total_images(size)),
+            epsilon=search.epsilon,
+            tolerance=search.tolerance,
+            start=search.start,
+            points_per_round=search.points_per_round,
+        )
+        emm = proposal.posterior.emm(confidence=CONFIDENCE) if proposal.posterior else None
+        runs, reason = proposal.runs, proposal.reason
+        if not runs and emm is not None:
+            runs = _repeats(points, emm, search.replicates)
+            reason = (
+                f"to have {search.replicates} runs of the size nearest the EMM" if runs else reason
+            )
+        if spent := _spent(search, points, clock.seconds):
+            runs, reason = (), spent
+        ordered = sorted(points, key=lambda point: (point.size, point.replicate))
+        new = [
+            point_task(size, number, seed=seed, out=out, config=config, device=device)
+            for size, number in runs
+        ]
+        watcher.start(ordered, new, emm=emm, why=reason)
+        watcher.poll()
+        if not new:
+            assert emm is not None
+            return _Played(ordered, tasks, rounds, reason, emm)
+        with clock.round(runs):
+            missing = [task for task in new if finished_point(task) is None]
+            if missing:
+                pool.run(missing, on_poll=watcher.poll)
+        points += [point for task in new if (point := finished_point(task))]
+        tasks += new
+        rounds.append(
+            {
+                "runs": [{"size": size, "replicate": number} for size, number in runs],
+                "why": reason,
+                "emm": emm.to_json() if emm else None,
+            }
+        )
 
-    Both at the size nearest above the EMM, where the verdicts matter.
-    """
-    size = found.high or points[-1].size
-    task = point_task(size, seed=seed, out=out, config=config, device=device)
-    subset = point_subset(task, dataset)
-    criterion = RatioCriterion(config.search.ratio_threshold)
-    drawn = sample(
-        OptimalDenoiser(subset, device=device),
-        [child_seed(seed, "control", number) for number in range(CONTROL_SAMPLES)],
-        shape=subset.shape,
-        config=config.sample,
-        device=device,
-    )
-    copies = ImageDataset(from_model(drawn, kind=dataset.kind), source="theoretical optimum")
-    holdout = _holdout(task, dataset)
-    found_optimum = audit(copies, subset, holdout=holdout, criterion=criterion, device=device)
-    control = found_optimum.control
-    return {
-        "optimum": {"size": size, "rate": found_optimum.rate.to_json()},
-        "holdout": None if control is None else {"size": size, "rate": control.to_json()},
-    }
+
+def _repeats(
+    points: Sequence[EmmPoint], emm: EmmInterval, replicates: int
+) -> tuple[tuple[int, int], ...]:
+    """Return the runs that the trained size nearest the EMM is short of."""
+    if (value := emm.value) is None:
+        return ()
+    sizes = [point.size for point in points]
+    nearest = min(sizes, key=lambda size: (abs(math.log(size / value)), size))
+    return tuple((nearest, number) for number in range(sizes.count(nearest), replicates))
 
 
-def _holdout(task: PointTask, dataset: ImageDataset) -> ImageDataset | None:
-    """Return up to 1,000 items outside the subset: the next ones of its own order."""
-    import numpy as np
-
-    search = task.config.search
-    order = dataset.subset_indices(
-        len(dataset), seed=task.seed if search.subset == "random" else None
-    )
-    chosen = dataset.subset_indices(
-        task.size, seed=task.seed if search.subset == "random" else None, stratify=search.stratify
-    )
-    rest = order[~np.isin(order, chosen)][:CONTROL_SAMPLES]
-    return dataset.take(rest) if len(rest) else None
-
-
-class _Watcher:
-    """Puts together what a person sees, from the points' own files."""
-
-    def __init__(
-        self,
-        on_view: Callable[[SearchView], None],
-        *,
-        search_epsilon: float,
-        grid: Sequence[int],
-    ) -> None:
-        self._on_view, self._epsilon, self._grid = on_view, search_epsilon, grid
-        self._finished: list[EmmPoint] = []
-        self._tasks: list[PointTask] = []
-
-    def start(self, finished: Sequence[EmmPoint], tasks: Sequence[PointTask]) -> None:
-        """Note the finished points and the round that begins."""
-        self._finished, self._tasks = list(finished), list(tasks)
-
-    def poll(self) -> None:
-        """Read the files and show them."""
-        views = [PointView(p.size, "done", 1, 1, p.rate.value, p) for p in self._finished]
-        for task in self._tasks:
-            point, status = finished_point(task), read_status(task)
-            if point is not None:
-                views.append(PointView(task.size, "done", 1, 1, point.rate.value, point))
-            elif status is None:
-                views.append(PointView(task.size, "waiting", 0, 1, None, None))
-            else:
-                views.append(PointView(task.size, point=None, **status))
-        views.sort(key=lambda view: view.size)
-        known = [(view.size, view.point.rate) for view in views if view.point]
-        found = bracket(known, epsilon=self._epsilon) if known else None
-        self._on_view(SearchView(tuple(views), found, self._open(found, views)))
-
-    def _open(self, found: Bracket | None, views: Sequence[PointView]) -> int:
-        seen = {view.size for view in views}
-        low = (found.low if found else None) or 0
-        high = (found.high if found else None) or self._grid[-1] + 1
-        return sum(low < size < high and size not in seen for size in self._grid)
+def _spent(search: SearchConfig, points: Sequence[EmmPoint], seconds: float) -> str:
+    """Say which limit has been reached, or nothing; a search has at least one round."""
+    if not points:
+        return ""
+    if len(points) >= search.max_runs:
+        return f"as many runs as search.max_runs allows ({search.max_runs})"
+    images = sum(point.images_trained for point in points)
+    if search.budget_images is not None and images >= search.budget_images:
+        return f"the budget of {search.budget_images:,} training images is spent"
+    if search.budget_seconds is not None and seconds >= search.budget_seconds:
+        return f"the budget of {search.budget_seconds:,g} seconds is spent"
+    return ""

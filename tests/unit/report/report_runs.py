@@ -6,6 +6,7 @@ subset; their neighbors are found by int64 brute force, so every number on a pag
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -176,25 +177,7 @@ def emm_run(
 ) -> Path:
     """A finished `rote emm`, whose status follows from the sizes it was given."""
     points = [_write_point(out, size, fresh, kind=kind) for size in sizes]
-    at_least = [p["size"] for p in points if p["decision"] == "at-least"]
-    less = [p["size"] for p in points if p["decision"] == "less"]
-    emm: dict[str, Any] = {"value": None, "low": None, "high": None, "status": "bracketed"}
-    if at_least:
-        emm["low"] = max(at_least)
-    if less:
-        emm["high"] = min(less)
-    if not less:
-        emm |= {"status": "above", "high": None}
-        sentence = f"The EMM is at least {emm['low']} training images, the largest size tried."
-    elif not at_least:
-        emm |= {"status": "below", "low": None}
-        sentence = f"The EMM is below {emm['high']} training images, the smallest size tried."
-    else:
-        rates = {p["size"]: p["rate"]["value"] for p in points}
-        low, high = emm["low"], emm["high"]
-        part = (rates[low] - 0.9) / (rates[low] - rates[high])
-        emm["value"] = float(low * (high / low) ** part)
-        sentence = f"The EMM is {emm['value']:.0f}, between {emm['low']} and {emm['high']} images."
+    emm, sentence = _emm(points)
     write_json(
         out / "emm.json",
         {
@@ -203,6 +186,7 @@ def emm_run(
             "sentence": sentence,
             "epsilon": 0.1,
             "confidence": 0.95,
+            "estimand": {"text": "The largest N at which the expected rate is at least 0.9."},
             "criterion": CRITERION,
             "data": {
                 "source": source,
@@ -215,6 +199,20 @@ def emm_run(
             "preset": "tiny",
             "seed": 0,
             "points": points,
+            **_curve(sizes, emm),
+            "other_epsilons": [{"epsilon": 0.2, **emm}, {"epsilon": 0.5, **emm}],
+            "design": {
+                "rounds": [
+                    {"runs": [{"size": size, "replicate": 0}], "why": why, "emm": before}
+                    for size, why, before in zip(
+                        sizes,
+                        ["the first sizes", *["a" + source] * (len(sizes) - 1)],
+                        [None, *[emm] * (len(sizes) - 1)],
+                        strict=True,
+                    )
+                ],
+                "stopped": "the interval is as narrow as asked for",
+            },
             "controls": {
                 "optimum": {"size": 64, "rate": wilson(optimum_count, 500).to_json()},
                 "holdout": {"size": 64, "rate": wilson(holdout_count, 500).to_json()}
@@ -228,8 +226,9 @@ def emm_run(
                 "search": {"sizes": None, "low": 16, "high": 256, "fresh": fresh, "select": 200},
             },
             "cost": {
-                "images_trained": 64000 * len(sizes),
-                "images_sampled": 9000,
+                "images_trained": 60000 * len(sizes),
+                "images_sampled": 7000,
+                "whole": {"images_trained": 64000 * len(sizes), "images_sampled": 9000},
                 "seconds": 312.4,
             },
         },
@@ -238,9 +237,56 @@ def emm_run(
     return out
 
 
+def _emm(points: list[dict[str, Any]]) -> tuple[dict[str, Any], str]:
+    """The EMM between the largest size at the line and the smallest below it, and a sentence."""
+    at_least = [p["size"] for p in points if p["decision"] == "at-least"]
+    less = [p["size"] for p in points if p["decision"] == "less"]
+    emm: dict[str, Any] = {"value": None, "low": None, "high": None, "status": "bracketed"}
+    if at_least:
+        emm["low"] = max(at_least)
+    if less:
+        emm["high"] = min(less)
+    if not less:
+        emm |= {"status": "above", "high": None}
+        sentence = f"The EMM is at least {emm['low']} training images."
+    elif not at_least:
+        emm |= {"status": "below", "low": None}
+        sentence = f"The EMM is at most {emm['high']} training images."
+    else:
+        rates = {p["size"]: p["rate"]["value"] for p in points}
+        low, high = emm["low"], emm["high"]
+        part = (rates[low] - 0.9) / (rates[low] - rates[high])
+        emm["value"] = float(low * (high / low) ** part)
+        sentence = f"The EMM is {emm['value']:.0f}, between {emm['low']} and {emm['high']} images."
+    return emm | {"confidence": 0.95}, sentence
+
+
+def _curve(sizes: tuple[int, ...], emm: dict[str, Any]) -> dict[str, Any]:
+    """A logistic curve through 0.9 at the EMM, with a band, and a posterior around it."""
+    center = emm["value"] or emm["low"] or emm["high"] or sizes[0]
+    at = np.geomspace(min(sizes) / 1.5, max(sizes) * 1.5, 61)
+    rate = 1 / (1 + (at / center) ** 3 / 9)
+    density = np.exp(-0.5 * (np.log(at / center) / 0.2) ** 2)
+    return {
+        "curve": {
+            "runs": len(sizes),
+            "confidence": 0.95,
+            "logits_per_doubling": {"value": 2.08, "low": 1.5, "high": 2.7},
+            "spread_between_runs": {"value": 0.31, "low": 0.05, "high": 0.9},
+            "band": [
+                {"size": n, "rate": r, "low": 0.9 * r, "high": r + 0.1 * (1 - r)}
+                for n, r in zip(at.tolist(), rate.tolist(), strict=True)
+            ],
+        },
+        "posterior": [
+            {"size": n, "density": d} for n, d in zip(at.tolist(), density.tolist(), strict=True)
+        ],
+    }
+
+
 def _write_point(out: Path, size: int, fresh: int, *, kind: str) -> dict[str, Any]:
     images, labels = digits()
-    run = f"points/size-{size:06d}-seed-0"
+    run = f"points/size-{size:06d}-run-00"
     queries, references = generate(size, fresh, COPIED[size], seed=size), images[:size]
     if kind == "vector":
         scale = np.float32(1 / 128)
@@ -253,13 +299,23 @@ def _write_point(out: Path, size: int, fresh: int, *, kind: str) -> dict[str, An
     rate = audit["rate"]
     decided = "at-least" if rate["low"] >= 0.9 else "less" if rate["high"] < 0.9 else "undecided"
     coverage = {k: audit["coverage"][k] for k in ("distinct_references", "references")}
+    bound = {16: "at-least", 256: "at-most"}.get(size, "exact")
+    (out / run / "metrics.jsonl").write_text(
+        "".join(
+            json.dumps({"images_seen": 640 * n, "loss": 0.1 + 0.9 / n}) + "\n"
+            for n in range(1, 101)
+        )
+    )
     return {
         "size": size,
-        "seed": 0,
-        "decision": decided,
+        "replicate": 0,
         "images_seen": 64000,
+        "images_trained": 64000,
         "rate": rate,
+        "observation": {"bound": bound, "count": rate["count"], "total": fresh, "error": 0.0},
         "selection": _selection(np.random.default_rng(size), COPIED[size], 200),
+        "gap": [],
         "coverage": coverage,
         "run": run,
+        "decision": decided,
     }

@@ -54,7 +54,10 @@ def test_search_shows_every_number_of_the_result(tmp_path: Path) -> None:
     page = report(run_dir)
     assert emm["sentence"] in page.text
     assert f"{emm['emm']['value']:.0f}" in page.text
-    assert "between 64 and 128" in page.text
+    assert "64 to 128, 95 % interval" in page.text
+    assert "300,000" in page.text and "320,000" in page.text
+    assert emm["estimand"]["text"] in page.text
+    assert emm["design"]["stopped"] in page.text
     for point in emm["points"]:
         rate = point["rate"]
         assert f"{rate['count']} of {rate['total']}" in page.text
@@ -70,7 +73,7 @@ def test_search_shows_every_number_of_the_result(tmp_path: Path) -> None:
     ("sizes", "big", "words"),
     [
         ((16, 32, 64), "≥\u200964", "larger sizes are needed"),
-        ((128, 256), "<\u2009128", "smaller sizes are needed"),
+        ((128, 256), "≤\u2009128", "smaller sizes are needed"),
     ],
 )
 def test_open_ends_are_worded_right(
@@ -86,8 +89,33 @@ def test_nothing_decided_and_no_preset(tmp_path: Path) -> None:
     edit(run_dir / "emm.json", lambda e: e.update(preset=None))
     edit(run_dir / "emm.json", lambda e: e["emm"].update(low=None, high=None, status="above"))
     page = report(run_dir)
-    assert "more fresh samples are needed" in page.text
+    assert "more runs are needed" in page.text
     assert "own configuration" in page.text
+
+
+def test_every_run_has_a_card_with_its_loss_and_how_it_ended(tmp_path: Path) -> None:
+    page = report(emm_run(tmp_path))
+    cards = [attrs for tag, attrs in page.tags if (attrs.get("class") or "") == "run-card"]
+    assert [card["id"] for card in cards] == [f"run-{n}-0" for n in (16, 32, 64, 128, 256)]
+    assert "loss 1 to 0.109" in page.text
+    assert page.text.count("Trained to the end, 64,000 images seen") == 3
+    assert "surely a memorizer" in page.text
+    assert "by its end it would not have passed" in page.text
+    paths = [attrs["d"] for tag, attrs in page.tags if attrs.get("class") == "spark-loss"]
+    assert len(paths) == 5
+    heights = [float(place.split(" ")[1]) for place in (paths[0] or "")[1:].split("L")]
+    assert heights == sorted(heights)  # a falling loss: SVG counts downwards
+    assert len(heights) == 100
+
+
+def test_rounds_say_what_was_asked_and_what_was_known_then(tmp_path: Path) -> None:
+    run_dir = emm_run(tmp_path, sizes=(64, 128))
+    before = {"value": None, "low": 50.0, "high": None, "status": "above", "confidence": 0.95}
+    edit(run_dir / "emm.json", lambda e: e["design"]["rounds"][1].update(emm=before))
+    page = report(run_dir)
+    table = page.text[page.text.index("How the search went") :]
+    first, second = table.index("the first sizes"), table.index("adigits")
+    assert first < table.index("≥ 50") < second < table.index("64 to 128")
 
 
 def test_failed_controls_warn(tmp_path: Path) -> None:
@@ -181,12 +209,12 @@ def test_report_is_the_same_when_written_again(tmp_path: Path) -> None:
     assert not list(run_dir.glob(".*.tmp"))
 
 
-def test_several_seeds_are_named(tmp_path: Path) -> None:
+def test_several_runs_of_a_size_are_named(tmp_path: Path) -> None:
     run_dir = emm_run(tmp_path, sizes=(64, 128))
-    edit(run_dir / "emm.json", lambda e: e["points"].append({**e["points"][1], "seed": 1}))
+    edit(run_dir / "emm.json", lambda e: e["points"].append({**e["points"][1], "replicate": 1}))
     page = report(run_dir)
     names = [entry["name"] for entry in page.data["gallery-data"]["sets"]]
-    assert names == ["64", "128 · seed 0", "128 · seed 1"]
+    assert names == ["64", "128 · run 0", "128 · run 1"]
 
 
 def edit(path: Path, change: Any) -> None:
@@ -199,7 +227,7 @@ def edit(path: Path, change: Any) -> None:
     ("change", "message"),
     [
         (lambda e: e.pop("points"), "points is not a list"),
-        (lambda e: e["points"].clear(), "at least one point"),
+        (lambda e: e["points"].clear(), "at least one run"),
         (lambda e: e["points"][0]["rate"].pop("low"), r"points\[0\].rate.low is not a number"),
         (lambda e: e["points"][0]["rate"].update(low=float("nan")), "finite"),
         (lambda e: e["points"][0]["rate"].update(high=1.5), "interval inside 0 to 1"),
@@ -207,6 +235,9 @@ def edit(path: Path, change: Any) -> None:
         (lambda e: e["points"][0].update(run="../../other"), "a folder inside"),
         (lambda e: e["points"][0].update(run="points/none"), "does not exist"),
         (lambda e: e["emm"].update(high=None), "emm.high is not a number"),
+        (lambda e: e["points"][0]["observation"].update(bound="so"), "one of exact, at-least"),
+        (lambda e: e["curve"].pop("band"), "curve.band is not a list"),
+        (lambda e: e["design"]["rounds"][1].update(emm=None), r"rounds\[1\].emm is not an object"),
         (lambda e: e["emm"].update(status="fine"), "one of bracketed, above, below"),
         (
             lambda e: e["points"][0].update(e["points"][1] | {"run": e["points"][0]["run"]}),
@@ -250,7 +281,7 @@ def test_unfinished_and_wrong_directories_say_the_way_out(tmp_path: Path) -> Non
     with pytest.raises(RunError, match=r"not finished.*run `rote emm` again"):
         write_report(run_dir)
     with pytest.raises(RunError, match=r"report .*audit instead"):
-        write_report(run_dir / "points" / "size-000064-seed-0")
+        write_report(run_dir / "points" / "size-000064-run-00")
     with pytest.raises(RunError, match=r"neither emm\.json nor audit\.json"):
         write_report(tmp_path)
     with pytest.raises(RunError, match="not a directory"):

@@ -1,16 +1,10 @@
-"""The sizes of a search, by hand: the grid, the first round, growing, bisecting, ends."""
-
-import itertools
+"""The grid of sizes, by hand."""
 
 import pytest
 
 from rote.core.errors import ConfigError
-from rote.core.stats import Rate, wilson
-from rote.studies.campaign import next_sizes, size_grid
+from rote.studies.campaign import size_grid
 from rote.studies.config import SearchConfig
-
-SURE, NOT = wilson(1000, 1000), wilson(100, 1000)
-MAYBE = Rate(0.9, 0.85, 0.95, 900, 1000, 0.95)
 
 
 def search(**values):
@@ -50,42 +44,3 @@ def test_grids_by_hand(values, available, multiple, grid):
 def test_too_little_data_is_one_line(values, available, multiple, message):
     with pytest.raises(ConfigError, match=message):
         size_grid(search(**values), available=available, multiple=multiple)
-
-
-GRID = [4, 8, 16, 32, 64, 128, 256, 512]
-
-
-@pytest.mark.parametrize(
-    ("points", "values", "expected"),
-    [
-        ([], {}, [64, 128]),
-        ([], {"points_per_round": 1}, [64]),
-        ([], {"points_per_round": 9}, [64, 128, 256, 512]),
-        ([], {"start": 512}, [512]),
-        # grow, an octave at a time
-        ([(64, SURE), (128, SURE)], {}, [256]),
-        ([(64, SURE), (128, MAYBE)], {}, [256]),
-        ([(64, NOT), (128, NOT)], {}, [32]),
-        ([(64, MAYBE), (128, MAYBE)], {}, [32, 256]),
-        ([(64, MAYBE), (128, MAYBE)], {"points_per_round": 1}, [256]),
-        # the ends
-        ([(256, SURE), (512, SURE)], {}, []),
-        ([(4, NOT), (8, NOT)], {}, []),
-        ([(4, MAYBE), (512, MAYBE)], {}, [16, 128]),
-        # bisect what lies within
-        ([(16, SURE), (256, NOT)], {"points_per_round": 1}, [64]),
-        ([(16, SURE), (256, NOT)], {}, [32, 128]),
-        ([(64, SURE), (128, NOT)], {}, []),
-        ([(64, SURE), (128, MAYBE), (256, NOT)], {}, []),
-    ],
-)
-def test_rounds_by_hand(points, values, expected):
-    for order in itertools.permutations(points):
-        assert next_sizes(order, search(**values), GRID) == expected
-
-
-def test_an_octave_is_steps_per_octave_sizes():
-    grid = size_grid(search(steps_per_octave=2), available=512)
-    assert next_sizes([], search(steps_per_octave=2), grid) == [64, 128]
-    points = [(64, SURE), (128, SURE)]
-    assert next_sizes(points, search(steps_per_octave=2), grid) == [256]

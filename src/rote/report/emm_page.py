@@ -1,0 +1,167 @@
+"""Collects what the page of a search for the EMM shows."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rote.report import words
+from rote.report.audit_page import HOLDOUT_AT_MOST, class_names
+from rote.report.fields import Fields
+from rote.report.gallery import gallery_data
+from rote.report.read_search import Interval, Round, Search, read_search
+from rote.report.run_cards import point_name, run_cards
+
+# A control beyond this says that the measurement itself is in doubt.
+OPTIMUM_AT_LEAST = 0.99
+
+
+def search_context(run_dir: Path) -> dict[str, Any]:
+    """Read the directory of a search and return what its page shows."""
+    from rote.report import charts, charts_emm
+
+    search = read_search(run_dir)
+    fields = search.fields
+    data = fields.child("data")
+    shown = _nearest_point(search)
+    vector = data.one_of("kind", "image", "vector") == "vector"
+    specs = {"curve": charts_emm.curve(search), "posterior": charts_emm.posterior(search)}
+    if any(point.selection for point in search.points):
+        specs["snapshots"] = charts_emm.snapshots(search)
+    return {
+        "template": "emm.html.j2",
+        "title": f"EMM {headline(search.emm)[0]} · {data.text('source')}",
+        "search": search,
+        "headline": headline(search.emm),
+        "data": data,
+        "configs": fields.child("config").values,
+        "cost": fields.child("cost"),
+        "savings": _savings(fields.child("cost")),
+        "estimand": fields.child("estimand").text("text"),
+        "preset": fields.values.get("preset") or "own configuration",
+        "seeds": words.flatten({"root seed": fields.count("seed")}),
+        "sizes": len({point.size for point in search.points}),
+        "rounds": [_round_row(search, number) for number in range(len(search.rounds))],
+        "others": [(f"{epsilon:g}", emm, headline(emm)[0]) for epsilon, emm in search.others],
+        "cards": run_cards(search),
+        "optimum_failed": search.optimum[1].value < OPTIMUM_AT_LEAST,
+        "holdout_failed": search.holdout is not None and search.holdout[1].low > HOLDOUT_AT_MOST,
+        "vector": vector,
+        "source_text": search.text,
+        "source_name": "emm.json",
+        "gallery": gallery_data(
+            [(point_name(search, point), point.audit) for point in search.points],
+            chosen=shown,
+            labels=class_names(data),
+        ),
+        "charts": {
+            "light": charts.theme(dark=False),
+            "dark": charts.theme(dark=True),
+            "specs": specs,
+        },
+    }
+
+
+def headline(emm: Interval) -> tuple[str, str, str]:
+    """Return the big number, its interval in words, and what the status means."""
+    low, high = (None if x is None else words.format_size(x) for x in (emm.low, emm.high))
+    sure, one_sided = f"{100 * emm.confidence:g} %", f"{50 * (1 + emm.confidence):g} %"
+    if emm.status == "bracketed":
+        value = "?" if emm.value is None else words.format_size(emm.value)
+        return (
+            value,
+            f"{low} to {high}, {sure} interval",
+            "the interval lies within the sizes that were trained",
+        )
+    if low is not None:
+        return (
+            f"≥\u2009{low}",
+            f"{one_sided} confidence, no upper end",
+            "the interval reaches beyond the largest size that was trained: larger sizes are needed",
+        )
+    if high is not None:
+        return (
+            f"≤\u2009{high}",
+            f"{one_sided} confidence, no lower end",
+            "the interval reaches below the smallest size that was trained: smaller sizes are needed",
+        )
+    return (
+        "open",
+        "no end of the interval is known",
+        "the interval reaches beyond the sizes trained on both sides: more runs are needed",
+    )
+
+
+@dataclass(frozen=True)
+class RoundRow:
+    """A round as the table shows it; the bar is in shares of the axis from 0 to 1."""
+
+    number: int
+    trained: str
+    why: str
+    emm: str
+    interval: str
+    low: float
+    high: float
+    value: float | None
+
+
+def _round_row(search: Search, number: int) -> RoundRow:
+    entry: Round = search.rounds[number]
+    sizes = [point.size for point in search.points]
+    start, end = math.log(min(sizes)), math.log(max(sizes))
+
+    def place(size: float) -> float:
+        share = (math.log(size) - start) / (end - start) if end > start else 0.5
+        return min(max(share, 0.0), 1.0)
+
+    count = Counter(size for size, _ in entry.runs)
+    emm = entry.after
+    known = headline(emm)
+    return RoundRow(
+        number=number + 1,
+        trained=words.join(
+            [f"{size:,}" + (f" ({many} times)" if many > 1 else "") for size, many in count.items()]
+        ),
+        why=entry.why,
+        emm=known[0],
+        interval=known[1].partition(",")[0] if emm.status == "bracketed" else "",
+        low=0.0 if emm.low is None else place(emm.low),
+        high=1.0 if emm.high is None else place(emm.high),
+        value=None if emm.value is None else place(emm.value),
+    )
+
+
+@dataclass(frozen=True)
+class Saving:
+    """What was spent beside what the same runs, whole and sampled to the most, would have taken."""
+
+    name: str
+    spent: int
+    whole: int
+
+    @property
+    def share(self) -> float:
+        """Spent over whole, at most 1."""
+        return min(self.spent / self.whole, 1.0) if self.whole else 1.0
+
+
+def _savings(cost: Fields) -> list[Saving]:
+    whole = cost.child("whole")
+    return [
+        Saving(name, cost.count(key), whole.count(key))
+        for name, key in (
+            ("Images trained on", "images_trained"),
+            ("Images sampled", "images_sampled"),
+        )
+    ]
+
+
+def _nearest_point(search: Search) -> int:
+    """Return the run whose size is nearest the EMM on a log scale; the first of several."""
+    known = [x for x in (search.emm.value, search.emm.low, search.emm.high) if x]
+    aim = known[0] if known else search.points[0].size
+    return min(range(len(search.points)), key=lambda n: abs(math.log(search.points[n].size / aim)))
