@@ -91,22 +91,25 @@ class Projection:
 
     def features(self, items: npt.NDArray[Any], pool: Executor, *, scale: float) -> Features:
         """Return the features of uint8 or float (N, D) items, times ``scale``."""
-        starts = range(0, len(items), ROWS)
-        parts = list(pool.map(lambda start: self._part(items[start : start + ROWS]), starts))
-        projected = np.concatenate([part[0] for part in parts])
-        sq_norm = np.concatenate([part[1] for part in parts])
-        size = math.sqrt(float(sq_norm.max()))
+        count, width = len(items), self.directions.shape[1]
+        values = np.empty((count, width + 1), np.float32)
+        coarse = np.empty(count, np.float32)
+
+        def fill(start: int) -> float:
+            """Write some rows straight into place: in float64, all of them would be large."""
+            rows = slice(start, start + ROWS)
+            projected, sq_norm = self._part(items[rows])
+            values[rows, :-1] = projected * scale
+            values[rows, -1] = _residual(sq_norm, projected) * scale
+            coarse[rows] = _residual(sq_norm, projected[:, : self.coarse]) * scale
+            return float(sq_norm.max())
+
+        size = math.sqrt(max(pool.map(fill, range(0, count, ROWS))))
         # Relative error of a projection: float64 products over D (or m) terms, and the defect of Q.
-        relative = 2.0**-52 * (self.directions.shape[0] + 2 * projected.shape[1]) + self.defect
+        relative = 2.0**-52 * (self.directions.shape[0] + 2 * width) + self.defect
         wrong_sq = 4 * relative * size**2  # error of |Q'x|^2 and so of rho^2
-        values = np.empty((len(items), projected.shape[1] + 1), np.float32)
-        values[:, :-1] = projected * scale
-        values[:, -1] = _residual(sq_norm, projected) * scale
-        coarse = _residual(sq_norm, projected[:, : self.coarse]) * scale
         slip = relative * size + math.sqrt(wrong_sq) + 2.0**-23 * size
-        return Features(
-            values, coarse.astype(np.float32), length=size * scale * (1 + 1e-6), slip=slip * scale
-        )
+        return Features(values, coarse, length=size * scale * (1 + 1e-6), slip=slip * scale)
 
     def _part(
         self, items: npt.NDArray[Any]

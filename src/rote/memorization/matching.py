@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 
 from rote.core.errors import ConfigError
+from rote.core.pages import is_mapped, release_pages
 from rote.memorization.exhaustive import Exhaustive
 from rote.memorization.neighbors import CASCADE_FROM, Neighbors, nearest_neighbors
 from rote.memorization.transforms import Invariances, mirrored, offsets, standardized
@@ -110,8 +111,11 @@ class Matcher:
         device: str,
         prepare_from: float = CASCADE_FROM,
     ) -> None:
-        # Without exact duplicates all are references, and no copy is needed.
-        self._references = training if len(positions) == len(training) else training[positions]
+        # Without exact duplicates all are references. Of a mapped file a copy is better all the same: it
+        # takes what the mapped pages would, which are read all over by every search.
+        whole = len(positions) == len(training) and not is_mapped(training)
+        self._references = training if whole else training[positions]
+        release_pages(training)
         if invariances.tone:
             self._references = standardized(self._references)
         self._positions = positions
