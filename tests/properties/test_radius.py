@@ -110,6 +110,13 @@ def test_full_lists_are_emptied_and_gone_on_with(monkeypatch):
     check(items, 1.0)
 
 
+def test_a_mapped_file_is_searched_in_small_parts(tmp_path, monkeypatch):
+    monkeypatch.setattr(pairs, "MEASURED_MAPPED", 1)
+    items = made("clusters", 500, 40, np.random.default_rng(5)).astype(np.uint8)
+    np.save(tmp_path / "x.npy", items)
+    check(np.load(tmp_path / "x.npy", mmap_mode="r"), 40 * 9.0)
+
+
 def test_collapse_is_not_limited_by_its_number_of_pairs(monkeypatch):
     # 9,000 near twins have 40 million pairs: listing them is refused, grouping them is not, and measures
     # hardly more of them than there are items.

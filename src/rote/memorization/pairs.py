@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 
 from rote.core.errors import DataError
-from rote.core.pages import release_pages
+from rote.core.pages import is_mapped, release_pages
 from rote.memorization import radius
 from rote.memorization.blocks import Blocks, in_blocks
 from rote.memorization.exhaustive import sq_differences
@@ -26,6 +26,8 @@ from rote.memorization.pool import computing_pool, item_scale
 MOST_PAIRS = 50_000_000
 CAPACITY = 4 * radius.BLOCK**2
 MEASURED_VALUES = 2**20
+MEASURED_MAPPED = 1024
+"""Pairs measured of a mapped file before its pages are released: each brings in up to 64 KB around it."""
 TASK = 16
 """Blocks that one thread takes at a time."""
 BANDS = (0, 16, 256, 4096)
@@ -113,6 +115,7 @@ class _Search:
         self._integer = items.dtype == np.uint8
         # Two sums of D squares in different orders differ by less than this.
         slack = 0.0 if self._integer else (items.shape[1] + 8) * 2.0**-51
+        self._budget = MEASURED_MAPPED if is_mapped(items) else np.iinfo(np.int64).max
         self.sure, self.most = sq_radius * (1 - slack), sq_radius * (1 + slack)
 
     def tasks(self) -> list[range]:
@@ -130,10 +133,11 @@ class _Search:
         blocks = self.blocks
         pairs = np.empty((CAPACITY, 2), np.int64)
         sq = np.empty(CAPACITY, np.int64 if self._integer else np.float64)
+        touched = 0
         for a in task:
             b, stop = a + band[0], min(a + band[1], len(blocks))
             while b < stop:
-                b, count = radius.search_block(
+                b, count, measured = radius.search_block(
                     a,
                     b,
                     stop,
@@ -149,10 +153,14 @@ class _Search:
                     one,
                     pairs,
                     sq,
+                    self._budget,
                 )
+                touched += measured
+                if touched >= self._budget:
+                    release_pages(self.items)
+                    touched = 0
                 if count:
                     yield pairs[:count].copy(), sq[:count].copy()
-        release_pages(self.items)
 
     def decided(self, places: npt.NDArray[np.int64], sq: npt.NDArray[Any]) -> Found:
         """Return those pairs as rows i < j, with the defined distances where items are floats."""

@@ -161,17 +161,19 @@ def search_block(
     one: Any,
     out_pairs: Any,
     out_sq: Any,
+    budget: Any,
 ) -> Any:
     """Search the pairs of block ``a`` with the blocks ``start`` to ``stop``; a <= start.
 
     With a forest ``parent`` (int32, one entry per place in the block order; ``one`` says of each block
     whether it lies in one tree), items up to ``sure`` apart are joined, and pairs of one tree are not
     looked at; pairs above that and up to ``most`` are reported. With an empty forest all pairs up to
-    ``most`` are. Returns the block to go on with, and the number of pairs reported: their places (n, 2)
-    and squared distances. It stops early where the list could overflow within one pair of blocks.
+    ``most`` are. Returns the block to go on with, the number of pairs reported (their places (n, 2) and
+    squared distances), and how many were measured. It stops early where the list could overflow within
+    one pair of blocks, or once ``budget`` pairs have been measured.
     """
     joining = len(parent) > 0
-    count = 0
+    count = measured = 0
     total = len(order)
     sums = np.empty(BLOCK, np.float32)
     first = a * BLOCK
@@ -183,8 +185,8 @@ def search_block(
         other_stop = min(other + BLOCK, total)
         if joining and one[a] and one[b] and find(parent, first) == find(parent, other):
             continue
-        if count + BLOCK * BLOCK > len(out_sq):
-            return b, count
+        if count + BLOCK * BLOCK > len(out_sq) or measured >= budget:
+            return b, count, measured
         touched = False
         for i in range(first, own_stop):
             if a != b and _outside(features, a, i - first, low, high, b, limit):
@@ -198,6 +200,7 @@ def search_block(
                     continue
                 if joining and find(parent, i) == find(parent, j):
                     continue
+                measured += 1
                 sq = _up_to(items[order[i]], items[order[j]], most)
                 if sq > most:
                     continue
@@ -212,4 +215,4 @@ def search_block(
         if touched:
             one[a] = one[a] or _is_one(parent, first, own_stop)
             one[b] = one[b] or _is_one(parent, other, other_stop)
-    return stop, count
+    return stop, count, measured
