@@ -274,10 +274,12 @@ def _support(axis: Array, weight: Array, position: int) -> tuple[float, float]:
 
 def _weighted(values: Array, weight: Array, confidence: float) -> Estimate:
     """Return median and equal-tailed interval of weighted values, on a line between them."""
-    order = np.argsort(values, kind="stable")
-    reached = np.cumsum(weight[order]) - 0.5 * weight[order]
+    # Nodes of one value are joined first: a step at each would snap every quantile to the grid.
+    distinct, place = np.unique(values, return_inverse=True)
+    mass = np.bincount(place, weights=weight)
+    reached = np.cumsum(mass) - 0.5 * mass
     levels = [0.5, 0.5 - confidence / 2, 0.5 + confidence / 2]
-    middle, low, high = np.interp(levels, reached / weight.sum(), values[order]).tolist()
+    middle, low, high = np.interp(levels, reached / weight.sum(), distinct).tolist()
     return Estimate(middle, low, high)
 
 
