@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rote.memorization import bounds, cascade, exhaustive, neighbors
+from rote.memorization.criteria import RatioCriterion
 from rote.memorization.neighbors import nearest_neighbors
+from rote.memorization.verdicts import memorized
 
 
 def by_brute_force(queries, references, k):
@@ -38,6 +40,8 @@ def searches(draw):
         "k": draw(st.integers(1, references)),
         "dimension": draw(st.integers(1, 60) | st.sampled_from([1023, 1024, 1025, 2048, 3000])),
         "rows": draw(st.integers(1, 13)),
+        "first": draw(st.integers(1, 5)),
+        "capacity": draw(st.sampled_from([1, 2, 30, 8192])),
         "bytes": draw(st.integers(1, 200_000)),
         "cascade": draw(st.booleans()),
         "fine": draw(st.integers(2, 8)),
@@ -56,8 +60,13 @@ def cut_into(search, monkeypatch):
         monkeypatch.setattr(cascade, "FINE", search["fine"])
         monkeypatch.setattr(cascade, "COARSE", max(1, search["fine"] // 2))
         monkeypatch.setattr(cascade, "QUERY_BLOCK", search["rows"])
+        monkeypatch.setattr(cascade, "FIRST_QUERIES", search["first"])
         monkeypatch.setattr(cascade, "WIDE_QUERY_BLOCK", search["rows"])
         monkeypatch.setattr(cascade, "REFERENCE_BLOCK", search["block"])
+        monkeypatch.setattr(cascade, "FEW_QUERIES", search["first"])
+        monkeypatch.setattr(cascade, "LEAF", search["block"])
+        monkeypatch.setattr(cascade, "CAPACITY", search["capacity"])
+        monkeypatch.setattr(cascade, "MEASURE_NUMBERS", search["bytes"])
         monkeypatch.setattr(cascade, "GATHER_COST", search["gather"])
         monkeypatch.setattr(bounds, "BLOCK_DIMENSIONS", search["rows"] * 100)
 
@@ -74,6 +83,27 @@ def test_images_equal_integer_brute_force_with_ties(search, values, extremes):
     with pytest.MonkeyPatch.context() as monkeypatch:
         cut_into(search, monkeypatch)
         check(queries, references, search["k"])
+
+
+@settings(max_examples=60)
+@given(searches(), st.sampled_from([(16, 16), (17, 19, 1), (20, 16, 3), (64, 65, 1)]))
+def test_images_with_blocks_equal_integer_brute_force(search, shape):
+    rng = search["rng"]
+    base = rng.integers(0, 256, (4, *shape)).astype(np.float64)  # smooth enough to be screened
+    mixed = rng.dirichlet(np.ones(4), search["references"] + search["queries"]) @ base.reshape(
+        4, -1
+    )
+    items = np.rint(mixed).astype(np.uint8).reshape(-1, *shape)
+    references, queries = items[: search["references"]], items[search["references"] :]
+    queries[0] = references[rng.integers(len(references))]
+    references[rng.integers(len(references))] = references[0]
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        cut_into(search, monkeypatch)
+        check(queries, references, search["k"])
+        if len(references) > 1:
+            found = nearest_neighbors(queries, references).sq_distances
+            verdicts = RatioCriterion().memorized(found[:, 0], found[:, 1])
+            assert np.array_equal(memorized(queries, references), verdicts)
 
 
 @settings(max_examples=150)

@@ -1,19 +1,18 @@
 """The exact neighbor search on a CPU: screen by few projections, settle by true distances.
 
-For each block of queries: a float32 matrix product over the coarse features (`bounds`), a scan that notes
-what lies within each query's limit while the limit tightens (`kernels.scan`), and at the end the noted
-references, first by all features, then by their exact distance (`kernels.settle`). Where the data has no
-structure that projections could use, too much is noted: then the items themselves are the features, which
+References lie in leaves by their features (`leaves`). For each block of queries: the nearest leaf gives a
+first limit, which rules out whole leaves; of the others, a float32 matrix product over the coarse
+features (`bounds`) and a scan note what lies within each query's limit, also by all features, while the
+limit tightens (`kernels.scan`); at the end the noted references are measured exactly (`kernels.settle`).
+Where the data has no structure that projections could use, the items themselves are the features, which
 is a blocked brute-force search with the same certificate.
 """
 
 from __future__ import annotations
 
-import contextlib
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -21,35 +20,35 @@ import numpy.typing as npt
 import torch
 
 from rote.memorization import kernels
-from rote.memorization.bounds import ROWS, SAMPLE, UNIT32, Projection, fit_projection
+from rote.memorization.bounds import SAMPLE, Projection, fit_projection
 from rote.memorization.exhaustive import exhaustive_nearest, sq_differences
+from rote.memorization.leaves import Leaves, build_leaves, lifted_queries
 from rote.memorization.pool import computing_pool, item_scale
+from rote.memorization.pooling import block_features, image_shape
+from rote.memorization.screening import (
+    Block,
+    Counter,
+    ItemScreen,
+    Product,
+    Screen,
+    margins,
+    parts_of,
+    sq_norms,
+)
 
 COARSE = 64
 FINE = 128
-QUERY_BLOCK = 128
-WIDE_QUERY_BLOCK = 1024
+FIRST_QUERIES = 128
+QUERY_BLOCK = 512
+WIDE_QUERY_BLOCK = 4096
 REFERENCE_BLOCK = 2048
+LEAF = 512
 CAPACITY = 8192
 SPARE = 8
+FEW_QUERIES = 32
+"""So many queries are measured against everything without a matrix product."""
 GATHER_COST = 4.0
-
-
-@dataclass(frozen=True, eq=False)
-class Screen:
-    """Features of one side: what the scan multiplies and what settles the survivors."""
-
-    coarse: npt.NDArray[np.float32]
-    coarse_sq: npt.NDArray[np.float32]
-    fine: npt.NDArray[np.float32]
-    slip: float
-    length: float
-
-    def rows(self, part: slice) -> Screen:
-        """Return some rows, without copying."""
-        return replace(
-            self, coarse=self.coarse[part], coarse_sq=self.coarse_sq[part], fine=self.fine[part]
-        )
+MEASURE_NUMBERS = 2**19
 
 
 class Cascade:
@@ -73,20 +72,44 @@ class Cascade:
         coarse: int | None = None,
         fine: int | None = None,
     ) -> None:
-        self.references = np.ascontiguousarray(references)
+        self.references = np.ascontiguousarray(references).reshape(len(references), -1)
         self._threads = threads
         self._integer = references.dtype == np.uint8
-        self.scale = item_scale(references)
-        count, dimension = references.shape
-        fine = min(fine or FINE, dimension, min(count, SAMPLE) // 2)
+        self.scale = item_scale(self.references)
+        self._directions = coarse or COARSE, fine or FINE
+        # What to project, the cheapest first: blocks of images (their shape), or the items (None).
+        image = image_shape(references)
+        self._ways = [image, None] if image else [None]
         self._projection: Projection | None = None
         self.screen: Screen | None = None
+        self._leaves: Leaves | None = None
+        self._prepare_next()
+
+    def _prepare_next(self) -> None:
+        """Project the references the next way, or no longer where none is left."""
+        self._projection, self.screen, self._leaves = None, None, None
+        count, dimension = self.references.shape
+        coarse, fine = self._directions
+        fine = min(fine, dimension, min(count, SAMPLE) // 2)
         # Below twice the directions there is nothing to gain over the items themselves.
-        if fine >= 2 and dimension >= 2 * fine:
-            coarse = min(coarse or COARSE, fine)
-            self._projection = fit_projection(self.references, directions=fine, coarse=coarse)
-            with self.pool() as pool:
-                self.screen = self.project(self.references, pool)
+        while self._ways and fine >= 2 and dimension >= 2 * fine and self._projection is None:
+            image = self._ways.pop(0)
+            if image is None or fine <= block_features(image):
+                self._projection = fit_projection(
+                    self.references, directions=fine, coarse=min(coarse, fine), image=image
+                )
+                with self.pool() as pool:
+                    self.screen = self.project(self.references, pool)
+
+    @property
+    def leaves(self) -> Leaves:
+        """The projected references in boxes; made when first asked for."""
+        assert self.screen is not None
+        if self._leaves is None:
+            self._leaves = build_leaves(
+                self.screen.coarse, self.screen.coarse_sq, self.screen.fine, size=LEAF
+            )
+        return self._leaves
 
     def nearest(
         self,
@@ -107,24 +130,30 @@ class Cascade:
         kind = np.int64 if self._integer else np.float64
         best_sq = np.zeros((len(queries), wanted), kind)
         best_index = np.full((len(queries), wanted), kernels.UNSET, np.int64)
-        done = _Counter(len(queries), on_progress)
+        done = Counter(len(queries), on_progress)
+        rest = np.arange(len(queries))
+        while self._projection is not None and len(rest):
+            with self.pool() as pool:
+                helped, rest = self._by_projection(queries, rest, best_sq, best_index, pool, done)
+            if helped:
+                break
+            self._prepare_next()
         with self.pool() as pool:
-            rest = np.arange(len(queries))
-            if self._projection is not None:
-                rest = self._by_projection(queries, best_sq, best_index, pool, done)
-            if len(rest):
+            if 0 < len(rest) <= FEW_QUERIES:
+                self._directly(queries, rest, best_sq, best_index, pool)
+                done.add(len(rest))
+            elif len(rest):
                 self._by_items(queries, rest, best_sq, best_index, pool, done)
-        if self._integer:
-            return best_index, best_sq
-        return self._measured(queries, best_index, best_sq, k)
+            if self._integer:
+                return best_index, best_sq
+            return self._measured(queries, best_index, best_sq, k, pool)
 
-    @contextlib.contextmanager
-    def pool(self) -> Iterator[ThreadPoolExecutor]:
-        """Lend a pool whose threads each compute alone: parallel over blocks, not within."""
-        with computing_pool(self._threads) as pool:
-            yield pool
+    def pool(self) -> AbstractContextManager[ThreadPoolExecutor]:
+        """Lend threads that each compute alone."""
+        return computing_pool(self._threads)
 
     def project(self, items: npt.NDArray[Any], pool: ThreadPoolExecutor) -> Screen:
+        """Return the features of uint8 or float (N, D) items."""
         assert self._projection is not None
         features = self._projection.features(items, pool, scale=self.scale)
         used = self._projection.coarse
@@ -133,7 +162,7 @@ class Cascade:
         )
         return Screen(
             coarse=coarse,
-            coarse_sq=_sq_norms(coarse).astype(np.float32),
+            coarse_sq=sq_norms(coarse).astype(np.float32),
             fine=features.values,
             slip=features.slip,
             length=features.length,
@@ -142,91 +171,123 @@ class Cascade:
     def _by_projection(
         self,
         queries: npt.NDArray[Any],
+        rest: npt.NDArray[np.int64],
         best_sq: npt.NDArray[Any],
         best_index: npt.NDArray[np.int64],
         pool: ThreadPoolExecutor,
-        done: _Counter,
-    ) -> npt.NDArray[np.int64]:
-        """Search through the projections; return the queries that they could not help."""
-        screen = self.project(queries, pool)
+        done: Counter,
+    ) -> tuple[bool, npt.NDArray[np.int64]]:
+        """Search the queries ``rest``; return whether projections help, and the queries left."""
+        screen = self.project(queries[rest] if len(rest) < len(queries) else queries, pool)
 
-        references = self.screen
-        assert references is not None
+        def search(part: npt.NDArray[np.int64]) -> tuple[float, npt.NDArray[np.int64]]:
+            own = rest[part]
+            block = Block(queries[own], best_sq[own], best_index[own])
+            cost, dense = self._through_leaves(block, screen.take(part))
+            best_sq[own], best_index[own] = block.best_sq, block.best_index
+            return cost / (len(own) * len(self.references)), dense
 
-        def search(part: slice) -> tuple[int, int, npt.NDArray[np.int64]]:
-            noted, measured, dense = self._block(
-                queries[part], screen.rows(part), best_sq[part], best_index[part], references
-            )
-            done.add(part.stop - part.start - len(dense))
-            return noted, measured, dense + part.start
+        def search_more(part: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+            dense = search(part)[1]
+            done.add(len(part) - len(dense))
+            return part[dense]
 
-        # Spread over all queries: the first ones may all be alike.
-        parts = parts_of(len(queries), QUERY_BLOCK)
-        noted, measured, dense = search(parts[0])
-        pairs = (parts[0].stop - parts[0].start) * len(self.references)
-        dimension = self.references.shape[1]
-        cost = COARSE + GATHER_COST * (FINE * noted + dimension * measured) / pairs
-        failed = [dense]
-        if cost < dimension and len(dense) < parts[0].stop // 2:
-            failed += [found[2] for found in pool.map(search, parts[1:])]
-        else:
-            failed += [np.arange(parts[0].stop, len(queries))]
-        return np.concatenate(failed)
+        # Some queries from everywhere tell what projections are worth; the others go by neighborhoods.
+        first = np.arange(0, len(rest), -(-len(rest) // FIRST_QUERIES))
+        cost, dense = search(first)
+        others = np.setdiff1d(np.arange(len(rest)), first)
+        if cost >= self.references.shape[1] or 4 * len(dense) > len(first):
+            return False, np.sort(np.concatenate([rest[first[dense]], rest[others]]))
+        done.add(len(first) - len(dense))
+        home = self.homes(screen.coarse, pool)
+        others = others[np.argsort(home[others], kind="stable")]
+        parts = [others[part] for part in parts_of(len(others), QUERY_BLOCK)]
+        return True, rest[np.concatenate([first[dense], *pool.map(search_more, parts)])]
 
-    def _block(
+    def _directly(
         self,
         queries: npt.NDArray[Any],
-        own: Screen,
+        rows: npt.NDArray[np.int64],
         best_sq: npt.NDArray[Any],
         best_index: npt.NDArray[np.int64],
-        screen: Screen | ItemScreen,
-    ) -> tuple[int, int, npt.NDArray[np.int64]]:
-        """Search one block of queries; return references noted, measured, and queries given up."""
-        count = len(queries)
-        capacity = max(256, CAPACITY * QUERY_BLOCK // max(count, QUERY_BLOCK))
-        hits = (
-            np.empty((count, capacity), np.int32),
-            np.empty((count, capacity), np.float32),
-            np.zeros(count, np.int32),
-        )
-        slip = own.slip + screen.slip
-        sq_length = (own.length + screen.length) ** 2
-        coarse_error = (own.coarse.shape[1] + 8) * UNIT32 * sq_length
-        fine_error = (own.fine.shape[1] + 8) * UNIT32 * sq_length
-        left = torch.from_numpy(own.coarse)
-        for part in parts_of(len(self.references), REFERENCE_BLOCK):
-            block = screen.rows(part)
-            products = left @ torch.from_numpy(block.coarse).T
-            kernels.scan(
-                products.numpy(),
+        pool: ThreadPoolExecutor,
+    ) -> None:
+        """Search a few queries that lie amid countless references, like images of one color."""
+
+        def search(row: int) -> None:
+            own = slice(row, row + 1)
+            kernels.direct(queries[own], self.references, best_sq[own], best_index[own])
+
+        list(pool.map(search, rows))
+
+    def homes(
+        self, features: npt.NDArray[np.float32], pool: ThreadPoolExecutor
+    ) -> npt.NDArray[np.int64]:
+        """Return the leaf whose box is nearest to each query's features."""
+        parts = parts_of(len(features), QUERY_BLOCK)
+        found = pool.map(lambda part: self.boxes(features[part]).argmin(axis=0), parts)
+        return np.concatenate([np.empty(0, np.int64), *found])
+
+    def boxes(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Return squared distances of features to the boxes of all leaves, (leaves, queries)."""
+        values = np.empty((len(self.leaves.parts), len(features)))
+        kernels.box_values(features, self.leaves.low, self.leaves.high, values)
+        return values
+
+    def _through_leaves(self, block: Block, own: Screen) -> tuple[float, npt.NDArray[np.int64]]:
+        """Search one block of queries; return its cost in products, and the queries given up."""
+        screen, leaves = self.screen, self.leaves
+        assert screen is not None
+        hits = block.hits(CAPACITY)
+        slip, coarse_error, fine_error = margins(own, screen)
+        lifted = torch.from_numpy(lifted_queries(own.coarse))
+        boxes = self.boxes(own.coarse)
+        home = boxes.argmin(axis=0)
+        limits = np.full(len(own.coarse), np.inf)
+        product = Product(len(lifted), lifted.shape[1], leaves.widest)
+        pairs, looked = 0, 0
+        # The nearest leaf first: its references make a limit that rules out many leaves.
+        homes = np.unique(home)
+        for turn, leaf in enumerate(np.concatenate([homes, boxes.sum(axis=1).argsort()])):
+            if turn < len(homes):
+                rows = np.flatnonzero(home == leaf)
+            else:
+                rows = np.flatnonzero((boxes[leaf] <= limits) & (home != leaf) & (hits[2] >= 0))
+            if not len(rows):
+                continue
+            part = leaves.parts[leaf]
+            pairs += len(rows) * (part.stop - part.start)
+            looked += kernels.scan(
+                product.of(lifted, rows, torch.from_numpy(leaves.lifted[part])),
+                rows,
+                leaves.ids[part],
                 own.coarse_sq,
-                block.coarse_sq,
-                part.start,
-                queries,
+                block.queries,
                 self.references,
-                best_sq,
-                best_index,
+                own.fine,
+                leaves.fine[part],
+                block.best_sq,
+                block.best_index,
+                limits,
                 self.scale,
                 slip,
                 coarse_error,
+                fine_error,
                 *hits,
             )
         measured = kernels.settle(
-            own.coarse_sq,
-            queries,
+            block.queries,
             self.references,
-            own.fine,
-            screen.fine,
-            best_sq,
-            best_index,
+            block.best_sq,
+            block.best_index,
             self.scale,
             slip,
-            coarse_error,
             fine_error,
             *hits,
         )
-        dense = np.flatnonzero(hits[2] < 0)
-        return int(np.maximum(hits[2], 0).sum()), measured, dense
+        gathered = own.fine.shape[1] * looked + self.references.shape[1] * measured
+        cost = pairs * own.coarse.shape[1] + GATHER_COST * gathered
+        return cost, np.flatnonzero(hits[2] < 0)
 
     def _by_items(
         self,
@@ -235,25 +296,69 @@ class Cascade:
         best_sq: npt.NDArray[Any],
         best_index: npt.NDArray[np.int64],
         pool: ThreadPoolExecutor,
-        done: _Counter,
+        done: Counter,
     ) -> None:
         """Search the queries ``rest`` with the items themselves as features."""
         center = self._center()
         screen = ItemScreen(self.references, center, self.scale)
+        ids = np.arange(len(self.references), dtype=np.int32)
 
         def search(part: slice) -> None:
             own = rest[part]
-            chosen = queries[own]
-            sq, index = best_sq[own], best_index[own]
-            features = ItemScreen(chosen, center, self.scale).rows(slice(None))
-            _, _, dense = self._block(chosen, features, sq, index, screen)
+            block = Block(queries[own], best_sq[own], best_index[own])
+            features = ItemScreen(block.queries, center, self.scale).rows(slice(None))
+            dense = self._through_items(block, features, screen, ids)
             if len(dense):  # countless near-ties: decide them without any screening
-                found = exhaustive_nearest(chosen[dense], self.references, sq.shape[1])
-                index[dense], sq[dense] = found
-            best_sq[own], best_index[own] = sq, index
+                found = exhaustive_nearest(block.queries[dense], self.references, best_sq.shape[1])
+                block.best_index[dense], block.best_sq[dense] = found
+            best_sq[own], best_index[own] = block.best_sq, block.best_index
             done.add(len(own))
 
-        list(pool.map(search, parts_of(len(rest), WIDE_QUERY_BLOCK)))
+        each = max(1, min(WIDE_QUERY_BLOCK, -(-len(rest) // self._threads)))
+        list(pool.map(search, parts_of(len(rest), each)))
+
+    def _through_items(
+        self, block: Block, own: Screen, screen: ItemScreen, ids: npt.NDArray[np.int32]
+    ) -> npt.NDArray[np.int64]:
+        """Search one block of queries among the items themselves; return queries given up."""
+        hits = block.hits(max(256, CAPACITY * FIRST_QUERIES // max(len(own.coarse), FIRST_QUERIES)))
+        slip, error, _ = margins(own, screen)
+        limits = np.full(len(own.coarse), np.inf)
+        lifted = torch.from_numpy(lifted_queries(own.coarse))
+        for part in parts_of(len(self.references), REFERENCE_BLOCK):
+            right = screen.rows(part)
+            lifted_block = np.concatenate([right.coarse, right.coarse_sq[:, None]], axis=1)
+            for few in parts_of(len(lifted), QUERY_BLOCK):
+                values = lifted[few] @ torch.from_numpy(lifted_block).T
+                kernels.scan(
+                    values.numpy(),
+                    np.arange(few.start, few.stop),
+                    ids[part],
+                    own.coarse_sq,
+                    block.queries,
+                    self.references,
+                    own.fine,
+                    right.fine,
+                    block.best_sq,
+                    block.best_index,
+                    limits,
+                    self.scale,
+                    slip,
+                    error,
+                    error,
+                    *hits,
+                )
+        kernels.settle(
+            block.queries,
+            self.references,
+            block.best_sq,
+            block.best_index,
+            self.scale,
+            slip,
+            error,
+            *hits,
+        )
+        return np.flatnonzero(hits[2] < 0)
 
     def _center(self) -> npt.NDArray[Any]:
         """Return a point amid the references; whole numbers for 8-bit items."""
@@ -267,74 +372,29 @@ class Cascade:
         index: npt.NDArray[np.int64],
         sq: npt.NDArray[Any],
         k: int,
+        pool: ThreadPoolExecutor,
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
         """Measure float neighbors by the defined summation and order them again."""
-        unsure = np.zeros(len(queries), bool)
+        out_index = np.empty((len(queries), k), np.int64)
+        out_sq = np.empty((len(queries), k), np.float64)
+
+        def measure(part: slice) -> None:
+            own = np.sort(index[part], axis=1)
+            exact = sq_differences(
+                queries[part, None].astype(np.float64), self.references[own].astype(np.float64)
+            )
+            order = np.argsort(exact, axis=1, kind="stable")[:, :k]
+            out_index[part] = np.take_along_axis(own, order, 1)
+            out_sq[part] = np.take_along_axis(exact, order, 1)
+
+        rows = max(1, MEASURE_NUMBERS // (index.shape[1] * queries.shape[1]))
+        list(pool.map(measure, parts_of(len(queries), rows)))
         if index.shape[1] < len(self.references):
             # Two sums of D squares differ by at most D 2^-52 of their value.
             near = sq[:, k - 1] * (1 + 4 * queries.shape[1] * 2.0**-52)
             unsure = sq[:, -1] <= near
-        out_index = np.empty((len(queries), k), np.int64)
-        out_sq = np.empty((len(queries), k), np.float64)
-        for row in range(len(queries)):
-            if not unsure[row]:
-                own = np.sort(index[row])
-                exact = sq_differences(
-                    queries[row].astype(np.float64), self.references[own].astype(np.float64)
+            if unsure.any():
+                out_index[unsure], out_sq[unsure] = exhaustive_nearest(
+                    queries[unsure], self.references, k
                 )
-                order = np.argsort(exact, kind="stable")[:k]
-                out_index[row], out_sq[row] = own[order], exact[order]
-        if unsure.any():
-            out_index[unsure], out_sq[unsure] = exhaustive_nearest(
-                queries[unsure], self.references, k
-            )
         return out_index, out_sq
-
-
-class ItemScreen:
-    """The items themselves as features, shifted to their middle and widened block by block."""
-
-    fine = np.empty((0, 0), np.float32)
-
-    def __init__(self, items: npt.NDArray[Any], center: npt.NDArray[Any], scale: float) -> None:
-        self._items, self._center, self._scale = items, center, scale
-        sq = [_sq_norms(self._shifted(part)).max() for part in parts_of(len(items), ROWS)]
-        self.length = float(np.sqrt(max(sq))) * (1 + 1e-6)
-        # 8-bit items less a whole number are exact in float32; floats are rounded to it once.
-        self.slip = 0.0 if items.dtype == np.uint8 else UNIT32 * self.length
-
-    def _shifted(self, part: slice) -> npt.NDArray[np.float32]:
-        if self._items.dtype == np.uint8:
-            return self._items[part].astype(np.float32) - self._center
-        return ((self._items[part] - self._center) * self._scale).astype(np.float32)
-
-    def rows(self, part: slice) -> Screen:
-        """Return the features of some rows."""
-        coarse = self._shifted(part)
-        nothing = np.empty((len(coarse), 0), np.float32)
-        sq_norms = _sq_norms(coarse).astype(np.float32)
-        return Screen(coarse, sq_norms, nothing, self.slip, self.length)
-
-
-class _Counter:
-    """Counts finished queries over threads."""
-
-    def __init__(self, total: int, on_progress: Callable[[int, int], None]) -> None:
-        self._total, self._done, self._on_progress = total, 0, on_progress
-        self._lock = threading.Lock()
-
-    def add(self, count: int) -> None:
-        """Count some more."""
-        with self._lock:
-            self._done += count
-            self._on_progress(self._done, self._total)
-
-
-def parts_of(count: int, size: int) -> list[slice]:
-    """Cut ``count`` rows into slices of at most ``size``."""
-    return [slice(start, min(start + size, count)) for start in range(0, count, size)]
-
-
-def _sq_norms(items: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """Return |x|^2 of each row, summed in float64."""
-    return np.einsum("ij,ij->i", items, items, dtype=np.float64)

@@ -205,9 +205,9 @@ class _FloatSearch:
 def sq_differences(
     query: npt.NDArray[np.float64], references: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Return sum((q - r)^2) for each row: the definition of a float distance in rote."""
+    """Return sum((q - r)^2) over the last axis: the definition of a float distance in rote."""
     difference = references - query
-    return np.square(difference).sum(axis=1)
+    return np.square(difference, out=difference).sum(axis=-1)
 
 
 def _smallest(sq: Tensor, k: int, *, offset: int) -> tuple[Tensor, Tensor]:

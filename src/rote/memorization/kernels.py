@@ -15,6 +15,9 @@ from numba import types
 from numba.extending import overload
 
 CHUNK = 32
+STRETCH = 768
+FLOAT_STRETCH = 128
+BUCKET = 8
 UNSET = -1
 
 
@@ -58,6 +61,52 @@ def _sq_distance(a: Any, b: Any) -> Any:
     return floats
 
 
+def sq_within(a: Any, b: Any, limit: Any) -> Any:
+    """Return sum((a - b)^2) as `sq_distance` does, or any part of it that exceeds the limit."""
+    raise NotImplementedError("compiled code only")
+
+
+@overload(sq_within, jit_options={"nogil": True})
+def _sq_within(a: Any, b: Any, limit: Any) -> Any:
+    if not isinstance(a.dtype, types.Integer):
+
+        def floats(a: Any, b: Any, limit: Any) -> Any:
+            total = 0.0
+            start = 0
+            while start < len(a) and total <= limit:
+                stop = min(start + FLOAT_STRETCH, len(a))
+                total += sq_distance(a[start:stop], b[start:stop])
+                start = stop
+            return total
+
+        return floats
+
+    def integers(a: Any, b: Any, limit: Any) -> Any:
+        total = np.int64(0)
+        start = 0
+        while start < len(a) and total <= limit:
+            stop = min(start + STRETCH, len(a))
+            total += _sq_part(a[start:stop], b[start:stop])
+            start = stop
+        return total
+
+    return integers
+
+
+@numba.njit(nogil=True, cache=True)
+def direct(queries: Any, references: Any, best_sq: Any, best_index: Any) -> None:
+    """Find the nearest references of a few queries by every distance."""
+    k = best_sq.shape[1]
+    for i in range(len(queries)):
+        for j in range(len(references)):
+            if best_index[i, k - 1] == UNSET:
+                insert(best_sq[i], best_index[i], sq_distance(queries[i], references[j]), j)
+                continue
+            sq = sq_within(queries[i], references[j], best_sq[i, k - 1])
+            if sq <= best_sq[i, k - 1]:
+                insert(best_sq[i], best_index[i], sq, j)
+
+
 @numba.njit(nogil=True, cache=True)
 def sq_lengths(items: Any, center: Any) -> Any:
     """Return |x - center|^2 of each row, uint8 (N, D) and uint8 (D,), exactly."""
@@ -95,110 +144,145 @@ def limit_of(sq: Any, scale: Any, slip: Any, error: Any) -> Any:
     return (np.sqrt(np.float64(sq)) * scale + slip) ** 2 * (1 + 2.0**-30) + error
 
 
+@numba.njit(nogil=True, cache=True)
+def limits_of(sq: Any, scale: Any, slip: Any, error: Any) -> Any:
+    """Return `limit_of` each squared distance."""
+    out = np.empty(len(sq))
+    for i in range(len(sq)):
+        out[i] = limit_of(sq[i], scale, slip, error)
+    return out
+
+
 @numba.njit(nogil=True, cache=True, fastmath={"nnan", "ninf", "nsz"})
-def _chunk_minima(products: Any, norms: Any, minima: Any) -> None:
-    """Write the least of norms - 2 products over each chunk."""
-    size = len(products)
+def _row_minima(values: Any, minima: Any) -> None:
+    """Write the least value of each chunk."""
+    size = len(values)
     full = size // CHUNK
     for chunk in range(full):
         start = chunk * CHUNK
-        least = norms[start] - np.float32(2) * products[start]
+        least = values[start]
         for j in range(start + 1, start + CHUNK):
-            least = min(least, norms[j] - np.float32(2) * products[j])
+            least = min(least, values[j])
         minima[chunk] = least
     if full * CHUNK < size:
         start = full * CHUNK
-        least = norms[start] - np.float32(2) * products[start]
+        least = values[start]
         for j in range(start + 1, size):
-            least = min(least, norms[j] - np.float32(2) * products[j])
+            least = min(least, values[j])
         minima[full] = least
 
 
 @numba.njit(nogil=True, cache=True)
-def _lowest_of(products: Any, norms: Any, chunk: Any) -> Any:
+def _lowest_of(values: Any, chunk: Any) -> Any:
     """Return the position with the least value in a chunk."""
     start = chunk * CHUNK
-    stop = min(start + CHUNK, len(products))
+    stop = min(start + CHUNK, len(values))
     place = start
     for j in range(start + 1, stop):
-        if norms[j] - 2 * products[j] < norms[place] - 2 * products[place]:
+        if values[j] < values[place]:
             place = j
     return place
 
 
 @numba.njit(nogil=True, cache=True)
+def box_values(features: Any, low: Any, high: Any, values: Any) -> None:
+    """Write the squared distance of each item's features to each box, (boxes, items)."""
+    for i in range(len(features)):
+        for box in range(len(low)):
+            total = 0.0
+            for d in range(features.shape[1]):
+                outside = max(low[box, d] - features[i, d], features[i, d] - high[box, d])
+                outside = max(outside, np.float32(0))
+                total += np.float64(outside) * np.float64(outside)
+            values[box, i] = total
+
+
+@numba.njit(nogil=True, cache=True)
 def scan(
-    products: Any,
+    values: Any,
+    rows: Any,
+    ids: Any,
     query_norms: Any,
-    norms: Any,
-    offset: Any,
     queries: Any,
     references: Any,
+    query_features: Any,
+    features: Any,
     best_sq: Any,
     best_index: Any,
+    limits: Any,
     scale: Any,
     slip: Any,
     error: Any,
+    fine_error: Any,
     hit_index: Any,
     hit_value: Any,
     hit_count: Any,
-) -> None:
-    """Scan one block of screening products for all queries of a block.
+) -> Any:
+    """Scan screening values of some queries and one block of references.
 
-    ``products`` (queries, block) are a_q . a_r; the screening value is |a_q|^2 + |a_r|^2 - 2 a_q.a_r.
-    The most promising reference of each row is measured exactly, which tightens the query's limit;
-    whatever lies within the limit is noted in ``hit_*``. A full list is first thinned by the limit that
-    holds by now; ``hit_count`` becomes -1 where that does not help.
+    ``values`` (rows, ids) are |a_r|^2 - 2 a_q.a_r for the queries ``rows`` and references ``ids``. The
+    most promising references of each row are measured exactly, which tightens the query's limit. What
+    lies within the limit, also by all directions (``features`` of the block; none: by ``values`` alone),
+    is noted in ``hit_*``. A full list is first thinned by the limit that holds by now; ``hit_count``
+    becomes -1 where that does not help. Returns how many pairs were within the limit by ``values``.
     """
-    chunks = (len(norms) + CHUNK - 1) // CHUNK
+    chunks = (len(ids) + CHUNK - 1) // CHUNK
     minima = np.empty(chunks, np.float32)
     k = best_sq.shape[1]
     capacity = hit_index.shape[1]
-    for i in range(len(products)):
+    few = (k + 15) // 16
+    looked = 0
+    for row in range(len(rows)):
+        i = rows[row]
         if hit_count[i] < 0:
             continue
-        row = products[i]
-        _chunk_minima(row, norms, minima)
-        if best_index[i, k - 1] == UNSET:
-            seeds = k if chunks >= k else 0
-            for chunk in np.argsort(minima)[:seeds]:
-                j = _lowest_of(row, norms, chunk)
-                sq = sq_distance(queries[i], references[offset + j])
-                insert(best_sq[i], best_index[i], sq, offset + j)
-            j = 0
-            while best_index[i, k - 1] == UNSET and j < len(row):
-                sq = sq_distance(queries[i], references[offset + j])
-                insert(best_sq[i], best_index[i], sq, offset + j)
-                j += 1
+        line = values[row]
+        _row_minima(line, minima)
+        unset = best_index[i, k - 1] == UNSET
+        if unset:
+            pivot = np.partition(line, k - 1)[k - 1] if k < len(line) else np.float32(np.inf)
+            for j in range(len(line)):
+                if line[j] <= pivot:
+                    sq = sq_distance(queries[i], references[ids[j]])
+                    insert(best_sq[i], best_index[i], sq, np.int64(ids[j]))
             if best_index[i, k - 1] == UNSET:  # fewer than k references so far: all are inserted
                 continue
+            limits[i] = limit_of(best_sq[i, k - 1], scale, slip, error)
         else:
             # One reference a block keeps the limit of a few neighbors tight, many need some more.
-            few = (k + 7) // 8
             order = np.argsort(minima)[:few] if few > 1 else np.array([np.argmin(minima)])
             for chunk in order:
-                bound = limit_of(best_sq[i, k - 1], scale, slip, error) - query_norms[i]
-                if minima[chunk] <= bound:
-                    j = _lowest_of(row, norms, chunk)
-                    sq = sq_distance(queries[i], references[offset + j])
-                    insert(best_sq[i], best_index[i], sq, offset + j)
-        bound = np.float32(limit_of(best_sq[i, k - 1], scale, slip, error) - query_norms[i])
+                if minima[chunk] > np.float32(limits[i] - query_norms[i]):
+                    break
+                j = _lowest_of(line, chunk)
+                sq = sq_distance(queries[i], references[ids[j]])
+                if sq < best_sq[i, k - 1]:
+                    insert(best_sq[i], best_index[i], sq, np.int64(ids[j]))
+                    limits[i] = limit_of(best_sq[i, k - 1], scale, slip, error)
+        bound = np.float32(limits[i] - query_norms[i])
+        fine_bound = limits[i] - error + fine_error
         count = hit_count[i]
         for chunk in range(chunks):
             if minima[chunk] <= bound:
                 start = chunk * CHUNK
-                for j in range(start, min(start + CHUNK, len(row))):
-                    value = norms[j] - np.float32(2) * row[j]
-                    if value <= bound and count >= 0:
+                for j in range(start, min(start + CHUNK, len(line))):
+                    if line[j] <= bound and count >= 0:
+                        looked += 1
+                        value = np.float64(line[j]) + query_norms[i]
+                        if features.shape[1]:
+                            value = np.float64(_fine_value(query_features[i], features[j]))
+                            if value > fine_bound:
+                                continue
                         if count == capacity:
-                            count = _thin(hit_index[i], hit_value[i], bound)
+                            count = _thin(hit_index[i], hit_value[i], fine_bound)
                             if count > capacity // 2:
                                 count = -1
                                 continue
-                        hit_index[i, count] = offset + j
+                        hit_index[i, count] = ids[j]
                         hit_value[i, count] = value
                         count += 1
         hit_count[i] = count
+    return looked
 
 
 @numba.njit(nogil=True, cache=True)
@@ -224,75 +308,93 @@ def _fine_value(a: Any, b: Any) -> Any:
 
 @numba.njit(nogil=True, cache=True)
 def settle(
-    query_norms: Any,
     queries: Any,
     references: Any,
-    query_features: Any,
-    features: Any,
     best_sq: Any,
     best_index: Any,
     scale: Any,
     slip: Any,
-    coarse_error: Any,
-    fine_error: Any,
+    error: Any,
     hit_index: Any,
     hit_value: Any,
     hit_count: Any,
 ) -> Any:
-    """Decide every noted reference: by all directions first, then by its true distance.
+    """Decide every noted reference by its true distance; return how many were measured.
 
-    Returns how many true distances were measured.
+    The most promising ones of each query come first. The others then go by reference: far apart in
+    memory as they are, each would cost four times as much by query.
     """
     k = best_sq.shape[1]
     measured = 0
+    bounds = np.zeros(len(queries))
+    buckets = np.zeros(len(references) // BUCKET + 2, np.int64)
     for i in range(len(queries)):
-        if hit_count[i] <= 0:
+        count = hit_count[i]
+        if count <= 0:
             continue
-        bound = np.float32(limit_of(best_sq[i, k - 1], scale, slip, coarse_error) - query_norms[i])
-        fine_bound = limit_of(best_sq[i, k - 1], scale, slip, fine_error)
+        values = hit_value[i, :count]
+        pivot = np.partition(values, k)[k] if count > k else np.float32(np.inf)
+        for n in range(count):
+            if values[n] <= pivot:
+                j = np.int64(hit_index[i, n])
+                sq = sq_within(queries[i], references[j], best_sq[i, k - 1])
+                if sq <= best_sq[i, k - 1]:
+                    insert(best_sq[i], best_index[i], sq, j)
+                measured += 1
+        bounds[i] = limit_of(best_sq[i, k - 1], scale, slip, error)
+        left = 0
+        for n in range(count):
+            if pivot < values[n] <= bounds[i]:
+                hit_index[i, left] = hit_index[i, n]
+                values[left] = values[n]
+                buckets[hit_index[i, left] // BUCKET + 1] += 1
+                left += 1
+        hit_count[i] = left
+    for bucket in range(1, len(buckets)):
+        buckets[bucket] += buckets[bucket - 1]
+    order = np.empty((buckets[-1], 2), np.int32)
+    for i in range(len(queries)):
         for n in range(hit_count[i]):
-            if hit_value[i, n] > bound:
-                continue
-            j = hit_index[i, n]
-            if features.shape[1] and _fine_value(query_features[i], features[j]) > fine_bound:
-                continue
-            sq = sq_distance(queries[i], references[j])
+            place = buckets[hit_index[i, n] // BUCKET]
+            buckets[hit_index[i, n] // BUCKET] += 1
+            order[place, 0] = i
+            order[place, 1] = n
+    for place in range(len(order)):
+        i, n = order[place]
+        if hit_value[i, n] <= bounds[i]:
+            j = np.int64(hit_index[i, n])
+            sq = sq_within(queries[i], references[j], best_sq[i, k - 1])
             measured += 1
             if sq <= best_sq[i, k - 1]:
-                insert(best_sq[i], best_index[i], sq, np.int64(j))
-                bound = np.float32(
-                    limit_of(best_sq[i, k - 1], scale, slip, coarse_error) - query_norms[i]
-                )
-                fine_bound = limit_of(best_sq[i, k - 1], scale, slip, fine_error)
+                insert(best_sq[i], best_index[i], sq, j)
+                bounds[i] = limit_of(best_sq[i, k - 1], scale, slip, error)
     return measured
 
 
 @numba.njit(nogil=True, cache=True)
-def lowest_two(products: Any, norms: Any, offset: Any, low_value: Any, low_index: Any) -> None:
-    """Update each row's two lowest screening values (without |a_q|^2) and their references."""
-    chunks = (len(norms) + CHUNK - 1) // CHUNK
-    minima = np.empty(chunks, np.float32)
-    for i in range(len(products)):
-        row = products[i]
-        _chunk_minima(row, norms, minima)
-        for chunk in range(chunks):
-            if minima[chunk] < low_value[i, 1]:
-                start = chunk * CHUNK
-                for j in range(start, min(start + CHUNK, len(row))):
-                    value = norms[j] - np.float32(2) * row[j]
-                    if value < low_value[i, 0]:
-                        low_value[i, 1] = low_value[i, 0]
-                        low_index[i, 1] = low_index[i, 0]
-                        low_value[i, 0] = value
-                        low_index[i, 0] = offset + j
-                    elif value < low_value[i, 1]:
-                        low_value[i, 1] = value
-                        low_index[i, 1] = offset + j
+def worse_of_two(values: Any, rows: Any, ids: Any, queries: Any, references: Any, sq: Any) -> None:
+    """Write the larger of the true distances to the two references with the least values."""
+    for row in range(len(rows)):
+        first, second = 0, 1
+        if values[row, 1] < values[row, 0]:
+            first, second = 1, 0
+        for j in range(2, len(ids)):
+            if values[row, j] < values[row, first]:
+                first, second = j, first
+            elif values[row, j] < values[row, second]:
+                second = j
+        query = queries[rows[row]]
+        sq[rows[row]] = max(
+            sq_distance(query, references[ids[first]]), sq_distance(query, references[ids[second]])
+        )
 
 
-@numba.njit(nogil=True, cache=True)
-def measure(queries: Any, references: Any, index: Any, sq: Any) -> None:
-    """Write the true squared distances of each query to the references in its row of ``index``."""
-    for i in range(len(queries)):
-        for n in range(index.shape[1]):
-            sq[i, n] = sq_distance(queries[i], references[index[i, n]])
+@numba.njit(nogil=True, cache=True, fastmath={"nnan", "ninf", "nsz"})
+def strike_reached(values: Any, rows: Any, bounds: Any, free: Any) -> None:
+    """Set ``free`` to False for queries that have a value within their bound."""
+    for row in range(len(rows)):
+        least = values[row, 0]
+        for j in range(1, values.shape[1]):
+            least = min(least, values[row, j])
+        if least <= bounds[rows[row]]:
+            free[rows[row]] = False

@@ -241,12 +241,12 @@ class Matcher:
         return Neighbors(*self._prepared.nearest(flat, k, on_progress=on_progress))
 
     def _prepare(self) -> Cascade | Exhaustive:
-        flat = self._references.reshape(len(self._references), -1)
         if self._device != "cpu":
+            flat = self._references.reshape(len(self._references), -1)
             return Exhaustive(flat, device=self._device)
         from rote.memorization.cascade import Cascade  # numba takes a moment to import
 
-        return Cascade(flat, threads=torch.get_num_threads())
+        return Cascade(self._references, threads=torch.get_num_threads())
 
 
 def _merged(a: Nearest, b: Nearest) -> Nearest:

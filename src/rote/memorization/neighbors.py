@@ -78,15 +78,14 @@ def nearest_neighbors(
     check_search(queries, references, k)
     flat_queries = queries.reshape(len(queries), -1)
     flat_references = references.reshape(len(references), -1)
-    small = flat_queries.size * len(references) < CASCADE_FROM
-    if device != "cpu" or small or not _scalable(flat_references):
+    if device != "cpu" or not cascade_pays(queries, references):
         found = exhaustive_nearest(
             flat_queries, flat_references, k, device=device, on_progress=on_progress
         )
     else:
         from rote.memorization.cascade import Cascade  # numba takes a moment to import
 
-        cascade = Cascade(flat_references, threads=torch.get_num_threads())
+        cascade = Cascade(references, threads=torch.get_num_threads())
         found = cascade.nearest(flat_queries, k, on_progress=on_progress)
     return Neighbors(*found)
 
@@ -211,6 +210,11 @@ def check_search(queries: npt.NDArray[Any], references: npt.NDArray[Any], k: int
             raise DataError(
                 f"{name} hold values beyond {LARGEST:g}; scale them, their squares overflow"
             )
+
+
+def cascade_pays(queries: npt.NDArray[Any], references: npt.NDArray[Any]) -> bool:
+    """Say whether a search is large enough for the cascade, and its values in the range of it."""
+    return queries.size * len(references) >= CASCADE_FROM and _scalable(references)
 
 
 def _scalable(references: npt.NDArray[Any]) -> bool:

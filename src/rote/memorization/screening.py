@@ -1,0 +1,128 @@
+"""What the steps of the neighbor cascade hand on: features, products, queries with what they found."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from rote.memorization.bounds import ROWS, UNIT32
+
+
+@dataclass(frozen=True, eq=False)
+class Screen:
+    """Features of one side: what the scan multiplies and what settles the survivors."""
+
+    coarse: npt.NDArray[np.float32]
+    coarse_sq: npt.NDArray[np.float32]
+    fine: npt.NDArray[np.float32]
+    slip: float
+    length: float
+
+    def take(self, part: slice | npt.NDArray[np.int64]) -> Screen:
+        """Return some rows."""
+        return replace(
+            self, coarse=self.coarse[part], coarse_sq=self.coarse_sq[part], fine=self.fine[part]
+        )
+
+
+class ItemScreen:
+    """The items themselves as features, shifted to their middle and widened block by block."""
+
+    fine = np.empty((0, 0), np.float32)
+
+    def __init__(self, items: npt.NDArray[Any], center: npt.NDArray[Any], scale: float) -> None:
+        self._items, self._center, self._scale = items, center, scale
+        sq = [sq_norms(self._shifted(part)).max() for part in parts_of(len(items), ROWS)]
+        self.length = float(np.sqrt(max(sq))) * (1 + 1e-6)
+        # 8-bit items less a whole number are exact in float32; floats are rounded to it once.
+        self.slip = 0.0 if items.dtype == np.uint8 else UNIT32 * self.length
+
+    def _shifted(self, part: slice) -> npt.NDArray[np.float32]:
+        if self._items.dtype == np.uint8:
+            return self._items[part].astype(np.float32) - self._center
+        return ((self._items[part] - self._center) * self._scale).astype(np.float32)
+
+    def rows(self, part: slice) -> Screen:
+        """Return the features of some rows."""
+        coarse = self._shifted(part)
+        nothing = np.empty((len(coarse), 0), np.float32)
+        coarse_sq = sq_norms(coarse).astype(np.float32)
+        return Screen(coarse, coarse_sq, nothing, self.slip, self.length)
+
+
+class Block:
+    """Some queries and what is found for them so far."""
+
+    def __init__(
+        self,
+        queries: npt.NDArray[Any],
+        best_sq: npt.NDArray[Any],
+        best_index: npt.NDArray[np.int64],
+    ) -> None:
+        self.queries, self.best_sq, self.best_index = queries, best_sq, best_index
+
+    def hits(self, capacity: int) -> tuple[npt.NDArray[Any], ...]:
+        """Return room for noted references and their values, and their number."""
+        count = len(self.queries)
+        return (
+            np.empty((count, capacity), np.int32),
+            np.empty((count, capacity), np.float32),
+            np.zeros(count, np.int32),
+        )
+
+
+class Product:
+    """Products of some rows with a leaf, in room that is used again and again."""
+
+    def __init__(self, rows: int, width: int, columns: int) -> None:
+        self._left = torch.empty(rows, width)
+        self._out = torch.empty(rows * columns)
+
+    def of(
+        self, lifted: torch.Tensor, rows: npt.NDArray[np.int64], right: torch.Tensor
+    ) -> npt.NDArray[np.float32]:
+        """Return lifted[rows] @ right.T, valid until the next call."""
+        left = lifted
+        if len(rows) < len(lifted):
+            left = self._left[: len(rows)]
+            torch.index_select(lifted, 0, torch.from_numpy(rows), out=left)
+        out = self._out[: len(rows) * len(right)].view(len(rows), len(right))
+        values: npt.NDArray[np.float32] = torch.mm(left, right.T, out=out).numpy()
+        return values
+
+
+class Counter:
+    """Counts finished queries over threads."""
+
+    def __init__(self, total: int, on_progress: Callable[[int, int], None]) -> None:
+        self._total, self._done, self._on_progress = total, 0, on_progress
+        self._lock = threading.Lock()
+
+    def add(self, count: int) -> None:
+        """Count some more."""
+        with self._lock:
+            self._done += count
+            self._on_progress(self._done, self._total)
+
+
+def margins(own: Screen, other: Screen | ItemScreen) -> tuple[float, float, float]:
+    """Return what a pair may be screened too far by: slip of its features, error coarse and fine."""
+    sq_length = (own.length + other.length) ** 2
+    coarse, fine = ((side.shape[1] + 8) * UNIT32 * sq_length for side in (own.coarse, own.fine))
+    return own.slip + other.slip, coarse, fine
+
+
+def parts_of(count: int, size: int) -> list[slice]:
+    """Cut ``count`` rows into slices of at most ``size``."""
+    return [slice(start, min(start + size, count)) for start in range(0, count, size)]
+
+
+def sq_norms(items: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Return |x|^2 of each row, summed in float64."""
+    return np.einsum("ij,ij->i", items, items, dtype=np.float64)
