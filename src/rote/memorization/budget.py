@@ -22,6 +22,10 @@ DIRECTIONS = 160
 FEATURE_BYTES = 4096  # features of one item, with the float64 projections they are made from
 EXHAUSTIVE_BYTES = 128 * 2**20  # float32 references of one block of the plain search
 EXHAUSTIVE_QUERIES = 1024
+SCREENED = 512  # queries of a block, and references of a leaf
+CAPACITY = 8192  # references noted for a query at most
+NOTED = 16  # bytes of a noted reference, with its place in the order of settling
+WIDE_NUMBERS = 2**24  # numbers of the queries that are screened by the items themselves
 
 
 @dataclass(frozen=True)
@@ -81,8 +85,13 @@ def search_bytes(
     if itemsize != 1:
         rows = min(few, max(1, 4 * EXHAUSTIVE_BYTES // (8 * references)))
         plain = 8 * references * dimension + 40 * rows * references
-    items = threads * (sampled + few) * (dimension * 3 * wide + 8 * few)
-    return int(MARGIN * (held + max(fit, project, plain, items)))
+    wide_rows = min(queries, max(128, min(4096, WIDE_NUMBERS // dimension)))
+    items = threads * ((sampled + wide_rows) * dimension * 3 * wide + 8 * sampled * SCREENED)
+    # Features once more in the order of their leaves, and what each thread notes of a block of queries.
+    leaves = threads * (
+        NOTED * min(queries, SCREENED) * min(references, CAPACITY) + 4 * SCREENED**2
+    )
+    return int(MARGIN * (held + max(fit, project, plain, items, leaves)))
 
 
 def reference_rows(

@@ -49,6 +49,7 @@ FEW_QUERIES = 32
 """So many queries are measured against everything without a matrix product."""
 GATHER_COST = 4.0
 MEASURE_NUMBERS = 2**19
+WIDE_NUMBERS = 2**24
 
 
 class Cascade:
@@ -243,7 +244,7 @@ class Cascade:
         lifted = torch.from_numpy(lifted_queries(own.coarse))
         boxes = self.boxes(own.coarse)
         home = boxes.argmin(axis=0)
-        limits = np.full(len(own.coarse), np.inf)
+        limits = block.limits(self.scale, slip, coarse_error)
         product = Product(len(lifted), lifted.shape[1], leaves.widest)
         pairs, looked = 0, 0
         # The nearest leaf first: its references make a limit that rules out many leaves.
@@ -314,7 +315,8 @@ class Cascade:
             best_sq[own], best_index[own] = block.best_sq, block.best_index
             done.add(len(own))
 
-        each = max(1, min(WIDE_QUERY_BLOCK, -(-len(rest) // self._threads)))
+        fit = max(FIRST_QUERIES, WIDE_NUMBERS // queries.shape[1])
+        each = max(1, min(WIDE_QUERY_BLOCK, fit, -(-len(rest) // self._threads)))
         list(pool.map(search, parts_of(len(rest), each)))
 
     def _through_items(
@@ -323,7 +325,7 @@ class Cascade:
         """Search one block of queries among the items themselves; return queries given up."""
         hits = block.hits(max(256, CAPACITY * FIRST_QUERIES // max(len(own.coarse), FIRST_QUERIES)))
         slip, error, _ = margins(own, screen)
-        limits = np.full(len(own.coarse), np.inf)
+        limits = block.limits(self.scale, slip, error)
         lifted = torch.from_numpy(lifted_queries(own.coarse))
         for part in parts_of(len(self.references), REFERENCE_BLOCK):
             right = screen.rows(part)

@@ -124,13 +124,15 @@ def insert(best_sq: Any, best_index: Any, sq: Any, index: Any) -> None:
         sq > best_sq[last] or (sq == best_sq[last] and index >= best_index[last])
     ):
         return
+    # Two sums of the same floats may differ in the last bits: what is in is known by its index alone.
+    for i in range(last + 1):
+        if best_index[i] == index:
+            return
     place = 0
     while best_index[place] != UNSET and (
         best_sq[place] < sq or (best_sq[place] == sq and best_index[place] < index)
     ):
         place += 1
-    if best_index[place] == index:
-        return
     for i in range(last, place, -1):
         best_sq[i] = best_sq[i - 1]
         best_index[i] = best_index[i - 1]

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from rote.memorization import kernels
 from rote.memorization.bounds import ROWS, UNIT32
 
 
@@ -66,6 +67,13 @@ class Block:
         best_index: npt.NDArray[np.int64],
     ) -> None:
         self.queries, self.best_sq, self.best_index = queries, best_sq, best_index
+
+    def limits(self, scale: float, slip: float, error: float) -> npt.NDArray[np.float64]:
+        """Return the screening value that bounds each query's k nearest by what is known so far."""
+        known = self.best_index[:, -1] != kernels.UNSET
+        limits = np.full(len(self.queries), np.inf)
+        limits[known] = kernels.limits_of(self.best_sq[known, -1], scale, slip, error)
+        return limits
 
     def hits(self, capacity: int) -> tuple[npt.NDArray[Any], ...]:
         """Return room for noted references and their values, and their number."""
