@@ -22,7 +22,7 @@ import torch
 from rote.memorization import kernels
 from rote.memorization.bounds import SAMPLE, Projection, fit_projection
 from rote.memorization.exhaustive import exhaustive_nearest, sq_differences
-from rote.memorization.leaves import Leaves, build_leaves, lifted_queries
+from rote.memorization.leaves import Leaves, box_values, build_leaves, lifted_queries
 from rote.memorization.pool import computing_pool, item_scale
 from rote.memorization.pooling import block_features, image_shape
 from rote.memorization.screening import (
@@ -31,6 +31,7 @@ from rote.memorization.screening import (
     ItemScreen,
     Product,
     Screen,
+    center_of,
     margins,
     parts_of,
     sq_norms,
@@ -232,7 +233,7 @@ class Cascade:
     def boxes(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Return squared distances of features to the boxes of all leaves, (leaves, queries)."""
         values = np.empty((len(self.leaves.parts), len(features)))
-        kernels.box_values(features, self.leaves.low, self.leaves.high, values)
+        box_values(features, self.leaves.low, self.leaves.high, values)
         return values
 
     def _through_leaves(self, block: Block, own: Screen) -> tuple[float, npt.NDArray[np.int64]]:
@@ -300,7 +301,7 @@ class Cascade:
         done: Counter,
     ) -> None:
         """Search the queries ``rest`` with the items themselves as features."""
-        center = self._center()
+        center = center_of(self.references)
         screen = ItemScreen(self.references, center, self.scale)
         ids = np.arange(len(self.references), dtype=np.int32)
 
@@ -361,12 +362,6 @@ class Cascade:
             *hits,
         )
         return np.flatnonzero(hits[2] < 0)
-
-    def _center(self) -> npt.NDArray[Any]:
-        """Return a point amid the references; whole numbers for 8-bit items."""
-        chosen = np.linspace(0, len(self.references) - 1, min(SAMPLE, len(self.references)))
-        mean = self.references[chosen.astype(np.int64)].mean(axis=0, dtype=np.float64)
-        return np.rint(mean).astype(np.float32) if self._integer else mean
 
     def _measured(
         self,

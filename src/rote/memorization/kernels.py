@@ -187,19 +187,6 @@ def _lowest_of(values: Any, chunk: Any) -> Any:
 
 
 @numba.njit(nogil=True, cache=True)
-def box_values(features: Any, low: Any, high: Any, values: Any) -> None:
-    """Write the squared distance of each item's features to each box, (boxes, items)."""
-    for i in range(len(features)):
-        for box in range(len(low)):
-            total = 0.0
-            for d in range(features.shape[1]):
-                outside = max(low[box, d] - features[i, d], features[i, d] - high[box, d])
-                outside = max(outside, np.float32(0))
-                total += np.float64(outside) * np.float64(outside)
-            values[box, i] = total
-
-
-@numba.njit(nogil=True, cache=True)
 def scan(
     values: Any,
     rows: Any,

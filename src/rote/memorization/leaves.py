@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -91,3 +93,16 @@ def lifted_queries(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]
     np.multiply(features, np.float32(-2), out=out[:, :-1])
     out[:, -1] = 1
     return out
+
+
+@numba.njit(nogil=True, cache=True)
+def box_values(features: Any, low: Any, high: Any, values: Any) -> None:
+    """Write the squared distance of each item's features to each box, (boxes, items)."""
+    for i in range(len(features)):
+        for box in range(len(low)):
+            total = 0.0
+            for d in range(features.shape[1]):
+                outside = max(low[box, d] - features[i, d], features[i, d] - high[box, d])
+                outside = max(outside, np.float32(0))
+                total += np.float64(outside) * np.float64(outside)
+            values[box, i] = total

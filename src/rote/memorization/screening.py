@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from rote.memorization import kernels
-from rote.memorization.bounds import ROWS, UNIT32
+from rote.memorization.bounds import ROWS, SAMPLE, UNIT32
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +117,13 @@ class Counter:
         with self._lock:
             self._done += count
             self._on_progress(self._done, self._total)
+
+
+def center_of(references: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a point amid the references; whole numbers for 8-bit items."""
+    chosen = np.linspace(0, len(references) - 1, min(SAMPLE, len(references)))
+    mean = references[chosen.astype(np.int64)].mean(axis=0, dtype=np.float64)
+    return np.rint(mean).astype(np.float32) if references.dtype == np.uint8 else mean
 
 
 def margins(own: Screen, other: Screen | ItemScreen) -> tuple[float, float, float]:
