@@ -98,7 +98,7 @@ def onset_interval(
         If there are no snapshots, or they are not in the order of training.
 
     >>> onset_interval(64, [(100, 0, 256), (200, 1, 256), (300, 40, 256)], control=(0, 1000))
-    OnsetInterval(size=64, low=200.0, high=300.0, visible=0.01953125)
+    OnsetInterval(size=64, low=200.0, high=300.0, visible=0.015625)
     """
     seen = [snapshot[0] for snapshot in history]
     if not seen or any(a >= b for a, b in itertools.pairwise(seen)):
