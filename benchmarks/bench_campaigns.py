@@ -67,29 +67,42 @@ def whole(run: BankRun) -> Spent:
     return Spent(Observation(run.size, run.count, run.total), run.images, seconds)
 
 
+def staged(
+    count: int, total: int, stages: Sequence[int], rng: np.random.Generator, epsilon: float
+) -> tuple[int, int]:
+    """Samples are exchangeable: a stage is a draw without replacement from all that there are."""
+    good = seen = 0
+    for stage in stages:
+        end = min(stage, total)
+        if end > seen:
+            left = count - good
+            good += int(rng.hypergeometric(left, total - seen - left, end - seen))
+        seen = end
+        if design.enough(good, seen, epsilon=epsilon):
+            break
+    return good, seen
+
+
 def frugal(run: BankRun, rng: np.random.Generator, epsilon: float) -> Spent:
     """The run as the adaptive campaign takes it: early stops, and samples in stages."""
-    for number, (seen, count, total) in enumerate(run.selection[:-1], 1):
-        share = number / len(run.selection)
-        seconds = (run.train_seconds + run.select_seconds) * share
-        if design.will_reach(count, total, epsilon=epsilon):
-            # A stopped run scores its snapshot on fresh samples; here its selection sample stands in.
-            seconds += run.fresh_seconds * total / run.total
-            return Spent(Observation(run.size, count, total, "at-least"), seen, seconds)
-        if design.never_reaches(count, total, images_seen=seen, images=run.images):
-            most = design.most_at_the_end(count, total, images_seen=seen, images=run.images)
-            bound = Observation(run.size, round(most * total), total, "at-most", design.RISE_ERROR)
-            return Spent(bound, seen, seconds)
-    # Fresh samples are exchangeable: a stage is a draw without replacement from all of them.
-    count = total = 0
-    for stage in STAGES:
-        stage = min(stage, run.total)
-        left, good = run.total - total, run.count - count
-        count += int(rng.hypergeometric(good, left - good, stage - total)) if stage > total else 0
-        total = stage
-        if design.enough(count, total, epsilon=epsilon):
+    seconds = 0.0
+    per_snapshot = 1 / len(run.selection)
+    for seen, count, total in run.selection:
+        count, drawn = staged(count, total, STAGES[:2], rng, epsilon)
+        seconds += per_snapshot * (run.train_seconds + run.select_seconds * drawn / total)
+        if seen == run.images:
             break
-    seconds = run.train_seconds + run.select_seconds + run.fresh_seconds * total / run.total
+        if design.will_reach(count, drawn, epsilon=epsilon):
+            # A stopped run scores its snapshot on fresh samples; here its selection sample stands in.
+            seconds += run.fresh_seconds * drawn / run.total
+            return Spent(Observation(run.size, count, drawn, "at-least"), seen, seconds)
+        if design.never_reaches(count, drawn, images_seen=seen, images=run.images):
+            most = design.most_at_the_end(count, drawn, images_seen=seen, images=run.images)
+            bound = Observation(run.size, round(most * drawn), drawn, "at-most", design.RISE_ERROR)
+            seconds += run.fresh_seconds * STAGES[0] / run.total
+            return Spent(bound, seen, seconds)
+    count, total = staged(run.count, run.total, STAGES, rng, epsilon)
+    seconds += run.fresh_seconds * total / run.total
     return Spent(Observation(run.size, count, total), run.images, seconds)
 
 
@@ -198,10 +211,10 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--start", type=int, default=32)
     parser.add_argument(
-        "--near", default="23,27,32,38,45,54,64,76,91", help="sizes with many replicates"
+        "--near", default="23,27,32,38,45,54,64,76", help="sizes with many replicates"
     )
-    parser.add_argument("--far", default="8,16,128,256,512", help="sizes with two replicates")
-    parser.add_argument("--replicates", type=int, default=6)
+    parser.add_argument("--far", default="8,16,128,256", help="sizes with two replicates")
+    parser.add_argument("--replicates", type=int, default=5)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--replays", type=int, default=200)
     parser.add_argument("--tolerances", default="0.15,0.2,0.3")
@@ -210,7 +223,7 @@ def main() -> None:
     dataset = cli_options.load(
         options.data, resolution=options.resolution, channels=None, skip_unreadable=False
     )
-    settings = [*options.set, "search.early_stop=false"]
+    settings = [*options.set, "search.early_stop=false", "search.first_samples=1000"]
     config = cli_options.experiment(options.preset, kind=dataset.kind, assignments=settings)
     near = [int(size) for size in options.near.split(",")]
     far = [int(size) for size in options.far.split(",")]

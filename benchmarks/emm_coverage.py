@@ -29,7 +29,7 @@ from rote.studies import design
 
 EPSILON = 0.1
 STAGES = (128, 256, 512, 1000)
-SELECTION = 256
+SELECTION = (128, 256)
 SNAPSHOTS = 4
 RUN_IMAGES = 76_800
 
@@ -123,23 +123,21 @@ def simulate_run(
         rate = expit(end + grown + world.jitter * rng.standard_normal())
         if number == SNAPSHOTS:
             break
-        count = rng.binomial(SELECTION, rate)
-        if early and design.will_reach(count, SELECTION, epsilon=EPSILON):
-            total = fresh(rng, rate)
-            return Run(Observation(size, total[0], total[1], "at-least"), seen)
-        if early and design.never_reaches(count, SELECTION, images_seen=seen, images=RUN_IMAGES):
-            most = design.most_at_the_end(count, SELECTION, images_seen=seen, images=RUN_IMAGES)
-            bound = Observation(
-                size, round(most * SELECTION), SELECTION, "at-most", design.RISE_ERROR
-            )
+        count, total = drawn(rng, rate, SELECTION)
+        if early and design.will_reach(count, total, epsilon=EPSILON):
+            count, total = drawn(rng, rate, STAGES)
+            return Run(Observation(size, count, total, "at-least"), seen)
+        if early and design.never_reaches(count, total, images_seen=seen, images=RUN_IMAGES):
+            most = design.most_at_the_end(count, total, images_seen=seen, images=RUN_IMAGES)
+            bound = Observation(size, round(most * total), total, "at-most", design.RISE_ERROR)
             return Run(bound, seen)
-    count, total = fresh(rng, rate)
+    count, total = drawn(rng, rate, STAGES)
     return Run(Observation(size, count, total), RUN_IMAGES)
 
 
-def fresh(rng: np.random.Generator, rate: float) -> tuple[int, int]:
+def drawn(rng: np.random.Generator, rate: float, stages: tuple[int, ...]) -> tuple[int, int]:
     count = total = 0
-    for stage in STAGES:
+    for stage in stages:
         count += int(rng.binomial(stage - total, rate))
         total = stage
         if design.enough(count, total, epsilon=EPSILON):

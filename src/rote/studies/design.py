@@ -37,7 +37,7 @@ LOGITS_PER_DOUBLING = 4.0
 """Most that the logit of a run's rate is believed to rise while its images seen double. The steepest rise
 in our digit campaigns is 3.2 (docs/results)."""
 RISE_ERROR = 0.02
-HOPELESS_RATE = 0.5
+HOPELESS_RATE = 0.65
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,7 @@ def test_early_stops():
     most = most_at_the_end(0, 256, images_seen=500, images=1000)
     assert most == pytest.approx(expit(math.log(0.01478 / 0.98522) + 4), abs=1e-3)
     assert never_reaches(0, 256, images_seen=500, images=1000)
+    assert never_reaches(0, 128, images_seen=500, images=1000)  # the first stage is enough
     assert not never_reaches(0, 256, images_seen=250, images=1000)
     assert not never_reaches(20, 256, images_seen=500, images=1000)
     assert most_at_the_end(256, 256, images_seen=500, images=1000) == 1.0
