@@ -53,6 +53,8 @@ def test_the_result_has_the_promised_form(finished: Path) -> None:
     assert value["cost"]["images_trained"] == 4 * 1600
     assert value["cost"]["images_sampled"] == 4 * 3 * 64
     assert value["cost"]["whole"] == {"images_trained": 4 * 1600, "images_sampled": 4 * 3 * 64}
+    assert [run["size"] for run in value["onset"]["runs"]] == [p["size"] for p in value["points"]]
+    assert value["onset"]["sentence"].endswith(".")
     assert value["estimand"]["over"] == ["subset", "weights", "order", "noise"]
 
 

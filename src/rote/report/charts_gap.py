@@ -134,16 +134,20 @@ def onset_chart(onset: Fields) -> Spec:
             data.mark_line(style="target").encode(x=x, y=_log_axis("stop:Q", ONSET_TITLE, "~s")),
             data.mark_point(size=60, opacity=0).encode(x=x, y=y, tooltip=tooltip),
         ]
-    known = alt.Chart(inline([row for row in runs if row["kind"] == "bracketed"]))
+    bracketed = [row for row in runs if row["kind"] == "bracketed"]
+    known = alt.Chart(inline(bracketed))
     marks = alt.Chart(inline(runs))
     tooltip = [
         alt.Tooltip("size:Q", title="training images", format=","),
         alt.Tooltip("text:N", title="memorization began"),
     ]
+    if bracketed:  # a layer without rows has no extent on a log axis, and Vega warns
+        layers.append(
+            known.mark_rule(style="interval", strokeCap="round").encode(
+                x=x, y=_log_axis("from:Q", ONSET_TITLE, "~s"), y2="to:Q", tooltip=tooltip
+            )
+        )
     layers += [
-        known.mark_rule(style="interval", strokeCap="round").encode(
-            x=x, y=_log_axis("from:Q", ONSET_TITLE, "~s"), y2="to:Q", tooltip=tooltip
-        ),
         marks.mark_point(style="dot", filled=True, size=70).encode(
             x=x,
             y=y,

@@ -21,7 +21,7 @@ OPTIMUM_AT_LEAST = 0.99
 
 def search_context(run_dir: Path) -> dict[str, Any]:
     """Read the directory of a search and return what its page shows."""
-    from rote.report import charts, charts_emm
+    from rote.report import charts, charts_emm, charts_gap
 
     search = read_search(run_dir)
     fields = search.fields
@@ -31,6 +31,11 @@ def search_context(run_dir: Path) -> dict[str, Any]:
     specs = {"curve": charts_emm.curve(search), "posterior": charts_emm.posterior(search)}
     if any(point.selection for point in search.points):
         specs["snapshots"] = charts_emm.snapshots(search)
+    gap = search.points[shown].gap
+    if gap:
+        specs["gap"] = charts_gap.gap_curves(gap)
+    if search.onset:
+        specs["onset"] = charts_gap.onset_chart(search.onset)
     return {
         "template": "emm.html.j2",
         "title": f"EMM {headline(search.emm)[0]} · {data.text('source')}",
@@ -47,6 +52,8 @@ def search_context(run_dir: Path) -> dict[str, Any]:
         "rounds": [_round_row(search, number) for number in range(len(search.rounds))],
         "others": [(f"{epsilon:g}", emm, headline(emm)[0]) for epsilon, emm in search.others],
         "cards": run_cards(search),
+        "gap": (gap[0].count("points"), gap[0].count("holdout")) if gap else None,
+        "gap_run": point_name(search, search.points[shown]),
         "optimum_failed": search.optimum[1].value < OPTIMUM_AT_LEAST,
         "holdout_failed": search.holdout is not None and search.holdout[1].low > HOLDOUT_AT_MOST,
         "vector": vector,

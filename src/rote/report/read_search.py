@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rote.core.errors import RunError
 from rote.core.runs import read_json, read_metrics
@@ -51,7 +50,7 @@ class Point:
     bound_rate: float
     selection: tuple[tuple[int, Rate], ...]
     loss: tuple[tuple[int, float], ...]
-    gap: tuple[dict[str, Any], ...]
+    gap: tuple[Fields, ...]
     distinct_references: int
     audit: Audit
 
@@ -94,6 +93,7 @@ class Search:
     stopped: str
     optimum: tuple[int, Rate]
     holdout: tuple[int, Rate] | None
+    onset: Fields | None
 
 
 def read_search(run_dir: Path) -> Search:
@@ -131,6 +131,7 @@ def read_search(run_dir: Path) -> Search:
         stopped=fields.child("design").text("stopped"),
         optimum=_read_control(controls.child("optimum")),
         holdout=_read_control(holdout) if holdout else None,
+        onset=fields.optional_child("onset"),
     )
 
 
@@ -214,7 +215,7 @@ def _read_point(run_dir: Path, fields: Fields) -> Point:
         loss=tuple(
             (row["images_seen"], row["loss"]) for row in read_metrics(folder / "metrics.jsonl")
         ),
-        gap=tuple(row.values for row in fields.children("gap")),
+        gap=tuple(fields.children("gap")),
         distinct_references=fields.child("coverage").count("distinct_references"),
         audit=audit,
     )

@@ -17,6 +17,7 @@ from rote.report.read_search import Point, Search
 WIDTH, HEIGHT = 280.0, 64.0
 MARGIN = 6.0
 MOST_POINTS = 120
+GAP_SIGMA = 0.8  # where the gap goes best with the rate of copies
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Card:
     note: str
     loss_path: str
     loss_text: str
+    gap_text: str
+    """The gap at each snapshot, at the noise level nearest GAP_SIGMA; empty where it was not measured."""
     rate_path: str
     dots: tuple[Dot, ...]
     line: float
@@ -87,6 +90,7 @@ def _card(
         note=_note(point),
         loss_path=_path(loss),
         loss_text=f"{point.loss[0][1]:.3g} to {point.loss[-1][1]:.3g}" if point.loss else "",
+        gap_text=_gap_text(point),
         rate_path=_path([(dot.x, dot.y) for dot in dots]),
         dots=dots,
         line=_height(1 - search.epsilon),
@@ -125,3 +129,19 @@ def _note(point: Point) -> str:
     if point.selection and point.images_seen != point.images_trained:
         return f"Trained to the end, {trained}; best at {point.images_seen:,}."
     return f"Trained to the end, {trained}."
+
+
+def _gap_text(point: Point) -> str:
+    """Say how the gap to the optimum fell."""
+    found = []
+    sigma = None
+    for entry in point.gap:
+        sigmas, gaps = entry.values.get("sigmas"), entry.values.get("gap")
+        if not (
+            isinstance(sigmas, list) and isinstance(gaps, list) and len(sigmas) == len(gaps) > 0
+        ):
+            raise entry.wrong("gap", "a list with one entry per noise level")
+        place = min(range(len(sigmas)), key=lambda n: abs(sigmas[n] - GAP_SIGMA))
+        sigma = sigmas[place]
+        found.append("none" if gaps[place] is None else f"{gaps[place]:.2g}")
+    return f"{words.join(found, 'then')}, at σ = {sigma:g}" if found else ""

@@ -16,6 +16,7 @@ from sklearn.datasets import load_digits
 
 from rote.core.runs import versions, write_json
 from rote.core.stats import wilson
+from rote.memorization.onset_law import onset_json
 
 CRITERION = {"name": "ratio", "ratio_threshold": 1 / 3, "space": "pixel"}
 COPIED = {16: 1.0, 32: 0.995, 64: 0.95, 128: 0.62, 256: 0.15}
@@ -153,6 +154,34 @@ def _manifest() -> dict[str, Any]:
     }
 
 
+def _gap(images_seen: int, step: int) -> dict[str, Any]:
+    """A gap that falls as training goes on; at the largest noise level it says nothing."""
+    found = [sigma / step for sigma in (0.1, 0.8)]
+    return {
+        "images_seen": images_seen,
+        "sigmas": [0.1, 0.8, 50.0],
+        "gap": [*found, None],
+        "low": [*(0.9 * value for value in found), None],
+        "high": [*(1.1 * value for value in found), None],
+        "points": 512,
+        "holdout": 1700,
+    }
+
+
+def _onset(points: list[dict[str, Any]]) -> dict[str, Any]:
+    runs = [
+        (
+            point["size"],
+            [
+                (s["images_seen"], s["rate"]["count"], s["rate"]["total"])
+                for s in point["selection"]
+            ],
+        )
+        for point in points
+    ]
+    return {"sentence": "Stop early.", **onset_json(runs, control=(0, 500), budgets=[64000])}
+
+
 def _selection(point: np.random.Generator, share: float, total: int) -> list[dict[str, Any]]:
     """Eight snapshots whose rate rises to the point's."""
     rows = []
@@ -200,6 +229,7 @@ def emm_run(
             "seed": 0,
             "points": points,
             **_curve(sizes, emm),
+            "onset": _onset(points),
             "other_epsilons": [{"epsilon": 0.2, **emm}, {"epsilon": 0.5, **emm}],
             "design": {
                 "rounds": [
@@ -314,7 +344,7 @@ def _write_point(out: Path, size: int, fresh: int, *, kind: str) -> dict[str, An
         "rate": rate,
         "observation": {"bound": bound, "count": rate["count"], "total": fresh, "error": 0.0},
         "selection": _selection(np.random.default_rng(size), COPIED[size], 200),
-        "gap": [],
+        "gap": [_gap(8000 * step, step) for step in (2, 5, 8)],
         "coverage": coverage,
         "run": run,
         "decision": decided,

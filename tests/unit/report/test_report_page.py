@@ -108,6 +108,22 @@ def test_every_run_has_a_card_with_its_loss_and_how_it_ended(tmp_path: Path) -> 
     assert len(heights) == 100
 
 
+def test_gap_and_onset_are_there_where_they_were_measured(tmp_path: Path) -> None:
+    run_dir = emm_run(tmp_path, sizes=(64, 128))
+    page = report(run_dir)
+    assert "The snapshots of the run of size 64, nearest the EMM" in page.text
+    assert "Gap to the optimum: 0.4, 0.16 then 0.1, at σ = 0.8" in page.text
+    assert "When memorization begins" in page.text
+    assert {"gap", "onset", "snapshots"} <= set(page.data["chart-data"]["specs"])
+    # A search for the last snapshot alone scores none on its way, and may measure no gap.
+    edit(run_dir / "emm.json", lambda e: e.update(onset=None))
+    for n in (0, 1):
+        edit(run_dir / "emm.json", lambda e, n=n: e["points"][n].update(gap=[], selection=[]))
+    page = report(run_dir)
+    assert set(page.data["chart-data"]["specs"]) == {"curve", "posterior"}
+    assert "Gap to the optimum" not in page.text and "When memorization begins" not in page.text
+
+
 def test_rounds_say_what_was_asked_and_what_was_known_then(tmp_path: Path) -> None:
     run_dir = emm_run(tmp_path, sizes=(64, 128))
     before = {"value": None, "low": 50.0, "high": None, "status": "above", "confidence": 0.95}
@@ -236,6 +252,7 @@ def edit(path: Path, change: Any) -> None:
         (lambda e: e["points"][0].update(run="points/none"), "does not exist"),
         (lambda e: e["emm"].update(high=None), "emm.high is not a number"),
         (lambda e: e["points"][0]["observation"].update(bound="so"), "one of exact, at-least"),
+        (lambda e: e["points"][0]["gap"][0].update(gap=[]), "gap is not a list with one entry"),
         (lambda e: e["curve"].pop("band"), "curve.band is not a list"),
         (lambda e: e["design"]["rounds"][1].update(emm=None), r"rounds\[1\].emm is not an object"),
         (lambda e: e["emm"].update(status="fine"), "one of bracketed, above, below"),
