@@ -21,17 +21,22 @@ class ModelConfig(StrictModel):
 
     ``architecture="unet"`` with the defaults is DDPM++ as in Karras et al. (2022); with
     ``time_embedding="fourier"``, ``encoder="residual"`` and ``resampling_filter=(1, 3, 3, 1)`` it is
-    NCSN++. ``"mlp"`` is a residual perceptron for vectors: ``width`` units, ``blocks`` blocks.
+    NCSN++. ``"transformer"`` is a small diffusion transformer: ``blocks`` blocks of ``width`` units on
+    patches. ``"mlp"`` is a residual perceptron for vectors: ``width`` units, ``blocks`` blocks.
     """
 
-    architecture: Literal["unet", "mlp"] = "unet"
-    """"unet" for images, "mlp" for vectors."""
+    architecture: Literal["unet", "transformer", "mlp"] = "unet"
+    """"unet" or "transformer" for images, "mlp" for vectors."""
     width: Positive = 128
-    """Base channels of the U-Net, or hidden units of the MLP."""
+    """Base channels of the U-Net, or hidden units of the transformer or the MLP."""
     channel_mult: tuple[Positive, ...] = (2, 2, 2)
     """Channels per resolution, as multiples of ``width``; one halving between two entries."""
     blocks: Positive = 2
-    """Residual blocks per resolution (U-Net), or in all (MLP)."""
+    """Residual blocks per resolution (U-Net), or in all (transformer, MLP)."""
+    patch: Positive = 2
+    """Height and width in pixels of a token (transformer only)."""
+    heads: Positive = 4
+    """Attention heads; must divide ``width`` (transformer only)."""
     attention_resolutions: tuple[Positive, ...] = (16,)
     """Heights in pixels at which blocks attend over the image."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -59,6 +64,14 @@ class ModelConfig(StrictModel):
             wrong = [skip for skip in self.skips or () if skip > total]
             if wrong:
                 raise ValueError(f"skips lists {wrong[0]}, but this network has skips 1 to {total}")
+        if self.architecture == "transformer":
+            if self.width % (4 * self.heads):
+                raise ValueError(
+                    f"width must be a multiple of 4 * heads = {4 * self.heads} for a transformer, "
+                    f"not {self.width}"
+                )
+            if self.skips is not None or self.encoder != "standard":
+                raise ValueError("skips and encoder are for the U-Net; a transformer has neither")
         if len(self.resampling_filter) % 2:
             raise ValueError("resampling_filter needs an even number of taps, such as 1,1")
         return self
@@ -80,8 +93,8 @@ class TrainConfig(StrictModel):
     """Duration in images seen; give this or ``epochs``."""
     epochs: Annotated[float, Field(gt=0)] | None = None
     """Duration in passes over the training set; give this or ``images``."""
-    optimizer: Literal["adam", "adamw"] = "adam"
-    """Adam couples weight decay to the gradient (L2); AdamW decouples it."""
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    """Adam couples weight decay to the gradient (L2); AdamW decouples it; SGD has momentum 0.9."""
     learning_rate: Annotated[float, Field(gt=0)] = 2e-4
     """After the warm-up, constant."""
     weight_decay: NonNegative = 0.0
@@ -106,6 +119,10 @@ class TrainConfig(StrictModel):
     """What the model is conditioned on."""
     random_classes: Positive | None = None
     """Number of classes of random labels; None takes the data's own number."""
+    label_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of images trained on without their label, so that sampling may be guided."""
+    mirror: bool = False
+    """Show every image mirrored half of the time. Copies are then matched in both directions."""
     snapshot_images: Positive = 2_500_000
     """Images seen between two snapshots."""
     log_images: Positive = 50_000
@@ -115,6 +132,8 @@ class TrainConfig(StrictModel):
     def _check(self) -> TrainConfig:
         if (self.images is None) == (self.epochs is None):
             raise ValueError("give exactly one of images and epochs")
+        if self.label_dropout and self.labels == "none":
+            raise ValueError("label_dropout needs labels; set labels to true, random or unique")
         if self.micro_batch is not None and self.batch % self.micro_batch:
             raise ValueError(f"micro_batch {self.micro_batch} must divide batch {self.batch}")
         return self
@@ -144,6 +163,9 @@ class SampleConfig(StrictModel):
     """Lowest noise level; not below what the model knows."""
     sigma_max: Annotated[float, Field(gt=0)] = 80.0
     """Highest noise level; not above what the model knows."""
+    guidance: NonNegative = 1.0
+    """Strength of classifier-free guidance: 1 follows the label as it is, more follows it more. Needs a
+    model trained with label_dropout, and costs two evaluations in place of one."""
     churn: NonNegative = 0.0
     """S_churn: noise added back at every step; 0 is deterministic."""
     churn_min: NonNegative = 0.0

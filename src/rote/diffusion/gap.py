@@ -37,10 +37,10 @@ from rote.core.seeds import child_seed
 from rote.data.convert import to_model
 from rote.data.dataset import ImageDataset
 from rote.diffusion.checkpoint import Checkpoint, Weights
+from rote.diffusion.conditioning import conditioning
 from rote.diffusion.config import TrainConfig
 from rote.diffusion.optimum import OptimalDenoiser
 from rote.diffusion.sample import DenoiserLike
-from rote.diffusion.train import conditioning
 
 SIGMAS = (0.1, 0.2, 0.4, 0.8, 1.6)
 DENOMINATOR_FLOOR = 1e-10

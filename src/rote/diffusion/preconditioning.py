@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from rote.core.errors import ConfigError
 from rote.diffusion.config import ModelConfig
 from rote.diffusion.mlp import Mlp
+from rote.diffusion.transformer import Transformer
 from rote.diffusion.unet import UNet
 
 
@@ -185,11 +186,11 @@ def build_denoiser(
     ConfigError
         If the architecture does not fit the shape.
     """
-    wanted = "unet" if len(shape) == 3 else "mlp"
-    if config.architecture != wanted:
-        kind = "images" if wanted == "unet" else "vectors"
-        raise ConfigError(f"model.architecture is '{config.architecture}'; {kind} need '{wanted}'")
-    network = {"unet": UNet, "mlp": Mlp}[config.architecture]
+    images = len(shape) == 3
+    if (config.architecture == "mlp") == images:
+        kind, wanted = ("images", "'unet' or 'transformer'") if images else ("vectors", "'mlp'")
+        raise ConfigError(f"model.architecture is '{config.architecture}'; {kind} need {wanted}")
+    network = {"unet": UNet, "transformer": Transformer, "mlp": Mlp}[config.architecture]
     # torch's layers draw their weights from the CPU's global generator: lend it and put it back.
     # (torch.manual_seed would reseed every GPU's generator, too.)
     with torch.random.fork_rng(devices=[]):

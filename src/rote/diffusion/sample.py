@@ -16,6 +16,7 @@ from torch import Tensor
 from rote.core.errors import ConfigError, Interrupted
 from rote.core.precision import strict_fp32
 from rote.core.seeds import Purpose, child_seed
+from rote.diffusion.conditioning import NO_LABEL
 from rote.diffusion.config import SampleConfig
 
 
@@ -32,6 +33,29 @@ class DenoiserLike(Protocol):
 
     def __call__(self, x: Tensor, sigma: Tensor, labels: Tensor | None = None) -> Tensor:
         """Denoise float x (B, *shape) of noise sigma (B,)."""
+
+
+class Guided:
+    """Classifier-free guidance (Ho & Salimans 2022): D = D_none + strength (D_label - D_none)."""
+
+    def __init__(self, denoiser: DenoiserLike, strength: float) -> None:
+        self._denoiser, self._strength = denoiser, strength
+
+    @property
+    def sigma_min(self) -> float:
+        """Smallest noise level of the denoiser."""
+        return self._denoiser.sigma_min
+
+    @property
+    def sigma_max(self) -> float:
+        """Largest noise level of the denoiser."""
+        return self._denoiser.sigma_max
+
+    def __call__(self, x: Tensor, sigma: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Denoise x (B, *shape) of noise sigma (B,) towards its labels (B,)."""
+        assert labels is not None
+        free = self._denoiser(x, sigma, torch.full_like(labels, NO_LABEL))
+        return free + self._strength * (self._denoiser(x, sigma, labels) - free)
 
 
 def noise_schedule(config: SampleConfig, *, sigma_min: float, sigma_max: float) -> Tensor:
@@ -88,6 +112,13 @@ def sample(
     config = config or SampleConfig()
     if labels is not None and labels.shape != (len(seeds),):
         raise ConfigError(f"{len(seeds)} seeds but labels of shape {tuple(labels.shape)}")
+    if config.guidance != 1:
+        if labels is None:
+            raise ConfigError(
+                f"sample.guidance is {config.guidance:g}, but the model is sampled without labels; "
+                "leave it at 1"
+            )
+        denoiser = Guided(denoiser, config.guidance)
     levels = noise_schedule(config, sigma_min=denoiser.sigma_min, sigma_max=denoiser.sigma_max)
     done: list[Tensor] = []
     with torch.no_grad(), strict_fp32():

@@ -14,21 +14,22 @@ from rote.diffusion.flat import FlatParameters
 from rote.diffusion.preconditioning import Denoiser
 
 
+def build_optimizer(values: Tensor, config: TrainConfig) -> torch.optim.Optimizer:
+    """Return the optimizer of a flat tensor of weights that ``config.optimizer`` names."""
+    rate, decay = config.learning_rate, config.weight_decay
+    if config.optimizer == "sgd":
+        return torch.optim.SGD([values], lr=rate, momentum=0.9, weight_decay=decay, fused=True)
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer]
+    return kind([values], lr=rate, betas=(0.9, 0.999), eps=1e-8, weight_decay=decay, fused=True)
+
+
 class TrainState:
     """Everything that a step changes, and its way to disk and back."""
 
     def __init__(self, denoiser: Denoiser, config: TrainConfig, device: torch.device) -> None:
         self.denoiser = denoiser.train().to(device)
-        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer]
         self.flat = FlatParameters(denoiser)
-        self.optimizer: torch.optim.Optimizer = kind(
-            [self.flat.values],
-            lr=config.learning_rate,
-            betas=(0.9, 0.999),
-            eps=1e-8,
-            weight_decay=config.weight_decay,
-            fused=True,
-        )
+        self.optimizer = build_optimizer(self.flat.values, config)
         self.ema = Ema(denoiser, self.flat)
         self.images_seen = 0
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=device)

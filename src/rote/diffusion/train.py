@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +16,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from rote.core.errors import DataError, Interrupted
+from rote.core.errors import ConfigError, Interrupted
 from rote.core.precision import strict_fp32
 from rote.core.runs import Metrics, Run
-from rote.core.seeds import child_seed
+from rote.core.seeds import Purpose, child_seed
 from rote.data.convert import Scaling, to_model
 from rote.data.dataset import ImageDataset
 from rote.diffusion.checkpoint import (
@@ -28,6 +27,7 @@ from rote.diffusion.checkpoint import (
     load_checkpoint,
     save_snapshot,
 )
+from rote.diffusion.conditioning import Conditioning, conditioning, dropped
 from rote.diffusion.config import ModelConfig, TrainConfig
 from rote.diffusion.ema import ema_decay
 from rote.diffusion.preconditioning import build_denoiser, denoising_loss
@@ -35,38 +35,6 @@ from rote.diffusion.state import TrainState
 
 SAVE_SECONDS = 60.0
 GRADIENT_LIMIT = 1e5
-
-
-@dataclass(frozen=True)
-class Conditioning:
-    """The labels that a model is trained on: int64 (N,) with values below ``count``, or none."""
-
-    labels: Tensor | None
-    count: int
-
-
-def conditioning(dataset: ImageDataset, config: TrainConfig, *, seed: int) -> Conditioning:
-    """Make the labels that ``config.labels`` asks for.
-
-    Raises
-    ------
-    DataError
-        If true labels, or a number of random classes, are asked of data without labels.
-    """
-    size = len(dataset)
-    if config.labels == "none":
-        return Conditioning(None, 0)
-    if config.labels == "unique":
-        return Conditioning(torch.arange(size), size)
-    if config.labels == "random":
-        count = config.random_classes or len(dataset.classes)
-        if not count:
-            raise DataError(f"{dataset.source} has no classes; give train.random_classes")
-        draw = np.random.default_rng(child_seed(seed, "labels")).integers(count, size=size)
-        return Conditioning(torch.from_numpy(draw), count)
-    if dataset.labels is None:
-        raise DataError(f"{dataset.source} has no labels; use train.labels=none, random or unique")
-    return Conditioning(torch.from_numpy(dataset.labels), len(dataset.classes))
 
 
 class Order:
@@ -148,8 +116,11 @@ def train(
     end = total if until is None else until
     assert end in config.snapshots(size), f"{end} is no snapshot"
     conditions = conditioning(dataset, config, seed=seed)
+    if config.mirror and dataset.kind != "image":
+        raise ConfigError("train.mirror is for images; vectors have no left and right")
     facts = {
         "labels": config.labels,
+        "label_dropout": config.label_dropout,
         "scaling": scaling.to_json() if scaling else None,
         "seed": seed,
         "dataset": dataset.digest,
@@ -284,12 +255,26 @@ class Step:
         config, denoiser = self._config, self._state.denoiser
         clean = to_model(self._items[items])
         labels = None if self._labels is None else self._labels[items]
+        if config.mirror:
+            turned = self._coins("mirror", seen, len(items), 0.5)
+            clean = torch.where(turned[:, None, None, None], clean.flip(3), clean)
+        if labels is not None and config.label_dropout:
+            labels = dropped(
+                labels, self._coins("label-dropout", seen, len(items), config.label_dropout)
+            )
         with self._dropout(seen), self._autocast():
             losses = self._loss(denoiser, clean, sigma, noise, labels)
         # Sum over the elements and mean over the images, as in the papers: Adam does not care, but
         # coupled weight decay is relative to this scale.
         (losses.sum() / config.batch).backward()  # type: ignore[no-untyped-call]
         return losses.detach().mean() * (len(items) / config.batch)
+
+    def _coins(self, purpose: Purpose, seen: int, count: int, share: float) -> Tensor:
+        """Toss a coin for each of the images from number ``seen`` on; bool (count,)."""
+        begin = self._state.images_seen  # of the batch: the same coins however it is split
+        rng = np.random.default_rng(child_seed(self._seed, purpose, begin))
+        tossed = rng.random(self._config.batch)[seen - begin :][:count] < share
+        return torch.from_numpy(tossed).to(self._device)
 
     def _autocast(self) -> torch.autocast:
         enabled = self._config.precision == "bf16"

@@ -52,7 +52,8 @@ class NoiseAndLabelEmbedding(nn.Module):
                 )
             # One-hot vectors times sqrt(C) have unit variance per image, as the paper's do. An
             # embedding table would learn at another speed.
-            one_hot = functional.one_hot(labels, self.label_count).to(x.dtype)
+            one_hot = functional.one_hot(labels.clamp(min=0), self.label_count).to(x.dtype)
+            one_hot = one_hot * (labels >= 0)[:, None]  # no label (-1): zeros
             x = x + self.label_map(one_hot * math.sqrt(self.label_count))
         x = functional.silu(self.dense0(x))
         return functional.silu(self.dense1(x))

@@ -17,6 +17,7 @@ def test_a_snapshot_says_what_it_is(trained, digits, small):
     assert again.images_seen == 1280
     assert again.facts == {
         "labels": "true",
+        "label_dropout": 0.0,
         "scaling": None,
         "seed": 0,
         "dataset": digits.subset(64, seed=0).digest,

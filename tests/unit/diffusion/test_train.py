@@ -11,10 +11,11 @@ from rote.data.convert import for_models
 from rote.data.dataset import ImageDataset
 from rote.data.sources import load_images
 from rote.diffusion.checkpoint import read_tensors, snapshot_paths
+from rote.diffusion.conditioning import conditioning
 from rote.diffusion.config import ModelConfig, TrainConfig
 from rote.diffusion.preconditioning import build_denoiser
 from rote.diffusion.state import TrainState
-from rote.diffusion.train import Order, Step, conditioning, train
+from rote.diffusion.train import Order, Step, train
 
 DROPOUT = {"width": 8, "channel_mult": (1, 2), "blocks": 1, "attention_resolutions": ()}
 
@@ -34,6 +35,13 @@ def files(folder):
 # -- resuming --------------------------------------------------------------------------------------
 
 RUNS = {
+    "mirrored, labels left out, micro-batches": {
+        "micro_batch": 4,
+        "mirror": True,
+        "labels": "true",
+        "label_dropout": 0.3,
+    },
+    "momentum": {"optimizer": "sgd"},
     "fixed order, micro-batches, random labels": {
         "order": "fixed",
         "micro_batch": 4,

@@ -1,0 +1,63 @@
+"""What a model is conditioned on: the labels of its training images, and labels left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rote.core.errors import DataError
+from rote.core.seeds import child_seed
+from rote.data.dataset import ImageDataset
+from rote.diffusion.config import TrainConfig
+
+NO_LABEL = -1
+"""The label that stands for none: the network then sees zeros in place of a one-hot vector."""
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """The labels that a model is trained on: int64 (N,) with values below ``count``, or none."""
+
+    labels: Tensor | None
+    count: int
+
+
+def conditioning(dataset: ImageDataset, config: TrainConfig, *, seed: int) -> Conditioning:
+    """Make the labels that ``config.labels`` asks for.
+
+    Raises
+    ------
+    DataError
+        If true labels, or a number of random classes, are asked of data without labels.
+    """
+    size = len(dataset)
+    if config.labels == "none":
+        return Conditioning(None, 0)
+    if config.labels == "unique":
+        return Conditioning(torch.arange(size), size)
+    if config.labels == "random":
+        count = config.random_classes or len(dataset.classes)
+        if not count:
+            raise DataError(f"{dataset.source} has no classes; give train.random_classes")
+        if count > size:
+            raise DataError(
+                f"{count} random classes were asked of {size} training items, so some would have "
+                "none; lower train.random_classes or take more items"
+            )
+        draw = np.random.default_rng(child_seed(seed, "labels")).integers(count, size=size)
+        return Conditioning(torch.from_numpy(draw), count)
+    if dataset.labels is None:
+        raise DataError(f"{dataset.source} has no labels; use train.labels=none, random or unique")
+    return Conditioning(torch.from_numpy(dataset.labels), len(dataset.classes))
+
+
+def dropped(labels: Tensor, mask: Tensor) -> Tensor:
+    """Return int64 (B,) labels with `NO_LABEL` where bool (B,) ``mask`` is true (Ho & Salimans 2022).
+
+    >>> dropped(torch.tensor([3, 1]), torch.tensor([True, False])).tolist()
+    [-1, 1]
+    """
+    return torch.where(mask, NO_LABEL, labels)
