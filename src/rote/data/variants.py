@@ -1,0 +1,206 @@
+"""Training sets that differ in one property of the data, drawn from one source or two.
+
+All draws are nested and seeded: with one seed, variants of one source share as many images as their
+definitions allow, so that a study compares the property and not the luck of the draw.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rote.core.errors import DataError
+from rote.data.dataset import ImageDataset
+from rote.data.sources import fit_dataset
+
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What is drawn from the source, and what is done to it. The defaults are a plain subset.
+
+    Attributes
+    ----------
+    resolution
+        Scale the images to this many pixels a side.
+    classes
+        Draw from the first so many classes alone, the same number of each.
+    second_share
+        Mix two sources, with this share of the images from the second, in [0, 1]. Where there is only one
+        source, the half of each class nearest its mean image is the first and the other half the second.
+        None: no mixture.
+    second_class
+        Draw from this class of both sources alone; a number below the classes of the source.
+    every, times
+        Every ``every``-th image of the set is there ``times`` times; the set then has more rows than
+        images.
+    """
+
+    resolution: int | None = None
+    classes: int | None = None
+    second_share: float | None = None
+    second_class: int | None = None
+    every: int = 1
+    times: int = 1
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain types."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSet:
+    """A drawn training set: ``images`` rows, ``rest`` the unused items, ``repeated`` rows marked."""
+
+    images: ImageDataset
+    rest: ImageDataset | None
+    repeated: npt.NDArray[np.bool_]
+
+
+def combine(first: ImageDataset, second: ImageDataset) -> ImageDataset:
+    """Return both sources in one, the second behind the first; labels only where both have some.
+
+    Raises
+    ------
+    DataError
+        If their images have different shapes.
+    """
+    if first.images.shape[1:] != second.images.shape[1:] or first.kind != second.kind:
+        raise DataError(
+            f"--data has items of shape {first.shape} and --second of {second.shape}; two sources are "
+            "mixed in one training set only if they are alike: give --resolution or --channels"
+        )
+    labels = None
+    if first.labels is not None and second.labels is not None:
+        labels = np.concatenate([first.labels, second.labels])
+    if labels is not None and first.classes != second.classes:
+        raise DataError(
+            f"--data has the classes {', '.join(first.classes[:3])}... and --second "
+            f"{', '.join(second.classes[:3])}...; mix sources of the same classes"
+        )
+    return ImageDataset(
+        images=np.concatenate([first.images, second.images]),
+        labels=labels,
+        classes=() if labels is None else first.classes,
+        names=(*first.names, *second.names),
+        source=f"{first.source} + {second.source}",
+    )
+
+
+def halves(dataset: ImageDataset, pool: Indices) -> tuple[Indices, Indices]:
+    """Split every class into the half nearest its mean image and the other half: uniform and diverse.
+
+    A stand-in for a second source where none is given. Returns both as indices, in the order of the pool.
+    """
+    labels = np.zeros(len(pool), np.int64) if dataset.labels is None else dataset.labels[pool]
+    near = np.zeros(len(pool), np.bool_)
+    for label in np.unique(labels):
+        own = np.flatnonzero(labels == label)
+        values = dataset.images[pool[own]].reshape(len(own), -1).astype(np.float64)
+        away = ((values - values.mean(axis=0)) ** 2).sum(axis=1)
+        near[own[np.argsort(away, kind="stable")[: len(own) // 2]]] = True
+    return pool[near], pool[~near]
+
+
+def draw_variant(
+    dataset: ImageDataset,
+    variant: Variant,
+    size: int,
+    *,
+    seed: int | None,
+    second_at: int | None = None,
+    stratify: bool = False,
+) -> TrainingSet:
+    """Draw a training set of ``size`` distinct rows of the source.
+
+    Parameters
+    ----------
+    dataset
+        The source; with two sources, both as `combine` joins them.
+    variant
+        What to draw.
+    size
+        Rows drawn, before any are repeated.
+    seed
+        Root seed of the draw; None takes the order of the source.
+    second_at
+        Where the second source begins; None: there is one source.
+    stratify
+        The same number of each class.
+
+    Raises
+    ------
+    DataError
+        If the source cannot give that: too few images, or no labels.
+    """
+    first = np.arange(len(dataset) if second_at is None else second_at)
+    pool = _of_classes(dataset, first, variant)
+    balanced = stratify or variant.classes is not None
+    if variant.second_share is None:
+        parts = [_take(dataset, pool, size, seed, stratify=balanced)]
+    else:
+        if second_at is None:
+            pool, other = halves(dataset, pool)
+        else:
+            other = _of_classes(dataset, np.arange(second_at, len(dataset)), variant)
+        count = round(size * variant.second_share)
+        parts = [
+            _take(dataset, source, part, seed, stratify=balanced)
+            for source, part in ((pool, size - count), (other, count))
+        ]
+    chosen = np.concatenate(parts)
+    rest = np.setdiff1d(pool, chosen)
+    repeats = np.ones(size, np.int64)
+    repeats[:: variant.every] = variant.times
+    images = dataset.take(np.repeat(chosen, repeats))
+    others = dataset.take(rest) if len(rest) else None
+    if variant.resolution is not None:
+        images = fit_dataset(images, variant.resolution, None)
+        others = others and fit_dataset(others, variant.resolution, None)
+    return TrainingSet(images, others, np.repeat(repeats > 1, repeats))
+
+
+def _of_classes(dataset: ImageDataset, indices: Indices, variant: Variant) -> Indices:
+    """Return those of the indices whose class the variant draws from."""
+    wanted = variant.classes
+    if wanted is None and variant.second_class is None:
+        return indices
+    if dataset.labels is None:
+        raise DataError(
+            f"{dataset.source} has no labels, so no classes can be drawn from it; give --data a "
+            "source with labels"
+        )
+    known = len(dataset.classes)
+    if wanted is not None and not 1 <= wanted <= known:
+        raise DataError(f"{wanted} classes were asked of {dataset.source}, which has {known}")
+    labels = dataset.labels[indices]
+    if variant.second_class is not None:
+        if not 0 <= variant.second_class < known:
+            raise DataError(
+                f"class {variant.second_class} was asked of {dataset.source}, which has classes 0 to "
+                f"{known - 1}"
+            )
+        return indices[labels == variant.second_class]
+    assert wanted is not None
+    return indices[labels < wanted]
+
+
+def _take(
+    dataset: ImageDataset, pool: Indices, size: int, seed: int | None, *, stratify: bool
+) -> Indices:
+    """Draw ``size`` of the pool's indices; none for size 0."""
+    if size == 0:
+        return np.empty(0, np.int64)
+    part = dataset.take(pool)
+    if stratify and part.labels is not None:
+        present = np.unique(part.labels)  # subsets are balanced over the classes that are there
+        part = replace(
+            part,
+            labels=np.searchsorted(present, part.labels),
+            classes=tuple(dataset.classes[label] for label in present),
+        )
+    return pool[part.subset_indices(size, seed=seed, stratify=stratify)]
