@@ -28,7 +28,7 @@ from rote.core.console import console, say, say_error
 from rote.core.errors import Interrupted, RoteError
 
 # Each module adds its commands to the app.
-from rote.cli import audit, compare, data, emm, gap, neighbors, report, shard, train  # noqa: F401  isort: skip
+from rote.cli import audit, compare, data, emm, gap, neighbors, report, shard, study, train  # noqa: F401  isort: skip
 
 __all__ = ["main"]
 

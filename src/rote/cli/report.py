@@ -12,7 +12,9 @@ from rote.cli.app import app
 
 @app.command()
 def report(
-    run: Annotated[Path, typer.Argument(help="The --out folder of `rote emm` or `rote audit`.")],
+    run: Annotated[
+        Path, typer.Argument(help="The --out folder of `rote emm`, `rote audit` or `rote study`.")
+    ],
 ) -> None:
     """Write report.html of a run directory again, from its result files alone."""
     from rote.core.console import print_text

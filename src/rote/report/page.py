@@ -18,8 +18,9 @@ from rote.report import words
 from rote.report.audit_page import audit_context
 from rote.report.emm_page import search_context
 from rote.report.read import read_manifest
+from rote.report.study_page import overview_context, study_context
 
-STYLES = ("report.css", "audit.css", "emm.css")
+STYLES = ("report.css", "audit.css", "emm.css", "study.css")
 
 
 def write_report(run_dir: Path) -> Path:
@@ -28,7 +29,8 @@ def write_report(run_dir: Path) -> Path:
     Parameters
     ----------
     run_dir
-        The directory: it holds `emm.json` (from ``rote emm``) or `audit.json` (from ``rote audit``).
+        The directory: it holds `emm.json` (from ``rote emm``), `audit.json` (from ``rote audit``),
+        `study.json` (from ``rote study``), or folders with a `study.json` each.
 
     Returns
     -------
@@ -46,6 +48,10 @@ def write_report(run_dir: Path) -> Path:
         context |= {"configs": _tables(context["configs"], rest="other")}
     elif (run_dir / "audit.json").exists():
         context = audit_context(run_dir)
+    elif (run_dir / "study.json").exists():
+        context = study_context(run_dir)
+    elif any(run_dir.glob("*/study.json")):
+        context = overview_context(run_dir)
     else:
         raise _nothing_to_show(run_dir)
     manifest = _tables(_without_version(read_manifest(run_dir)), rest="run")
@@ -109,7 +115,8 @@ def _render(context: dict[str, Any]) -> str:
         "and_list": words.join,
         "embed": lambda value: Markup(words.embed_json(value)),
     }
-    names = ["charts.js", "gallery.js", "report.js", *context.get("scripts", [])]
+    gallery = ["gallery.js"] if context["gallery"] else []
+    names = ["charts.js", *gallery, "report.js", *context.get("scripts", [])]
     scripts = [_vega(), *(_template_text(name) for name in names)]
     return environment.get_template(context["template"]).render(
         **{key: value for key, value in context.items() if key != "scripts"},

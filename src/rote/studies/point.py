@@ -95,8 +95,14 @@ class Status:
 
 def read_status(task: PointTask) -> dict[str, Any] | None:
     """Return what a run at work last noted, or None."""
+    """Return what a run at work last noted, or None."""
+    return read_stage(task.folder)
+
+
+def read_stage(folder: Path) -> dict[str, Any] | None:
+    """Return what the run at work in a folder last noted, or None."""
     try:
-        found: dict[str, Any] = json.loads((task.folder / "status.json").read_text())
+        found: dict[str, Any] = json.loads((folder / "status.json").read_text())
     except (OSError, json.JSONDecodeError):
         return None
     return found

@@ -14,11 +14,12 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection
 from multiprocessing.synchronize import Event
 from types import TracebackType
+from typing import Protocol, TypeVar
 
 from rote.core.errors import Interrupted, RunError
 from rote.core.memory import keep_freed_memory
@@ -28,6 +29,23 @@ from rote.memorization.emm import EmmPoint
 from rote.studies.point import PointTask, run_point
 
 POLL_SECONDS = 0.25
+TaskT = TypeVar("TaskT")
+ResultT = TypeVar("ResultT")
+
+
+class Perform(Protocol[TaskT, ResultT]):  # type: ignore[misc]
+    """What a worker does with a task."""
+
+    def __call__(
+        self,
+        task: TaskT,
+        dataset: ImageDataset,
+        scaling: Scaling | None,
+        /,
+        *,
+        should_stop: Callable[[], bool],
+    ) -> ResultT:
+        """Do it; once ``should_stop`` says so, save and raise `Interrupted`."""
 
 
 class Workers:
@@ -60,12 +78,24 @@ class Workers:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def run(self, tasks: Sequence[PointTask], *, on_poll: Callable[[], None]) -> list[EmmPoint]:
-        """Run the tasks and return their points in the order of the tasks.
+        """Run the points of a search; see `run_each`."""
+        return self.run_each(tasks, run_point, on_poll=on_poll)
+
+    def run_each(
+        self,
+        tasks: Sequence[TaskT],
+        perform: Perform[TaskT, ResultT],
+        *,
+        on_poll: Callable[[], None],
+    ) -> list[ResultT]:
+        """Run the tasks and return their results in the order of the tasks.
 
         Parameters
         ----------
         tasks
-            The points.
+            The tasks; they are sent to the workers.
+        perform
+            A function of a module: called in a worker with a task, the data and its scaling.
         on_poll
             Called several times a second while they run.
 
@@ -74,7 +104,7 @@ class Workers:
         RunError
             If a worker was killed.
         """
-        futures: list[Future[EmmPoint]] = [self._pool.submit(_run_task, task) for task in tasks]
+        futures = [self._pool.submit(_run_task, perform, task) for task in tasks]
         pending = set(futures)
         while pending:
             done, pending = wait(pending, timeout=POLL_SECONDS)
@@ -139,11 +169,11 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _run_task(task: PointTask) -> EmmPoint:
+def _run_task(perform: Perform[TaskT, ResultT], task: TaskT) -> ResultT:
     if _Worker.should_stop():
         raise Interrupted
     _Worker.busy = True
     try:
-        return run_point(task, _Worker.dataset, _Worker.scaling, should_stop=_Worker.should_stop)
+        return perform(task, _Worker.dataset, _Worker.scaling, should_stop=_Worker.should_stop)
     finally:
         _Worker.busy = False

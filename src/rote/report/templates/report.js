@@ -15,7 +15,7 @@
 
   function applyTheme() {
     button.setAttribute("aria-pressed", String(isDark()));
-    roteGallery.draw();
+    if (typeof roteGallery !== "undefined") roteGallery.draw();
     roteCharts.draw(isDark()).catch((error) => console.error(error));
   }
 

@@ -1,0 +1,271 @@
+"""`run_study`: every run of a factor, and what they say together. `run_studies` for several at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rote.core.errors import ConfigError
+from rote.core.runs import Run, read_json, write_json
+from rote.data.convert import for_models
+from rote.data.dataset import ImageDataset
+from rote.studies.findings import findings
+from rote.studies.plan import Plan, plan_study, source_of
+from rote.studies.point import read_stage
+from rote.studies.trial import Trial, finished_trial, run_trial
+from rote.studies.workers import Workers
+
+
+@dataclass(frozen=True)
+class TrialView:
+    """What a person sees of a run that is at work: its stage, and how far it is."""
+
+    key: str
+    """Digest of its inputs: several studies may share one run."""
+    value: str
+    size: int
+    replicate: int
+    stage: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class StudyView:
+    """What a person sees of a study: runs finished, and those at work."""
+
+    name: str
+    finished: int
+    runs: int
+    active: tuple[TrialView, ...]
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """The result of a study; `to_json` is the content of `study.json`."""
+
+    name: str
+    sentence: str
+    json: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of `study.json`."""
+        return self.json
+
+
+def run_study(
+    name: str,
+    dataset: ImageDataset,
+    *,
+    scale: str,
+    out: Path,
+    second: ImageDataset | None = None,
+    seed: int = 0,
+    seeds: int | None = None,
+    values: Sequence[str] | None = None,
+    sizes: Sequence[int] | None = None,
+    workers: int = 1,
+    device: str = "cpu",
+    on_view: Callable[[list[StudyView]], None] = lambda views: None,
+) -> StudyResult:
+    """Run one study: every value of a factor, trained several times, compared with the baseline.
+
+    Every run has its own directory under ``out/runs``, named by the digest of its inputs. The same call
+    carries on after any interruption; with more ``values``, ``sizes`` or ``seeds`` it trains what is
+    missing and keeps what was there.
+
+    Parameters
+    ----------
+    name
+        The factor, such as "width" (`rote study list`).
+    dataset
+        The source of the training sets: images, or vectors in their own units.
+    scale
+        "smoke", "cpu" or "paper".
+    out
+        Folder of the study.
+    second
+        A second source for the study of diversity.
+    seed
+        Root seed.
+    seeds
+        Runs per value and size; None: those of the scale.
+    values, sizes
+        What to train beside the baseline; None: what the factor's file says.
+    workers
+        Worker processes; changes nothing but the time.
+    device
+        "cpu" or "cuda".
+    on_view
+        Called several times a second with the state of the runs.
+
+    Raises
+    ------
+    RunError, DataError, ConfigError
+        One line each: what was wrong, where, what to do.
+    """
+    return run_studies(
+        [name],
+        dataset,
+        scale=scale,
+        outs=[out],
+        runs=out / "runs",
+        second=second,
+        seed=seed,
+        seeds=seeds,
+        values=values,
+        sizes=sizes,
+        workers=workers,
+        device=device,
+        on_view=on_view,
+    )[0]
+
+
+def run_studies(
+    names: Sequence[str],
+    dataset: ImageDataset,
+    *,
+    scale: str,
+    outs: Sequence[Path],
+    runs: Path,
+    second: ImageDataset | None = None,
+    seed: int = 0,
+    seeds: int | None = None,
+    values: Sequence[str] | None = None,
+    sizes: Sequence[int] | None = None,
+    workers: int = 1,
+    device: str = "cpu",
+    on_view: Callable[[list[StudyView]], None] = lambda views: None,
+    on_study: Callable[[StudyResult], None] = lambda result: None,
+) -> list[StudyResult]:
+    """Run several studies in one pool of workers: a run that several of them need is trained once.
+
+    Parameters are those of `run_study`; ``outs`` are the studies' folders and ``runs`` that of all runs.
+    ``on_study`` is called with each study as it is finished.
+    """
+    if second is not None and dataset.kind != "image":
+        raise ConfigError("--second is for images; vectors of two sources are scaled differently")
+    scaled, scaling = for_models(dataset)
+    source = source_of(scaled, second)
+    earlier = [_earlier(out, values, sizes, seeds) for out in outs]
+    plans = [
+        plan_study(
+            name,
+            source,
+            scale_name=scale,
+            runs=runs,
+            seed=seed,
+            seeds=more_seeds,
+            values=more_values,
+            sizes=more_sizes,
+            device=device,
+        )
+        for name, (more_values, more_sizes, more_seeds) in zip(names, earlier, strict=True)
+    ]
+    started = time.monotonic()
+    described = dataset.describe() | {"classes": list(dataset.classes)}
+    results = []
+    for plan, out in zip(plans, outs, strict=True):
+        write_json(out / "plan.json", _planned(plan, _relative(runs, out)))
+    with Workers(workers, source.dataset, scaling, threads=1) as pool:
+        for number, (plan, out) in enumerate(zip(plans, outs, strict=True)):
+            bound = {"kind": "study", "study": plan.factor.name, "scale": scale, "seed": seed}
+            bound["data"] = described | {"second": second.digest if second else None}
+            with Run(out, bound, facts={"seed": seed, "device": device}) as run, run.timed("runs"):
+                # The runs of later studies fill the workers that this one leaves idle at its end.
+                ahead = plans[number + 1] if number + 1 < len(plans) else None
+                _train(pool, plan, ahead, lambda: on_view(_views(plans)), workers)
+                found = findings(plan, second=second is not None)
+                found["data"] = described
+                found["seed"] = seed
+                found["runs_folder"] = _relative(runs, out)
+                found["cost"]["elapsed_seconds"] = round(time.monotonic() - started, 1)
+                write_json(out / "study.json", found)
+            result = StudyResult(plan.factor.name, found["sentence"], read_json(out / "study.json"))
+            results.append(result)
+            on_study(result)
+    return results
+
+
+def _planned(plan: Plan, folder: str) -> dict[str, Any]:
+    """Return the content of `plan.json`: every run and where it is, for `rote study status`."""
+    rows = [
+        {"value": cell.value, "size": cell.size, "replicate": trial.replicate, "key": trial.key}
+        for cell, trials in plan.trials.items()
+        for trial in trials
+    ]
+    return {"study": plan.factor.name, "runs_folder": folder, "runs": rows}
+
+
+def _train(
+    pool: Workers, plan: Plan, ahead: Plan | None, on_poll: Callable[[], None], workers: int
+) -> None:
+    """Train what a study lacks, and as much of the next one as would fill an uneven last round."""
+    missing = _missing(plan.all_trials(), set())
+    if ahead is not None and len(missing) % workers:
+        more = _missing(ahead.all_trials(), {trial.key for trial in missing})
+        missing += more[: workers - len(missing) % workers]
+    if missing:
+        pool.run_each(missing, run_trial, on_poll=on_poll)
+    on_poll()
+
+
+def _missing(trials: Sequence[Trial], known: set[str]) -> list[Trial]:
+    """Return the unfinished runs, each once."""
+    found = []
+    for trial in trials:
+        if trial.key not in known and finished_trial(trial) is None:
+            known.add(trial.key)
+            found.append(trial)
+    return found
+
+
+def _earlier(
+    out: Path, values: Sequence[str] | None, sizes: Sequence[int] | None, seeds: int | None
+) -> tuple[list[str] | None, list[int] | None, int | None]:
+    """Return what is asked for together with what an earlier call had: a study never shrinks."""
+    path = out / "study.json"
+    if not path.exists():
+        return (
+            None if values is None else list(values),
+            None if sizes is None else list(sizes),
+            seeds,
+        )
+    held = read_json(path)["design"]
+    all_values = list(dict.fromkeys([*held["values"], *(values or ())]))
+    fixed = held["sizes"] if held["sizes"] else None
+    all_sizes = sorted({*fixed, *(sizes or ())}) if fixed else None
+    return all_values, all_sizes, max(held["seeds"], seeds or 0)
+
+
+def _relative(runs: Path, out: Path) -> str:
+    """Return the folder of the runs as the study's file names it, so that both can be moved together."""
+    return "runs" if runs == out / "runs" else "../runs"
+
+
+def _views(plans: Sequence[Plan]) -> list[StudyView]:
+    views = []
+    for plan in plans:
+        active, finished = [], 0
+        for cell, trials in plan.trials.items():
+            for trial in trials:
+                if (trial.folder / "trial.json").exists():
+                    finished += 1
+                elif status := read_stage(trial.folder):
+                    stage, done, total = status["stage"], status["done"], status["total"]
+                    active.append(
+                        TrialView(
+                            trial.key,
+                            cell.value,
+                            cell.size,
+                            trial.replicate,
+                            stage,
+                            done,
+                            total,
+                        )
+                    )
+        views.append(StudyView(plan.factor.name, finished, len(plan.all_trials()), tuple(active)))
+    return views

@@ -1,0 +1,124 @@
+"""`rote study`: run, run again, extend, resume after a kill, report, status, bad input."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+from helpers import ENVIRONMENT, command
+
+from rote.core.runs import read_json
+from rote.data.sources import load_images
+from rote.report import write_report
+from rote.studies.study import run_study
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_images("digits")
+
+
+@pytest.fixture(scope="module")
+def labels(digits, tmp_path_factory):
+    out = tmp_path_factory.mktemp("studies") / "labels"
+    return out, run_study("labels", digits, scale="smoke", out=out, values=["true"])
+
+
+def files(out):
+    return {p: p.stat().st_mtime_ns for p in out.rglob("*.safetensors")}
+
+
+def test_a_study_compares_its_values_and_writes_them_down(labels):
+    out, found = labels
+    value = read_json(out / "study.json")
+    assert value == found.to_json()
+    assert [cell["value"] for cell in value["cells"]] == ["none", "true"]
+    assert [len(cell["runs"]) for cell in value["cells"]] == [2, 1]
+    (effect,) = value["effects"]
+    assert (effect["first"]["value"], effect["second"]["value"]) == ("true", "none")
+    assert effect["paper"] == "more"
+    assert effect["difference"]["low"] <= effect["difference"]["value"]
+    none, true = value["cells"]
+    assert none["runs"][0]["own_label"] is None
+    run = true["runs"][0]
+    assert 0 <= run["own_label"] <= run["rate"]["count"]
+
+
+def test_runs_of_one_replicate_start_from_the_same_noise(labels):
+    import numpy as np
+
+    out, found = labels
+    seeds = []
+    for cell in found.json["cells"]:
+        with np.load(out / "runs" / cell["runs"][0]["key"] / "samples" / "fresh.npz") as arrays:
+            seeds.append(arrays["seeds"])
+    assert np.array_equal(*seeds)
+
+
+def test_a_second_call_does_nothing_and_an_extension_keeps_what_was_there(labels, digits):
+    out, found = labels
+    before = files(out)
+    run_study("labels", digits, scale="smoke", out=out)
+    assert files(out) == before
+    more = run_study("labels", digits, scale="smoke", out=out, values=["random"])
+    assert [cell["value"] for cell in more.json["cells"]] == ["none", "true", "random"]
+    assert more.json["cells"][:2] != [] and before.items() <= files(out).items()
+    assert [c["runs"] for c in more.json["cells"][:2]] == [c["runs"] for c in found.json["cells"]]
+    page = write_report(out).read_text()
+    assert more.sentence in page
+    assert "random like true" in page
+    overview = write_report(out.parent).read_text()
+    assert 'href="labels/report.html"' in overview
+
+
+def test_killed_and_started_again_it_ends_as_if_never_killed(labels, digits, tmp_path):
+    _, found = labels
+    arguments = ["study", "labels", "--scale", "smoke", "--value", "true", "--out", str(tmp_path)]
+    process = subprocess.Popen(
+        command(*arguments),
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("runs/*/trial.json")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    again = run_study("labels", digits, scale="smoke", out=tmp_path, values=["true"])
+
+    def bare(value):
+        kept = {k: v for k, v in value.items() if k not in ("cost", "design")}
+        for cell in kept["cells"]:
+            for run in cell["runs"]:
+                run.pop("seconds")
+        return kept
+
+    assert bare(again.to_json()) == bare(found.to_json())
+
+
+def cli(*arguments, cwd):
+    return subprocess.run(
+        command(*arguments), cwd=cwd, capture_output=True, text=True, env=ENVIRONMENT, timeout=60
+    )
+
+
+def test_status_and_list_and_bad_input_from_the_command(labels, tmp_path):
+    out, _ = labels
+    found = json.loads(cli("study", "status", out, "--json", cwd=tmp_path).stdout)
+    assert found["studies"][0]["study"] == "labels"
+    assert found["studies"][0]["done"]
+    listed = json.loads(cli("study", "list", "--json", cwd=tmp_path).stdout)
+    assert len(listed["studies"]) == 25
+    for arguments, message in [
+        (["widht", "--out", "x"], "did you mean 'width'"),
+        (["width", "--scale", "big", "--out", "x"], "--scale big is unknown"),
+        (["width"], "--out"),
+    ]:
+        done = cli("study", *arguments, cwd=tmp_path)
+        assert done.returncode == 1
+        assert message in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
