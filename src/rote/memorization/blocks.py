@@ -95,6 +95,7 @@ def _features(
     dimension = items.shape[1]
     directions = min(DIRECTIONS, dimension // 2, min(len(rows), SAMPLE) // 2)
     sample = items[rows[np.unique(np.linspace(0, len(rows) - 1, SAMPLE).astype(np.int64))]]
+    release_pages(items)
     parts = [slice(start, start + ROWS) for start in range(0, len(rows), ROWS)]
     if dimension <= FEW or directions < 1:
         middle = sample.mean(axis=0, dtype=np.float64)

@@ -26,7 +26,7 @@ from rote.memorization.pool import computing_pool, item_scale
 MOST_PAIRS = 50_000_000
 CAPACITY = 4 * radius.BLOCK**2
 MEASURED_VALUES = 2**20
-MEASURED_MAPPED = 1024
+MEASURED_MAPPED = 256
 """Pairs measured of a mapped file before its pages are released: each brings in up to 64 KB around it."""
 TASK = 16
 """Blocks that one thread takes at a time."""
@@ -161,6 +161,8 @@ class _Search:
                     touched = 0
                 if count:
                     yield pairs[:count].copy(), sq[:count].copy()
+        if touched:
+            release_pages(self.items)
 
     def decided(self, places: npt.NDArray[np.int64], sq: npt.NDArray[Any]) -> Found:
         """Return those pairs as rows i < j, with the defined distances where items are floats."""
