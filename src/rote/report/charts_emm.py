@@ -56,11 +56,12 @@ def curve(search: Search) -> Spec:
         .mark_rule(style="bound")
         .encode(x=alt.X("x:Q"), y=alt.Y("shown:Q"), y2="end:Q", tooltip=tooltip),
         alt.Chart(inline(rows))
-        .mark_point(style="dot", size=95, filled=True)
+        .mark_point(style="dot", filled=True)
         .encode(
             x=alt.X("x:Q"),
             y=alt.Y("shown:Q"),
             shape=alt.Shape("shape:N", scale=None, legend=None),
+            size=alt.Size("area:Q", scale=None, legend=None),
             tooltip=tooltip,
             description=alt.Description("spoken:N"),
         ),
@@ -106,6 +107,7 @@ def _run_row(point: Point, x: float) -> Spec:
         "shown": point.rate.value if exact else point.bound_rate,
         "end": 1 if least else 0,
         "shape": SHAPES[point.bound],
+        "area": 95 if exact else 230,  # a triangle of the area of a circle looks much smaller
         "ended": ENDED[point.bound],
         "images_seen": point.images_seen,
         "spoken": f"{point.size:,} training images, run {point.replicate}: memorization rate "
