@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from rote.report import write_report
     from rote.studies.config import ExperimentConfig, SearchConfig, preset
     from rote.studies.search import EmmEstimate, estimate_emm
+    from rote.studies.study import StudyResult, run_study
 
 _HOMES = {
     "RoteError": "core.errors",
@@ -58,6 +59,8 @@ _HOMES = {
     "preset": "studies.config",
     "EmmEstimate": "studies.search",
     "estimate_emm": "studies.search",
+    "StudyResult": "studies.study",
+    "run_study": "studies.study",
 }
 
 __all__ = [
@@ -75,6 +78,7 @@ __all__ = [
     "RoteError",
     "SampleConfig",
     "SearchConfig",
+    "StudyResult",
     "TrainConfig",
     "audit",
     "estimate_emm",
@@ -82,6 +86,7 @@ __all__ = [
     "load_images",
     "nearest_neighbors",
     "preset",
+    "run_study",
     "sample",
     "train",
     "wilson",

@@ -5,14 +5,19 @@ import os
 import signal
 import subprocess
 import time
+from dataclasses import replace
 
 import pytest
 from helpers import ENVIRONMENT, command
 
+from rote.core.errors import RunError
 from rote.core.runs import read_json
 from rote.data.sources import load_images
 from rote.report import write_report
+from rote.studies.plan import plan_study, source_of
+from rote.studies.point import Status
 from rote.studies.study import run_study
+from rote.studies.trial import _Scorer, training_set
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +103,33 @@ def test_killed_and_started_again_it_ends_as_if_never_killed(labels, digits, tmp
         return kept
 
     assert bare(again.to_json()) == bare(found.to_json())
+
+
+def test_a_damaged_result_is_one_line(labels, tmp_path):
+    out, _ = labels
+    text = (out / "study.json").read_text()
+    for old, new, message in [
+        ('"kind": "study"', '"kind": "stud"', "kind"),
+        ('"runs_folder": "runs"', '"runs_folder": "../../elsewhere"', "runs_folder"),
+        ('"verdict"', '"verdicts"', "verdict"),
+    ]:
+        (tmp_path / "study.json").write_text(text.replace(old, new))
+        with pytest.raises(RunError, match=message) as caught:
+            write_report(tmp_path)
+        assert "\n" not in str(caught.value)
+
+
+def test_mirrored_copies_count_after_mirrored_training_alone(digits, tmp_path):
+    source = source_of(digits)
+    plan = plan_study("augmentation", source, scale_name="smoke", runs=tmp_path)
+    rates = []
+    for trials in plan.trials.values():
+        references = training_set(trials[0], digits).images
+        mirrored = replace(references, images=references.images[:, :, ::-1].copy())
+        scorer = _Scorer(trials[0], references, Status(tmp_path), lambda: False)
+        rates.append(scorer._audit(mirrored).rate.value)
+    assert rates[0] < 0.5
+    assert rates[1] == 1
 
 
 def cli(*arguments, cwd):

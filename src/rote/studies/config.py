@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rote.core.config import StrictModel
 from rote.core.errors import ConfigError, did_you_mean
@@ -75,6 +75,14 @@ class ExperimentConfig(StrictModel):
     train: TrainConfig
     sample: SampleConfig
     search: SearchConfig
+
+    @model_validator(mode="after")
+    def _check(self) -> ExperimentConfig:
+        if self.sample.guidance != 1 and not self.train.label_dropout:
+            raise ValueError(
+                "sample.guidance needs a model trained with train.label_dropout above 0"
+            )
+        return self
 
 
 def _tiny() -> ExperimentConfig:

@@ -27,6 +27,7 @@ from rote.diffusion.gap import GapProbe, checkpoint_probe
 from rote.diffusion.sample import sample
 from rote.memorization.audit import Audit, audit
 from rote.memorization.criteria import RatioCriterion
+from rote.memorization.transforms import Invariances
 from rote.studies.config import ExperimentConfig
 from rote.studies.design import enough
 
@@ -138,8 +139,14 @@ class Scorer:
         return load_checkpoint(self._folder / "checkpoints" / f"{images_seen}.safetensors")
 
     def _audit(self, drawn: ImageDataset) -> Audit:
-        criterion = RatioCriterion(self._config.search.ratio_threshold)
-        return audit(drawn, self._subset, criterion=criterion, device=self._device)
+        return audit(
+            drawn,
+            self._subset,
+            criterion=RatioCriterion(self._config.search.ratio_threshold),
+            # What was trained on mirrored images copies mirrored images.
+            invariances=Invariances(flip=self._config.train.mirror),
+            device=self._device,
+        )
 
     def _draw(
         self,
