@@ -15,7 +15,7 @@ from rote.data.dataset import ImageDataset
 from rote.studies.findings import findings
 from rote.studies.plan import Plan, plan_study, source_of
 from rote.studies.point import read_stage
-from rote.studies.trial import Trial, finished_trial, run_trial
+from rote.studies.trial import Trial, run_trial
 from rote.studies.workers import Workers
 
 
@@ -167,27 +167,37 @@ def run_studies(
     ]
     started = time.monotonic()
     described = dataset.describe() | {"classes": list(dataset.classes)}
-    results = []
     for plan, out in zip(plans, outs, strict=True):
-        write_json(out / "plan.json", _planned(plan, _relative(runs, out)))
-    with Workers(workers, source.dataset, scaling, threads=1) as pool:
-        for number, (plan, out) in enumerate(zip(plans, outs, strict=True)):
-            bound = {"kind": "study", "study": plan.factor.name, "scale": scale, "seed": seed}
-            bound["data"] = described | {"second": second.digest if second else None}
-            with Run(out, bound, facts={"seed": seed, "device": device}) as run, run.timed("runs"):
-                # The runs of later studies fill the workers that this one leaves idle at its end.
-                ahead = plans[number + 1] if number + 1 < len(plans) else None
-                _train(pool, plan, ahead, lambda: on_view(_views(plans)), workers)
-                found = findings(plan, second=second is not None)
-                found["data"] = described
-                found["seed"] = seed
-                found["runs_folder"] = _relative(runs, out)
-                found["cost"]["elapsed_seconds"] = round(time.monotonic() - started, 1)
-                write_json(out / "study.json", found)
-            result = StudyResult(plan.factor.name, found["sentence"], read_json(out / "study.json"))
-            results.append(result)
-            on_study(result)
-    return results
+        bound: dict[str, Any] = {"kind": "study"}
+        bound |= {"study": plan.factor.name, "scale": scale, "seed": seed}
+        bound["data"] = described | {"second": second.digest if second else None}
+        with Run(out, bound, facts={"seed": seed, "device": device}):
+            write_json(out / "plan.json", _planned(plan, _relative(runs, out)))
+    results: dict[str, StudyResult] = {}
+
+    def finish() -> None:
+        """Write down every study whose last run has come in; studies wait for their own runs alone."""
+        for plan, out in zip(plans, outs, strict=True):
+            name = plan.factor.name
+            if name in results or _missing(plan.all_trials(), set()):
+                continue
+            found = findings(plan, second=second is not None)
+            found |= {"data": described, "seed": seed, "runs_folder": _relative(runs, out)}
+            found["cost"]["elapsed_seconds"] = round(time.monotonic() - started, 1)
+            write_json(out / "study.json", found)
+            results[name] = StudyResult(name, found["sentence"], read_json(out / "study.json"))
+            on_study(results[name])
+
+    def poll() -> None:
+        on_view(_views(plans))
+        finish()
+
+    missing = _missing([trial for plan in plans for trial in plan.all_trials()], set())
+    if missing:
+        with Workers(workers, source.dataset, scaling, threads=1) as pool:
+            pool.run_each(missing, run_trial, on_poll=poll)
+    poll()
+    return [results[plan.factor.name] for plan in plans]
 
 
 def _planned(plan: Plan, folder: str) -> dict[str, Any]:
@@ -200,24 +210,11 @@ def _planned(plan: Plan, folder: str) -> dict[str, Any]:
     return {"study": plan.factor.name, "runs_folder": folder, "runs": rows}
 
 
-def _train(
-    pool: Workers, plan: Plan, ahead: Plan | None, on_poll: Callable[[], None], workers: int
-) -> None:
-    """Train what a study lacks, and as much of the next one as would fill an uneven last round."""
-    missing = _missing(plan.all_trials(), set())
-    if ahead is not None and len(missing) % workers:
-        more = _missing(ahead.all_trials(), {trial.key for trial in missing})
-        missing += more[: workers - len(missing) % workers]
-    if missing:
-        pool.run_each(missing, run_trial, on_poll=on_poll)
-    on_poll()
-
-
 def _missing(trials: Sequence[Trial], known: set[str]) -> list[Trial]:
     """Return the unfinished runs, each once."""
     found = []
     for trial in trials:
-        if trial.key not in known and finished_trial(trial) is None:
+        if trial.key not in known and not (trial.folder / "trial.json").exists():
             known.add(trial.key)
             found.append(trial)
     return found
