@@ -54,10 +54,9 @@ class Variant:
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
-    """A drawn training set: ``images`` rows, ``rest`` the unused items, ``repeated`` rows marked."""
+    """A drawn training set, and which of its rows are there several times."""
 
     images: ImageDataset
-    rest: ImageDataset | None
     repeated: npt.NDArray[np.bool_]
 
 
@@ -153,15 +152,12 @@ def draw_variant(
             for source, part in ((pool, size - count), (other, count))
         ]
     chosen = np.concatenate(parts)
-    rest = np.setdiff1d(pool, chosen)
     repeats = np.ones(size, np.int64)
     repeats[:: variant.every] = variant.times
     images = dataset.take(np.repeat(chosen, repeats))
-    others = dataset.take(rest) if len(rest) else None
     if variant.resolution is not None:
         images = fit_dataset(images, variant.resolution, None)
-        others = others and fit_dataset(others, variant.resolution, None)
-    return TrainingSet(images, others, np.repeat(repeats > 1, repeats))
+    return TrainingSet(images, np.repeat(repeats > 1, repeats))
 
 
 def _of_classes(dataset: ImageDataset, indices: Indices, variant: Variant) -> Indices:

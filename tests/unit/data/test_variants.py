@@ -18,10 +18,9 @@ def digits():
     return load_images("digits")
 
 
-def test_the_default_is_the_plain_subset_and_its_rest(digits):
+def test_the_default_is_the_plain_subset(digits):
     found = draw_variant(digits, Variant(), 50, seed=3)
     assert np.array_equal(found.images.images, digits.subset(50, seed=3).images)
-    assert len(found.rest) == len(digits) - 50
     assert not found.repeated.any()
 
 
@@ -76,7 +75,6 @@ def test_every_kth_image_is_there_r_times(digits):
 def test_a_resolution_scales_the_images_drawn(digits):
     found = draw_variant(digits, Variant(resolution=4), 10, seed=0)
     assert found.images.shape == (1, 4, 4)
-    assert found.rest.shape == (1, 4, 4)
 
 
 def test_bad_input_is_one_line(digits):
