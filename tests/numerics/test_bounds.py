@@ -13,12 +13,11 @@ import torch
 from rote.data.sources import load_images
 from rote.memorization import bounds, kernels
 from rote.memorization.bounds import UNIT32, fit_projection
-from rote.memorization.pooling import image_shape, pooled
 
 
-def screening_values(items, directions, coarse, scale, *, fine, image=None):
+def screening_values(items, directions, coarse, scale, *, fine):
     """Return screening values of all pairs as the engine computes them, and their limits."""
-    projection = fit_projection(items, directions=directions, coarse=coarse, image=image)
+    projection = fit_projection(items, directions=directions, coarse=coarse)
     with ThreadPoolExecutor(1) as pool:
         features = projection.features(items, pool, scale=scale)
     if fine:
@@ -96,58 +95,3 @@ def test_directions_are_orthonormal_after_whitening() -> None:
     q = projection.directions.astype(np.float64) @ projection.whiten
     assert np.abs(q.T @ q - np.eye(16)).max() <= projection.defect
     assert projection.defect < 1e-11
-
-
-def block_cases():
-    """Images whose block features reach their true distance, so that any tighter bound would fail."""
-    rng = np.random.default_rng(0)
-    shape = (17, 18, 3)  # blocks of unequal sizes
-    pattern = rng.integers(0, 2, shape)
-    level = rng.integers(0, 256, (80, 1, 1, 1))
-    return {
-        "constant images: means are all": np.broadcast_to(level, (80, *shape)),
-        "one pattern at many contrasts": pattern * level,
-        "around gray: equal means, other spreads": 128 + (2 * pattern - 1) * (level // 2),
-        "one pixel apart": 200
-        + (np.arange(80).reshape(80, 1, 1, 1) == np.arange(918).reshape(shape)),
-        "noise": rng.integers(0, 256, (80, *shape)),
-    }
-
-
-@pytest.mark.parametrize("name", block_cases())
-@pytest.mark.parametrize("fine", [False, True])
-def test_no_pair_of_images_is_screened_above_its_limit_by_blocks(name: str, fine: bool) -> None:
-    images = block_cases()[name].astype(np.uint8)
-    items = images.reshape(len(images), -1)
-    shape = image_shape(images)
-    values, limits, _, _ = screening_values(items, 24, 12, 1.0, fine=fine, image=shape)
-    assert (values <= limits).all()
-
-
-def test_block_bounds_reach_the_true_distance() -> None:
-    # Of constant images the means are all there is: a bound too large by 0.01 % would exceed it.
-    images = block_cases()["constant images: means are all"].astype(np.uint8)
-    items = images.reshape(len(images), -1)
-    values, _, sq, norms = screening_values(
-        items, 24, 12, 1.0, fine=True, image=image_shape(images)
-    )
-    far = sq > 1e6
-    assert ((values + norms[:, None])[far] * 1.0001 > sq[far]).all()
-
-
-@pytest.mark.parametrize("shape", [(16, 16), (17, 19, 1), (32, 33, 3), (64, 65, 4)])
-def test_means_and_spreads_equal_integer_sums(shape: tuple[int, ...]) -> None:
-    rng = np.random.default_rng(0)
-    images = rng.choice(np.array([0, 1, 254, 255], np.uint8), size=(5, *shape))
-    found = pooled(images.reshape(5, -1), image_shape(images))
-    wide = images.reshape(5, *shape[:2], -1).astype(np.int64)
-    grid = 16 if shape[0] >= 64 else 8
-    means, spreads = [], []
-    for rows in np.split(np.arange(shape[0]), np.arange(1, grid) * shape[0] // grid):
-        for columns in np.split(np.arange(shape[1]), np.arange(1, grid) * shape[1] // grid):
-            block = wide[:, rows][:, :, columns]
-            n, total = block.shape[1] * block.shape[2], block.sum((1, 2))
-            means.append(total / np.sqrt(n))
-            spreads.append(np.sqrt((n * (block**2).sum((1, 2)) - total**2) / n))
-    expected = np.concatenate([np.stack(x, 1).reshape(5, -1) for x in (means, spreads)], axis=1)
-    assert np.array_equal(found, expected)  # one root and one division of the same integers

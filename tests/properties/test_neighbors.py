@@ -7,9 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rote.memorization import bounds, cascade, exhaustive, neighbors
-from rote.memorization.criteria import RatioCriterion
 from rote.memorization.neighbors import nearest_neighbors
-from rote.memorization.verdicts import memorized
 
 
 def by_brute_force(queries, references, k):
@@ -83,27 +81,6 @@ def test_images_equal_integer_brute_force_with_ties(search, values, extremes):
     with pytest.MonkeyPatch.context() as monkeypatch:
         cut_into(search, monkeypatch)
         check(queries, references, search["k"])
-
-
-@settings(max_examples=60)
-@given(searches(), st.sampled_from([(16, 16), (17, 19, 1), (20, 16, 3), (64, 65, 1)]))
-def test_images_with_blocks_equal_integer_brute_force(search, shape):
-    rng = search["rng"]
-    base = rng.integers(0, 256, (4, *shape)).astype(np.float64)  # smooth enough to be screened
-    mixed = rng.dirichlet(np.ones(4), search["references"] + search["queries"]) @ base.reshape(
-        4, -1
-    )
-    items = np.rint(mixed).astype(np.uint8).reshape(-1, *shape)
-    references, queries = items[: search["references"]], items[search["references"] :]
-    queries[0] = references[rng.integers(len(references))]
-    references[rng.integers(len(references))] = references[0]
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        cut_into(search, monkeypatch)
-        check(queries, references, search["k"])
-        if len(references) > 1:
-            found = nearest_neighbors(queries, references).sq_distances
-            verdicts = RatioCriterion().memorized(found[:, 0], found[:, 1])
-            assert np.array_equal(memorized(queries, references), verdicts)
 
 
 @settings(max_examples=150)

@@ -40,7 +40,6 @@ import torch
 
 from rote.core.precision import strict_fp32
 from rote.memorization import kernels
-from rote.memorization.pooling import pooled
 
 SAMPLE = 2048
 OVERSAMPLING = 16
@@ -89,8 +88,6 @@ class Projection:
     """How many of the directions the first screening takes."""
     defect: float
     """Bound on |Q'Q - 1|."""
-    image: tuple[int, int, int] | None = None
-    """Height, width and channels where means and spreads of blocks are what is projected."""
 
     def features(self, items: npt.NDArray[Any], pool: Executor, *, scale: float) -> Features:
         """Return the features of uint8 or float (N, D) items, times ``scale``."""
@@ -118,8 +115,8 @@ class Projection:
         self, items: npt.NDArray[Any]
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Return Q'(x - center), float64 (rows, m), and |x - center|^2, float64 (rows,)."""
-        if self.image or not self.integer:
-            centered = pooled(items, self.image) if self.image else items.astype(np.float64)
+        if not self.integer:
+            centered = items.astype(np.float64)
             centered -= self.center
             sq_norm = np.square(centered).sum(axis=1)
             product = torch.from_numpy(centered) @ torch.from_numpy(self.directions)
@@ -131,13 +128,7 @@ class Projection:
         return (raw @ torch.from_numpy(self.whiten)).numpy(), sq_norm
 
 
-def fit_projection(
-    references: npt.NDArray[Any],
-    *,
-    directions: int,
-    coarse: int,
-    image: tuple[int, int, int] | None = None,
-) -> Projection:
+def fit_projection(references: npt.NDArray[Any], *, directions: int, coarse: int) -> Projection:
     """Fit directions to a sample of the references.
 
     Parameters
@@ -146,21 +137,17 @@ def fit_projection(
         uint8 or float (N, D).
     directions, coarse
         How many, in all and for the first screening; coarse <= directions <= min(sample, D).
-    image
-        Height, width and channels of uint8 images: fit in the space of their blocks (`pooling`).
     """
-    integer = references.dtype == np.uint8 and image is None
+    integer = references.dtype == np.uint8
     chosen = np.linspace(0, len(references) - 1, min(SAMPLE, len(references))).astype(np.int64)
-    sample = references[np.unique(chosen)]
-    sample = pooled(sample, image) if image else sample
-    sample = sample.astype(np.float32 if integer else np.float64)
+    sample = references[np.unique(chosen)].astype(np.float32 if integer else np.float64)
     center = np.rint(sample.mean(axis=0)) if integer else sample.mean(axis=0)
     basis = _principal(torch.from_numpy(sample - center.astype(sample.dtype)), directions)
     if not integer:
         q = torch.linalg.qr(basis.double())[0].numpy()
         defect = float(np.linalg.norm(q.T @ q - np.eye(directions)))
         identity = np.eye(directions)
-        return Projection(integer, q, identity, center, coarse, defect + 2.0**-40, image)
+        return Projection(integer, q, identity, center, coarse, defect + 2.0**-40)
     v = _rounded(basis.double().numpy())
     gram = (v.T.astype(np.float64)) @ v.astype(np.float64)  # integers below 2^53: exact
     spectrum, turn = np.linalg.eigh(gram)

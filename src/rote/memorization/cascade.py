@@ -24,7 +24,6 @@ from rote.memorization.bounds import SAMPLE, Projection, fit_projection
 from rote.memorization.exhaustive import exhaustive_nearest, sq_differences
 from rote.memorization.leaves import Leaves, box_values, build_leaves, lifted_queries
 from rote.memorization.pool import computing_pool, item_scale
-from rote.memorization.pooling import block_features, image_shape
 from rote.memorization.screening import (
     Block,
     Counter,
@@ -43,7 +42,7 @@ FIRST_QUERIES = 128
 QUERY_BLOCK = 512
 WIDE_QUERY_BLOCK = 4096
 REFERENCE_BLOCK = 2048
-LEAF = 512
+LEAF = 1024
 CAPACITY = 8192
 SPARE = 8
 FEW_QUERIES = 32
@@ -78,30 +77,18 @@ class Cascade:
         self._threads = threads
         self._integer = references.dtype == np.uint8
         self.scale = item_scale(self.references)
-        self._directions = coarse or COARSE, fine or FINE
-        # What to project, the cheapest first: blocks of images (their shape), or the items (None).
-        image = image_shape(references)
-        self._ways = [image, None] if image else [None]
         self._projection: Projection | None = None
         self.screen: Screen | None = None
         self._leaves: Leaves | None = None
-        self._prepare_next()
-
-    def _prepare_next(self) -> None:
-        """Project the references the next way, or no longer where none is left."""
-        self._projection, self.screen, self._leaves = None, None, None
         count, dimension = self.references.shape
-        coarse, fine = self._directions
-        fine = min(fine, dimension, min(count, SAMPLE) // 2)
+        fine = min(fine or FINE, dimension, min(count, SAMPLE) // 2)
         # Below twice the directions there is nothing to gain over the items themselves.
-        while self._ways and fine >= 2 and dimension >= 2 * fine and self._projection is None:
-            image = self._ways.pop(0)
-            if image is None or fine <= block_features(image):
-                self._projection = fit_projection(
-                    self.references, directions=fine, coarse=min(coarse, fine), image=image
-                )
-                with self.pool() as pool:
-                    self.screen = self.project(self.references, pool)
+        if fine >= 2 and dimension >= 2 * fine:
+            self._projection = fit_projection(
+                self.references, directions=fine, coarse=min(coarse or COARSE, fine)
+            )
+            with self.pool() as pool:
+                self.screen = self.project(self.references, pool)
 
     @property
     def leaves(self) -> Leaves:
@@ -134,13 +121,11 @@ class Cascade:
         best_index = np.full((len(queries), wanted), kernels.UNSET, np.int64)
         done = Counter(len(queries), on_progress)
         rest = np.arange(len(queries))
-        while self._projection is not None and len(rest):
-            with self.pool() as pool:
-                helped, rest = self._by_projection(queries, rest, best_sq, best_index, pool, done)
-            if helped:
-                break
-            self._prepare_next()
         with self.pool() as pool:
+            if self._projection is not None and len(rest):
+                helped, rest = self._by_projection(queries, rest, best_sq, best_index, pool, done)
+                if not helped:  # nor would they help the next queries
+                    self._projection, self.screen, self._leaves = None, None, None
             if 0 < len(rest) <= FEW_QUERIES:
                 self._directly(queries, rest, best_sq, best_index, pool)
                 done.add(len(rest))

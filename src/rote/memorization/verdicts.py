@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from rote.memorization.cascade import Cascade
     from rote.memorization.screening import Screen
 
+DIRECTIONS = 32
+"""Half of the time is to project the references; 24 directions leave twice the queries undecided."""
 QUERY_ROWS = 512
 
 
@@ -60,7 +62,9 @@ def memorized(
     if cascade_pays(queries, references):
         from rote.memorization.cascade import Cascade  # numba takes a moment to import
 
-        cascade = Cascade(references, threads=torch.get_num_threads())
+        cascade = Cascade(
+            references, threads=torch.get_num_threads(), coarse=DIRECTIONS, fine=DIRECTIONS
+        )
         flat = np.ascontiguousarray(queries.reshape(len(queries), -1))
         undecided = np.flatnonzero(~certified_novel(cascade, flat, criterion))
         sq = cascade.nearest(flat[undecided], 2)[1]
