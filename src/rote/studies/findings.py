@@ -17,7 +17,8 @@ from rote.studies.plan import Cell, Plan
 from rote.studies.trial import TrialResult, finished_trial
 
 CONFIDENCE = 0.95
-VERDICTS = ("agrees", "disagrees", "not decided")
+NO_ROOM = 0.05
+"""Two rates that are both within this of 0, or of 1, cannot show that values are alike."""
 
 
 def findings(plan: Plan, *, second: bool) -> dict[str, Any]:
@@ -113,12 +114,19 @@ def _effect(
     confidence: float,
 ) -> dict[str, Any]:
     difference = model.difference(first, second, confidence=confidence)
+    decided = None
+    if claim is not None:
+        means = [model.rate(cell).value for cell in (first, second)]
+        decided = judge(difference, claim, margin=margin)
+        # Where nothing is memorized, or everything, all values are alike: that says nothing.
+        if claim.expect == "like" and (max(means) < NO_ROOM or min(means) > 1 - NO_ROOM):
+            decided = "not decided"
     return {
         "first": {"value": first.value, "size": first.size},
         "second": {"value": second.value, "size": second.size},
         "difference": {key: _short(value) for key, value in difference.to_json().items()},
         "paper": claim.expect if claim else None,
-        "verdict": None if claim is None else judge(difference, claim, margin=margin),
+        "verdict": decided,
     }
 
 
