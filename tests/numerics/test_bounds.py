@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from rote.data.sources import load_images
-from rote.memorization import bounds, kernels
+from rote.memorization import bounds, kernels, screening
 from rote.memorization.bounds import UNIT32, fit_projection
 
 
@@ -95,3 +95,23 @@ def test_directions_are_orthonormal_after_whitening() -> None:
     q = projection.directions.astype(np.float64) @ projection.whiten
     assert np.abs(q.T @ q - np.eye(16)).max() <= projection.defect
     assert projection.defect < 1e-11
+
+
+def test_int8_products_that_saturate_are_found_out(monkeypatch):
+    def saturating(left, right):
+        """Pairs of products added in 16 bits, as without VNNI."""
+        pairs = left.int()[:, :, None] * right.int()[None]
+        sums = (pairs[:, ::2] + pairs[:, 1::2]).clamp(-(2**15), 2**15 - 1)
+        return sums.sum(1).int()
+
+    exact = screening.int8_products_are_exact.__wrapped__
+    honest = torch._int_mm
+    assert exact(64) == bool(honest(*hostile()).equal(hostile()[0].int() @ hostile()[1].int()))
+    monkeypatch.setattr(torch, "_int_mm", saturating)
+    assert not exact(64)
+    assert not exact(2**31 // 128**2)  # a sum of so many products could pass 2^31
+
+
+def hostile():
+    left = torch.full((64, 64), -128, dtype=torch.int8)
+    return left, torch.full((64, 256), 127, dtype=torch.int8)

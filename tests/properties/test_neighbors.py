@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rote.memorization import bounds, cascade, exhaustive, neighbors
+from rote.memorization import bounds, cascade, exhaustive, neighbors, screening
 from rote.memorization.neighbors import nearest_neighbors
 
 
@@ -42,6 +42,7 @@ def searches(draw):
         "capacity": draw(st.sampled_from([1, 2, 30, 8192])),
         "bytes": draw(st.integers(1, 200_000)),
         "cascade": draw(st.booleans()),
+        "int8": draw(st.booleans()),
         "fine": draw(st.integers(2, 8)),
         "block": draw(st.integers(1, 80)),
         "gather": draw(st.sampled_from([0.0, 4.0, 1e9])),
@@ -55,8 +56,11 @@ def cut_into(search, monkeypatch):
     monkeypatch.setattr(exhaustive, "BLOCK_BYTES", search["bytes"])
     if search["cascade"]:
         monkeypatch.setattr(neighbors, "CASCADE_FROM", 0)
-        monkeypatch.setattr(cascade, "FINE", search["fine"])
-        monkeypatch.setattr(cascade, "COARSE", max(1, search["fine"] // 2))
+        for kind in ("", "FLOAT_"):
+            monkeypatch.setattr(cascade, f"{kind}FINE", search["fine"])
+            monkeypatch.setattr(cascade, f"{kind}COARSE", max(1, search["fine"] // 2))
+        if not search["int8"]:  # as on a processor whose int8 products saturate
+            monkeypatch.setattr(screening, "int8_products_are_exact", lambda dimension: False)
         monkeypatch.setattr(cascade, "QUERY_BLOCK", search["rows"])
         monkeypatch.setattr(cascade, "FIRST_QUERIES", search["first"])
         monkeypatch.setattr(cascade, "WIDE_QUERY_BLOCK", search["rows"])

@@ -31,20 +31,22 @@ from rote.memorization.screening import (
     Product,
     Screen,
     center_of,
+    item_values,
     margins,
     parts_of,
     sq_norms,
 )
 
-COARSE = 64
-FINE = 128
+COARSE, FINE = 64, 128
+FLOAT_COARSE, FLOAT_FINE = 96, 256
+"""Features of networks spread over more directions than pixels do."""
 FIRST_QUERIES = 128
 QUERY_BLOCK = 512
 WIDE_QUERY_BLOCK = 4096
 REFERENCE_BLOCK = 2048
 LEAF = 1024
 CAPACITY = 8192
-SPARE = 8
+SPARE = 2
 FEW_QUERIES = 32
 """So many queries are measured against everything without a matrix product."""
 GATHER_COST = 4.0
@@ -81,11 +83,13 @@ class Cascade:
         self.screen: Screen | None = None
         self._leaves: Leaves | None = None
         count, dimension = self.references.shape
-        fine = min(fine or FINE, dimension, min(count, SAMPLE) // 2)
-        # Below twice the directions there is nothing to gain over the items themselves.
-        if fine >= 2 and dimension >= 2 * fine:
+        usual = (COARSE, FINE) if self._integer else (FLOAT_COARSE, FLOAT_FINE)
+        coarse, fine = coarse or usual[0], fine or usual[1]
+        fine = min(fine, dimension // 2, min(count, SAMPLE) // 2)
+        # With more than half of the dimensions there is nothing to gain over the items themselves.
+        if fine >= 2:
             self._projection = fit_projection(
-                self.references, directions=fine, coarse=min(coarse or COARSE, fine)
+                self.references, directions=fine, coarse=min(coarse, fine)
             )
             with self.pool() as pool:
                 self.screen = self.project(self.references, pool)
@@ -312,14 +316,11 @@ class Cascade:
         hits = block.hits(max(256, CAPACITY * FIRST_QUERIES // max(len(own.coarse), FIRST_QUERIES)))
         slip, error, _ = margins(own, screen)
         limits = block.limits(self.scale, slip, error)
-        lifted = torch.from_numpy(lifted_queries(own.coarse))
         for part in parts_of(len(self.references), REFERENCE_BLOCK):
             right = screen.rows(part)
-            lifted_block = np.concatenate([right.coarse, right.coarse_sq[:, None]], axis=1)
-            for few in parts_of(len(lifted), QUERY_BLOCK):
-                values = lifted[few] @ torch.from_numpy(lifted_block).T
+            for few in parts_of(len(own.coarse), QUERY_BLOCK):
                 kernels.scan(
-                    values.numpy(),
+                    item_values(own.take(few), right),
                     np.arange(few.start, few.stop),
                     ids[part],
                     own.coarse_sq,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,12 +15,14 @@ import torch
 from rote.memorization import kernels
 from rote.memorization.bounds import ROWS, SAMPLE, UNIT32
 
+MIDDLE = 128
+
 
 @dataclass(frozen=True, eq=False)
 class Screen:
     """Features of one side: what the scan multiplies and what settles the survivors."""
 
-    coarse: npt.NDArray[np.float32]
+    coarse: npt.NDArray[Any]
     coarse_sq: npt.NDArray[np.float32]
     fine: npt.NDArray[np.float32]
     slip: float
@@ -33,13 +36,18 @@ class Screen:
 
 
 class ItemScreen:
-    """The items themselves as features, shifted to their middle and widened block by block."""
+    """The items themselves as features, shifted to their middle and widened block by block.
+
+    8-bit items less 128 fit into 8 bits again: where the processor multiplies those without saturating,
+    their products are exact integers, and several times as fast as float32 ones.
+    """
 
     fine = np.empty((0, 0), np.float32)
 
     def __init__(self, items: npt.NDArray[Any], center: npt.NDArray[Any], scale: float) -> None:
         self._items, self._center, self._scale = items, center, scale
-        sq = [sq_norms(self._shifted(part)).max() for part in parts_of(len(items), ROWS)]
+        self._bytes = items.dtype == np.uint8 and int8_products_are_exact(items.shape[1])
+        sq = [self._sq_norms(part).max() for part in parts_of(len(items), ROWS)]
         self.length = float(np.sqrt(max(sq))) * (1 + 1e-6)
         # 8-bit items less a whole number are exact in float32; floats are rounded to it once.
         self.slip = 0.0 if items.dtype == np.uint8 else UNIT32 * self.length
@@ -49,12 +57,56 @@ class ItemScreen:
             return self._items[part].astype(np.float32) - self._center
         return ((self._items[part] - self._center) * self._scale).astype(np.float32)
 
+    def _sq_norms(self, part: slice) -> npt.NDArray[np.float64]:
+        if self._bytes:
+            middle = np.full(self._items.shape[1], MIDDLE, np.uint8)
+            return np.asarray(kernels.sq_lengths(self._items[part], middle), np.float64)
+        return sq_norms(self._shifted(part))
+
     def rows(self, part: slice) -> Screen:
-        """Return the features of some rows."""
-        coarse = self._shifted(part)
+        """Return the features of some rows: int8 or float32."""
+        coarse: npt.NDArray[Any]
+        if self._bytes:
+            coarse = (self._items[part] ^ MIDDLE).view(np.int8)  # x - 128 in two's complement
+            coarse_sq = self._sq_norms(part)
+        else:
+            coarse = self._shifted(part)
+            coarse_sq = sq_norms(coarse)
         nothing = np.empty((len(coarse), 0), np.float32)
-        coarse_sq = sq_norms(coarse).astype(np.float32)
-        return Screen(coarse, coarse_sq, nothing, self.slip, self.length)
+        return Screen(coarse, coarse_sq.astype(np.float32), nothing, self.slip, self.length)
+
+
+def item_values(own: Screen, block: Screen) -> npt.NDArray[np.float32]:
+    """Return |b|^2 - 2 a.b of all pairs, the screening value less |a|^2, float32 (queries, block)."""
+    left, right = torch.from_numpy(own.coarse), torch.from_numpy(block.coarse).T
+    norms = torch.from_numpy(block.coarse_sq)
+    if own.coarse.dtype == np.int8:
+        values: npt.NDArray[np.float32] = (
+            torch._int_mm(left, right).float().mul_(-2).add_(norms).numpy()
+        )
+    else:
+        values = torch.addmm(norms[None], left, right, alpha=-2).numpy()
+    return values
+
+
+@functools.lru_cache(maxsize=16)
+def int8_products_are_exact(dimension: int) -> bool:
+    """Say whether this processor's int8 matrix products are right for vectors of a dimension.
+
+    Without VNNI instructions, libraries add pairs of products in 16 bits, which saturate; the largest
+    values there are would show it. Sums of 2^31 or more would overflow anywhere.
+    """
+    if dimension * MIDDLE**2 >= 2**31:
+        return False
+    signs = np.random.default_rng(0).integers(0, 2, (64 + 256, dimension))
+    extremes = np.where(signs, 127, -128).astype(np.int8)
+    extremes[::3] = -128
+    left, right = torch.from_numpy(extremes[:64]), torch.from_numpy(extremes[64:]).T
+    try:
+        found = torch._int_mm(left, right).double()
+    except (AttributeError, RuntimeError):  # not in this build of torch
+        return False
+    return bool(torch.equal(found, left.double() @ right.double()))
 
 
 class Block:
