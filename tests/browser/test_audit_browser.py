@@ -108,6 +108,7 @@ def test_groups_lead_to_all_their_images(open_page, full_dir: Path) -> None:
     cards = page.locator("#cards > li").count()
     page.locator("#rest > summary").click()
     rows = page.locator("#rest-rows tr")
+    rows.first.wait_for()  # they are made when the list has opened
     assert (cards + rows.count(), set(shown(page))) == (12, {"collapsed"})
     assert rows.first.inner_text().startswith("made/")
     page.select_option("#only-group", "all")
@@ -124,6 +125,7 @@ def test_ten_thousand_images_open_at_once(open_page, tmp_path) -> None:
     took = page.evaluate("performance.now()")
     assert took < 6000  # 2 s on an idle machine; three times that on a busy one
     page.locator("#rest > summary").click()
+    page.locator("#rest-rows tr").first.wait_for()
     page.select_option("#order", "index")
     page.select_option("#only-label", "3")
     labels = page.locator("#rest-rows tr td:last-child").all_inner_texts()

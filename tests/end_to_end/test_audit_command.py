@@ -153,7 +153,7 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
     "invariance": ((*SIDES, "--invariances", "flop"), "did you mean 'flip'"),
     "radius": ((*SIDES, "--duplicate-rms", "-1"), "--duplicate-rms is -1.0"),
     "one group": ((*SIDES, "--duplicate-rms", "200"), "smaller --duplicate-rms"),
-    "gate": ((*SIDES, "--fail-above", "1"), "--fail-above is 1.0"),
+    "gate": ((*SIDES, "--fail-above", "1"), "--fail-above is 1;"),
     "set aside all": ((*SIDES, "--set-aside", "999"), "at least two must remain"),
     "two controls": ((*SIDES, "--set-aside", "9", "--holdout", "real.npz"), "give one of them"),
     "negative copies": ((*SIDES, "--positive-control", "-1"), "--positive-control is -1"),
