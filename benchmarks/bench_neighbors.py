@@ -190,12 +190,12 @@ def with_fastest_blas() -> None:
     """Start again with the OpenBLAS kernel that FAISS is faster with."""
     if "OPENBLAS_CORETYPE" in os.environ:
         return
-    seconds = {}
-    for kernel in (None, "Haswell"):
+    seconds: dict[str | None, float] = {}
+    for kernel in (None, "Haswell") * 3:  # the best of three: one look may meet another job
         environment = os.environ | ({"OPENBLAS_CORETYPE": kernel} if kernel else {})
         command = [sys.executable, __file__, "--faiss-seconds"]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-        seconds[kernel] = float(done.stdout)
+        seconds[kernel] = min(float(done.stdout), seconds.get(kernel, float("inf")))
     best = min(seconds, key=lambda kernel: seconds[kernel])
     print(
         f"FAISS's kernels, seconds of a small search: {seconds}; taken: {best or 'its own choice'}\n"

@@ -22,7 +22,7 @@ import torch
 from PIL import Image
 
 from rote.memorization.bounds import fit_projection
-from rote.memorization.cascade import COARSE, FINE, Cascade
+from rote.memorization.cascade import COARSE, FINE, FLOAT_COARSE, FLOAT_FINE, Cascade
 
 
 def enlarged(images: npt.NDArray[np.uint8], *, seed: int) -> npt.NDArray[np.uint8]:
@@ -51,7 +51,9 @@ def rates(name: str, references: npt.NDArray[Any], queries: npt.NDArray[Any], fe
     references = references.reshape(len(references), -1)
     queries = queries.reshape(len(queries), -1)
     start = time.process_time()
-    fit_projection(references, directions=FINE, coarse=COARSE)
+    integer = references.dtype == np.uint8
+    directions, coarse = (FINE, COARSE) if integer else (FLOAT_FINE, FLOAT_COARSE)
+    fit_projection(references, directions=directions, coarse=coarse)
     fit = time.process_time() - start
     cascade = Cascade(references, threads=1)
     start = time.process_time()
