@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -59,7 +60,7 @@ class Trial:
             **self.setting.to_json(),
         }
 
-    @property
+    @functools.cached_property  # asked for several times a second of every run of a study
     def key(self) -> str:
         """Digest of the inputs, which names the folder: equal runs of several studies are one run."""
         return digest(self.inputs())[:16]
