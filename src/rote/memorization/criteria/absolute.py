@@ -1,0 +1,148 @@
+"""An absolute threshold: nearer than a fixed distance, whatever the data around.
+
+    pixels:    score = |x - NN1| / sqrt(values), the RMS difference in 8-bit levels
+    features:  score = 1 - cos(f(x), f(NN1)), of one network under one preprocessing
+
+memorized when score < threshold (features: the published rule "similarity above s" is score < 1 - s);
+the smaller, the more of a copy.
+
+What it misses: it knows nothing of the data's own spacing. Flat pictures lie near all flat pictures, so
+it flags them (constant images lie below a pixel threshold of 1 %), and a noisy copy that is far by the
+number is not flagged although nothing else is near. So read it beside its control, the
+held-out items under the same rule.
+
+A threshold of a feature space belongs to one network *and* one preprocessing: the same picture scores
+otherwise when it is cropped instead of squeezed. `PUBLISHED` lists the published ones of SSCD with both;
+they differ in preprocessing, so they are three rulers and not three strengths of one.
+
+The pixel default is rote's own: RMS 10, the radius of near-duplicates (docs/decisions/009-duplicates.md),
+under which no pair of distinct CIFAR-10 training images lies. No published threshold for whole images in
+pixel distance is known to us; that of tiles (Carlini et al. 2023) is the criterion `tiles`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from rote.core.errors import ConfigError
+
+PIXEL_RMS = 10.0
+Unit = Literal["rms", "cosine"]
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published threshold: similarity above it counts as a copy."""
+
+    network: str
+    similarity: float
+    preprocessing: str
+    source: str
+
+
+IMAGENET = "mean 0.485 0.456 0.406, deviation 0.229 0.224 0.225"
+PUBLISHED = (
+    Published(
+        "sscd_disc_mixup",
+        0.75,
+        f"small edge 288, or squeezed to 320x320; {IMAGENET}",
+        "Pizzi et al. (2022), their README: 90 % precision on DISC",
+    ),
+    Published(
+        "sscd_disc_mixup",
+        0.7,
+        f"squeezed to 320x320; {IMAGENET}",
+        "Hintersdorf et al. (2024), preprocessing of their code",
+    ),
+    Published(
+        "sscd_disc_mixup",
+        0.5,
+        "small edge 256, center 224x224; mean 0.5, deviation 0.5",
+        "Somepalli et al. (2023), preprocessing of their code",
+    ),
+)
+
+
+def published(network: str, similarity: float) -> Published:
+    """Return the published threshold of a network; its preprocessing has to be used with it.
+
+    Raises
+    ------
+    ConfigError
+        If none is known.
+
+    >>> published("sscd_disc_mixup", 0.75).preprocessing.startswith("small edge 288")
+    True
+    """
+    for entry in PUBLISHED:
+        if entry.network == network and math.isclose(entry.similarity, similarity):
+            return entry
+    known = ", ".join(f"{entry.network} {entry.similarity:g}" for entry in PUBLISHED)
+    raise ConfigError(f"no threshold of {similarity:g} is published for {network}; known: {known}")
+
+
+@dataclass(frozen=True)
+class AbsoluteCriterion:
+    """The rule with its number.
+
+    Attributes
+    ----------
+    threshold
+        In the unit of the score: levels (RMS), or cosine distance in (0, 2).
+    unit
+        "rms" of pixels or columns, or "cosine" of features.
+    preprocessing
+        What was done before distances were taken; part of the rule.
+    source
+        Where the threshold comes from.
+    """
+
+    threshold: float = PIXEL_RMS
+    unit: Unit = "rms"
+    preprocessing: str = "pixels as loaded (resolution and channels of the audit), 8-bit levels"
+    source: str = "rote's radius of near-duplicates, decision 9"
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.threshold) and self.threshold > 0):
+            raise ConfigError(f"the absolute threshold is {self.threshold}; it must be above 0")
+
+    @staticmethod
+    def of(entry: Published) -> AbsoluteCriterion:
+        """Return the rule of a published threshold."""
+        return AbsoluteCriterion(
+            threshold=1 - entry.similarity,
+            unit="cosine",
+            preprocessing=entry.preprocessing,
+            source=f"{entry.source} ({entry.network}, similarity above {entry.similarity:g})",
+        )
+
+    def score(self, nn1_sq: npt.NDArray[Any], values: int) -> npt.NDArray[np.float64]:
+        """Return the score (N,) from squared L2 distances (N,) to the nearest.
+
+        Parameters
+        ----------
+        nn1_sq
+            Of pixels, or of features of length 1 (then 1 - cos = |a - b|^2 / 2).
+        values
+            Values per item; only the RMS depends on it.
+
+        >>> AbsoluteCriterion().score(np.array([400]), 4).tolist()
+        [10.0]
+        >>> AbsoluteCriterion(threshold=0.25, unit="cosine").score(np.array([0.5]), 512).tolist()
+        [0.25]
+        """
+        sq = nn1_sq.astype(np.float64)
+        return np.sqrt(sq / values) if self.unit == "rms" else sq / 2
+
+    def memorized(self, score: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        """Return bool (N,)."""
+        return score < self.threshold
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the rule as plain types."""
+        return asdict(self)

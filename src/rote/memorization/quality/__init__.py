@@ -1,0 +1,1 @@
+"""Quality beside memorization: a model that copies nothing because it is broken is no success."""
