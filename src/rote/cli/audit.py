@@ -11,6 +11,7 @@ from rote.cli import options
 from rote.cli.app import app
 
 if TYPE_CHECKING:
+    from rote.data.dataset import ImageDataset
     from rote.memorization.audit import Audit
 
 TRAINING_SAMPLE = 1000
@@ -96,6 +97,9 @@ def audit(
     resolution: options.Resolution = None,
     channels: options.Channels = None,
     skip_unreadable: options.SkipUnreadable = False,
+    categorical: options.Categorical = None,
+    label: options.LabelColumn = None,
+    ignore: options.Ignore = None,
     device: options.Device = "auto",
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for audit.json, its tables and the report.")
@@ -114,11 +118,13 @@ def audit(
 ) -> None:
     """Find which generated images are copies of training images, and what share."""
     import time
+    from dataclasses import replace
 
     from rote.cli.audit_view import show_audit, show_timings
     from rote.cli.generated import load_generated
     from rote.core.console import print_result, print_text, progress, say
     from rote.data.cache import decoded_folder
+    from rote.data.tables import Reading
     from rote.memorization.criteria import RatioCriterion
 
     ratio = RatioCriterion(ratio_threshold)
@@ -126,6 +132,22 @@ def audit(
         options.check_folder(out)
     start = time.perf_counter()
     decoded = None if no_cache else decoded_folder()
+    reading = options.reading(categorical, label, ignore)
+
+    def load(source: str, flag: str, reading: Reading) -> ImageDataset:
+        return options.load(
+            source,
+            resolution=resolution,
+            channels=channels,
+            skip_unreadable=skip_unreadable,
+            reading=reading,
+            decoded=decoded,
+            flag=flag,
+        )
+
+    trained = load(training, "--training", reading)
+    # Of tables the training side says what the columns are.
+    alike = replace(reading, schema=trained.schema) if trained.schema else Reading()
     made = load_generated(
         generated,
         count=count,
@@ -133,31 +155,22 @@ def audit(
         resolution=resolution,
         channels=channels,
         skip_unreadable=skip_unreadable,
+        reading=alike,
         decoded=decoded,
         device=device,
     )
-    sides = [made]
-    sides += [
-        options.load(
-            source,
-            resolution=resolution,
-            channels=channels,
-            skip_unreadable=skip_unreadable,
-            decoded=decoded,
-            flag=flag,
-        )
-        for flag, source in (("--training", training), ("--holdout", holdout))
-        if source is not None
-    ]
+    sides = [made, trained]
+    if holdout is not None:
+        sides.append(load(holdout, "--holdout", alike))
 
-    from rote.data.convert import Scaling  # after the data: torch takes a second to import
+    from rote.data.scaling import Scaling
     from rote.memorization.audit import audit as run_audit
     from rote.memorization.duplicates import DUPLICATE_RMS
     from rote.memorization.transforms import Invariances
 
     device = options.resolve_device(device)
-    if all(side.kind == "vector" and side.shape == sides[1].shape for side in sides):
-        scaling = Scaling.fit(sides[1].images)
+    if all(side.kind != "image" and side.shape == sides[1].shape for side in sides):
+        scaling = Scaling.fit(trained.images, trained.schema)
         sides = [scaling.apply(side) for side in sides]
     if duplicate_rms is None:
         duplicate_rms = DUPLICATE_RMS if sides[1].kind == "image" else 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,10 +27,15 @@ def list_named() -> None:
 
 @data_app.command("show")
 def show(
-    source: Annotated[str, typer.Argument(help="A named set, or a folder, zip, npz or npy file.")],
+    source: Annotated[
+        str, typer.Argument(help="A named set, a folder, or a zip, npz, npy, csv or parquet file.")
+    ],
     resolution: options.Resolution = None,
     channels: options.Channels = None,
     skip_unreadable: options.SkipUnreadable = False,
+    categorical: options.Categorical = None,
+    label: options.LabelColumn = None,
+    ignore: options.Ignore = None,
     json: options.Json = False,
 ) -> None:
     """Load a source and say what is in it: items, size, classes, exact duplicates."""
@@ -40,7 +45,11 @@ def show(
     from rote.memorization.duplicates import exact_duplicates
 
     dataset = options.load(
-        source, resolution=resolution, channels=channels, skip_unreadable=skip_unreadable
+        source,
+        resolution=resolution,
+        channels=channels,
+        skip_unreadable=skip_unreadable,
+        reading=options.reading(categorical, label, ignore),
     )
     value = options.describe_data(dataset)
     value["range"] = [float(dataset.images.min()), float(dataset.images.max())]
@@ -48,12 +57,24 @@ def show(
     if json:
         print_result(value)
         return
-    rows = [[key, str(item)] for key, item in value.items() if key != "classes"]
+    told = {key: item for key, item in value.items() if key not in ("classes", "columns")}
+    rows = [[key, str(item)] for key, item in told.items()]
+    rows += [[f"column {c['name']}", _column(c)] for c in value.get("columns", [])]
     if dataset.labels is not None:
         counts = np.bincount(dataset.labels, minlength=len(dataset.classes))
         shown = [f"{name} {count}" for name, count in zip(dataset.classes, counts, strict=True)]
         rows.append(["classes", ", ".join(shown[:20]) + (" ..." if len(shown) > 20 else "")])
     console.print(table(dataset.source, ["", ""], rows))
+
+
+def _column(column: dict[str, Any]) -> str:
+    """Say what a column of a table holds."""
+    from rote.data.messages import first_few
+
+    if column["kind"] == "categorical":
+        return f"{len(column['categories'])} categories: {first_few(column['categories'])}"
+    kind = "whole numbers" if column["whole"] else "numbers"
+    return f"{kind} from {column['low']:g} to {column['high']:g}"
 
 
 @data_app.command("cache")

@@ -11,8 +11,9 @@ import torch
 from rote.cli import options
 from rote.core.console import progress
 from rote.core.seeds import child_seed
-from rote.data.convert import Scaling, from_model
-from rote.data.dataset import ImageDataset
+from rote.data.convert import from_model
+from rote.data.dataset import ImageDataset, kind_of_shape
+from rote.data.scaling import Scaling
 from rote.diffusion.sample import sample
 
 if TYPE_CHECKING:
@@ -66,10 +67,14 @@ def draw(
             device=device,
             on_progress=lambda done, _: bar.update(task, completed=done),
         )
-    images = from_model(drawn, kind="image" if len(checkpoint.shape) == 3 else "vector")
+    images = from_model(drawn, kind=kind_of_shape(checkpoint.shape))
+    schema = None
     if checkpoint.facts["scaling"]:
-        images = Scaling.from_json(checkpoint.facts["scaling"]).invert(images)
-    found = ImageDataset(images, source=str(checkpoint.path), seeds=np.array(seeds, np.int64))
+        scaling = Scaling.from_json(checkpoint.facts["scaling"])
+        images, schema = scaling.invert(images), scaling.schema
+    found = ImageDataset(
+        images, source=str(checkpoint.path), seeds=np.array(seeds, np.int64), schema=schema
+    )
     if labels is not None:
         names = tuple(str(number) for number in range(checkpoint.label_count))
         found = replace(found, labels=labels.numpy(), classes=names)

@@ -48,6 +48,9 @@ def emm(
     resolution: options.Resolution = None,
     channels: options.Channels = None,
     skip_unreadable: options.SkipUnreadable = False,
+    categorical: options.Categorical = None,
+    label: options.LabelColumn = None,
+    ignore: options.Ignore = None,
     assignments: options.Set = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
@@ -64,7 +67,11 @@ def emm(
     from rote.core.console import print_result, print_text, say
 
     dataset = options.load(
-        data, resolution=resolution, channels=channels, skip_unreadable=skip_unreadable
+        data,
+        resolution=resolution,
+        channels=channels,
+        skip_unreadable=skip_unreadable,
+        reading=options.reading(categorical, label, ignore),
     )
     changes = [*(assignments or []), *_settings(epsilon, tolerance, budget, replicates)]
     config = options.experiment(preset, kind=dataset.kind, assignments=changes)

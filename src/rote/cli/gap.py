@@ -34,6 +34,9 @@ def gap(
     resolution: options.Resolution = None,
     channels: options.Channels = None,
     skip_unreadable: options.SkipUnreadable = False,
+    categorical: options.Categorical = None,
+    label: options.LabelColumn = None,
+    ignore: options.Ignore = None,
     weights: Annotated[str, typer.Option("--weights", help="ema or raw.")] = "ema",
     sigmas: Annotated[
         str, typer.Option("--sigmas", help="Noise levels, with commas between.")
@@ -51,7 +54,7 @@ def gap(
     from rote.core.console import print_result, progress
     from rote.core.errors import ConfigError
     from rote.core.runs import read_json
-    from rote.data.convert import for_models
+    from rote.data.scaling import for_models
     from rote.diffusion.checkpoint import Weights, load_checkpoint
     from rote.studies.gap_log import GapLog, complement, find_subset
 
@@ -62,7 +65,11 @@ def gap(
         raise ConfigError(f"{run} is not a directory; give the --out of `rote train`")
     checkpoint = load_checkpoint(run)
     dataset = options.load(
-        data, resolution=resolution, channels=channels, skip_unreadable=skip_unreadable
+        data,
+        resolution=resolution,
+        channels=channels,
+        skip_unreadable=skip_unreadable,
+        reading=options.reading(categorical, label, ignore),
     )
     scaled, _ = for_models(dataset)
     count = read_json(run / "config.json")["dataset"]["count"]
@@ -133,7 +140,7 @@ def held_out(
                 "SOURCE, or train on a part of it with --size"
             )
         return rest
-    if dataset.kind == "vector":
+    if dataset.kind != "image":
         raise ConfigError(
             "--holdout: vectors are scaled by the columns of their own source; train on a part of "
             "--data with --size, and its rest is the held-out side"

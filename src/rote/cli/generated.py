@@ -31,6 +31,7 @@ from rote.data.arrays import dataset_of_array
 from rote.data.dataset import ImageDataset
 from rote.data.messages import shown
 from rote.data.sources import fit_dataset, named_sources
+from rote.data.tables import Reading, adopt
 
 COUNT = 1000
 BATCH = 256
@@ -47,6 +48,7 @@ def load_generated(
     resolution: int | None,
     channels: int | None,
     skip_unreadable: bool,
+    reading: Reading,
     decoded: Path | None,
     device: str,
 ) -> ImageDataset:
@@ -59,7 +61,7 @@ def load_generated(
     count, seed
         How many samples to draw (None: 1,000) and the root of their seeds. A count is an error where
         nothing is drawn.
-    resolution, channels, skip_unreadable, decoded
+    resolution, channels, skip_unreadable, reading, decoded
         As in `rote.data.sources.load_images`.
     device
         Where a run's model samples: cpu, cuda or auto.
@@ -81,6 +83,8 @@ def load_generated(
         elif _FUNCTION.fullmatch(source) and not _has(path):
             drawn = _of_function(source, count or COUNT, seed=seed)
     if drawn is not None:
+        if reading.schema is not None:
+            drawn = adopt(drawn, reading.schema)
         return fit_dataset(drawn, resolution, channels)
     if count is not None:
         raise ConfigError(
@@ -98,10 +102,14 @@ def load_generated(
         resolution=resolution,
         channels=channels,
         skip_unreadable=skip_unreadable,
+        reading=None if is_point else reading,
         decoded=decoded,
         flag="--generated",
     )
-    return _in_units_of_data(found, path) if is_point and found.kind == "vector" else found
+    if not is_point or found.kind == "image":
+        return found
+    own = _in_units_of_data(found, path)
+    return own if reading.schema is None else adopt(own, reading.schema)
 
 
 def _has(path: Path) -> bool:
@@ -125,14 +133,15 @@ def _of_run(path: Path, count: int, *, seed: int, device: str) -> ImageDataset:
 
 
 def _in_units_of_data(found: ImageDataset, path: Path) -> ImageDataset:
-    """Scale vectors of a point back: its files hold them in units of each column's spread."""
-    from rote.data.convert import Scaling
+    """Scale samples of a point back: its files hold them in units of each column's spread."""
+    from rote.data.scaling import Scaling
     from rote.diffusion.checkpoint import load_checkpoint
 
     scaling = load_checkpoint(path).facts["scaling"]
     if not scaling:
         raise RunError(f"{shown(path)} holds vectors and its snapshots no scaling; train it again")
-    return replace(found, images=Scaling.from_json(scaling).invert(found.images))
+    known = Scaling.from_json(scaling)
+    return replace(found, images=known.invert(found.images), schema=known.schema)
 
 
 def _of_function(source: str, count: int, *, seed: int) -> ImageDataset:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from rote.data.dataset import ImageDataset
+    from rote.data.tables import Reading
     from rote.studies.config import ExperimentConfig
 
 
@@ -30,7 +31,8 @@ class State:
 Data = Annotated[
     str,
     typer.Option(
-        "--data", help="A named set (see `rote data list`) or a folder, zip, npz or npy file."
+        "--data",
+        help="A named set (see `rote data list`) or a folder, zip, npz, npy, csv or parquet file.",
     ),
 ]
 Resolution = Annotated[
@@ -41,7 +43,27 @@ Channels = Annotated[
     int | None, typer.Option("--channels", help="1: turn all to grey; 3: turn all to color.")
 ]
 SkipUnreadable = Annotated[
-    bool, typer.Option("--skip-unreadable", help="Leave out unreadable files and count them.")
+    bool,
+    typer.Option(
+        "--skip-unreadable",
+        help="Leave out unreadable files, and rows of a table that miss a value, and count them.",
+    ),
+]
+Categorical = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--categorical",
+        metavar="COLUMN",
+        help="Tables: this column is categorical though its cells are numbers. Repeatable.",
+    ),
+]
+LabelColumn = Annotated[
+    str | None,
+    typer.Option("--label", metavar="COLUMN", help="Tables: the column that holds the labels."),
+]
+Ignore = Annotated[
+    list[str] | None,
+    typer.Option("--ignore", metavar="COLUMN", help="Tables: leave this column out. Repeatable."),
 ]
 Preset = Annotated[str, typer.Option("--preset", help="tiny, small or paper.")]
 Set = Annotated[
@@ -61,12 +83,20 @@ DryRun = Annotated[
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
 
 
+def reading(categorical: list[str] | None, label: str | None, ignore: list[str] | None) -> Reading:
+    """Return how tables are to be read."""
+    from rote.data.tables import Reading
+
+    return Reading(tuple(categorical or ()), label, tuple(ignore or ()))
+
+
 def load(
     source: str,
     *,
     resolution: int | None,
     channels: int | None,
     skip_unreadable: bool,
+    reading: Reading | None = None,
     decoded: Path | None = None,
     flag: str = "--data",
 ) -> ImageDataset:
@@ -88,6 +118,7 @@ def load(
             resolution=resolution,
             channels=channels,
             skip_unreadable=skip_unreadable,
+            reading=reading,
             decoded=decoded,
             progress=downloaded,
         )
@@ -100,7 +131,8 @@ def load(
         if bar.live.is_started:
             bar.stop()
     if dataset.unreadable:
-        say(f"{source}: left out {len(dataset.unreadable)} unreadable files")
+        what = "unreadable files" if dataset.schema is None else "rows that miss a value"
+        say(f"{source}: left out {len(dataset.unreadable)} {what}")
     return dataset
 
 

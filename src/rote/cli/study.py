@@ -212,7 +212,7 @@ def _possible(
     """Return the studies that this data allows; say why the others are left out."""
     from rote.core.console import say
     from rote.core.errors import RoteError
-    from rote.data.convert import for_models
+    from rote.data.scaling import for_models
     from rote.studies.plan import plan_study, source_of
 
     source, kept = source_of(for_models(dataset)[0], second), []
@@ -242,7 +242,7 @@ def _plan(
 ) -> None:
     """Print what the studies would cost."""
     from rote.core.console import console, print_result, table
-    from rote.data.convert import for_models
+    from rote.data.scaling import for_models
     from rote.studies.plan import plan_study, source_of
     from rote.studies.price import price
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,9 +12,11 @@ from rote.cli.app import app
 from rote.cli.gap import Holdout, held_out, show_table
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
+    from rote.data.dataset import ImageDataset
 
-SampleOut = Annotated[Path, typer.Option("--out", help="The npz file to write.")]
+SampleOut = Annotated[
+    Path, typer.Option("--out", help="The npz file to write; of a table also a csv file.")
+]
 Count = Annotated[int, typer.Option("--count", min=1, help="How many samples.")]
 Size = Annotated[
     int | None, typer.Option("--size", min=1, help="Take a seeded subset of this many.")
@@ -39,6 +41,9 @@ def train(
     resolution: options.Resolution = None,
     channels: options.Channels = None,
     skip_unreadable: options.SkipUnreadable = False,
+    categorical: options.Categorical = None,
+    label: options.LabelColumn = None,
+    ignore: options.Ignore = None,
     assignments: options.Set = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
@@ -57,14 +62,18 @@ def train(
     from rote.core.errors import ConfigError
 
     dataset = options.load(
-        data, resolution=resolution, channels=channels, skip_unreadable=skip_unreadable
+        data,
+        resolution=resolution,
+        channels=channels,
+        skip_unreadable=skip_unreadable,
+        reading=options.reading(categorical, label, ignore),
     )
     config = options.experiment(preset, kind=dataset.kind, assignments=assignments)
 
     import torch  # after the data: it takes a second
 
     from rote.core.memory import keep_freed_memory
-    from rote.data.convert import for_models
+    from rote.data.scaling import for_models
     from rote.diffusion.train import train as run_train
     from rote.studies.gap_log import GapLog, complement
 
@@ -131,7 +140,7 @@ def sample(
     seed: options.Seed = 0,
     device: options.Device = "auto",
 ) -> None:
-    """Draw images from a trained model into an npz file (images, seeds, labels)."""
+    """Draw samples from a trained model into an npz file, or rows of a table into a csv file."""
     from typing import cast
 
     from rote.cli.drawing import draw
@@ -143,6 +152,7 @@ def sample(
     values = {"steps": steps, "solver": solver, "churn": churn}
     config = parse_config(SampleConfig, values, where="rote sample")
     checkpoint = load_checkpoint(run)
+    _check_out(out, table=bool((checkpoint.facts["scaling"] or {}).get("schema")))
     if weights not in ("ema", "raw"):
         raise ConfigError(f"--weights {weights} is unknown; choose ema or raw")
     if label is not None and not checkpoint.label_count:
@@ -160,11 +170,7 @@ def sample(
         weights=cast("Weights", weights),
         label=label,
     )
-    assert drawn.seeds is not None
-    arrays = {"images": drawn.images, "seeds": drawn.seeds}
-    if drawn.labels is not None:
-        arrays["labels"] = drawn.labels
-    _write(out, arrays)
+    _write(out, drawn)
 
 
 @app.command()
@@ -177,17 +183,22 @@ def optimum(
     resolution: options.Resolution = None,
     channels: options.Channels = None,
     skip_unreadable: options.SkipUnreadable = False,
+    categorical: options.Categorical = None,
+    label: options.LabelColumn = None,
+    ignore: options.Ignore = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
     json: options.Json = False,
 ) -> None:
     """Draw from the theoretical optimum of a training set, which can only copy, and score it."""
+    from dataclasses import replace
+
     import numpy as np
 
     from rote.core.console import print_result, print_text, progress
     from rote.core.seeds import child_seed
-    from rote.data.convert import for_models, from_model
-    from rote.data.dataset import ImageDataset
+    from rote.data.convert import as_items, for_models
+    from rote.data.scaling import in_own_units
     from rote.diffusion.config import SampleConfig
     from rote.diffusion.optimum import OptimalDenoiser
     from rote.diffusion.sample import sample as run_sample
@@ -195,9 +206,14 @@ def optimum(
 
     device = options.resolve_device(device)
     dataset = options.load(
-        data, resolution=resolution, channels=channels, skip_unreadable=skip_unreadable
+        data,
+        resolution=resolution,
+        channels=channels,
+        skip_unreadable=skip_unreadable,
+        reading=options.reading(categorical, label, ignore),
     )
-    scaled, scaling = for_models(dataset)
+    _check_out(out, table=dataset.schema is not None)
+    scaled, _ = for_models(dataset)
     if size is not None:
         scaled = scaled.take(options.subset(scaled, size, seed=None if first else seed))
     seeds = [child_seed(seed, "sample", number) for number in range(count)]
@@ -211,23 +227,36 @@ def optimum(
             device=device,
             on_progress=lambda done, _: bar.update(task, completed=done),
         )
-    images = from_model(drawn, kind=scaled.kind)
-    found = audit(ImageDataset(images, source="theoretical optimum"), scaled, device=device)
-    if scaling is not None:
-        images = scaling.invert(images)
-    _write(out, {"images": images, "seeds": np.array(seeds, np.int64)})
+    copies = as_items(drawn, scaled, source="theoretical optimum")
+    found = audit(copies, scaled, device=device)
+    own = replace(copies, images=in_own_units(copies), scaling=None)
+    _write(out, replace(own, seeds=np.array(seeds, np.int64)))
     if json:
         print_result(found.to_json())
     else:
         print_text(f"memorization rate of the theoretical optimum {found.rate}")
 
 
-def _write(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> None:
-    from rote.core.console import say
+def _check_out(path: Path, *, table: bool) -> None:
+    """Refuse a name that says no format in which samples are written, before they are drawn."""
     from rote.core.errors import ConfigError
-    from rote.core.runs import write_npz
 
-    if path.suffix != ".npz":
+    if path.suffix == ".csv" and not table:
+        raise ConfigError(
+            f"--out {path}: only rows of a table are written as csv; give an npz file"
+        )
+    if path.suffix not in (".npz", ".csv"):
         raise ConfigError(f"--out {path}: give the name of an npz file, such as samples.npz")
-    write_npz(path, arrays)
-    say(f"wrote {len(arrays['images'])} to {path}")
+
+
+def _write(path: Path, drawn: ImageDataset) -> None:
+    from rote.core.console import say
+    from rote.core.runs import write_lines, write_npz
+    from rote.data.arrays import arrays_of
+    from rote.data.table_files import csv_lines
+
+    if path.suffix == ".csv":
+        write_lines(path, csv_lines(drawn))
+    else:
+        write_npz(path, arrays_of(drawn))
+    say(f"wrote {len(drawn)} to {path}")

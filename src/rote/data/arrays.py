@@ -7,6 +7,7 @@ whole and lie in 0..255 are converted exactly; everything else is refused with i
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,13 +19,16 @@ import numpy.typing as npt
 from rote.core.errors import DataError
 from rote.core.pages import is_mapped
 from rote.data.cache import keep_array
-from rote.data.dataset import ImageDataset
+from rote.data.columns import Schema
+from rote.data.dataset import ImageDataset, Kind
 from rote.data.labels import NO_LABELS, labels_of_array
 from rote.data.mapped import MAPPED_FROM, blocks_of, map_member, npy_header, unpacked
 from rote.data.messages import first_few, shown
 
+SERIES = "series"
 # In this order; the first key that is present is taken, with the labels beside it if there are any.
 _KEYS = (
+    (SERIES, "labels"),
     ("images", "labels"),
     ("x_train", "y_train"),
     ("x_test", "y_test"),
@@ -75,7 +79,7 @@ def load_array_file(path: Path, *, decoded: Path | None = None) -> ImageDataset:
             f"{where} cannot be read as a NumPy file ({shown(error)}); write it again with "
             "numpy.savez, without Python objects"
         ) from None
-    items = next(iter(arrays.values()))
+    name, items = next(iter(arrays.items()))
 
     def keep(images: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         fits = images.dtype == np.uint8 and images.flags.c_contiguous
@@ -85,8 +89,15 @@ def load_array_file(path: Path, *, decoded: Path | None = None) -> ImageDataset:
         return keep_array(blocks, images.shape, path=path, options="array", folder=decoded)
 
     dataset = dataset_of_array(
-        items, labels=arrays.get("labels"), classes=arrays.get("classes"), where=where, keep=keep
+        items,
+        labels=arrays.get("labels"),
+        classes=arrays.get("classes"),
+        where=where,
+        keep=keep,
+        series=name == SERIES,
     )
+    if "schema" in arrays:
+        dataset = replace(dataset, schema=_schema(arrays["schema"], dataset, where=where))
     seeds = arrays.get("seeds")
     # Anything else under that name is not what `rote sample` writes, and nothing depends on it.
     if seeds is not None and seeds.dtype == np.int64 and seeds.shape == (len(dataset),):
@@ -106,13 +117,17 @@ def _known(
             "'classes' if there are any), or 'x_train', 'x_test', 'data' or 'arr_0'"
         )
     items, labels = found[0]
-    arrays = {"items": _member(loaded, items, path, decoded)}
+    arrays = {
+        SERIES if items == SERIES else "items": _member(loaded, items, path, decoded),
+    }
     if labels in loaded.files:
         arrays["labels"] = loaded[labels]
     if labels == "labels" and "classes" in loaded.files:
         arrays["classes"] = loaded["classes"]
-    if items == "images" and "seeds" in loaded.files:
+    if items in ("images", SERIES) and "seeds" in loaded.files:
         arrays["seeds"] = loaded["seeds"]
+    if items == "images" and "schema" in loaded.files:
+        arrays["schema"] = loaded["schema"]
     # numpy hands out the bytes of a member that is no array.
     if any(not isinstance(array, np.ndarray) for array in arrays.values()):
         raise DataError(
@@ -138,6 +153,38 @@ def _member(loaded: Any, key: str, path: Path, decoded: Path | None) -> npt.NDAr
     return loaded[key] if found is None else found
 
 
+def item_key(kind: Kind) -> str:
+    """Return the name under which an npz file of ours holds items."""
+    return SERIES if kind == "series" else "images"
+
+
+def arrays_of(dataset: ImageDataset) -> dict[str, npt.NDArray[Any]]:
+    """Return a data set as the arrays of an npz file, from which `load_array_file` reads it back."""
+    arrays = {item_key(dataset.kind): dataset.images}
+    for name, array in (("seeds", dataset.seeds), ("labels", dataset.labels)):
+        if array is not None:
+            arrays[name] = array
+    if dataset.schema is not None:
+        arrays["schema"] = np.array(json.dumps(dataset.schema.to_json()))
+    return arrays
+
+
+def _schema(text: npt.NDArray[Any], dataset: ImageDataset, *, where: str) -> Schema | None:
+    """Read what the columns of a table's samples are, as `rote sample` writes it."""
+    try:
+        schema = Schema.from_json(json.loads(str(text[()])))
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{where} has an array 'schema' that rote did not write ({shown(error)}); remove it"
+        ) from None
+    if dataset.shape != (schema.width,):
+        raise DataError(
+            f"{where} holds items of shape {dataset.shape} and a schema of {schema.width} numbers; "
+            "sample it again"
+        )
+    return schema
+
+
 def _copied(images: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     # Also of uint8: the digest must not change when the caller's array does.
     return np.array(images, dtype=np.uint8, order="C")
@@ -150,6 +197,7 @@ def dataset_of_array(
     classes: npt.NDArray[Any] | None = None,
     where: str,
     keep: Keep = _copied,
+    series: bool = False,
 ) -> ImageDataset:
     """Convert an array to a data set.
 
@@ -157,13 +205,15 @@ def dataset_of_array(
     ----------
     array
         Images: (N, H, W, C), (N, C, H, W) or grey (N, H, W), C = 1 or 3, whole numbers in 0..255 of
-        any type. Vectors: finite floating-point (N, D).
+        any type. Vectors: finite floating-point (N, D). Series: finite floating-point (N, T, C).
     labels, classes
         As `rote.data.labels.labels_of_array` takes them.
     where
         The source, for messages.
     keep
         Where images go; a copy in memory by default.
+    series
+        Whether the array holds series: (N, T, C) is told from grey images by being asked for alone.
 
     Raises
     ------
@@ -175,7 +225,13 @@ def dataset_of_array(
     """
     if array.ndim and len(array) == 0:
         raise DataError(f"{where}: an array of shape {array.shape} has no items; give some")
-    items = _vectors(array, where=where) if array.ndim == 2 else _images(array, keep, where=where)
+    items: npt.NDArray[Any]
+    if series:
+        items = _series(array, where=where)
+    elif array.ndim == 2:
+        items = _vectors(array, where=where)
+    else:
+        items = _images(array, keep, where=where)
     found = NO_LABELS
     if labels is not None:
         found = labels_of_array(labels, classes, count=len(items), where=where)
@@ -189,15 +245,29 @@ def _vectors(array: npt.NDArray[Any], *, where: str) -> npt.NDArray[np.float32]:
             "(floating-point (N, D)) nor images (uint8 (N, height, width, channels)); convert it "
             "with .astype('float32'), or reshape it to images"
         )
+    return _finite(array, where=where, what="vectors")
+
+
+def _series(array: npt.NDArray[Any], *, where: str) -> npt.NDArray[np.float32]:
+    if array.dtype.kind not in "fiu" or array.ndim != 3 or 0 in array.shape:
+        hint = "add the channels with x[..., None]" if array.ndim == 2 else "give it that shape"
+        raise DataError(
+            f"{where}: series of {array.dtype} with shape {array.shape}; numbers of shape (N, times, "
+            f"channels) are expected: {hint}"
+        )
+    return _finite(array, where=where, what="series")
+
+
+def _finite(array: npt.NDArray[Any], *, where: str, what: str) -> npt.NDArray[np.float32]:
     with np.errstate(over="ignore"):  # beyond float32 becomes infinite, and is refused as such
-        vectors = np.array(array, dtype=np.float32, order="C")
-    broken = int((~np.isfinite(vectors)).any(axis=1).sum())
+        items = np.array(array, dtype=np.float32, order="C")
+    broken = int((~np.isfinite(items.reshape(len(items), -1))).any(axis=1).sum())
     if broken:
         raise DataError(
-            f"{where}: {broken:,} of {len(vectors):,} vectors hold NaN, infinity or numbers beyond "
+            f"{where}: {broken:,} of {len(items):,} {what} hold NaN, infinity or numbers beyond "
             "float32; remove or repair those rows"
         )
-    return vectors
+    return items
 
 
 def _images(array: npt.NDArray[Any], keep: Keep, *, where: str) -> npt.NDArray[np.uint8]:
@@ -224,7 +294,10 @@ def _channels_last(array: npt.NDArray[Any], *, where: str) -> npt.NDArray[Any]:
             return array.transpose(0, 2, 3, 1)
     hint = "give it that shape"
     if array.ndim == 3 and shape[2] in (1, 3, 4):
-        hint = "for one image add an axis with x[None], for narrow grey images with x[..., None]"
+        hint = (
+            "for one image add an axis with x[None], for narrow grey images with x[..., None]; series "
+            "(N, times, channels) go into an npz file under the name 'series'"
+        )
     elif array.ndim == 4 and shape[3] == 4:
         hint = "drop the alpha channel with x[..., :3], or move channels to the last axis"
     raise DataError(
@@ -267,7 +340,10 @@ def _range_advice(low: float, high: float) -> str:
         return "convert with ((x + 1) * 127.5).round().astype('uint8') if -1 is black"
     if low >= 0 and high <= 255:
         return "convert with x.round().astype('uint8')"
-    return "scale them to 0..255 and convert with .round().astype('uint8')"
+    return (
+        "scale them to 0..255 and convert with .round().astype('uint8') (series (N, times, channels) go "
+        "into an npz file under the name 'series')"
+    )
 
 
 def check_brightness(images: npt.NDArray[Any], *, where: str) -> None:

@@ -1,7 +1,8 @@
-"""`ImageDataset`: all images (or vectors) of one source, in memory or mapped, with labels and a digest.
+"""`ImageDataset`: all items of one source, in memory or mapped, with labels and a digest.
 
-Images rest as uint8 (N, H, W, C) with C = 1 (grey) or 3 (RGB); vectors as float32 (N, D). On a
-device the whole set is one tensor, so training needs no loader: an 8-bit CIFAR-10 is 154 MB.
+Images rest as uint8 (N, H, W, C) with C = 1 (grey) or 3 (RGB); vectors as float32 (N, D), the rows of a
+table among them; series as float32 (N, T, C). On a device the whole set is one tensor, so training needs
+no loader: an 8-bit CIFAR-10 is 154 MB.
 """
 
 from __future__ import annotations
@@ -22,15 +23,30 @@ from rote.data.messages import shown
 if TYPE_CHECKING:
     import torch
 
+    from rote.data.columns import Schema
+    from rote.data.scaling import Scaling
+
+Kind = Literal["image", "vector", "series"]
+_KINDS: dict[int, Kind] = {1: "vector", 2: "series", 3: "image"}
+
+
+def kind_of_shape(shape: tuple[int, ...]) -> Kind:
+    """Return the kind of items whose shape models see: (C, H, W), (C, T) or (D,).
+
+    >>> kind_of_shape((3, 8, 8)), kind_of_shape((1, 24)), kind_of_shape((13,))
+    ('image', 'series', 'vector')
+    """
+    return _KINDS[len(shape)]
+
 
 @dataclass(frozen=True, eq=False)
 class ImageDataset:
-    """Images or vectors with optional labels, held in memory.
+    """Images, vectors or series with optional labels, held in memory.
 
     Attributes
     ----------
     images
-        uint8 (N, H, W, C) images, or float32 (N, D) vectors.
+        uint8 (N, H, W, C) images, float32 (N, D) vectors, or float32 (N, T, C) series.
     labels
         int64 (N,) class numbers in [0, len(classes)), or None.
     classes
@@ -43,6 +59,10 @@ class ImageDataset:
         Names of the files that were left out with ``skip_unreadable``.
     seeds
         int64 (N,): the noise seed of each sample, where the source tells, or None.
+    schema
+        What the numbers of a vector are, where the source is a table; else None.
+    scaling
+        How the items were scaled (`rote.data.scaling`); None where they are in their own units.
     """
 
     images: npt.NDArray[Any]
@@ -52,6 +72,8 @@ class ImageDataset:
     source: str = "array"
     unreadable: tuple[str, ...] = field(default=())
     seeds: npt.NDArray[np.int64] | None = None
+    schema: Schema | None = None
+    scaling: Scaling | None = None
 
     def __post_init__(self) -> None:
         where = shown(self.source)
@@ -61,11 +83,13 @@ class ImageDataset:
                     f"{where}: images have {self.images.shape[3]} channels; 1 (grey) or 3 "
                     "(RGB) are expected, in the order (N, height, width, channels)"
                 )
-        elif not (self.images.dtype == np.float32 and self.images.ndim == 2):
+        elif not (self.images.dtype == np.float32 and self.images.ndim in (2, 3)):
             raise DataError(
                 f"{where}: an array of {self.images.dtype} with shape {self.images.shape} is "
-                "neither images (uint8, (N, height, width, channels)) nor vectors (float32, (N, D))"
+                "neither images (uint8, (N, height, width, channels)) nor vectors (float32, (N, D)) "
+                "nor series (float32, (N, times, channels))"
             )
+        assert self.schema is None or self.images.shape[1:] == (self.schema.width,)
         if self.labels is not None and self.labels.shape != (len(self.images),):
             raise DataError(
                 f"{where}: {len(self.images)} items but labels of shape {self.labels.shape}; "
@@ -87,22 +111,22 @@ class ImageDataset:
         return len(self.images)
 
     @property
-    def kind(self) -> Literal["image", "vector"]:
-        """Whether the items are images or vectors."""
-        return "image" if self.images.ndim == 4 else "vector"
+    def kind(self) -> Kind:
+        """Whether the items are images, vectors or series."""
+        return _KINDS[self.images.ndim - 1]
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of one item as models see it: (C, H, W) for images, (D,) for vectors."""
-        if self.kind == "vector":
-            return (int(self.images.shape[1]),)
-        height, width, channels = self.images.shape[1:]
-        return (int(channels), int(height), int(width))
+        """Shape of one item as models see it: images (C, H, W), series (C, T), vectors (D,)."""
+        *places, channels = (int(size) for size in self.images.shape[1:])
+        return (channels, *places)
 
     @functools.cached_property
     def digest(self) -> str:
-        """SHA-256 over dtype, shape, pixels and labels (names and source do not count)."""
+        """SHA-256 over dtype, shape, values, labels and columns (names and source do not count)."""
         hasher = hashlib.sha256(f"{self.images.dtype}{self.images.shape}".encode())
+        if self.schema is not None:
+            hasher.update(f"columns{self.schema.grid}".encode())
         for block in blocks_of(self.images):
             hasher.update(np.ascontiguousarray(block).data)
         if self.labels is not None:
@@ -116,21 +140,24 @@ class ImageDataset:
         >>> ImageDataset(np.zeros((2, 4, 5, 3), np.uint8)).describe()["shape"]
         [3, 4, 5]
         """
-        return {
+        told = {
             "source": self.source,
             "digest": self.digest,
             "count": len(self),
             "shape": list(self.shape),
             "kind": self.kind,
         }
+        if self.schema is None:
+            return told
+        return told | {"columns": [column.to_json() for column in self.schema.columns]}
 
     def tensor(self, device: str | torch.device = "cpu") -> torch.Tensor:
-        """Return all items as one tensor: uint8 (N, C, H, W), or float32 (N, D)."""
+        """Return all items as one tensor: uint8 (N, C, H, W), float32 (N, D) or float32 (N, C, T)."""
         import torch
 
         items = torch.from_numpy(np.ascontiguousarray(self.images))
-        if self.kind == "image":
-            items = items.permute(0, 3, 1, 2).contiguous()
+        if items.ndim > 2:
+            items = items.movedim(-1, 1).contiguous()
         return items.to(device)
 
     def take(self, indices: npt.NDArray[np.int64]) -> ImageDataset:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from rote.data.columns import numeric_schema
 from rote.data.dataset import ImageDataset
 
 DESCRIPTIONS = {
@@ -17,7 +18,7 @@ DESCRIPTIONS = {
 
 
 def load_embedded(name: str) -> ImageDataset:
-    """Return one of `DESCRIPTIONS`: digits as uint8 images, the others as float32 vectors."""
+    """Return one of `DESCRIPTIONS`: digits as uint8 images, the others as tables of numbers."""
     from sklearn import datasets
 
     if name == "digits":
@@ -34,9 +35,13 @@ def load_embedded(name: str) -> ImageDataset:
         "iris": datasets.load_iris,
     }
     found = loaders[name]()
+    vectors = np.ascontiguousarray(found.data, dtype=np.float32)
+    classes = tuple(str(target) for target in found.target_names)
+    columns = [str(column) for column in found.feature_names]
     return ImageDataset(
-        images=np.ascontiguousarray(found.data, dtype=np.float32),
+        images=vectors,
         labels=found.target.astype(np.int64),
-        classes=tuple(str(target) for target in found.target_names),
+        classes=classes,
         source=name,
+        schema=numeric_schema(columns, vectors, label="class", classes=classes),
     )

@@ -1,6 +1,7 @@
-"""`load_images`: every source of images or vectors, by one name or path.
+"""`load_images`: every source of images, tables or series, by one name or path.
 
-A source is a named set, a folder, a zip archive, an .npz or .npy file, one image file, or an array.
+A source is a named set, a folder, a zip archive, an .npz or .npy file, a CSV or Parquet table, one image
+file, or an array.
 What each of them may hold is told in `docs/how-to/data.md`.
 """
 
@@ -26,6 +27,8 @@ from rote.data.labels import labels_of_files
 from rote.data.mapped import blocks_of
 from rote.data.messages import shown, storable
 from rote.data.resample import fit_images
+from rote.data.table_files import TABLE_EXTENSIONS, load_table
+from rote.data.tables import Reading, adopt
 
 __all__ = ["cache_folder", "fit_dataset", "load_images", "named_sources"]
 
@@ -45,17 +48,18 @@ def load_images(
     resolution: int | None = None,
     channels: int | None = None,
     skip_unreadable: bool = False,
+    reading: Reading | None = None,
     cache: Path | None = None,
     decoded: Path | None = None,
     progress: Progress | None = None,
 ) -> ImageDataset:
-    """Load all images or vectors of a source into memory.
+    """Load all images, rows or series of a source into memory.
 
     Parameters
     ----------
     source
         A named source (see `named_sources`; write ``./digits`` for a folder of that name), a
-        folder, a .zip, .npz or .npy file, an image file, or an array as
+        folder, a .zip, .npz or .npy file, a .csv, .tsv or .parquet table, an image file, or an array as
         `rote.data.arrays.dataset_of_array` takes it.
     resolution
         Crop the centered square and scale it to this many pixels a side (Lanczos); needed where
@@ -63,7 +67,10 @@ def load_images(
     channels
         1 (grey) or 3 (RGB): convert all images; needed where grey and RGB are mixed.
     skip_unreadable
-        Leave out files that cannot be read; their names are in ``.unreadable``.
+        Leave out files that cannot be read, and rows of a table with missing values; their names are in
+        ``.unreadable``.
+    reading
+        How to read a table, and by whose columns.
     cache
         Folder of downloads; `cache_folder` by default.
     decoded
@@ -76,7 +83,7 @@ def load_images(
     Returns
     -------
     ImageDataset
-        uint8 (N, H, W, C) images or float32 (N, D) vectors, N >= 1.
+        uint8 (N, H, W, C) images, float32 (N, D) vectors or (N, T, C) series, N >= 1.
 
     Raises
     ------
@@ -94,6 +101,7 @@ def load_images(
         raise DataError(f"--resolution is {resolution!r}; give a whole number of pixels from 1")
     if channels not in (None, 1, 3):
         raise DataError(f"--channels is {channels!r}; give 1 (grey) or 3 (RGB)")
+    reading = reading or Reading()
     file: Path | None = None
     if isinstance(source, np.ndarray):
         dataset = dataset_of_array(source, where="array")
@@ -104,8 +112,18 @@ def load_images(
         dataset = cifar10.load_cifar10(part, cache=cache or cache_folder(), progress=progress)
     else:
         file = _existing(source)
+        if file.is_file() and file.suffix.lower() in TABLE_EXTENSIONS:
+            dataset = load_table(file, reading, skip_missing=skip_unreadable)
+            return fit_dataset(dataset, resolution, channels)
         dataset = _load_path(
             file, resolution, channels, skip_unreadable=skip_unreadable, decoded=decoded
+        )
+    if reading.schema is not None:
+        dataset = adopt(dataset, reading.schema)
+    elif reading.asked:
+        raise DataError(
+            f"--categorical, --label and --ignore are for CSV and Parquet tables, and "
+            f"{shown(dataset.source)} is none; leave them out"
         )
     return fit_dataset(dataset, resolution, channels, file=file, decoded=decoded)
 
@@ -129,8 +147,8 @@ def _existing(source: str | Path) -> Path:
                 f"--data '{shown(text)}' is neither a named source{hint} nor a path that exists"
             )
         raise DataError(
-            f"'{shown(text)}' does not exist; give --data a folder, a .zip, .npz or .npy file, an "
-            "image, or a named source"
+            f"'{shown(text)}' does not exist; give --data a folder, a .zip, .npz, .npy, .csv or "
+            ".parquet file, an image, or a named source"
         )
     if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
         raise DataError(f"'{shown(text)}' is neither a folder nor a file; give --data one of them")
@@ -162,7 +180,8 @@ def _load_path(
         return load(single_file(path))
     raise DataError(
         f"{shown(path)} is a file of unknown type '{shown(suffix)}'; give --data a folder, a .zip, "
-        f".npz or .npy file, or an image ({', '.join(EXTENSIONS)})"
+        f".npz or .npy file, a table ({', '.join(TABLE_EXTENSIONS)}), or an image "
+        f"({', '.join(EXTENSIONS)})"
     )
 
 
@@ -238,7 +257,7 @@ def fit_dataset(
     option = "--resolution" if resolution is not None else "--channels"
     if resolution is not None or channels is not None:
         raise DataError(
-            f"{option} is for images, and {shown(dataset.source)} holds vectors of "
-            f"{dataset.shape[0]} numbers; leave it out"
+            f"{option} is for images, and {shown(dataset.source)} holds {dataset.kind}s of "
+            f"{' x '.join(map(str, dataset.images.shape[1:]))} numbers; leave it out"
         )
     return dataset

@@ -20,8 +20,9 @@ from rote.core.errors import ConfigError, Interrupted
 from rote.core.precision import strict_fp32
 from rote.core.runs import Metrics, Run
 from rote.core.seeds import Purpose, child_seed
-from rote.data.convert import Scaling, to_model
+from rote.data.convert import to_model
 from rote.data.dataset import ImageDataset
+from rote.data.scaling import Scaling
 from rote.diffusion.checkpoint import (
     Checkpoint,
     load_checkpoint,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rote.core.seeds import child_seed
-from rote.data.convert import from_model
+from rote.data.convert import as_items
 from rote.data.dataset import ImageDataset
 from rote.diffusion.optimum import OptimalDenoiser
 from rote.diffusion.sample import sample
@@ -37,7 +37,7 @@ def measure_controls(task: PointTask, dataset: ImageDataset) -> dict[str, Any]:
         config=task.config.sample,
         device=task.device,
     )
-    copies = ImageDataset(from_model(drawn, kind=dataset.kind), source="theoretical optimum")
+    copies = as_items(drawn, subset, source="theoretical optimum")
     found = audit(
         copies,
         subset,

@@ -14,8 +14,8 @@ import numpy as np
 from rote.core.runs import Run, read_json, write_json, write_status
 from rote.core.seeds import child_seed
 from rote.core.stats import Rate
-from rote.data.convert import Scaling
 from rote.data.dataset import ImageDataset
+from rote.data.scaling import Scaling
 from rote.diffusion.train import train
 from rote.memorization.curve import Observation
 from rote.memorization.curve_grid import Bound

@@ -20,7 +20,8 @@ import torch
 from rote.core.runs import read_json, write_json, write_npz
 from rote.core.seeds import Purpose, child_seed
 from rote.core.stats import Rate, wilson
-from rote.data.convert import from_model
+from rote.data.arrays import arrays_of, item_key
+from rote.data.convert import as_items
 from rote.data.dataset import ImageDataset
 from rote.diffusion.checkpoint import Checkpoint, load_checkpoint
 from rote.diffusion.gap import GapProbe, checkpoint_probe
@@ -74,7 +75,7 @@ class Scorer:
         count = total = 0
         for end in stages(search.first_samples, search.selection_samples):
             # The same noise for every snapshot: what differs between them is the training alone.
-            drawn, _ = self._draw(
+            drawn = self._draw(
                 checkpoint,
                 range(total, end),
                 most=search.selection_samples,
@@ -116,16 +117,15 @@ class Scorer:
         for end in stages(search.first_samples, search.fresh_samples):
             have = len(held["seeds"]) if held else 0
             if have < end:
-                drawn, seeds = self._draw(
+                drawn = self._draw(
                     checkpoint,
                     range(have, end),
                     most=search.fresh_samples,
                     purpose="sample",
                     stage="fresh samples",
                 )
-                arrays: dict[str, npt.NDArray[Any]] = {"images": drawn.images, "seeds": seeds}
-                if drawn.labels is not None:
-                    arrays["labels"] = drawn.labels
+                # In units of each column's spread, so without the schema, which speaks of their own.
+                arrays = arrays_of(replace(drawn, schema=None))
                 held = {k: np.concatenate([held[k], v]) if held else v for k, v in arrays.items()}
                 write_npz(path, held)
             found = self._audit(self._as_dataset(checkpoint, held, end))
@@ -156,8 +156,8 @@ class Scorer:
         most: int,
         purpose: Purpose,
         stage: str,
-    ) -> tuple[ImageDataset, npt.NDArray[np.int64]]:
-        """Sample the items of some numbers, labels drawn uniformly; return them and their seeds."""
+    ) -> ImageDataset:
+        """Sample the items of some numbers, labels drawn uniformly; return them with their seeds."""
         seeds = [child_seed(self._root_seed, purpose, number) for number in numbers]
         labels = None
         if checkpoint.label_count:
@@ -175,16 +175,21 @@ class Scorer:
             should_stop=self._should_stop,
             on_progress=lambda done, _: self._on_progress(stage, start + done, most),
         )
-        kind = "image" if len(checkpoint.shape) == 3 else "vector"
-        arrays: dict[str, npt.NDArray[Any]] = {"images": from_model(drawn, kind=kind)}
+        found = as_items(drawn, self._subset, source=f"{self._folder.name} samples")
         if labels is not None:
-            arrays["labels"] = labels.numpy()
-        return self._as_dataset(checkpoint, arrays, len(seeds)), np.array(seeds, np.int64)
+            names = tuple(str(label) for label in range(checkpoint.label_count))
+            found = replace(found, labels=labels.numpy(), classes=names)
+        return replace(found, seeds=np.array(seeds, np.int64))
 
     def _as_dataset(
         self, checkpoint: Checkpoint, arrays: dict[str, npt.NDArray[Any]], count: int
     ) -> ImageDataset:
-        dataset = ImageDataset(arrays["images"][:count], source=f"{self._folder.name} samples")
+        dataset = ImageDataset(
+            arrays[item_key(self._subset.kind)][:count],
+            source=f"{self._folder.name} samples",
+            schema=self._subset.schema,
+            scaling=self._subset.scaling,
+        )
         if "labels" in arrays:
             names = tuple(str(label) for label in range(checkpoint.label_count))
             dataset = replace(dataset, labels=arrays["labels"][:count], classes=names)

@@ -16,8 +16,8 @@ from typing import Any
 
 from rote.core.errors import DataError
 from rote.core.runs import Run, read_json, write_json
-from rote.data.convert import for_models
 from rote.data.dataset import ImageDataset
+from rote.data.scaling import for_models
 from rote.diffusion.preconditioning import build_denoiser
 from rote.memorization.curve import EmmInterval
 from rote.memorization.emm import EmmPoint

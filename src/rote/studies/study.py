@@ -10,8 +10,8 @@ from typing import Any
 
 from rote.core.errors import ConfigError
 from rote.core.runs import Run, read_json, write_json
-from rote.data.convert import for_models
 from rote.data.dataset import ImageDataset
+from rote.data.scaling import for_models
 from rote.studies.findings import findings
 from rote.studies.plan import Plan, plan_study, source_of
 from rote.studies.point import read_stage

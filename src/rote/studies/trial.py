@@ -18,8 +18,9 @@ from rote.core.errors import Interrupted
 from rote.core.runs import read_json, write_json, write_npz
 from rote.core.seeds import Purpose, child_seed
 from rote.core.stats import Rate
-from rote.data.convert import Scaling, from_model
+from rote.data.convert import as_items
 from rote.data.dataset import ImageDataset
+from rote.data.scaling import Scaling
 from rote.data.variants import TrainingSet, draw_variant
 from rote.diffusion.checkpoint import load_checkpoint
 from rote.diffusion.conditioning import conditioning
@@ -287,8 +288,7 @@ class _Scorer:
             should_stop=self._should_stop,
             on_progress=lambda done, total: self._status(stage, done, total),
         )
-        images = from_model(drawn, kind=self._references.kind)
-        dataset = ImageDataset(images, source=f"samples of {trial.key}")
+        dataset = as_items(drawn, self._references, source=f"samples of {trial.key}")
         if labels is not None:
             names = tuple(str(label) for label in range(checkpoint.label_count))
             dataset = replace(dataset, labels=labels.numpy(), classes=names)

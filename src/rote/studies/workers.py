@@ -23,8 +23,8 @@ from typing import Protocol, TypeVar
 
 from rote.core.errors import Interrupted, RunError
 from rote.core.memory import keep_freed_memory
-from rote.data.convert import Scaling
 from rote.data.dataset import ImageDataset
+from rote.data.scaling import Scaling
 from rote.memorization.emm import EmmPoint
 from rote.studies.point import PointTask, run_point
 

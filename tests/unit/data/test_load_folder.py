@@ -160,10 +160,10 @@ def test_folders_without_images(tmp_path):
 
 
 def test_files_of_unknown_type(tmp_path):
-    path = tmp_path / "a.parquet"
+    path = tmp_path / "a.feather"
     path.touch()
     message = error_of(path)
-    assert "unknown type '.parquet'" in message
+    assert "unknown type '.feather'" in message
     assert "--data" in message
     os.mkfifo(tmp_path / "pipe.png")
     assert "neither a folder nor a file" in error_of(tmp_path / "pipe.png")

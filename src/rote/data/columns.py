@@ -1,0 +1,174 @@
+"""The columns of a table, and the way from its cells to vectors and back.
+
+A numeric column is one number of the vector, in its own units. A categorical column is one number per
+category, 1 at its own and 0 elsewhere (one-hot), in the sorted order of the categories. Back again, the
+largest of those numbers names the category, and columns of whole numbers are rounded.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+LARGEST_WHOLE = 2**24
+"""Beyond it float32 does not hold every whole number."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Attributes
+    ----------
+    name
+        As the table's header has it; untrusted text.
+    kind
+        "numeric" or "categorical".
+    whole
+        Numeric: all values of the source are whole numbers, and samples are rounded to such.
+    low, high
+        Numeric: smallest and largest value of the source, the range of Gower's distance.
+    categories
+        Categorical: all values of the source, sorted.
+    """
+
+    name: str
+    kind: Literal["numeric", "categorical"] = "numeric"
+    whole: bool = False
+    low: float = 0.0
+    high: float = 0.0
+    categories: tuple[str, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """How many numbers of a vector it takes."""
+        return len(self.categories) if self.kind == "categorical" else 1
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain types: what applies to its kind alone."""
+        names = ("categories",) if self.kind == "categorical" else ("whole", "low", "high")
+        value = asdict(self)
+        return {"name": self.name, "kind": self.kind} | {
+            name: list(value[name]) if name == "categories" else value[name] for name in names
+        }
+
+    @staticmethod
+    def from_json(value: dict[str, Any]) -> Column:
+        """Read back what `to_json` wrote."""
+        given = dict(value)
+        return Column(**given | {"categories": tuple(given.get("categories", ()))})
+
+
+@dataclass(frozen=True)
+class Schema:
+    """All columns of a table, in the order of the vector, and the column that its labels came from."""
+
+    columns: tuple[Column, ...]
+    label: str | None = None
+    classes: tuple[str, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """Numbers of a vector."""
+        return sum(column.width for column in self.columns)
+
+    @property
+    def mixed(self) -> bool:
+        """Whether there are categorical columns."""
+        return any(column.kind == "categorical" for column in self.columns)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def grid(self) -> tuple[tuple[Any, ...], ...]:
+        """What its columns may hold; two tables of one grid are encoded alike."""
+        return tuple((c.name, c.kind, c.whole, c.categories) for c in self.columns)
+
+    def parts(self) -> Iterator[tuple[Column, slice]]:
+        """Yield every column with its place in a vector."""
+        ends = list(itertools.accumulate(column.width for column in self.columns))
+        for column, end in zip(self.columns, ends, strict=True):
+            yield column, slice(end - column.width, end)
+
+    def snapped(self, vectors: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
+        """Return vectors (N, D) in own units with one category a column, and whole numbers rounded.
+
+        Ties between categories go to the first, halves to the larger number.
+        """
+        result = np.array(vectors, np.float32)
+        for column, part in self.parts():
+            if column.kind == "categorical":
+                best = result[:, part].argmax(axis=1)
+                result[:, part] = np.arange(column.width) == best[:, None]
+            elif column.whole:
+                result[:, part] = np.floor(vectors[:, part].astype(np.float64) + 0.5)
+        return result
+
+    def cells(self, vectors: npt.NDArray[np.float32]) -> list[list[str]]:
+        """Return the text of every cell, row by row, for vectors (N, D) in own units.
+
+        Numbers are the shortest that read back as the same float32.
+
+        >>> columns = (Column("age", whole=True), Column("color", "categorical", categories=("a", "b")))
+        >>> Schema(columns).cells(np.array([[41.7, 0.2, 0.6]], np.float32))
+        [['42', 'b']]
+        """
+        snapped = self.snapped(vectors)
+        texts = []
+        for column, part in self.parts():
+            if column.kind == "categorical":
+                texts.append([column.categories[k] for k in snapped[:, part].argmax(axis=1)])
+            else:
+                texts.append([number_text(value) for value in snapped[:, part.start]])
+        return [list(row) for row in zip(*texts, strict=True)]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain types."""
+        return {
+            "columns": [column.to_json() for column in self.columns],
+            "label": self.label,
+            "classes": list(self.classes),
+        }
+
+    @staticmethod
+    def from_json(value: dict[str, Any]) -> Schema:
+        """Read back what `to_json` wrote."""
+        columns = tuple(Column.from_json(column) for column in value["columns"])
+        return Schema(columns, value["label"], tuple(value["classes"]))
+
+
+def number_text(value: np.float32) -> str:
+    """Return the shortest text of a number; whole numbers without a point.
+
+    >>> number_text(np.float32(13.27)), number_text(np.float32(-0.0)), number_text(np.float32(2e9))
+    ('13.27', '0', '2000000000')
+    """
+    return str(int(value)) if value == np.rint(value) and abs(value) < 2**31 else str(value)
+
+
+def numeric_schema(
+    names: Sequence[str],
+    vectors: npt.NDArray[np.float32],
+    *,
+    label: str | None = None,
+    classes: tuple[str, ...] = (),
+) -> Schema:
+    """Return the schema of a table of numbers (N, D) alone."""
+    columns = tuple(numeric_column(name, vectors[:, j]) for j, name in enumerate(names))
+    return Schema(columns, label, classes)
+
+
+def numeric_column(name: str, values: npt.NDArray[np.floating[Any]]) -> Column:
+    """Measure a column of numbers (N,)."""
+    held = values.astype(np.float32)
+    low, high = (float(str(end)) for end in (held.min(), held.max()))  # 13.27, not 13.27000046
+    whole = bool((values == np.rint(values)).all()) and max(-low, high) <= LARGEST_WHOLE
+    return Column(name, "numeric", whole=whole, low=low, high=high)

@@ -1,0 +1,93 @@
+"""Vectors and series in units of each column's spread, and back.
+
+Each numeric column (of a series: each channel, over all its times) is shifted and scaled to mean 0 and
+standard deviation 0.5 over the *full* source (0.5 is EDM's sigma_data, and near the standard deviation of
+natural images in [-1, 1]), so that distances mean the same for every subset size. The one-hot numbers of
+a categorical column share one scale, such that they have together the variance that a numeric column has:
+a column counts as a column, however many categories it has. Columns that do not vary are shifted only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rote.data.columns import Schema
+from rote.data.dataset import ImageDataset
+
+VECTOR_STD = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Scaling:
+    """Shift and scale of each number of a vector, or channel of a series; float64 (D,) or (C,).
+
+    With a schema, `invert` returns what a table can hold: one category a column, whole numbers whole.
+    """
+
+    shift: npt.NDArray[np.float64]
+    scale: npt.NDArray[np.float64]
+    schema: Schema | None = None
+
+    @staticmethod
+    def fit(items: npt.NDArray[np.float32], schema: Schema | None = None) -> Scaling:
+        """Measure vectors, float32 (N, D), or series, float32 (N, T, C)."""
+        values = items.astype(np.float64).reshape(-1, items.shape[-1])
+        variance = values.var(axis=0)
+        for column, part in schema.parts() if schema else ():
+            if column.kind == "categorical":
+                variance[part] = variance[part].sum()
+        deviation = np.sqrt(variance)
+        varying = deviation > 1e-12 * np.abs(values).max(axis=0, initial=1e-300)
+        scale = np.where(varying, VECTOR_STD / np.where(varying, deviation, 1.0), 1.0)
+        return Scaling(shift=values.mean(axis=0), scale=scale, schema=schema)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain types for a checkpoint."""
+        value: dict[str, Any] = {"shift": self.shift.tolist(), "scale": self.scale.tolist()}
+        return value if self.schema is None else value | {"schema": self.schema.to_json()}
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> Scaling:
+        """Read back what `to_json` wrote."""
+        schema = Schema.from_json(data["schema"]) if data.get("schema") else None
+        return Scaling(np.array(data["shift"]), np.array(data["scale"]), schema)
+
+    def apply(self, dataset: ImageDataset) -> ImageDataset:
+        """Return the data set in scaled units."""
+        return replace(dataset, images=self._scaled(dataset.images), scaling=self)
+
+    def invert(self, items: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return scaled float32 vectors or series in their own units."""
+        values = items.astype(np.float64) / self.scale + self.shift
+        return values.astype(np.float32) if self.schema is None else self.schema.snapped(values)
+
+    def snapped(self, items: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return scaled items as what a table can hold, still scaled; others as they are.
+
+        What rounding to 8 bits is to images: a sample is scored as what would be written of it.
+        """
+        if self.schema is None or not any(
+            column.whole or column.kind == "categorical" for column in self.schema.columns
+        ):
+            return items
+        return self._scaled(self.invert(items))
+
+    def _scaled(self, items: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        return ((items.astype(np.float64) - self.shift) * self.scale).astype(np.float32)
+
+
+def for_models(dataset: ImageDataset) -> tuple[ImageDataset, Scaling | None]:
+    """Return the data set as training and distances take it: images untouched, all else scaled."""
+    if dataset.kind == "image":
+        return dataset, None
+    scaling = Scaling.fit(dataset.images, dataset.schema)
+    return scaling.apply(dataset), scaling
+
+
+def in_own_units(dataset: ImageDataset) -> npt.NDArray[Any]:
+    """Return the items of a data set in the units of its source."""
+    return dataset.images if dataset.scaling is None else dataset.scaling.invert(dataset.images)
