@@ -18,7 +18,7 @@ from torch import Tensor
 
 from rote.core.errors import ConfigError, Interrupted
 from rote.core.precision import strict_fp32
-from rote.core.runs import Metrics, Run
+from rote.core.runs import Metrics, Run, write_json
 from rote.core.seeds import Purpose, child_seed
 from rote.data.convert import to_model
 from rote.data.dataset import ImageDataset
@@ -139,6 +139,8 @@ def train(
         ) as run,
         strict_fp32(),
     ):
+        if scaling is not None:
+            write_json(out / "schema.json", scaling.to_json())
         last = out / "checkpoints" / f"{end}.safetensors"
         if last.exists():
             return load_checkpoint(last)

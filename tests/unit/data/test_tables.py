@@ -187,7 +187,10 @@ def test_none_is_a_category_where_a_column_is_called_categorical(tmp_path: Path)
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("age,pet\n3,cat\nold,dog\n7,dog\n", "line 3, column 'age' holds 'old', which is no number"),
+        (
+            "age,pet\n3,cat\nold,dog\n7,dog\n",
+            "line 3, column 'age' holds 'old', which is no number",
+        ),
         ("pet,n\ncat,1\ndog,2\n7,3\n", "line 4, column 'pet' holds '7', which is a number"),
         ("a,b\n1,2\n1,3\n", "column 'a' holds '1' in all 2 rows"),
         ("a,b\nx,2\nx,3\n", "column 'a' holds 'x' in all 2 rows"),
