@@ -189,3 +189,45 @@ def test_vectors_are_called_rows(room: Path) -> None:
     assert "10 training rows were set aside" in done.stderr
     assert "image" not in done.stderr
     assert "levels" not in done.stderr
+
+
+def test_several_spaces(room: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ROTE_CACHE", str(tmp_path))
+    options = (
+        "--holdout",
+        "real.npz",
+        "--space",
+        "lowres:4",
+        "--space",
+        "pixel",
+        "--out",
+        "spaces",
+    )
+    options += ("--positive-control", "5")
+    done = run(*SIDES, *options, cwd=room)
+    assert done.returncode == 0, done.stderr
+    for words in ("features in lowres:4:", "images/s", "by space and criterion", "rulers differ"):
+        assert words in done.stderr
+    first = (room / "spaces" / "audit.json").read_bytes()
+    value = json.loads(first)
+    assert value["criterion"]["space"] == "lowres:4"
+    assert [entry["space"]["name"] for entry in value["spaces"]] == ["lowres:4", "pixel"]
+    # The second time, all features of 256 images and more are there; the answer is the same.
+    done = run(*SIDES, *options, cwd=room)
+    assert "features in lowres:4: 95 images" in done.stderr
+    assert (room / "spaces" / "audit.json").read_bytes() == first
+    assert "lowres:4: train.npz" in run("data", "cache", cwd=room).stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("lowers", "error: --space 'lowers' is unknown (did you mean 'lowres'?)\n"),
+        ("lowres:9", "and these are 8x8; leave it out, or load larger ones (--resolution)\n"),
+    ],
+)
+def test_a_space_that_cannot_be_is_one_line(room: Path, name: str, message: str) -> None:
+    done = run(*SIDES, *QUICK, "--space", name, cwd=room)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith(message)
+    assert "Traceback" not in done.stderr

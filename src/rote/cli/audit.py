@@ -56,6 +56,15 @@ def audit(
             "The gate is held against the first.",
         ),
     ] = None,
+    space: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--space",
+            help="Where distances are taken: pixel (the default), lowres, imgsim, "
+            "efficientnet-lite0, ...; may be given several times. Rate and gate are those of the "
+            "first.",
+        ),
+    ] = None,
     ratio_threshold: Annotated[
         float, typer.Option("--ratio-threshold", help="Memorized: nn1 < threshold * nn2.")
     ] = 1 / 3,
@@ -183,6 +192,7 @@ def audit(
             holdout=sides[2] if holdout is not None else None,
             criterion=ratio,
             criteria=criterion or None,
+            spaces=space or ["pixel"],
             duplicate_rms=duplicate_rms,
             invariances=Invariances.parse(invariances),
             false_positive_rate=false_positive_rate,
@@ -192,6 +202,7 @@ def audit(
             fail_above=fail_above,
             seed=seed,
             device=device,
+            features_folder=decoded,
             on_progress=lambda done, total: bar.update(task, completed=done, total=total),
             on_stage=lambda name: bar.update(task, description=name),
         )

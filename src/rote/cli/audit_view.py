@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rote.cli.spaces_view import show_spaces
 from rote.core.console import console, say, table
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ def show_audit(found: Audit) -> None:
         say(line)
     if found.positive:
         console.print(_recall_table(found))
+    if len(found.spaces) > 1:
+        show_spaces(found)
 
 
 def show_timings(seconds: dict[str, float]) -> None:

@@ -27,7 +27,6 @@ from typing import TYPE_CHECKING, Any
 from rote.core.errors import RunError
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
 FORMAT_VERSION = 1
@@ -159,8 +158,12 @@ def write_npy(path: Path, blocks: Sequence[npt.NDArray[Any]]) -> str:
 
 
 @contextlib.contextmanager
-def new_array(path: Path) -> Iterator[Callable[[tuple[int, ...]], npt.NDArray[np.uint8]]]:
-    """Write a uint8 .npy file through memory: yields a function that makes its array, to be called once.
+def new_array(
+    path: Path, *, dtype: str = "|u1"
+) -> Iterator[Callable[[tuple[int, ...]], npt.NDArray[Any]]]:
+    """Write a .npy file through memory: yields a function that makes its array, to be called once.
+
+    ``dtype`` is what numpy calls it in a file: "|u1" for uint8, "<f4" for float32.
 
     The space is taken at once, for a disk that fills up later would kill the process. The file is
     renamed into place at the end of the context, and not left there if that ends in an error.
@@ -174,15 +177,15 @@ def new_array(path: Path) -> Iterator[Callable[[tuple[int, ...]], npt.NDArray[np
 
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
-    def make(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    def make(shape: tuple[int, ...]) -> npt.NDArray[Any]:
         with _one_line_io(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             with temporary.open("wb") as handle:
-                header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+                header = {"descr": dtype, "fortran_order": False, "shape": shape}
                 np.lib.format.write_array_header_1_0(handle, header)
-                start, size = handle.tell(), math.prod(shape)
+                start, size = handle.tell(), math.prod(shape) * np.dtype(dtype).itemsize
                 os.posix_fallocate(handle.fileno(), 0, start + size)
-            return np.memmap(temporary, np.uint8, "r+", offset=start, shape=shape)
+            return np.memmap(temporary, np.dtype(dtype), "r+", offset=start, shape=shape)
 
     try:
         yield make

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,6 +130,49 @@ def keep_array(
     return _mapped(entry, note).images
 
 
+def keep_rows(
+    compute: Callable[[npt.NDArray[np.float32]], None],
+    *,
+    shape: tuple[int, int],
+    key: str,
+    source: str,
+    folder: Path,
+) -> npt.NDArray[np.float32]:
+    """Keep rows of features, or map what was kept before.
+
+    Parameters
+    ----------
+    compute
+        Fills an array of ``shape``, float32; not called where they are kept already.
+    shape
+        (N, D).
+    key
+        A digest of everything that the rows depend on.
+    source
+        What they are of, for a person.
+    folder
+        Where entries are kept, among the decoded images.
+
+    Raises
+    ------
+    DataError
+        If they cannot be written.
+    """
+    entry, note = folder / f"{key}.npy", folder / f"{key}.json"
+    if not (entry.exists() and note.exists()):
+        with _advised():
+            with new_array(entry, dtype="<f4") as make_room:
+                compute(make_room(shape))
+            _write_note(note, source, shape, None)
+    try:
+        rows = np.load(entry, mmap_mode="r", allow_pickle=False)
+        if rows.dtype != np.float32 or rows.shape != shape:
+            raise ValueError("it does not fit its note")
+    except (OSError, ValueError) as error:
+        raise _damaged(entry, error) from None
+    return rows
+
+
 @contextlib.contextmanager
 def _advised() -> Iterator[None]:
     """Say what can be done where the cache cannot be written."""
@@ -166,10 +209,14 @@ def _mapped(path: Path, note: Path) -> Decoded:
         if images.dtype != np.uint8 or images.ndim != 4 or len(images) < len(kept):
             raise ValueError("it does not fit its note")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{path} is damaged ({error}); clear the decoded images with `rote data cache --clear`"
-        ) from None
+        raise _damaged(path, error) from None
     return Decoded(images=images[: len(kept)], kept=kept, unreadable=unreadable)
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    return DataError(
+        f"{path} is damaged ({error}); clear the decoded images with `rote data cache --clear`"
+    )
 
 
 def _key(entries: Sequence[Entry], options: str) -> str:

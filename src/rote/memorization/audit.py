@@ -5,22 +5,23 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from rote.core.errors import ConfigError
-from rote.core.stats import Rate, wilson
 from rote.data.dataset import ImageDataset
-from rote.memorization.controls import Recall, find_leaks, positive_control, training_matches
+from rote.memorization.by_space import CriterionResult, Lens, SpaceResult
+from rote.memorization.controls import Copies, degraded_copies, find_leaks, training_matches
 from rote.memorization.criteria import RatioCriterion
-from rote.memorization.findings import Audit, CriterionResult
+from rote.memorization.findings import Audit
 from rote.memorization.gate import Gate, check_limit, decide
 from rote.memorization.matching import Progress, no_progress
 from rote.memorization.outcomes import classify
-from rote.memorization.preparation import build_ruler, check_groups, find_groups, take_aside
-from rote.memorization.ruler import Measured, Ruler
-from rote.memorization.settings import Settings, check_sides, chosen_criteria
+from rote.memorization.preparation import check_groups, find_groups, take_aside
+from rote.memorization.ruler import Measured
+from rote.memorization.settings import Settings, check_sides, check_spaces, chosen_criteria
+from rote.memorization.spaces import COLUMNS, PIXEL, Space, open_spaces
 from rote.memorization.transforms import Invariances
 
 __all__ = ["Audit", "audit"]
@@ -39,6 +40,7 @@ def audit(
     holdout: ImageDataset | None = None,
     criterion: RatioCriterion | None = None,
     criteria: Sequence[str] | None = None,
+    spaces: Sequence[str | Space] = ("pixel",),
     duplicate_rms: float = 0.0,
     invariances: Invariances | None = None,
     false_positive_rate: float = 0.005,
@@ -49,6 +51,7 @@ def audit(
     seed: int = 0,
     confidence: float = 0.95,
     device: str = "cpu",
+    features_folder: Path | None = None,
     on_progress: Progress = no_progress,
     on_stage: Callable[[str], None] = _no_stage,
 ) -> Audit:
@@ -66,6 +69,9 @@ def audit(
     criteria
         Of "ratio" (always there), "calibrated", "carlini" and "tiles"; the gate is held against the
         first. None takes the ratio, and the calibrated ratio where there is a control.
+    spaces
+        Where distances are taken: names as `rote.memorization.spaces.catalog` lists them, or spaces.
+        Rate, verdicts and gate are those of the first; all have the same criteria (tiles: pixel alone).
     duplicate_rms
         Radius of near-duplicates on all sides, as `near_duplicates` takes it; 0: exact ones only.
     invariances
@@ -89,10 +95,12 @@ def audit(
         Of the intervals.
     device
         "cpu" or "cuda".
+    features_folder
+        Where features of networks are kept for the next audit of the same images; None keeps none.
     on_progress
         Called with generated items done and their total.
     on_stage
-        Called with the name of each stage as it begins: duplicates, search, controls.
+        Called with the name of each stage as it begins: duplicates, features, search, controls.
 
     Raises
     ------
@@ -113,6 +121,9 @@ def audit(
     )
     check_sides(generated, training, holdout, settings)
     check_limit(fail_above)
+    opened = open_spaces(spaces, device=device)
+    own = PIXEL if training.kind == "image" else COLUMNS
+    check_spaces(opened, training, settings)
     seconds: dict[str, float] = {}
 
     @contextlib.contextmanager
@@ -130,87 +141,104 @@ def audit(
         _, first = np.unique(exact.group[rest], return_index=True)
         positions = np.sort(rest[first])
         check_groups(training, groups.group[positions], exact.group[positions])
-        copies = positive_control_copies
-        if copies is None:
-            copies = min(COPIES, len(positions)) if training.kind == "image" else 0
-        ruler = build_ruler(
-            criterion or RatioCriterion(), training, positions, groups, settings, device
-        )
-    held_out = leaks = None
+        count = positive_control_copies
+        if count is None:
+            count = min(COPIES, len(positions)) if training.kind == "image" else 0
+
+    def lens_of(space: Space) -> Lens:
+        with stage("features" if space.kind == "rows" else "search"):
+            return Lens(
+                space,
+                ratio=criterion or RatioCriterion(),
+                training=training,
+                positions=positions,
+                groups=groups,
+                settings=settings,
+                device=device,
+                folder=features_folder,
+                on_progress=on_progress,
+            )
+
+    pixels = lens_of(own)
+    leaks, kept, seen = None, np.empty(0, np.int64), None
     if holdout is not None:
+        # What lies in the training set is found in pixels, whatever the spaces.
         with stage("controls"):
             values = int(np.prod(holdout.images.shape[1:]))
-            measured = ruler.measure(holdout.images)
-            leaks, kept = find_leaks(measured, sq_radius=duplicate_rms**2 * values)
-            held_out = measured.take(np.flatnonzero(kept)) if kept.any() else None
-            if held_out is not None and "calibrated" in ruler.names:
-                ruler.calibrate(
-                    held_out.scores["ratio"], asked=false_positive_rate, confidence=confidence
-                )
-    with stage("search"):
-        measured = ruler.measure(generated.images, on_progress=on_progress)
-    results = _results(ruler, measured, held_out, confidence)
-    memorized, rate = results[0].memorized, results[0].rate
-    assert memorized is not None and rate is not None
-    positive: tuple[Recall, ...] = ()
-    if copies:
+            seen = pixels.ruler.measure(holdout.images)
+            leaks, remains = find_leaks(seen, sq_radius=duplicate_rms**2 * values)
+            kept = np.flatnonzero(remains)
+    copies: Copies | None = None
+    if count:
         with stage("controls"):
-            positive = positive_control(
-                ruler,
-                positions=positions,
-                group=groups.group,
-                copies=copies,
-                seed=seed,
-                confidence=confidence,
-            )
+            copies = degraded_copies(training.images, positions=positions, copies=count, seed=seed)
+
+    def result_of(lens: Lens) -> SpaceResult:
+        def measure(name: str, side: ImageDataset, progress: Progress) -> Measured:
+            with stage("features" if lens.space.kind == "rows" else name):
+                rows = lens.rows(side)
+            with stage(name):
+                return lens.ruler.measure(rows, on_progress=progress)
+
+        held_out = degraded = None
+        if holdout is not None and len(kept):
+            whole = seen if lens is pixels else measure("controls", holdout, no_progress)
+            assert whole is not None
+            held_out = whole.take(kept)
+            if "calibrated" in lens.ruler.names:
+                ratios = held_out.scores["ratio"]
+                lens.ruler.calibrate(ratios, asked=false_positive_rate, confidence=confidence)
+        measured = measure("search", generated, on_progress)
+        if copies is not None:
+            made = ImageDataset(copies.images, source="degraded copies")
+            degraded = measure("controls", made, no_progress)
+        return lens.result(
+            measured,
+            held_out=held_out,
+            copies=copies,
+            degraded=degraded,
+            group=groups.group,
+            confidence=confidence,
+        )
+
+    lenses = [pixels if space is PIXEL else lens_of(space) for space in opened]
+    found = [result_of(lens) for lens in lenses]
+    main = found[0]
+    memorized, rate = main.criteria[0].memorized, main.criteria[0].rate
+    assert memorized is not None and rate is not None
     within = None
     if training_sample:
         with stage("controls"):
             within = training_matches(
-                ruler, positions=positions, group=groups.group, most=training_sample, seed=seed
+                lenses[0].ruler,
+                training.images,
+                positions=positions,
+                group=groups.group,
+                most=training_sample,
+                seed=seed,
             )
     return Audit(
         rate=rate,
         memorized=memorized,
         verdict=classify(memorized, collapse.repeated),
-        criterion=ruler.ratio,
-        criteria=results,
+        criterion=lenses[0].ruler.ratio,
+        criteria=main.criteria,
         duplicates=exact,
         groups=groups,
         collapse=collapse,
         generated=generated,
         training=training,
-        measured=measured,
+        measured=main.measured,
         settings=settings,
-        control=results[0].control,
+        control=main.criteria[0].control,
         holdout=holdout,
-        held_out=held_out,
+        held_out=main.held_out,
         leaks=leaks,
-        positive=positive,
+        positive=main.positive,
         within=within,
-        gate=None if fail_above is None else _gate(results, fail_above, criteria),
+        spaces=tuple(found),
+        gate=None if fail_above is None else _gate(main.criteria, fail_above, criteria),
         seconds=seconds,
-    )
-
-
-def _results(
-    ruler: Ruler, measured: Measured, held_out: Measured | None, confidence: float
-) -> tuple[CriterionResult, ...]:
-    def rate(mask: npt.NDArray[np.bool_] | None) -> Rate | None:
-        return None if mask is None else wilson(int(mask.sum()), len(mask), confidence=confidence)
-
-    found = ruler.verdicts(measured)
-    control = ruler.verdicts(held_out) if held_out is not None else {}
-    return tuple(
-        CriterionResult(
-            name=name,
-            description=ruler.describe(name),
-            memorized=found.get(name),
-            rate=rate(found.get(name)),
-            control=rate(control.get(name)),
-            unproven=int(measured.unproven.sum()) if name == "tiles" else 0,
-        )
-        for name in ruler.names
     )
 
 

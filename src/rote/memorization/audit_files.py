@@ -20,10 +20,18 @@ from rote.data.dataset import ImageDataset
 from rote.memorization.duplicates import DuplicateGroups
 from rote.memorization.outcomes import VERDICTS, classify, count_verdicts, rates_by
 from rote.memorization.pictures import gallery
+from rote.memorization.space_files import (
+    compared,
+    dispute_arrays,
+    of_spaces,
+    positive_json,
+    space_arrays,
+)
 from rote.memorization.transforms import MOST_SHIFT, describe
 
 if TYPE_CHECKING:
-    from rote.memorization.findings import Audit, CriterionResult
+    from rote.memorization.by_space import CriterionResult
+    from rote.memorization.findings import Audit
 
 RELEASE_EVERY = 8192
 PAIR_COLUMNS = (
@@ -37,11 +45,12 @@ DUPLICATE_COLUMNS = ("side", "group", "size", "index", "name", "rms", "nn1_index
 
 def to_json(found: Audit) -> dict[str, Any]:
     """Return the content of `audit.json`."""
-    space = "pixel" if found.training.kind == "image" else "columns"
+    space = found.spaces[0].space["name"]
     ratio, settings = found.criteria[0], found.settings
     control = None
     if found.control is not None and found.holdout is not None:
         control = {"rate": found.control.to_json(), **_side(found.holdout)}
+    agreed = compared(found)
     return {
         "kind": "audit",
         "rate": found.rate.to_json(),
@@ -55,7 +64,7 @@ def to_json(found: Audit) -> dict[str, Any]:
         "coverage": found.coverage(),
         "control": control,
         "calibrated": next(
-            (_criterion(c, found) for c in found.criteria if c.name == "calibrated"), None
+            (criterion_json(c) for c in found.criteria if c.name == "calibrated"), None
         ),
         "excess": _excess(ratio.rate, ratio.control),
         "verdicts": {
@@ -63,16 +72,11 @@ def to_json(found: Audit) -> dict[str, Any]:
             for c in found.criteria
             if c.memorized is not None
         },
-        "criteria": [_criterion(c, found) for c in found.criteria],
+        "criteria": [criterion_json(c) for c in found.criteria],
         "collapse": {"rms": settings.duplicate_rms, **found.collapse.to_json()},
         "holdout_in_training": None if found.leaks is None else found.leaks.to_json(),
         "set_aside": settings.set_aside,
-        "positive_control": None
-        if not found.positive
-        else {
-            "copies": found.positive[0].found.total,
-            "cells": [cell.to_json() for cell in found.positive],
-        },
+        "positive_control": positive_json(found.spaces[0]),
         "per_class": rates_by(
             None if found.training.labels is None else found.training.labels[found.nn1_index],
             found.training.classes,
@@ -91,10 +95,12 @@ def to_json(found: Audit) -> dict[str, Any]:
         },
         "seed": settings.seed,
         "gate": None if found.gate is None else found.gate.to_json(),
+        **of_spaces(found, agreed),
     }
 
 
-def _criterion(result: CriterionResult, found: Audit) -> dict[str, Any]:
+def criterion_json(result: CriterionResult) -> dict[str, Any]:
+    """Return what one criterion says, as plain types."""
     return {
         **result.description,
         "rate": None if result.rate is None else result.rate.to_json(),
@@ -123,6 +129,11 @@ def save(found: Audit, folder: Path, *, labels: npt.NDArray[np.int64] | None) ->
     write_lines(folder / "pairs.csv", _csv(PAIR_COLUMNS, _pairs(found)))
     write_lines(folder / "duplicates.csv", _csv(DUPLICATE_COLUMNS, _duplicates(found)))
     write_npz(folder / "gallery.npz", gallery(found, labels))
+    if len(found.spaces) > 1:
+        agreed = compared(found)
+        assert agreed is not None
+        write_npz(folder / "spaces.npz", space_arrays(found, agreed))
+        write_npz(folder / "disputes.npz", dispute_arrays(found, agreed))
     write_json(folder / "audit.json", to_json(found))
 
 

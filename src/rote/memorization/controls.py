@@ -92,25 +92,42 @@ class Recall:
         }
 
 
-def positive_control(
-    ruler: Ruler,
+@dataclass(frozen=True, eq=False)
+class Copies:
+    """Training images degraded on purpose, all corruptions and strengths behind each other.
+
+    Attributes
+    ----------
+    images
+        uint8 (kinds * each, H, W, C), in the order of `DEGRADATIONS`.
+    chosen
+        int64 (each,): the training images, the same in every kind.
+    """
+
+    images: npt.NDArray[np.uint8]
+    chosen: npt.NDArray[np.int64]
+
+    @property
+    def sources(self) -> npt.NDArray[np.int64]:
+        """The training image that each copy was made of, int64."""
+        return np.tile(self.chosen, len(DEGRADATIONS))
+
+
+def degraded_copies(
+    training: npt.NDArray[np.uint8],
     *,
     positions: npt.NDArray[np.int64],
-    group: npt.NDArray[np.int64],
     copies: int,
     seed: int,
-    confidence: float,
-) -> tuple[Recall, ...]:
-    """Degrade training images, audit the copies, and return the recall of every kind.
+) -> Copies:
+    """Degrade training images in every kind.
 
     Parameters
     ----------
-    ruler
-        Calibrated, where that is asked for.
+    training
+        uint8 (N, H, W, C).
     positions
         int64: the training images to choose from.
-    group
-        int64: duplicate group of every training image.
     copies
         Images per corruption and strength; at most all of ``positions``.
     seed
@@ -121,22 +138,43 @@ def positive_control(
             f"--positive-control is {copies}, and --training has {len(positions)} distinct images; "
             "give at most that many"
         )
-    drawn = drawn_by_content(ruler.training, positions, seed=child_seed(seed, "degrade"))
+    drawn = drawn_by_content(training, positions, seed=child_seed(seed, "degrade"))
     chosen = drawn[:copies]
-    originals = ruler.training[chosen]
+    originals = training[chosen]
     made = [
         kind(originals, seed=child_seed(seed, "degrade", number))
         for number, kind in enumerate(DEGRADATIONS, start=1)
     ]
-    measured = ruler.measure(np.concatenate(made))
+    return Copies(np.concatenate(made), chosen)
+
+
+def recall_of(
+    ruler: Ruler,
+    measured: Measured,
+    copies: Copies,
+    *,
+    group: npt.NDArray[np.int64],
+    confidence: float,
+) -> tuple[Recall, ...]:
+    """Return the recall of every kind of copies.
+
+    Parameters
+    ----------
+    ruler
+        Calibrated, where that is asked for.
+    measured
+        The copies, measured by it.
+    group
+        int64: duplicate group of every training image.
+    """
     verdicts = ruler.verdicts(measured)
-    hit = group[measured.matches.nn1_index] == group[np.tile(chosen, len(made))]
-    cells = []
+    hit = group[measured.matches.nn1_index] == group[copies.sources]
+    each, cells = len(copies.chosen), []
     for number, kind in enumerate(DEGRADATIONS):
-        rows = slice(number * copies, (number + 1) * copies)
+        rows = slice(number * each, (number + 1) * each)
 
         def rate(mask: npt.NDArray[np.bool_], rows: slice = rows) -> Rate:
-            return wilson(int(mask[rows].sum()), copies, confidence=confidence)
+            return wilson(int(mask[rows].sum()), each, confidence=confidence)
 
         recall = {name: rate(mask) for name, mask in verdicts.items()}
         cells.append(Recall(kind.name, kind.strength, kind.unit, rate(hit), recall))
@@ -145,16 +183,20 @@ def positive_control(
 
 def training_matches(
     ruler: Ruler,
+    training: npt.NDArray[Any],
     *,
     positions: npt.NDArray[np.int64],
     group: npt.NDArray[np.int64],
     most: int,
     seed: int,
 ) -> Matches | None:
-    """Match up to ``most`` random training items with other groups; None without three groups."""
+    """Match up to ``most`` random training items with other groups; None without three groups.
+
+    ``training`` are the items that are drawn by content, whatever the ruler measures of them.
+    """
     if len(np.unique(group[positions])) < 3:
         return None
-    drawn = drawn_by_content(ruler.training, positions, seed=child_seed(seed, "within"))
+    drawn = drawn_by_content(training, positions, seed=child_seed(seed, "within"))
     chosen = drawn[:most]
     k = min(4, len(positions))
     return ruler.matcher.match(ruler.training[chosen], k=k, own=group[chosen])[0]

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from rote.core.stats import Rate
 from rote.data.dataset import ImageDataset
 from rote.memorization import audit_files
+from rote.memorization.by_space import CriterionResult, SpaceResult
 from rote.memorization.controls import Leaks, Recall
 from rote.memorization.criteria import RatioCriterion, distance_ratio
 from rote.memorization.duplicates import DuplicateGroups
@@ -20,30 +21,6 @@ from rote.memorization.matching import Matches
 from rote.memorization.outcomes import coverage
 from rote.memorization.ruler import Measured
 from rote.memorization.settings import Settings
-
-
-@dataclass(frozen=True, eq=False)
-class CriterionResult:
-    """What one criterion says.
-
-    Attributes
-    ----------
-    description
-        Name, formula, source, direction and numbers, as plain types.
-    memorized
-        bool (N,), or None where it could not be applied (too few held-out items to calibrate).
-    rate, control
-        Of the generated and of the held-out items.
-    unproven
-        Items whose verdict is not proven for the whole training side (tiles only, else 0).
-    """
-
-    name: str
-    description: dict[str, Any]
-    memorized: npt.NDArray[np.bool_] | None
-    rate: Rate | None
-    control: Rate | None
-    unproven: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +49,8 @@ class Audit:
         All that was measured of the generated items, and of the held-out items that remain.
     leaks
         Held-out items that also lie in the training set, and were taken out of the control.
+    spaces
+        What every space says, the primary one, whose numbers are the fields above, first.
     within
         Some training items matched with the rest of the training side.
     seconds
@@ -96,6 +75,7 @@ class Audit:
     leaks: Leaks | None = None
     positive: tuple[Recall, ...] = ()
     within: Matches | None = None
+    spaces: tuple[SpaceResult, ...] = ()
     gate: Gate | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -14,6 +16,7 @@ from rote.memorization.matching import Matcher
 from rote.memorization.order import drawn_by_content
 from rote.memorization.ruler import Ruler
 from rote.memorization.settings import Settings
+from rote.memorization.spaces.contract import PIXEL, Space
 from rote.memorization.transforms import Invariances
 
 
@@ -59,31 +62,39 @@ def take_aside(
 
 def build_ruler(
     ratio: RatioCriterion,
-    training: ImageDataset,
+    training: npt.NDArray[Any],
     positions: npt.NDArray[np.int64],
     groups: DuplicateGroups,
     settings: Settings,
     device: str,
+    *,
+    space: Space = PIXEL,
 ) -> Ruler:
-    """Prepare the references at ``positions`` for measuring."""
+    """Prepare the references at ``positions`` for measuring.
+
+    ``training`` is what the space measures: images, or rows of features. Groups of duplicates are those
+    of the images in every space. Invariances and tiles are of pixels alone.
+    """
 
     def matcher(invariances: Invariances) -> Matcher:
         return Matcher(
-            training.images,
+            training,
             positions=positions,
             group=groups.group,
             invariances=invariances,
             device=device,
         )
 
-    main = matcher(settings.invariances)
-    plain = matcher(Invariances()) if settings.invariances.names else main
+    own = settings.invariances if space.kind == "images" else Invariances()
+    main = matcher(own)
+    plain = matcher(Invariances()) if own.names else main
+    names = settings.criteria
     return Ruler(
         ratio=ratio,
-        names=settings.criteria,
+        names=names if space.kind == "images" else tuple(n for n in names if n != "tiles"),
         matcher=main,
         plain=plain,
-        training=training.images,
+        training=training,
         carlini=CarliniCriterion(),
         tiles=TileCriterion(),
     )

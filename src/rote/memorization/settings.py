@@ -10,6 +10,7 @@ from rote.data.dataset import ImageDataset
 from rote.memorization.criteria.calibrated import check_asked
 from rote.memorization.duplicates import check_rms
 from rote.memorization.ruler import check_criteria
+from rote.memorization.spaces.contract import Space
 from rote.memorization.transforms import Invariances
 
 
@@ -86,6 +87,25 @@ def check_sides(
             f"--invariances shift moves by up to 2 pixels, and the images have {width}x{height}; leave "
             "it out"
         )
+
+
+def check_spaces(spaces: Sequence[Space], training: ImageDataset, settings: Settings) -> None:
+    """Refuse spaces that do not fit the data or the other options."""
+    if not spaces:
+        raise ConfigError("an audit needs a space to measure in, such as --space pixel")
+    others = [space for space in spaces if space.kind != "images"]
+    if training.kind == "vector" and others:
+        raise ConfigError(
+            f"--space {others[0].name} is for images, and --training holds vectors; leave it out"
+        )
+    for name, wanted in (
+        ("--invariances", bool(settings.invariances.names)),
+        ("--criterion tiles", "tiles" in settings.criteria),
+    ):
+        if wanted and len(others) == len(spaces):
+            raise ConfigError(f"{name} is for pixels; add --space pixel, or leave it out")
+    for space in others:
+        space.check_size(training.images.shape)
 
 
 def _shape(dataset: ImageDataset) -> str:

@@ -1,0 +1,65 @@
+"""All spaces by name.
+
+===========================  ==========================================================================
+``--space``                  where distances are taken
+===========================  ==========================================================================
+``pixel``                    8-bit values, on integers (the default)
+``lowres[:SIZE]``            area means, 8x8 unless given: fast, and blind to small shifts and noise
+``imgsim[:SIZE]``            ResNet-50 trained for the similarity of copies
+``efficientnet-lite0[:SIZE]``  EfficientNet-Lite0, trained on ImageNet's classes
+===========================  ==========================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from rote.core.errors import ConfigError, did_you_mean
+from rote.memorization.spaces import packaged, plain
+from rote.memorization.spaces.contract import PIXEL, Space
+from rote.memorization.spaces.parse import Wanted, check_options, read
+
+Opener = Callable[[Wanted, str], Space]
+
+
+def _pixel(wanted: Wanted, device: str) -> Space:
+    check_options(wanted, ())
+    if wanted.argument:
+        raise ConfigError(f"--space {wanted.text}: pixel takes nothing behind it")
+    return PIXEL
+
+
+OPENERS: dict[str, Opener] = {
+    "pixel": _pixel,
+    "lowres": plain.lowres,
+    "imgsim": packaged.imgsim,
+    "efficientnet-lite0": packaged.efficientnet_lite0,
+}
+
+
+def open_space(text: str, *, device: str = "cpu") -> Space:
+    """Return the space of a text as the module's table tells them.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such space, an extra is not installed, or its weights are others than expected.
+
+    >>> open_space("lowres:4").describe(48)["preprocessing"]
+    'means over a grid of 4x4 areas, in 8-bit units'
+    """
+    wanted = read(text)
+    opener = OPENERS.get(wanted.name)
+    if opener is None:
+        raise ConfigError(f"--space '{text}' is unknown{did_you_mean(wanted.name, OPENERS)}")
+    return opener(wanted, device)
+
+
+def open_spaces(given: Sequence[str | Space], *, device: str = "cpu") -> tuple[Space, ...]:
+    """Return spaces, each of them once, in order; errors as `open_space` has them."""
+    spaces = [one if isinstance(one, Space) else open_space(one, device=device) for one in given]
+    names = [space.name for space in spaces]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"--space {name} is given twice; give it once")
+    return tuple(spaces)
