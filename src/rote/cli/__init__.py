@@ -4,9 +4,11 @@
 `rote audit`           which generated images are copies, and what share
 `rote compare`         the difference of two audits
 `rote emm`             the largest training set that a model learns by rote
+`rote rescore`         the same search under other definitions of a copy
 `rote train`           one model; `rote sample` draws from it
 `rote optimum`         draw from the theoretical optimum of a training set
 `rote gap`             how far a model is from that optimum, without sampling
+`rote membership`      whether its loss tells training from held-out images
 `rote report`          write the report of a run again
 `rote data`            list the named sets, show a source, keep or clear decoded images, and
                        write shards (`rote data shard`)
@@ -28,7 +30,8 @@ from rote.core.console import console, say, say_error
 from rote.core.errors import Interrupted, RoteError
 
 # Each module adds its commands to the app.
-from rote.cli import audit, compare, data, emm, gap, neighbors, report, shard, study, train  # noqa: F401  isort: skip
+from rote.cli import audit, compare, data, emm, gap  # noqa: F401  isort: skip
+from rote.cli import membership, neighbors, report, rescore, shard, study, train  # noqa: F401  isort: skip
 
 __all__ = ["main"]
 

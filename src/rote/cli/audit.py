@@ -52,7 +52,8 @@ def audit(
         list[str] | None,
         typer.Option(
             "--criterion",
-            help="ratio (always there), calibrated, carlini or tiles; may be given several times. "
+            help="ratio (always there), calibrated, carlini, tiles, absolute or authenticity; may be "
+            "given several times. "
             "The gate is held against the first.",
         ),
     ] = None,

@@ -60,7 +60,7 @@ def gap(
 
     if weights not in ("ema", "raw"):
         raise ConfigError(f"--weights {weights} is unknown; choose ema or raw")
-    levels = _levels(sigmas)
+    levels = parse_levels(sigmas)
     if not run.is_dir():
         raise ConfigError(f"{run} is not a directory; give the --out of `rote train`")
     checkpoint = load_checkpoint(run)
@@ -104,7 +104,8 @@ def gap(
         _print_last(found)
 
 
-def _levels(text: str) -> tuple[float, ...]:
+def parse_levels(text: str) -> tuple[float, ...]:
+    """Read noise levels with commas between."""
     from rote.core.errors import ConfigError
 
     try:

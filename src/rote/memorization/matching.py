@@ -171,6 +171,27 @@ class Matcher:
             left = np.delete(left, done)
         return matches, nearest
 
+    def beside(self, items: npt.NDArray[Any], positions: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        """Return the squared distance (N,) of training items to the nearest one of another group.
+
+        ``items`` are those at ``positions`` of the training source.
+        """
+        own, k = self._group[positions], min(2, len(self))
+        found: npt.NDArray[Any] | None = None
+        left = np.arange(len(items))
+        while len(left):
+            nearest = self.nearest(items[left], k)
+            other = self._group[nearest.indices] != own[left, None]
+            done, first = other.any(axis=1), other.argmax(axis=1)
+            if found is None:
+                found = np.zeros(len(items), nearest.sq.dtype)
+            found[left[done]] = nearest.sq[done, first[done]]
+            left = left[~done]
+            assert not len(left) or k < len(self), "a single group among the references"
+            k = min(2 * k, len(self))
+        assert found is not None
+        return found
+
     def _two(
         self, nearest: Nearest, own: npt.NDArray[np.int64] | None
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

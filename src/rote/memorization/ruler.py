@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ import numpy.typing as npt
 from rote.core.errors import ConfigError, did_you_mean
 from rote.core.pages import release_pages
 from rote.memorization.criteria import (
+    AbsoluteCriterion,
+    AuthenticityCriterion,
     Calibration,
     CarliniCriterion,
     RatioCriterion,
@@ -23,7 +25,7 @@ from rote.memorization.matching import Matcher, Matches, Progress, no_progress
 
 QUERY_ROWS = 16384
 
-CRITERIA = ("ratio", "calibrated", "carlini", "tiles")
+CRITERIA = ("ratio", "calibrated", "carlini", "tiles", "absolute", "authenticity")
 
 
 def check_criteria(names: Sequence[str]) -> tuple[str, ...]:
@@ -82,6 +84,8 @@ class Ruler:
         The items of the training side.
     calibration
         Set once the held-out items have been measured.
+    absolute
+        None where no threshold is known for what is measured; the criterion then has no verdicts.
     """
 
     ratio: RatioCriterion
@@ -92,6 +96,8 @@ class Ruler:
     carlini: CarliniCriterion
     tiles: TileCriterion
     calibration: Calibration | None = None
+    absolute: AbsoluteCriterion | None = field(default_factory=AbsoluteCriterion)
+    authenticity: AuthenticityCriterion = field(default_factory=AuthenticityCriterion)
 
     def measure(self, items: npt.NDArray[Any], *, on_progress: Progress = no_progress) -> Measured:
         """Measure items (N, ...) against the training side, some rows at a time."""
@@ -116,6 +122,12 @@ class Ruler:
         unproven = np.zeros(len(items), bool)
         if "carlini" in self.names:
             scores["carlini"] = self.carlini.score(near.sq[:, : self.carlini.neighbors])
+        if "absolute" in self.names and self.absolute is not None:
+            values = int(np.prod(items.shape[1:]))
+            scores["absolute"] = self.absolute.score(matches.nn1_sq, values)
+        if "authenticity" in self.names:
+            beside = self._beside(matches.nn1_index)
+            scores["authenticity"] = self.authenticity.score(matches.nn1_sq, beside)
         if "tiles" in self.names:
             wide = min(self.tiles.neighbors, len(self.plain))
             if self.plain is not self.matcher:
@@ -126,6 +138,11 @@ class Ruler:
                     scores["tiles"], near.sq[:, wide - 1], int(np.prod(items.shape[1:]))
                 )
         return Measured(matches, scores, unproven)
+
+    def _beside(self, index: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        """Return each training item's squared distance to its nearest one of another group, (N,)."""
+        distinct, place = np.unique(index, return_inverse=True)
+        return self.matcher.beside(self.training[distinct], distinct)[place]
 
     def calibrate(self, ratio: npt.NDArray[np.float64], *, asked: float, confidence: float) -> None:
         """Set the calibrated threshold from the ratios of held-out items."""
@@ -143,6 +160,9 @@ class Ruler:
             found["calibrated"] = self.calibration.flags(measured.scores["ratio"])
         if "carlini" in self.names:
             found["carlini"] = self.carlini.memorized(measured.scores["carlini"])
+        for name, rule in (("absolute", self.absolute), ("authenticity", self.authenticity)):
+            if name in self.names and rule is not None:
+                found[name] = rule.memorized(measured.scores[name])
         if "tiles" in self.names:
             found["tiles"] = self.tiles.memorized(measured.scores["tiles"])
         return found
@@ -175,6 +195,19 @@ class Ruler:
                 "threshold": self.tiles.threshold,
                 "grid": self.tiles.grid,
                 "neighbors": self.tiles.neighbors,
+            },
+            "absolute": {
+                "formula": "RMS(x - NN1) < threshold, in 8-bit units"
+                if self.absolute is None or self.absolute.unit == "rms"
+                else "1 - cos(x, NN1) < threshold",
+                "source": self.absolute.source if self.absolute else "no threshold is known here",
+                "threshold": self.absolute.threshold if self.absolute else None,
+                "preprocessing": self.absolute.preprocessing if self.absolute else None,
+            },
+            "authenticity": {
+                "formula": "|x - NN1| < |NN1 - its nearest training image|",
+                "source": "Alaa et al. (2022), section 4.3; AuthPct is 1 - rate",
+                "threshold": self.authenticity.threshold,
             },
         }
         return {"name": name, "direction": "lower is more of a copy", **known[name]}

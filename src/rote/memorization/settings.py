@@ -76,6 +76,7 @@ def check_sides(
             ("--invariances", bool(settings.invariances.names)),
             ("--positive-control", settings.positive_control > 0),
             ("--criterion tiles", "tiles" in settings.criteria),
+            ("--criterion absolute", "absolute" in settings.criteria),
         ):
             if wanted:
                 raise ConfigError(

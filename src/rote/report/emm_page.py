@@ -10,6 +10,7 @@ from typing import Any
 
 from rote.report import words
 from rote.report.audit_page import HOLDOUT_AT_MOST, class_names
+from rote.report.criteria_read import read_definitions
 from rote.report.fields import Fields
 from rote.report.gallery import gallery_data
 from rote.report.read_search import Interval, Round, Search, read_search
@@ -21,7 +22,7 @@ OPTIMUM_AT_LEAST = 0.99
 
 def search_context(run_dir: Path) -> dict[str, Any]:
     """Read the directory of a search and return what its page shows."""
-    from rote.report import charts, charts_emm, charts_gap
+    from rote.report import charts, charts_criteria, charts_emm, charts_gap
 
     search = read_search(run_dir)
     fields = search.fields
@@ -36,6 +37,15 @@ def search_context(run_dir: Path) -> dict[str, Any]:
         specs["gap"] = charts_gap.gap_curves(gap)
     if search.onset:
         specs["onset"] = charts_gap.onset_chart(search.onset)
+    definitions = read_definitions(run_dir)
+    if definitions:
+        trained = [point.size for point in search.points]
+        specs["definitions"] = charts_criteria.emm_by_criterion(definitions, trained)
+        if definitions.dots:
+            for statistic in ("frechet", "coverage"):
+                specs[f"quality-{statistic}"] = charts_criteria.quality(
+                    definitions.dots, statistic=statistic
+                )
     return {
         "template": "emm.html.j2",
         "title": f"EMM {headline(search.emm)[0]} · {data.text('source')}",
@@ -52,6 +62,7 @@ def search_context(run_dir: Path) -> dict[str, Any]:
         "rounds": [_round_row(search, number) for number in range(len(search.rounds))],
         "others": [(f"{epsilon:g}", emm, headline(emm)[0]) for epsilon, emm in search.others],
         "cards": run_cards(search),
+        "definitions": definitions,
         "gap": (gap[0].count("points"), gap[0].count("holdout")) if gap else None,
         "gap_run": point_name(search, search.points[shown]),
         "optimum_failed": search.optimum[1].value < OPTIMUM_AT_LEAST,

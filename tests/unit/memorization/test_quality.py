@@ -136,6 +136,9 @@ def test_a_copier_is_good_against_its_training_set_only_and_broken_is_broken():
     assert found.control.frechet.high < found.generated.frechet.low
     noise = measure_quality(rng.normal(size=(300, 4)) + 20, training, holdout, space="columns")
     assert noise.generated.manifold.precision.value == 0 == noise.generated.manifold.coverage.value
+    small = measure_quality(copier[:150], training[:30], holdout, space="columns")
+    assert (found.control_of, small.control_of) == ("training", "holdout")
+    assert small.control.manifold.coverage.low > small.generated.manifold.coverage.high
     alone = measure_quality(copier, training, None, space="columns")
     assert alone.against == "training" and alone.control is None
     assert measure_quality(copier[::-1], training, holdout, space="columns", most=100).to_json()[

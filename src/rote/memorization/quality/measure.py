@@ -51,9 +51,10 @@ class Quality:
         Held-out items, or, where there are none, the training set itself, which a copier matches best.
     generated
         The numbers of the generated items.
-    control
-        The same of training items against the held-out ones: what real items score at these counts.
-        None against the training set.
+    control, control_of
+        The same of other real items against the held-out ones, what real items score at these counts: of
+        training items, or of further held-out ones where the training set is too small. None where there
+        are too few of both, and against the training set.
     count, available
         Items taken of each set, and how many there were (generated, reference).
     """
@@ -62,6 +63,7 @@ class Quality:
     against: Against
     generated: Statistics
     control: Statistics | None
+    control_of: Against | None
     count: int
     available: tuple[int, int]
     dimensions: int
@@ -77,6 +79,7 @@ class Quality:
             "dimensions": self.dimensions,
             "generated": self.generated.to_json(),
             "control": None if self.control is None else self.control.to_json(),
+            "control_of": self.control_of,
             "expected_coverage": expected_coverage(self.count, self.count),
             "neighbors": {"precision": PRECISION_K, "density": DENSITY_K},
             "seed": self.seed,
@@ -123,10 +126,10 @@ def measure_quality(
         )
     drawn = child_seed(seed, "bootstrap", 7)
 
-    def flat(items: npt.NDArray[Any], number: int) -> npt.NDArray[Any]:
+    def flat(items: npt.NDArray[Any], start: int = 0) -> npt.NDArray[Any]:
         order = np.arange(len(items), dtype=np.int64)
-        if len(items) > number:
-            order = np.sort(drawn_by_content(items, order, seed=drawn)[:number])
+        if len(items) > count:
+            order = np.sort(drawn_by_content(items, order, seed=drawn)[start : start + count])
         return items[order].reshape(len(order), -1)
 
     def statistics(items: npt.NDArray[Any]) -> Statistics:
@@ -135,15 +138,19 @@ def measure_quality(
             manifold_statistics(items, real, seed=seed, confidence=confidence),
         )
 
-    real = flat(reference, count)
-    control = None
+    real = flat(reference)
+    control: Statistics | None = None
+    control_of: Against | None = None
     if holdout is not None and len(training) >= count:
-        control = statistics(flat(training, count))
+        control, control_of = statistics(flat(training)), "training"
+    elif holdout is not None and len(holdout) >= 2 * count:
+        control, control_of = statistics(flat(holdout, count)), "holdout"
     return Quality(
         space=space,
         against=against,
-        generated=statistics(flat(generated, count)),
+        generated=statistics(flat(generated)),
         control=control,
+        control_of=control_of,
         count=count,
         available=(len(generated), len(reference)),
         dimensions=int(np.prod(generated.shape[1:])),
