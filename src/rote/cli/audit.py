@@ -111,6 +111,34 @@ def audit(
     label: options.LabelColumn = None,
     ignore: options.Ignore = None,
     device: options.Device = "auto",
+    quality: Annotated[
+        bool,
+        typer.Option(
+            "--quality",
+            help="Fréchet distance, precision, recall, density and coverage beside the rates.",
+        ),
+    ] = False,
+    population: Annotated[
+        bool,
+        typer.Option(
+            "--population", help="Definitions over whole sets, too; they need held-out images."
+        ),
+    ] = False,
+    cluster_by: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster-by",
+            help="caption or label: rates of each, and intervals (and the gate) with it as the unit.",
+        ),
+    ] = None,
+    captions: Annotated[
+        Path | None,
+        typer.Option(
+            "--captions",
+            help="For --cluster-by caption: rows of file_name and text. [default: metadata.jsonl or "
+            "metadata.csv in --generated]",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for audit.json, its tables and the report.")
     ] = None,
@@ -131,6 +159,7 @@ def audit(
     from dataclasses import replace
 
     from rote.cli.audit_view import show_audit, show_timings
+    from rote.cli.beside_view import clusters_of
     from rote.cli.generated import load_generated
     from rote.core.console import print_result, print_text, progress, say
     from rote.data.cache import decoded_folder
@@ -175,6 +204,7 @@ def audit(
 
     from rote.data.scaling import Scaling
     from rote.memorization.audit import audit as run_audit
+    from rote.memorization.beside import with_more
     from rote.memorization.duplicates import DUPLICATE_RMS
     from rote.memorization.transforms import Invariances
 
@@ -185,6 +215,7 @@ def audit(
     if duplicate_rms is None:
         duplicate_rms = DUPLICATE_RMS if sides[1].kind == "image" else 0.0
     seconds = {"decode": time.perf_counter() - start}
+    groups = clusters_of(cluster_by, captions, generated, made)
     with options.interruptible(), progress() as bar:
         task = bar.add_task("duplicates", total=len(sides[0]))
         found = run_audit(
@@ -207,6 +238,9 @@ def audit(
             on_progress=lambda done, total: bar.update(task, completed=done, total=total),
             on_stage=lambda name: bar.update(task, description=name),
         )
+        if quality or population or groups is not None:
+            bar.update(task, description="beside")
+            found = with_more(found, quality=quality, population=population, clusters=groups)
     seconds.update(found.seconds)
     if out is not None:
         seconds["report"] = _write(found, out)

@@ -28,6 +28,10 @@ def show_audit(found: Audit) -> None:
         console.print(_recall_table(found))
     if len(found.spaces) > 1:
         show_spaces(found)
+    if found.beside is not None:
+        from rote.cli.beside_view import show_beside
+
+        show_beside(found.beside)
 
 
 def show_timings(seconds: dict[str, float]) -> None:
@@ -46,6 +50,8 @@ def _rate_rows(found: Audit) -> list[list[str]]:
         "calibrated": f"ratio, {100 * found.settings.false_positive_rate:g} % false",
         "carlini": "calibrated L2",
         "tiles": "tiles",
+        "absolute": "nearest",
+        "authenticity": "not authentic",
     }
     rows = []
     for result in found.criteria:

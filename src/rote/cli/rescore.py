@@ -13,7 +13,9 @@ from rote.cli.app import app
 
 @app.command()
 def rescore(
-    search: Annotated[Path, typer.Argument(help="The --out of a finished `rote emm`.")],
+    search: Annotated[
+        Path, typer.Argument(help="The --out of a finished `rote emm` or `rote study`.")
+    ],
     criterion: Annotated[
         list[str] | None,
         typer.Option(
@@ -35,27 +37,32 @@ def rescore(
     skip_unreadable: options.SkipUnreadable = False,
     json: options.Json = False,
 ) -> None:
-    """Score the saved samples of a search under other criteria, without training anything.
+    """Score the saved samples of a search or study under other criteria, without training anything.
 
-    Writes criteria.json into the folder of the search, with an EMM and its interval for each criterion
-    from the same runs, and the report again.
+    Writes criteria.json into its folder: for each criterion the EMM with its interval, or the study's
+    rates and differences, from the same runs; and the report again.
     """
     from rote.core.console import print_result, print_text, progress, say
     from rote.core.errors import RunError
     from rote.core.runs import read_json
     from rote.report import write_report
     from rote.studies.rescore import rescore as run_rescore
+    from rote.studies.rescore_study import rescore_study
 
-    if not (search / "emm.json").is_file():
-        raise RunError(f"{search} holds no emm.json; give the --out of a finished `rote emm`")
+    study = (search / "study.json").is_file()
+    if not study and not (search / "emm.json").is_file():
+        raise RunError(
+            f"{search} holds neither emm.json nor study.json; give the --out of a finished `rote emm` or "
+            "`rote study`"
+        )
     if data is None:
-        data = str(read_json(search / "emm.json")["data"]["source"])
+        data = str(read_json(search / ("study.json" if study else "emm.json"))["data"]["source"])
     dataset = options.load(
         data, resolution=resolution, channels=channels, skip_unreadable=skip_unreadable
     )
     with options.interruptible(), progress() as bar:
         task = bar.add_task("runs", total=None)
-        found = run_rescore(
+        found = (rescore_study if study else run_rescore)(
             search,
             dataset,
             criteria=criterion or None,
@@ -64,6 +71,8 @@ def rescore(
         )
     if json:
         print_result(found)
+    elif study:
+        show_effects(found)
     else:
         show_table(found)
         for entry in found["criteria"]:
@@ -110,3 +119,18 @@ def show_table(found: dict[str, Any]) -> None:
         )
     if found["chosen_by_ratio"]["snapshot"]:
         say("snapshots were chosen by the ratio; under another criterion another might be best")
+
+
+def show_effects(found: dict[str, Any]) -> None:
+    """Print each comparison of a study under every criterion, to stdout."""
+    from rote.core.console import print_text, say
+
+    for entry in found["criteria"]:
+        if entry["reason"]:
+            say(f"{entry['name']}: {entry['reason']}")
+        for effect in entry["effects"]:
+            first, second, d = effect["first"], effect["second"], effect["difference"]
+            print_text(
+                f"{entry['name']}: {first['value']} - {second['value']} at {first['size']}: "
+                f"{d['value']:+.3f} [{d['low']:+.3f}, {d['high']:+.3f}]"
+            )

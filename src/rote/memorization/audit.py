@@ -67,7 +67,7 @@ def audit(
     criterion
         The ratio rule; None takes c = 1/3.
     criteria
-        Of "ratio" (always there), "calibrated", "carlini" and "tiles"; the gate is held against the
+        Of `rote.memorization.ruler.CRITERIA`, "ratio" always among them; the gate is held against the
         first. None takes the ratio, and the calibrated ratio where there is a control.
     spaces
         Where distances are taken: names as `rote.memorization.spaces.catalog` lists them, or spaces.

@@ -18,6 +18,7 @@ from rote.core.runs import write_json, write_lines, write_npz
 from rote.core.stats import Rate, newcombe
 from rote.data.dataset import ImageDataset
 from rote.memorization.duplicates import DuplicateGroups
+from rote.memorization.extras import Beside
 from rote.memorization.outcomes import VERDICTS, classify, count_verdicts, rates_by
 from rote.memorization.pictures import gallery
 from rote.memorization.space_files import (
@@ -95,6 +96,7 @@ def to_json(found: Audit) -> dict[str, Any]:
         },
         "seed": settings.seed,
         "gate": None if found.gate is None else found.gate.to_json(),
+        **(found.beside or Beside()).to_json(),
         **of_spaces(found, agreed),
     }
 

@@ -16,6 +16,7 @@ from rote.memorization.by_space import CriterionResult, SpaceResult
 from rote.memorization.controls import Leaks, Recall
 from rote.memorization.criteria import RatioCriterion, distance_ratio
 from rote.memorization.duplicates import DuplicateGroups
+from rote.memorization.extras import Beside
 from rote.memorization.gate import Gate
 from rote.memorization.matching import Matches
 from rote.memorization.outcomes import coverage
@@ -53,6 +54,8 @@ class Audit:
         What every space says, the primary one, whose numbers are the fields above, first.
     within
         Some training items matched with the rest of the training side.
+    beside
+        Quality, definitions over whole sets and rates per group, as far as asked for.
     seconds
         Wall-clock seconds per stage; in no result file.
     """
@@ -77,6 +80,7 @@ class Audit:
     within: Matches | None = None
     spaces: tuple[SpaceResult, ...] = ()
     gate: Gate | None = None
+    beside: Beside | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property

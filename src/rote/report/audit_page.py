@@ -9,6 +9,7 @@ import numpy as np
 
 from rote.core.stats import Rate
 from rote.report import words
+from rote.report.beside import read_beside
 from rote.report.fields import Fields
 from rote.report.gallery import add_rows, all_rows, gallery_data, small_pictures
 from rote.report.groups import Duplicates, Group, read_duplicates
@@ -66,6 +67,7 @@ def audit_context(folder: Path) -> dict[str, Any]:
         "gate": gate,
         "gate_title": criterion_title(gate.text("criterion")) if gate else "",
         "recall": read_recall(fields, criteria),
+        "beside": read_beside(fields),
         "duplicates": fields.child("duplicates"),
         "near": fields.child("duplicates").optional_child("near"),
         "collapse": fields.optional_child("collapse"),

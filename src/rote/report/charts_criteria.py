@@ -54,10 +54,11 @@ def emm_by_criterion(found: Definitions, sizes: Sequence[int]) -> Spec:
     )
 
 
-def quality(dots: Sequence[QualityDot], *, statistic: str) -> Spec:
+def quality(dots: Sequence[QualityDot], *, statistic: str, group: str) -> Spec:
     """Return a quality statistic against the memorization rate, one dot per run.
 
-    ``statistic`` is "frechet" or "coverage"; the dashed line is what real items score.
+    ``statistic`` is "frechet" or "coverage", ``group`` the title of what the color tells; the dashed line
+    is what real items score.
     """
     place = ("frechet", "coverage").index(statistic)
     rows = []
@@ -72,7 +73,7 @@ def quality(dots: Sequence[QualityDot], *, statistic: str) -> Spec:
                 "y_low": number.low,
                 "y_high": number.high,
                 "run": dot.label,
-                "size": dot.size,
+                "group": dot.group,
                 "value": f"{number.value:.3g} ({number.low:.3g} to {number.high:.3g})",
                 "spoken": f"{dot.label}: {statistic} {number.value:.3g}, rate {dot.rate.value:.3f}",
                 **rate_row(dot.rate),
@@ -86,8 +87,9 @@ def quality(dots: Sequence[QualityDot], *, statistic: str) -> Spec:
         scale=alt.Scale(zero=True) if place == 0 else alt.Scale(domain=[0, 1]),
     )
     color = alt.Color(
-        "size:O",
-        title="training-set size",
+        "group:N",
+        sort=list(dict.fromkeys(dot.group for dot in dots)),
+        title=group,
         scale=alt.Scale(range="ordinal"),
         legend=alt.Legend(orient="bottom", columns=6, titleOrient="top"),
     )

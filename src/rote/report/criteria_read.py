@@ -40,7 +40,8 @@ class QualityDot:
     """One run: its rate under the ratio and its quality."""
 
     label: str
-    size: int
+    group: str
+    """Its size, or in a study its value: what the color tells."""
     rate: Rate
     frechet: Number
     precision: Number
@@ -119,6 +120,8 @@ def _dot(fields: Fields) -> QualityDot | None:
     if quality is None:
         return None
     found, control = quality.child("generated"), quality.optional_child("control")
+    named = "value" in fields.values
+    group = plain(fields.text("value")) if named else f"{fields.positive('size'):,}"
     numbers = {
         key: _number(found.child(key))
         for key in ("frechet", "precision", "recall", "density", "coverage")
@@ -127,8 +130,8 @@ def _dot(fields: Fields) -> QualityDot | None:
     if control is not None:
         real = _number(control.child("frechet")), _number(control.child("coverage"))
     return QualityDot(
-        label=f"{fields.positive('size'):,} · run {fields.count('replicate')}",
-        size=fields.positive("size"),
+        label=f"{group} · run {fields.count('replicate')}",
+        group=group,
         rate=fields.child("rates").rate("ratio"),
         real=real,
         space=quality.text("space"),
@@ -139,3 +142,43 @@ def _dot(fields: Fields) -> QualityDot | None:
 
 def _number(fields: Fields) -> Number:
     return Number(fields.number("value"), fields.number("low"), fields.number("high"))
+
+
+@dataclass(frozen=True)
+class StudyDefinitions:
+    """A study under other definitions: each comparison under each criterion, and every run's quality."""
+
+    names: tuple[str, ...]
+    effects: tuple[tuple[str, tuple[str, ...]], ...]
+    """Of each comparison: what is compared, and a difference per criterion, in words."""
+    dots: tuple[QualityDot, ...]
+
+
+def read_study_definitions(folder: Path) -> StudyDefinitions | None:
+    """Read `criteria.json` of a study; None where there is none."""
+    path = folder / "criteria.json"
+    if not path.exists():
+        return None
+    fields = Fields(path, read_json(path))
+    fields.one_of("kind", "study-criteria")
+    criteria = fields.children("criteria")
+    rows: dict[str, list[str]] = {}
+    for place, entry in enumerate(criteria):
+        for effect in entry.children("effects"):
+            first, second = effect.child("first"), effect.child("second")
+            at = (
+                ""
+                if first.count("size") != second.count("size")
+                else f" at {first.count('size'):,}"
+            )
+            name = f"{plain(first.text('value'))} less {plain(second.text('value'))}{at}"
+            d = effect.child("difference")
+            cells = rows.setdefault(name, ["none"] * len(criteria))
+            cells[place] = (
+                f"{d.number('value'):+.3f} ({d.number('low'):+.3f} to {d.number('high'):+.3f})"
+            )
+    return StudyDefinitions(
+        names=tuple(plain(entry.text("name")) for entry in criteria),
+        effects=tuple((name, tuple(cells)) for name, cells in rows.items()),
+        dots=tuple(dot for e in fields.children("runs") if (dot := _dot(e)) is not None),
+    )

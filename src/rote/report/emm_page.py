@@ -44,7 +44,7 @@ def search_context(run_dir: Path) -> dict[str, Any]:
         if definitions.dots:
             for statistic in ("frechet", "coverage"):
                 specs[f"quality-{statistic}"] = charts_criteria.quality(
-                    definitions.dots, statistic=statistic
+                    definitions.dots, statistic=statistic, group="training-set size"
                 )
     return {
         "template": "emm.html.j2",

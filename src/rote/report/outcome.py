@@ -16,6 +16,8 @@ TITLES = {
     "calibrated": "Calibrated ratio",
     "carlini": "Calibrated L2",
     "tiles": "Tiles",
+    "absolute": "Absolute distance",
+    "authenticity": "Authenticity",
 }
 KEPT_VERDICTS = ("memorized", "collapsed", "novel")
 

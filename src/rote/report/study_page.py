@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rote.report import words
+from rote.report.criteria_read import read_study_definitions
 from rote.report.study_read import Effect, read_study, strips
 
 VERDICT_CHIPS = {"agrees": "good", "disagrees": "bad", "not decided": "", None: ""}
@@ -14,7 +15,7 @@ GROUPS = ("data", "model", "training", "conditioning")
 
 def study_context(folder: Path) -> dict[str, Any]:
     """Read the folder of a study and return what its page shows."""
-    from rote.report import charts, charts_study
+    from rote.report import charts, charts_criteria, charts_study
 
     study = read_study(folder)
     fields = study.fields
@@ -26,6 +27,12 @@ def study_context(folder: Path) -> dict[str, Any]:
     specs = {f"rates-{n}": charts_study.rates(study, cells) for n, cells in groups}
     if study.figures:
         specs["paper"] = charts_study.figures(study)
+    definitions = read_study_definitions(folder)
+    if definitions and definitions.dots:
+        for statistic in ("frechet", "coverage"):
+            specs[f"quality-{statistic}"] = charts_criteria.quality(
+                definitions.dots, statistic=statistic, group=study.title
+            )
     return {
         "template": "study.html.j2",
         "title": f"{study.title} · study",
@@ -40,6 +47,7 @@ def study_context(folder: Path) -> dict[str, Any]:
         "emms": [(row.text("of"), _emm(row.child("emm").values)) for row in fields.children("emm")],
         "ratios": fields.children("emm_ratios"),
         "strips": strips(study),
+        "definitions": definitions,
         "claim": claim,
         "source_text": study.text,
         "source_name": "study.json",

@@ -15,48 +15,30 @@ samples were chosen by the ratio, too, where the search says so (``chosen_by_rat
 from __future__ import annotations
 
 import math
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from rote.core.config import parse_config
 from rote.core.errors import DataError, RunError
 from rote.core.runs import read_json, write_json
-from rote.core.stats import Rate, newcombe, wilson
 from rote.data.convert import for_models
 from rote.data.dataset import ImageDataset
-from rote.memorization.criteria import CarliniCriterion, RatioCriterion, TileCriterion
 from rote.memorization.curve import Observation, fit_curve
-from rote.memorization.duplicates import exact_duplicates
 from rote.memorization.emm import EmmPoint
-from rote.memorization.matching import Matcher
-from rote.memorization.quality.manifold import LEAST
-from rote.memorization.quality.measure import measure_quality
-from rote.memorization.ruler import Ruler, check_criteria
-from rote.memorization.transforms import Invariances
 from rote.studies.config import ExperimentConfig
 from rote.studies.point import point_task, split
 from rote.studies.result import CONFIDENCE
-
-ALL = ("ratio", "calibrated", "carlini", "tiles", "absolute", "authenticity")
-OF_VECTORS = ("ratio", "calibrated", "carlini", "authenticity")
-FALSE_POSITIVES = 0.005
+from rote.studies.scored import Scored, criteria_for, score_run
 
 
 @dataclass(frozen=True)
 class Rescored:
-    """One run under all criteria; ``rates`` and ``controls`` lack those that could not be applied."""
+    """One run of a search under all criteria."""
 
     point: EmmPoint
-    rates: dict[str, Rate]
-    controls: dict[str, Rate]
-    described: dict[str, dict[str, Any]]
-    quality: dict[str, Any] | None
+    scored: Scored
 
     @property
     def used(self) -> bool:
@@ -65,25 +47,13 @@ class Rescored:
 
     def to_json(self) -> dict[str, Any]:
         """Return the run as plain types."""
-        excess = {
-            name: newcombe(rate, self.controls[name]).to_json()
-            for name, rate in self.rates.items()
-            if name in self.controls
-        }
         return {
             "size": self.point.size,
             "replicate": self.point.replicate,
             "run": self.point.run,
             "used": self.used,
             "bound": self.point.observation.bound,
-            "rates": {name: rate.to_json() for name, rate in self.rates.items()},
-            "controls": {name: rate.to_json() for name, rate in self.controls.items()},
-            "excess": excess,
-            "thresholds": {name: entry["threshold"] for name, entry in self.described.items()},
-            "neighbors": self.described["carlini"]["neighbors"]
-            if "carlini" in self.described
-            else None,
-            "quality": self.quality,
+            **self.scored.to_json(),
         }
 
 
@@ -104,7 +74,7 @@ def rescore(
     dataset
         The source that it drew from, as it was given to the search.
     criteria
-        Of `ALL`; None: all that fit the data.
+        Of `rote.studies.scored.ALL`; None: all that fit the data.
     quality
         Measure quality beside the rates, against items outside each run's subset.
     on_progress
@@ -133,10 +103,7 @@ def rescore(
         )
     config = parse_config(ExperimentConfig, value["config"], where=str(folder / "emm.json"))
     scaled, _ = for_models(dataset)
-    known = OF_VECTORS if dataset.kind == "vector" else ALL
-    names = check_criteria(known if criteria is None else criteria)
-    if refused := [name for name in names if name not in known]:
-        raise DataError(f"--criterion {refused[0]} is for images, and the search was of vectors")
+    names = criteria_for(dataset, criteria)
     paths = sorted((folder / "points").glob("*/point.json"))
     points = [EmmPoint.from_json(read_json(path)) for path in paths]
     points.sort(key=lambda point: (point.size, point.replicate))
@@ -172,94 +139,18 @@ def _run(
         raise RunError(
             f"{task.folder} was not trained on the subset that its seed draws; run again"
         )
-    samples = _samples(task.folder / "samples" / "fresh.npz", point)
-    ruler = _ruler(subset, config, names)
-    held_out = None
-    if rest is not None:
-        measured = ruler.measure(rest.images)
-        # What lies in the subset all the same is no control (find_leaks, radius 0).
-        kept = np.flatnonzero(measured.matches.nn1_sq > 0)
-        held_out = measured.take(kept) if len(kept) else None
-    if held_out is not None and "calibrated" in names:
-        ruler.calibrate(held_out.scores["ratio"], asked=FALSE_POSITIVES, confidence=CONFIDENCE)
-    drawn = ruler.measure(samples)
-    audited = _arrays(task.folder / "audit" / "neighbors.npz", "nn1_sq")
-    if not np.array_equal(drawn.matches.nn1_sq, audited):
-        raise RunError(
-            f"{task.folder / 'samples' / 'fresh.npz'} does not belong to the audit beside it: distances "
-            "differ; run `rote emm` again"
-        )
-    rates = _rates(ruler.verdicts(drawn))
-    measured_quality = None
-    if quality and rest is not None and min(len(samples), len(rest)) >= LEAST:
-        measured_quality = measure_quality(
-            samples,
-            subset.images,
-            rest.images,
-            space="pixel" if dataset.kind == "image" else "columns",
-            seed=task.root_seed,
-        ).to_json()
-    return Rescored(
-        point=point,
-        rates=rates,
-        controls={} if held_out is None else _rates(ruler.verdicts(held_out)),
-        described={name: ruler.describe(name) for name in names},
-        quality=measured_quality,
+    scored = score_run(
+        task.folder,
+        subset,
+        rest,
+        names,
+        total=point.rate.total,
+        ratio_threshold=config.search.ratio_threshold,
+        mirror=config.train.mirror,
+        quality=quality,
+        seed=task.root_seed,
     )
-
-
-def _samples(path: Path, point: EmmPoint) -> npt.NDArray[Any]:
-    images = _arrays(path, "images")
-    if len(images) < point.rate.total:
-        raise RunError(
-            f"{path} holds {len(images)} samples and point.json counts {point.rate.total}; run `rote "
-            "emm` again"
-        )
-    return images[: point.rate.total]
-
-
-def _arrays(path: Path, name: str) -> npt.NDArray[Any]:
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            found: npt.NDArray[Any] = arrays[name]
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise RunError(f"{path} cannot be read ({error}); run `rote emm` again") from None
-    return found
-
-
-def _ruler(subset: ImageDataset, config: ExperimentConfig, names: tuple[str, ...]) -> Ruler:
-    """Prepare a run's subset as its audit did: exact duplicates once, mirrored where trained so."""
-    groups = exact_duplicates(subset.images)
-    positions = groups.representative
-
-    def matcher(invariances: Invariances) -> Matcher:
-        return Matcher(
-            subset.images,
-            positions=positions,
-            group=groups.group,
-            invariances=invariances,
-            device="cpu",
-        )
-
-    mirror = config.train.mirror
-    main = matcher(Invariances(flip=mirror))
-    return Ruler(
-        ratio=RatioCriterion(config.search.ratio_threshold),
-        names=names,
-        matcher=main,
-        plain=matcher(Invariances()) if mirror else main,
-        training=subset.images,
-        # Of fewer than 50 training items all are the neighborhood; which it was stands in the file.
-        carlini=CarliniCriterion(neighbors=min(CarliniCriterion().neighbors, len(positions))),
-        tiles=TileCriterion(),
-    )
-
-
-def _rates(verdicts: dict[str, Any]) -> dict[str, Rate]:
-    return {
-        name: wilson(int(mask.sum()), len(mask), confidence=CONFIDENCE)
-        for name, mask in verdicts.items()
-    }
+    return Rescored(point, scored)
 
 
 def _content(
@@ -302,17 +193,17 @@ def _criterion(
     ``middle`` is the size near which the control is taken.
     """
     seen = [
-        Observation(run.point.size, run.rates[name].count, run.rates[name].total)
+        Observation(run.point.size, run.scored.rates[name].count, run.scored.rates[name].total)
         for run in runs
-        if run.used and name in run.rates
+        if run.used and name in run.scored.rates
     ]
-    described = next(run.described[name] for run in runs)
+    described = next(run.scored.described[name] for run in runs)
     # One run's control and not all together: the runs share most of their held-out items.
-    near = [run for run in runs if run.used and name in run.controls]
+    near = [run for run in runs if run.used and name in run.scored.controls]
     near.sort(key=lambda run: (abs(math.log(run.point.size / middle)), run.point.replicate))
     control = None
     if near:
-        control = {"size": near[0].point.size, "rate": near[0].controls[name].to_json()}
+        control = {"size": near[0].point.size, "rate": near[0].scored.controls[name].to_json()}
     found: dict[str, Any] = {
         "name": name,
         "formula": described["formula"],

@@ -15,7 +15,8 @@ from rote.memorization.audit import audit
 from rote.memorization.curve import Observation, fit_curve
 from rote.studies.config import ExperimentConfig, SearchConfig
 from rote.studies.point import point_task, split
-from rote.studies.rescore import OF_VECTORS, rescore
+from rote.studies.rescore import rescore
+from rote.studies.scored import OF_VECTORS
 from rote.studies.search import estimate_emm
 
 CONFIG = ExperimentConfig(

@@ -41,10 +41,13 @@ from rote.core.errors import DataError
 from rote.core.jackknife import Estimate
 from rote.core.seeds import child_seed
 from rote.memorization.neighbors import nearest_neighbors
+from rote.memorization.order import drawn_by_content
 from rote.memorization.roc import auc_interval
 
 CELLS = 5
 LEAST_SHARE = 0.01
+MOST_FITTED = 5000
+"""Training items that k-means sees; all of them are measured."""
 REPLICATES = 400
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
@@ -198,8 +201,13 @@ def _cells(sides: list[npt.NDArray[Any]], cells: int, seed: int) -> list[npt.NDA
     from sklearn.cluster import KMeans
 
     fitted = KMeans(cells, n_init=2, max_iter=50, random_state=seed % 2**32)
-    fitted.fit(sides[1].astype(np.float64))
-    return [fitted.predict(side.astype(np.float64)).astype(np.int64) for side in sides]
+    training = sides[1]
+    if len(training) > MOST_FITTED:
+        # The cells are any partition; some of the training items are enough to draw its borders.
+        drawn = drawn_by_content(training, np.arange(len(training), dtype=np.int64), seed=seed)
+        training = training[np.sort(drawn[:MOST_FITTED])]
+    fitted.fit(training.astype(np.float32))
+    return [fitted.predict(side.astype(np.float32)).astype(np.int64) for side in sides]
 
 
 def _within(

@@ -1,0 +1,115 @@
+"""What may stand beside the rates of an audit: quality, whole-set definitions, rates per caption."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rote.core.clustered import ClusteredRate
+from rote.core.errors import DataError
+from rote.core.stats import Rate
+from rote.data.dataset import ImageDataset
+from rote.memorization.extras import Beside
+from rote.memorization.findings import Audit
+from rote.memorization.gate import Gate, decide
+from rote.memorization.grouped import Clusters, grouped_rates
+from rote.memorization.population.measure import Population, measure_population
+from rote.memorization.quality.measure import Quality, measure_quality
+
+Rows = Callable[[ImageDataset], npt.NDArray[Any]]
+
+
+def with_more(
+    found: Audit,
+    *,
+    quality: bool = False,
+    population: bool = False,
+    clusters: Clusters | None = None,
+    space: str | None = None,
+    rows: Rows | None = None,
+) -> Audit:
+    """Return an audit with more beside its rates.
+
+    Parameters
+    ----------
+    found
+        A finished audit.
+    quality
+        Fréchet distance, precision, recall, density and coverage.
+    population
+        The definitions over whole sets; they need held-out items.
+    clusters
+        Groups of the generated items. A gate is then held against the rate over groups.
+    space, rows
+        Where quality and populations are measured: its name, and what turns a side into rows. None: the
+        items themselves.
+
+    Raises
+    ------
+    DataError
+        If there are too few items, or no held-out ones for ``population``.
+    """
+    if population and (found.holdout is None or found.held_out is None):
+        raise DataError(
+            "--population needs held-out items; give --holdout, or --set-aside to take some of "
+            "--training"
+        )
+    name = space or ("pixel" if found.training.kind == "image" else "columns")
+
+    def items(side: ImageDataset) -> npt.NDArray[Any]:
+        return side.images if rows is None else rows(side)
+
+    measured: Quality | None = None
+    sets: Population | None = None
+    if quality or population:
+        made, training = items(found.generated), items(found.training)
+        fresh = None
+        if found.holdout is not None:
+            fresh = items(found.holdout)
+            if found.leaks is not None:
+                fresh = np.delete(fresh, found.leaks.index, axis=0)
+        if found.settings.set_aside and found.holdout is not None:
+            training = training[_not_among(found.training, found.holdout)]
+        seed, confidence = found.settings.seed, found.settings.confidence
+        if quality:
+            measured = measure_quality(
+                made, training, fresh, space=name, seed=seed, confidence=confidence
+            )
+        if population:
+            assert fresh is not None
+            sets = measure_population(
+                made, training, fresh, space=name, seed=seed, confidence=confidence
+            )
+    groups = None
+    gate = found.gate
+    if clusters is not None:
+        verdicts = {c.name: c.memorized for c in found.criteria if c.memorized is not None}
+        groups = grouped_rates(verdicts, clusters, confidence=found.settings.confidence)
+        if gate is not None:
+            gate = clustered_gate(groups.rates[gate.criterion], gate.limit, gate.criterion)
+    return replace(found, beside=Beside(measured, sets, groups), gate=gate)
+
+
+def _not_among(training: ImageDataset, aside: ImageDataset) -> npt.NDArray[np.bool_]:
+    """Return which training items were not set aside, bool (N,): names are unique within a source."""
+    taken = set(aside.names)
+    return np.array([name not in taken for name in training.names])
+
+
+def clustered_gate(rate: ClusteredRate, limit: float, criterion: str) -> Gate:
+    """Hold a rate over groups against a limit.
+
+    What more would decide is told in items, at the design effect of those there are.
+    """
+    total = max(1, round(rate.effective))
+    count = min(round(rate.value * total), total)
+    plain = Rate(rate.value, rate.low, rate.high, count, total, rate.confidence)
+    gate = decide(plain, limit, criterion=criterion)
+    if gate.more_images is None:
+        return gate
+    return replace(gate, more_images=math.ceil(gate.more_images * rate.design_effect))
