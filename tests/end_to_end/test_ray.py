@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from helpers import ENVIRONMENT, command, ok, run
 
+from rote.core import cluster as cluster_module
 from rote.core.errors import DataError, RunError
 from rote.memorization import ray_engine
 from rote.memorization.neighbors import nearest_neighbors
@@ -141,10 +142,10 @@ def test_a_cluster_by_its_address(room: Path, cluster: str) -> None:
 
 @needs_ray
 def test_nothing_at_the_address_is_one_line_in_a_bounded_time(room: Path) -> None:
-    assert ray_engine.CONNECT_SECONDS <= 20
+    assert cluster_module.CONNECT_SECONDS <= 20
     code = (
         "import sys; sys.argv = ['rote', *sys.argv[1:]]\n"
-        "from rote.memorization import ray_engine; ray_engine.CONNECT_SECONDS = 3\n"
+        "from rote.core import cluster; cluster.CONNECT_SECONDS = 3\n"
         "from rote.cli import main; main()"
     )
     address = ("--engine", "ray", "--ray-address", "127.0.0.1:9", "--out", "no")

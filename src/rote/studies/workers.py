@@ -13,55 +13,52 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection
 from multiprocessing.synchronize import Event
-from types import TracebackType
-from typing import Protocol, TypeVar
+from types import NoneType, TracebackType
+from typing import Any
 
 from rote.core.errors import Interrupted, RunError
 from rote.core.memory import keep_freed_memory
 from rote.data.dataset import ImageDataset
 from rote.data.scaling import Scaling
-from rote.memorization.emm import EmmPoint
-from rote.studies.point import PointTask, run_point
+from rote.studies.engine import Perform, ResultT, TaskT
 
 POLL_SECONDS = 0.25
-TaskT = TypeVar("TaskT")
-ResultT = TypeVar("ResultT")
-
-
-class Perform(Protocol[TaskT, ResultT]):  # type: ignore[misc]
-    """What a worker does with a task."""
-
-    def __call__(
-        self,
-        task: TaskT,
-        dataset: ImageDataset,
-        scaling: Scaling | None,
-        /,
-        *,
-        should_stop: Callable[[], bool],
-    ) -> ResultT:
-        """Do it; once ``should_stop`` says so, save and raise `Interrupted`."""
+RESTARTS = 3
+"""How often the pool is started again after a worker was killed."""
 
 
 class Workers:
     """A pool of worker processes that holds the data; a context manager."""
 
     def __init__(
-        self, count: int, dataset: ImageDataset, scaling: Scaling | None, *, threads: int
+        self,
+        count: int,
+        dataset: ImageDataset,
+        scaling: Scaling | None,
+        *,
+        threads: int,
+        on_note: Callable[[str], None] = lambda note: None,
     ) -> None:
         # Spawned, not forked: torch's threads and CUDA do not survive a fork.
-        context = multiprocessing.get_context("spawn")
-        self._stop = context.Event()
+        self._context = multiprocessing.get_context("spawn")
+        self._count, self._on_note = count, on_note
+        self._data = dataset, scaling, threads
+        self._start()
+
+    def _start(self) -> None:
+        # What processes share is new with them: one that was killed may have held a lock for ever.
+        self._stop = self._context.Event()
+        number = self._context.Value("i", 0)
         self._pool = ProcessPoolExecutor(
-            count,
-            mp_context=context,
+            self._count,
+            mp_context=self._context,
             initializer=_start_worker,
-            initargs=(dataset, scaling, threads, self._stop),
+            initargs=(*self._data, number, self._stop),
         )
 
     def __enter__(self) -> Workers:
@@ -77,10 +74,6 @@ class Workers:
             self._stop.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def run(self, tasks: Sequence[PointTask], *, on_poll: Callable[[], None]) -> list[EmmPoint]:
-        """Run the points of a search; see `run_each`."""
-        return self.run_each(tasks, run_point, on_poll=on_poll)
-
     def run_each(
         self,
         tasks: Sequence[TaskT],
@@ -88,36 +81,59 @@ class Workers:
         *,
         on_poll: Callable[[], None],
     ) -> list[ResultT]:
-        """Run the tasks and return their results in the order of the tasks.
+        """Run the tasks and return their results in the order of the tasks; see `Engine`.
 
-        Parameters
-        ----------
-        tasks
-            The tasks; they are sent to the workers.
-        perform
-            A function of a module: called in a worker with a task, the data and its scaling.
-        on_poll
-            Called several times a second while they run.
-
-        Raises
-        ------
-        RunError
-            If a worker was killed.
+        A killed worker takes the pool with it. A new pool goes on with all unfinished tasks from what
+        they had saved.
         """
-        futures = [self._pool.submit(_run_task, perform, task) for task in tasks]
+        results: dict[int, ResultT] = {}
+        restarts = 0
+        while len(results) < len(tasks):
+            missing = [number for number in range(len(tasks)) if number not in results]
+            results |= self._try([tasks[n] for n in missing], missing, perform, on_poll)
+            if len(results) == len(tasks):
+                break
+            if restarts == RESTARTS:
+                raise RunError(
+                    f"worker processes were killed from outside {restarts + 1} times (out of memory?); "
+                    "what was saved is kept: run the same command again, perhaps with fewer --workers"
+                )
+            restarts += 1
+            self._on_note(
+                "a worker process was killed from outside (out of memory?); new ones go on from what "
+                "was saved"
+            )
+            self._pool.shutdown(wait=True)
+            self._start()
+        return [results[number] for number in range(len(tasks))]
+
+    def _try(
+        self,
+        tasks: Sequence[TaskT],
+        numbers: Sequence[int],
+        perform: Perform[TaskT, ResultT],
+        on_poll: Callable[[], None],
+    ) -> dict[int, ResultT]:
+        """Return the results that there are when all are done or the pool is broken."""
+        try:
+            futures = [self._pool.submit(_run_task, perform, task) for task in tasks]
+        except BrokenProcessPool:  # killed while it was idle
+            return {}
         pending = set(futures)
         while pending:
             done, pending = wait(pending, timeout=POLL_SECONDS)
             on_poll()
-            if any(future.exception() for future in done):
+            if any(not isinstance(e, (NoneType, BrokenProcessPool)) for e in _errors(done)):
                 self._stop.set()
-        try:
-            return [future.result() for future in futures]
-        except BrokenProcessPool:
-            raise RunError(
-                "a worker process was killed from outside (out of memory?); what it had saved is "
-                "kept: run the same command again, perhaps with fewer --workers"
-            ) from None
+        # One that failed makes the others stop: what it says comes before their `Interrupted`.
+        errors = [e for e in _errors(futures) if e and not isinstance(e, BrokenProcessPool)]
+        if errors:
+            raise min(errors, key=lambda error: isinstance(error, Interrupted))
+        return {n: f.result() for n, f in zip(numbers, futures, strict=True) if not f.exception()}
+
+
+def _errors(futures: Iterable[Future[Any]]) -> list[BaseException | None]:
+    return [future.exception() for future in futures]
 
 
 class _Worker:
@@ -142,16 +158,29 @@ class _Worker:
 
 
 def _start_worker(
-    dataset: ImageDataset, scaling: Scaling | None, threads: int, stop: Event
+    dataset: ImageDataset, scaling: Scaling | None, threads: int, number: Any, stop: Event
 ) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with number.get_lock():
+        own, number.value = number.value, number.value + 1
     import torch
 
+    _take_gpu(own)
     torch.set_num_threads(threads)
     keep_freed_memory()
     _Worker.dataset, _Worker.scaling, _Worker.stop = dataset, scaling, stop
     threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _take_gpu(worker: int) -> None:
+    """Show this process one GPU of several: worker after worker, round and round."""
+    import torch
+
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    visible = named.split(",") if named else [str(n) for n in range(torch.cuda.device_count())]
+    if len(visible) > 1:
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible[worker % len(visible)]
 
 
 def _end_with_parent() -> None:

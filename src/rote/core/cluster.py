@@ -1,0 +1,140 @@
+"""Ray: connected to, started and stopped, and its errors in one line.
+
+Everything that makes a cluster is Ray's. Ray is imported here only, when it is asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+from rote.core.errors import ConfigError, Interrupted, RunError
+
+RETRIES = 3
+"""How often work is done again whose worker was lost."""
+CONNECT_SECONDS = 12.0
+OBJECT_STORE = 200_000_000
+IN_FLIGHT = 2
+"""Tasks submitted for each slot of the cluster: none waits for work, and millions need not queue."""
+LOST = ("WorkerCrashedError", "OutOfMemoryError", "NodeDiedError", "ObjectLostError")
+"""Ray's errors that say nothing about the work itself: a process, a machine or an object is gone."""
+
+
+@contextlib.contextmanager
+def connected(*, address: str | None, workers: int, object_bytes: int) -> Iterator[Any]:
+    """Connect to a Ray cluster, or start a local one and stop it at the end; yields the module `ray`.
+
+    Parameters
+    ----------
+    address
+        Of a running cluster; None starts one here.
+    workers
+        CPUs of a local cluster.
+    object_bytes
+        Room in the object store of a local cluster for what is put there.
+
+    Raises
+    ------
+    ConfigError
+        If Ray is not installed, or nothing answers at the address.
+    RunError
+        If a local Ray cannot be started.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    # Ray's workers would give way to everything else here, which local workers do not.
+    os.environ.setdefault("RAY_worker_niceness", "0")
+    try:
+        ray: Any = importlib.import_module("ray")
+    except ImportError:
+        raise ConfigError(
+            "--engine ray needs Ray, which is not installed; pip install 'rote[ray]'"
+        ) from None
+    with contextlib.ExitStack() as stack:
+        if address is None:
+            # A short path: Ray puts sockets there, whose names are limited to 107 bytes.
+            folder = stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="rote-ray-", ignore_cleanup_errors=True)
+            )
+            _start(ray, folder, workers, object_bytes)
+        else:
+            _connect(ray, address)
+        stack.callback(ray.shutdown)
+        yield ray
+
+
+def ray_module(name: str = "ray") -> Any:
+    """Return the module `ray` or one below it, in a process that has it."""
+    return importlib.import_module(name)
+
+
+def is_lost(error: BaseException) -> bool:
+    """Say whether an error of Ray means that a worker, its machine or its result is gone."""
+    return any(kind.__name__ in LOST for kind in type(error).__mro__)
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says, or its name."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _start(ray: Any, folder: str, workers: int, object_bytes: int) -> None:
+    try:
+        ray.init(
+            address="local",
+            num_cpus=workers,
+            object_store_memory=OBJECT_STORE + 2 * object_bytes,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="ERROR",
+            _temp_dir=folder,
+        )
+    except Exception as error:  # noqa: BLE001 - Ray documents no exceptions of its own here
+        _pass_on_interrupt(error)
+        raise RunError(
+            f"a local Ray could not be started ({first_line(error)}); use --engine local, or start "
+            "Ray yourself and give its --ray-address"
+        ) from None
+
+
+def _connect(ray: Any, address: str) -> None:
+    """Connect, after a look from a process that can be given up: Ray itself waits for minutes."""
+    problem = ""
+    if address not in ("auto", "local"):
+        code = "import ray, sys; ray.init(sys.argv[1], log_to_driver=False, logging_level='ERROR')"
+        check = ["-m", "ray.scripts.scripts", "health-check", "--address", address]
+        look = ["-c", code, address] if "://" in address else check
+        try:
+            done = subprocess.run(
+                [sys.executable, *look], capture_output=True, timeout=CONNECT_SECONDS, check=False
+            )
+            if done.returncode:
+                said = done.stderr.decode(errors="replace").strip().splitlines()
+                problem = f"no Ray answers there: {said[-1]}" if said else "no Ray answers there"
+        except subprocess.TimeoutExpired:
+            problem = f"no answer in {CONNECT_SECONDS:.0f} s"
+    if not problem:
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+        except Exception as error:  # noqa: BLE001 - Ray documents no exceptions of its own here
+            _pass_on_interrupt(error)
+            problem = first_line(error)
+    if problem:
+        raise ConfigError(
+            f"--ray-address {address} cannot be reached ({problem}); give the address that `ray start "
+            "--head` printed, or leave it out for a local Ray"
+        )
+
+
+def _pass_on_interrupt(error: BaseException | None) -> None:
+    """Raise `Interrupted` if that is the cause: Ray's own code turns it into other errors."""
+    while error is not None:
+        if isinstance(error, Interrupted):
+            raise error
+        error = error.__cause__ or error.__context__
