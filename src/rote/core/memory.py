@@ -11,6 +11,18 @@ KEPT_BYTES = 1 << 30
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Say whether an error means that a device, or this process, could get no more memory.
+
+    On a GPU torch raises an error of its own; on a CPU it is a RuntimeError that only its text tells.
+    """
+    return (
+        isinstance(error, MemoryError)
+        or any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__)
+        or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+    )
+
+
 def keep_freed_memory() -> bool:
     """Keep what is freed for the next allocation, instead of giving it back and asking for it again.
 

@@ -104,6 +104,31 @@ class Resample(nn.Module):
         )
 
 
+class Dropout(nn.Module):
+    """Dropout whose masks belong to the whole batch, of which a forward pass may see some rows alone.
+
+    So a batch gets the same masks however it is split into micro-batches or over processes, as long as
+    each forward pass starts from the same seed.
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+        self.rows: Tensor | None = None
+        """int64, the rows of the batch that are seen; None: all of it."""
+        self.batch = 0
+        """Rows of the whole batch."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop features of (B, ...), while training."""
+        if not self.training or not self.rate:
+            return x
+        if self.rows is None:
+            return functional.dropout(x, self.rate)
+        whole = torch.ones(self.batch, *x.shape[1:], dtype=x.dtype, device=x.device)
+        return x * functional.dropout(whole, self.rate)[self.rows]
+
+
 class Attention(nn.Module):
     """One-head self-attention over the pixels, without its residual sum."""
 
@@ -143,7 +168,7 @@ class Block(nn.Module):
         self.conv0 = conv(inputs, outputs, 3)
         self.affine = linear(embedding, outputs)
         self.norm1 = norm(outputs)
-        self.dropout = dropout
+        self.dropout = Dropout(dropout)
         self.conv1 = conv(outputs, outputs, 3, gain=NEAR_ZERO)
         plain = inputs == outputs and resample is None
         self.shortcut = None if plain else conv(inputs, outputs, 1)
@@ -155,9 +180,7 @@ class Block(nn.Module):
         if self.resample is not None:
             hidden, x = self.resample(hidden), self.resample(x)
         hidden = self.conv0(hidden) + self.affine(embedded)[:, :, None, None]
-        hidden = functional.silu(self.norm1(hidden))
-        if self.dropout:
-            hidden = functional.dropout(hidden, self.dropout, training=self.training)
+        hidden = self.dropout(functional.silu(self.norm1(hidden)))
         hidden = self.conv1(hidden)
         shortcut = x if self.shortcut is None else self.shortcut(x)
         x = (hidden + shortcut) * math.sqrt(0.5)

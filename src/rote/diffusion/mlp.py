@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rote.diffusion.config import ModelConfig
-from rote.diffusion.layers import NEAR_ZERO, linear
+from rote.diffusion.layers import NEAR_ZERO, Dropout, linear
 from rote.diffusion.unet import NoiseAndLabelEmbedding
 
 
@@ -20,15 +20,13 @@ class MlpBlock(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.dense0 = linear(width, width)
         self.affine = linear(width, width)
-        self.dropout = dropout
+        self.dropout = Dropout(dropout)
         self.dense1 = linear(width, width, gain=NEAR_ZERO)
 
     def forward(self, x: Tensor, embedded: Tensor) -> Tensor:
         """Map (B, width), (B, width) to (B, width)."""
         hidden = functional.silu(self.dense0(self.norm(x)) + self.affine(embedded))
-        if self.dropout:
-            hidden = functional.dropout(hidden, self.dropout, training=self.training)
-        return (x + self.dense1(hidden)) * math.sqrt(0.5)
+        return (x + self.dense1(self.dropout(hidden))) * math.sqrt(0.5)
 
 
 class Mlp(nn.Module):

@@ -1,7 +1,8 @@
 """Training as one readable loop, resumable bit for bit.
 
 All randomness of step k is a function of (seed, purpose, k), so a resumed run needs the weights, the
-optimizer's moments and the step, and no generator state. The data lies on the device as one tensor.
+optimizer's moments and the step, and no generator state. The data lies on the device as one tensor. A
+batch may be split, into micro-batches and over processes: whatever is drawn belongs to the whole batch.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from rote.core.errors import ConfigError, Interrupted
+from rote.core.errors import ConfigError, Interrupted, RunError
+from rote.core.memory import is_out_of_memory
 from rote.core.precision import strict_fp32
 from rote.core.runs import Metrics, Run, write_json
 from rote.core.seeds import Purpose, child_seed
@@ -31,7 +34,9 @@ from rote.diffusion.checkpoint import (
 from rote.diffusion.conditioning import Conditioning, conditioning, dropped
 from rote.diffusion.config import ModelConfig, TrainConfig
 from rote.diffusion.ema import ema_decay
+from rote.diffusion.layers import Dropout
 from rote.diffusion.preconditioning import build_denoiser, denoising_loss
+from rote.diffusion.ranks import ALONE, Ranks
 from rote.diffusion.state import TrainState
 
 SAVE_SECONDS = 60.0
@@ -73,8 +78,11 @@ def train(
     scaling: Scaling | None = None,
     device: str = "cpu",
     until: int | None = None,
+    ranks: Ranks = ALONE,
     should_stop: Callable[[], bool] = lambda: False,
     on_progress: Callable[[int, int], None] = lambda images_seen, total: None,
+    on_metrics: Callable[[dict[str, Any]], None] = lambda row: None,
+    on_note: Callable[[str], None] = lambda note: None,
 ) -> Checkpoint:
     """Train a denoiser into a run directory, or carry on where an earlier call stopped.
 
@@ -94,10 +102,18 @@ def train(
         "cpu" or "cuda".
     until
         Images seen of the snapshot to stop at; None: the last one. A later call carries on from there.
+    ranks
+        The processes that train together (`rote.diffusion.ranks.launched`); the first one writes, and
+        the directory must be seen by all. Changes the order of sums.
     should_stop
         Asked before every step; once true, the state is saved and `Interrupted` raised.
     on_progress
         Called at every log line with the images seen and the total.
+    on_metrics
+        Called with every row of `metrics.jsonl`.
+    on_note
+        Called with what a person should know: that the device ran out of memory, and the batch is taken
+        in smaller parts from then on (the same result but for the order of sums).
 
     Returns
     -------
@@ -109,7 +125,8 @@ def train(
     Interrupted
         If ``should_stop`` said so; the same call carries on, bit for bit on a CPU.
     RunError
-        If the directory belongs to another configuration or process, or the disk is full.
+        If the directory belongs to another configuration or process, the disk is full, or there is no
+        memory for a single image.
     DataError
         If the data cannot be conditioned as asked.
     """
@@ -133,16 +150,15 @@ def train(
         "model": model.model_dump(mode="json"),
         "train": config.model_dump(mode="json"),
     }
-    with (
-        Run(
-            out, bound, facts={"seed": seed, "device": device, "precision": config.precision}
-        ) as run,
-        strict_fp32(),
-    ):
-        if scaling is not None:
+    rows = ranks.rows(config.batch)
+    run_facts = {"seed": seed, "device": device, "precision": config.precision}
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(strict_fp32())
+        run = stack.enter_context(Run(out, bound, facts=run_facts)) if ranks.main else None
+        if run and scaling is not None:
             write_json(out / "schema.json", scaling.to_json())
         last = out / "checkpoints" / f"{end}.safetensors"
-        if last.exists():
+        if ranks.any(ranks.main and last.exists()):
             return load_checkpoint(last)
         denoiser = build_denoiser(
             model, dataset.shape, label_count=conditions.count, seed=child_seed(seed, "init")
@@ -151,12 +167,30 @@ def train(
         state_path = out / "checkpoints" / "state.safetensors"
         if state_path.exists():
             state.load(state_path)
-        metrics = Metrics(out / "metrics.jsonl", resume_at=state.images_seen)
-        step = Step(dataset, config, conditions, state, seed=seed, device=torch.device(device))
+        metrics = Metrics(out / "metrics.jsonl", resume_at=state.images_seen) if run else None
+
+        def note(text: str) -> None:
+            if run:
+                run.note(text)
+            on_note(text)
+
+        step = Step(
+            dataset,
+            config,
+            conditions,
+            state,
+            seed=seed,
+            device=torch.device(device),
+            rows=rows,
+            ranks=ranks,
+            on_note=note,
+        )
         snapshots, log_every = set(config.snapshots(size)), log_interval(config)
         saved_at = time.monotonic()
 
         def save(path: Path) -> None:
+            if not ranks.main:
+                return
             if path != state_path:
                 save_snapshot(
                     path,
@@ -170,24 +204,28 @@ def train(
                 )
             state.save(state_path)
 
-        with run.timed("train"):
+        with run.timed("train") if run else contextlib.nullcontext():
             while state.images_seen < end:
-                if should_stop():
+                if ranks.any(should_stop()):
                     save(state_path)
                     raise Interrupted
                 step()
                 seen = state.images_seen
                 if seen % log_every == 0 or seen == total:
-                    metrics.append({"images_seen": seen, "loss": state.mean_loss()})
+                    row = {"images_seen": seen, "loss": state.mean_loss()}
+                    if metrics:
+                        metrics.append(row)
+                    on_metrics(row)
                     on_progress(seen, total)
                 if seen in snapshots:
                     save(out / "checkpoints" / f"{seen}.safetensors")
                 elif time.monotonic() - saved_at > SAVE_SECONDS:
                     save(state_path)
                     saved_at = time.monotonic()
-        if end == total:
+        if end == total and ranks.main:
             # The last snapshot is what counts now; the full state is three times its size.
             state_path.unlink(missing_ok=True)
+        ranks.wait()  # the others wait until the first one has written
         return load_checkpoint(last)
 
 
@@ -197,7 +235,7 @@ def log_interval(config: TrainConfig) -> int:
 
 
 class Step:
-    """One optimizer step: gradient over the batch (in micro-batches), update, average."""
+    """One optimizer step: gradient over the rows of the batch (in micro-batches), update, average."""
 
     def __init__(
         self,
@@ -208,7 +246,13 @@ class Step:
         *,
         seed: int,
         device: torch.device,
+        rows: range | None = None,
+        ranks: Ranks = ALONE,
+        on_note: Callable[[str], None] = lambda note: None,
     ) -> None:
+        self._rows = range(config.batch) if rows is None else rows
+        self._micro = min(config.micro_batch or config.batch, len(self._rows))
+        self._ranks, self._on_note = ranks, on_note
         self._config, self._state, self._seed, self._device = config, state, seed, device
         self._size = len(dataset)
         self._items = dataset.tensor(device)
@@ -217,21 +261,16 @@ class Step:
         self._generator = torch.Generator(device)
         self._warmup = config.warmup_images + config.warmup_epochs * self._size
         self._loss = torch.compile(denoising_loss) if config.compile else denoising_loss
-        self._has_dropout = any(
-            getattr(module, "dropout", 0) for module in state.denoiser.modules()
-        )
+        modules = state.denoiser.modules()
+        self._dropouts = [m for m in modules if isinstance(m, Dropout) and m.rate]
 
     def __call__(self) -> None:
         """Advance the state by one batch."""
         config, state = self._config, self._state
-        micro = config.micro_batch or config.batch
-        state.flat.gradient.zero_()
-        loss = torch.zeros((), device=self._device)
-        items, sigma, noise = self._draw(state.images_seen)
-        for start in range(0, config.batch, micro):
-            part = slice(start, start + micro)
-            seen = state.images_seen + start
-            loss += self._accumulate(items[part], sigma[part], noise[part], seen=seen)
+        while (loss := self._gradient()) is None:
+            self._take_less()
+        self._ranks.add_up(state.flat.gradient)
+        self._ranks.add_up(loss)
         torch.nan_to_num_(state.flat.gradient, 0.0, GRADIENT_LIMIT, -GRADIENT_LIMIT)
         state.images_seen += config.batch
         if self._warmup:
@@ -243,6 +282,40 @@ class Step:
         state.ema.update(decay)
         state.add_loss(loss)
 
+    def _gradient(self) -> Tensor | None:
+        """Set the gradient of this process's rows; return their share of the mean loss.
+
+        None if there was not enough memory: nothing but the gradient has changed then.
+        """
+        try:
+            self._state.flat.gradient.zero_()
+            loss = torch.zeros((), device=self._device)
+            items, sigma, noise = self._draw(self._state.images_seen)
+            for start in range(self._rows.start, self._rows.stop, self._micro):
+                rows = range(start, min(start + self._micro, self._rows.stop))
+                part = slice(rows.start, rows.stop)
+                loss += self._accumulate(items[part], sigma[part], noise[part], rows)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return None
+        return loss
+
+    def _take_less(self) -> None:
+        """Halve the micro-batch; what the failed one held is free by now."""
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        if self._micro == 1:
+            raise RunError(
+                "out of memory with a single image per forward pass; free some, take a smaller model "
+                "or lower resolution, or another --device"
+            )
+        before, self._micro = self._micro, -(-self._micro // 2)
+        self._on_note(
+            f"out of memory with {before} images per forward pass; goes on with {self._micro} (the same "
+            "result, but for the order of sums)"
+        )
+
     def _draw(self, seen: int) -> tuple[Tensor, Tensor, Tensor]:
         """Draw a batch's items, noise levels and noise: the same however it is split."""
         count = self._config.batch
@@ -253,30 +326,27 @@ class Step:
         noise = torch.randn(shape, generator=self._generator, device=self._device)
         return items, sigma, noise
 
-    def _accumulate(self, items: Tensor, sigma: Tensor, noise: Tensor, *, seen: int) -> Tensor:
-        """Add the gradient of some images; return their share of the mean loss."""
+    def _accumulate(self, items: Tensor, sigma: Tensor, noise: Tensor, rows: range) -> Tensor:
+        """Add the gradient of some rows of the batch; return their share of the mean loss."""
         config, denoiser = self._config, self._state.denoiser
         clean = to_model(self._items[items])
         labels = None if self._labels is None else self._labels[items]
         if config.mirror:
-            turned = self._coins("mirror", seen, len(items), 0.5)
+            turned = self._coins("mirror", rows, 0.5)
             clean = torch.where(turned[:, None, None, None], clean.flip(3), clean)
         if labels is not None and config.label_dropout:
-            labels = dropped(
-                labels, self._coins("label-dropout", seen, len(items), config.label_dropout)
-            )
-        with self._dropout(seen), self._autocast():
+            labels = dropped(labels, self._coins("label-dropout", rows, config.label_dropout))
+        with self._dropout(rows), self._autocast():
             losses = self._loss(denoiser, clean, sigma, noise, labels)
         # Sum over the elements and mean over the images, as in the papers: Adam does not care, but
         # coupled weight decay is relative to this scale.
         (losses.sum() / config.batch).backward()  # type: ignore[no-untyped-call]
         return losses.detach().mean() * (len(items) / config.batch)
 
-    def _coins(self, purpose: Purpose, seen: int, count: int, share: float) -> Tensor:
-        """Toss a coin for each of the images from number ``seen`` on; bool (count,)."""
-        begin = self._state.images_seen  # of the batch: the same coins however it is split
-        rng = np.random.default_rng(child_seed(self._seed, purpose, begin))
-        tossed = rng.random(self._config.batch)[seen - begin :][:count] < share
+    def _coins(self, purpose: Purpose, rows: range, share: float) -> Tensor:
+        """Toss a coin for each image of the batch; return those of some rows, bool (len(rows),)."""
+        rng = np.random.default_rng(child_seed(self._seed, purpose, self._state.images_seen))
+        tossed = rng.random(self._config.batch)[rows.start : rows.stop] < share
         return torch.from_numpy(tossed).to(self._device)
 
     def _autocast(self) -> torch.autocast:
@@ -284,14 +354,18 @@ class Step:
         return torch.autocast(self._device.type, torch.bfloat16, enabled=enabled)
 
     @contextlib.contextmanager
-    def _dropout(self, seen: int) -> Iterator[None]:
+    def _dropout(self, rows: range) -> Iterator[None]:
         """Seed the global generator that torch's dropout draws from, and put it back."""
-        if not self._has_dropout:
+        if not self._dropouts:
             yield
             return
+        if len(rows) < self._config.batch:
+            shown = torch.arange(rows.start, rows.stop, device=self._device)
+            for module in self._dropouts:
+                module.rows, module.batch = shown, self._config.batch
         on_gpu = self._device.type == "cuda"
         with torch.random.fork_rng(devices=[self._device] if on_gpu else []):
-            seed = child_seed(self._seed, "dropout", seen)
+            seed = child_seed(self._seed, "dropout", self._state.images_seen)
             if on_gpu:
                 with torch.cuda.device(self._device):
                     torch.cuda.manual_seed(seed)

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from rote.core.errors import ConfigError
 from rote.diffusion.config import ModelConfig
-from rote.diffusion.layers import NEAR_ZERO, linear
+from rote.diffusion.layers import NEAR_ZERO, Dropout, linear
 from rote.diffusion.unet import NoiseAndLabelEmbedding
 
 MLP_RATIO = 4
@@ -42,7 +42,7 @@ class TransformerBlock(nn.Module):
 
     def __init__(self, width: int, heads: int, *, dropout: float) -> None:
         super().__init__()
-        self.heads, self.dropout = heads, dropout
+        self.heads, self.dropout = heads, Dropout(dropout)
         self.norm0 = nn.LayerNorm(width, elementwise_affine=False, eps=1e-6)
         self.qkv = linear(width, 3 * width)
         self.mixed = linear(width, width)
@@ -56,9 +56,7 @@ class TransformerBlock(nn.Module):
         parts = self.modulation(embedded).chunk(6, dim=1)
         x = x + parts[2][:, None] * self._attend(_modulate(self.norm0(x), parts[0], parts[1]))
         hidden = self.dense0(_modulate(self.norm1(x), parts[3], parts[4]))
-        hidden = functional.gelu(hidden, approximate="tanh")
-        if self.dropout:
-            hidden = functional.dropout(hidden, self.dropout, training=self.training)
+        hidden = self.dropout(functional.gelu(hidden, approximate="tanh"))
         return x + parts[5][:, None] * self.dense1(hidden)
 
     def _attend(self, x: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from rote.data.sources import load_images
 from rote.diffusion.checkpoint import read_tensors, snapshot_paths
 from rote.diffusion.conditioning import conditioning
 from rote.diffusion.config import ModelConfig, TrainConfig
+from rote.diffusion.layers import Dropout
 from rote.diffusion.preconditioning import build_denoiser
 from rote.diffusion.state import TrainState
 from rote.diffusion.train import Order, Step, train
@@ -247,7 +248,9 @@ def test_labels_that_are_not_there_are_one_line(digits):
 # -- one step --------------------------------------------------------------------------------------
 
 
-def stepper(digits, *, dropout=0.0, change=lambda denoiser: None, **values):
+def stepper(
+    digits, *, dropout=0.0, change=lambda denoiser: None, on_note=lambda note: None, **values
+):
     config = TrainConfig(images=10**6, **values)
     data = digits.subset(20, seed=0)
     conditions = conditioning(data, config, seed=1)
@@ -255,7 +258,8 @@ def stepper(digits, *, dropout=0.0, change=lambda denoiser: None, **values):
     denoiser = build_denoiser(model, data.shape, label_count=conditions.count, seed=2)
     change(denoiser)
     state = TrainState(denoiser, config, torch.device("cpu"))
-    return state, Step(data, config, conditions, state, seed=1, device=torch.device("cpu"))
+    device = torch.device("cpu")
+    return state, Step(data, config, conditions, state, seed=1, device=device, on_note=on_note)
 
 
 def gradients(state):
@@ -279,18 +283,49 @@ def test_micro_batches_accumulate_to_the_gradient_of_the_batch(digits, labels):
             assert torch.allclose(split[name], expected, rtol=0, atol=tolerance), name
 
 
-def test_dropout_is_drawn_for_each_micro_batch(digits):
-    # Its masks belong to a forward pass: here, and only here, splitting changes the draw.
-    found = []
-    for micro in (None, 8, 8):
+def test_dropout_drops_the_same_however_the_batch_is_split(digits):
+    found = {}
+    for micro in (None, 16, 8, 2):
         state, step = stepper(digits, dropout=0.5, batch=16, micro_batch=micro)
         step()
-        found.append(gradients(state)["network.middle.0.conv1.weight"])
-    assert not torch.allclose(found[0], found[1], rtol=1e-3)
-    assert torch.equal(found[1], found[2])
+        found[micro] = gradients(state)
+    for name, expected in found[None].items():
+        assert torch.equal(found[16][name], expected), name
+        tolerance = 1e-4 * float(expected.abs().max())  # sums in another order, as above
+        for micro in (8, 2):
+            assert torch.allclose(found[micro][name], expected, rtol=0, atol=tolerance), name
 
 
-def test_dropout_takes_a_new_child_seed_for_every_forward_pass(digits):
+@pytest.mark.parametrize("kind", ["unet", "transformer", "mlp"])
+def test_every_architecture_drops_rows_of_the_whole_batch(kind):
+    model = ModelConfig(architecture=kind, dropout=0.5, **DROPOUT | {"width": 16})
+    shape = (6,) if kind == "mlp" else (1, 8, 8)
+    denoiser = build_denoiser(model, shape, label_count=0, seed=0).train()
+    with torch.no_grad():  # a new network puts nearly nothing through its dropout
+        for parameter in denoiser.parameters():
+            parameter.add_(0.1)
+    generator = torch.Generator().manual_seed(0)
+    x, sigma = torch.randn(6, *shape, generator=generator), torch.ones(6)
+
+    def run(rows):
+        for module in denoiser.modules():
+            if isinstance(module, Dropout):
+                module.rows, module.batch = rows, 6
+        part = slice(None) if rows is None else rows
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            torch.default_generator.manual_seed(5)
+            return denoiser(x[part], sigma[part], None)
+
+    whole = run(None)
+    assert torch.equal(run(None), whole)
+    assert torch.equal(run(torch.arange(6)), whole)
+    rows = torch.tensor([2, 3, 4])
+    # The last bits of a network's output depend on its batch.
+    assert torch.allclose(run(rows), whole[rows], rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(run(rows), whole[:3], rtol=1e-2)
+
+
+def test_dropout_takes_one_child_seed_for_every_step(digits):
     seeds = []
 
     def listen(denoiser):
@@ -299,7 +334,93 @@ def test_dropout_takes_a_new_child_seed_for_every_forward_pass(digits):
     _, step = stepper(digits, dropout=0.5, change=listen, batch=16, micro_batch=8)
     step()
     step()
-    assert seeds == [child_seed(1, "dropout", seen) for seen in (0, 8, 16, 24)]
+    assert seeds == [child_seed(1, "dropout", seen) for seen in (0, 0, 16, 16)]
+
+
+# -- running out of memory -------------------------------------------------------------------------
+
+
+def limited(most):
+    """Make a network that has no memory for more than some images at once, as a GPU says it."""
+
+    def change(denoiser):
+        def check(module, arguments):
+            if len(arguments[0]) > most:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+        denoiser.network.middle[0].register_forward_pre_hook(check)
+
+    return change
+
+
+def test_out_of_memory_halves_the_micro_batch_and_changes_nothing_else(digits):
+    state, step = stepper(digits, dropout=0.3, batch=16, mirror=True, labels="true")
+    split, split_step = stepper(
+        digits, dropout=0.3, batch=16, mirror=True, labels="true", micro_batch=4
+    )
+    told = []
+    small, small_step = stepper(
+        digits,
+        dropout=0.3,
+        batch=16,
+        mirror=True,
+        labels="true",
+        change=limited(5),
+        on_note=told.append,
+    )
+    for _ in range(3):
+        step(), split_step(), small_step()
+    assert [note.split(";")[0] for note in told] == [
+        "out of memory with 16 images per forward pass",
+        "out of memory with 8 images per forward pass",
+    ]
+    # What failed has left nothing behind: bit for bit as if 4 had been asked for at once.
+    assert torch.equal(small.flat.values, split.flat.values)
+    assert small.mean_loss() == split.mean_loss()
+    # Three steps of Adam, each of at most the learning rate, in almost the same directions.
+    difference = (small.flat.values - state.flat.values).abs().max()
+    assert difference < 0.05 * 3 * 2e-4
+
+
+def test_a_run_that_ran_out_of_memory_says_so_in_its_manifest(digits, tmp_path, monkeypatch):
+    def built(*arguments, **values):
+        denoiser = build_denoiser(*arguments, **values)
+        limited(8)(denoiser)
+        return denoiser
+
+    monkeypatch.setattr("rote.diffusion.train.build_denoiser", built)
+    told = []
+    config = TrainConfig(batch=16, images=32)
+    train(
+        digits.subset(20, seed=0),
+        ModelConfig(**DROPOUT),
+        config,
+        out=tmp_path,
+        seed=0,
+        on_note=told.append,
+    )
+    assert told == read_json(tmp_path / "manifest.json")["notes"]
+    assert len(told) == 1 and "goes on with 8" in told[0]
+    assert read_json(tmp_path / "config.json")["train"]["micro_batch"] is None
+
+
+def test_no_memory_for_a_single_image_is_one_line(digits):
+    _, step = stepper(digits, batch=4, change=limited(0))
+    with pytest.raises(RunError, match="out of memory with a single image") as caught:
+        step()
+    assert "\n" not in str(caught.value)
+
+
+def test_other_errors_are_not_taken_for_missing_memory(digits):
+    def broken(denoiser):
+        def fail(module, arguments):
+            raise RuntimeError("something else")
+
+        denoiser.network.middle[0].register_forward_pre_hook(fail)
+
+    _, step = stepper(digits, batch=4, change=broken)
+    with pytest.raises(RuntimeError, match="something else"):
+        step()
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])
