@@ -30,7 +30,7 @@ from rote.data.convert import for_models
 from rote.memorization.curve import CurvePosterior, Observation, fit_curve
 from rote.memorization.emm import EmmPoint
 from rote.studies import design
-from rote.studies.point import PointTask, point_task
+from rote.studies.point import PointTask, point_task, run_point
 from rote.studies.workers import Workers
 
 STAGES = (128, 256, 512, 1000)
@@ -235,7 +235,7 @@ def main() -> None:
     ]
     scaled, scaling = for_models(dataset)
     with Workers(options.workers, scaled, scaling, threads=1) as pool:
-        pool.run(tasks, on_poll=lambda: None)
+        pool.run_each(tasks, run_point, on_poll=lambda: None)
     bank = read_bank(tasks)
     epsilon = config.search.epsilon
     reach = (min(bank), max(bank))

@@ -23,11 +23,13 @@ after saving. Commands import what they need when they run, so that ``rote --hel
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
 from rote.cli.app import app
 from rote.cli.options import State
 from rote.core.console import console, say, say_error
 from rote.core.errors import Interrupted, RoteError
+from rote.core.memory import is_out_of_memory
 
 # Each module adds its commands to the app.
 from rote.cli import audit, compare, data, emm, gap  # noqa: F401  isort: skip
@@ -36,15 +38,26 @@ from rote.cli import membership, neighbors, report, rescore, shard, study, train
 __all__ = ["main"]
 
 
+def _fail(message: str) -> NoReturn:
+    if State.debug:
+        console.print_exception()
+    say_error(message)
+    sys.exit(1)
+
+
 def main() -> None:
     """Run the command line and exit."""
     try:
         app()
     except RoteError as error:
-        if State.debug:
-            console.print_exception()
-        say_error(str(error))
-        sys.exit(1)
+        _fail(str(error))
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        _fail(
+            "out of memory; free some, or ask for less at once: fewer --workers, a smaller model, "
+            "train.batch or sample.tile; what was finished is saved"
+        )
     except Interrupted:
         say("interrupted; what was finished is saved: the same command carries on from there")
         sys.exit(130)

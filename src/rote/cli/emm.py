@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rote.cli import options
+from rote.cli import engines, options
 from rote.cli.app import app
 from rote.core.errors import ConfigError
+from rote.core.track import check_tracker
 
 if TYPE_CHECKING:
     from rote.studies.config import ExperimentConfig
@@ -44,7 +45,11 @@ def emm(
         int | None,
         typer.Option("--replicates", min=1, help="Fewest runs of the size nearest the EMM."),
     ] = None,
-    workers: Annotated[int, typer.Option("--workers", min=1, help="Worker processes.")] = 1,
+    workers: engines.Workers = None,
+    engine: engines.EngineName = "local",
+    ray_address: engines.RayAddress = None,
+    gpus_per_run: engines.GpusPerRun = None,
+    track: options.Track = None,
     resolution: options.Resolution = None,
     channels: options.Channels = None,
     skip_unreadable: options.SkipUnreadable = False,
@@ -66,6 +71,8 @@ def emm(
     """
     from rote.core.console import print_result, print_text, say
 
+    engines.check_engine(engine)
+    check_tracker(track)
     dataset = options.load(
         data,
         resolution=resolution,
@@ -83,17 +90,26 @@ def emm(
     from rote.report import write_report
     from rote.studies.search import estimate_emm
 
-    device = options.resolve_device(device)
+    count, ray, device = engines.resolve_engine(
+        engine,
+        workers=workers,
+        ray_address=ray_address,
+        gpus_per_run=gpus_per_run,
+        device=device,
+    )
     with options.interruptible(), SearchDisplay(config.search) as display:
         found = estimate_emm(
             dataset,
             config,
             out=out,
             seed=seed,
-            workers=workers,
+            workers=count,
+            ray=ray,
             device=device,
             preset=preset,
             on_view=display.show,
+            on_note=say,
+            track=track,
         )
     report = write_report(out)
     if json:

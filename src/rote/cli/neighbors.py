@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +11,7 @@ import typer
 
 from rote.cli import options
 from rote.cli.app import app
+from rote.cli.engines import check_engine
 from rote.cli.shard import parse_bytes, show_bytes
 from rote.core.errors import ConfigError
 
@@ -60,8 +60,7 @@ def neighbors(
     from rote.data.shards import is_shard_folder, open_shards
 
     budget = parse_bytes(memory, flag="--memory")
-    if engine not in ("local", "ray"):
-        raise ConfigError(f"--engine {engine} is unknown; choose local or ray")
+    check_engine(engine)
     if engine == "local" and (ray_address is not None or workers is not None):
         flag = "--ray-address" if ray_address is not None else "--workers"
         raise ConfigError(f"{flag} is for --engine ray; add that, or leave {flag} out")
@@ -128,12 +127,12 @@ def _engine(
         yield None
         return
     from rote.memorization.ray_engine import ray_engine
+    from rote.studies.engine import default_workers
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     with ray_engine(
         memory=memory,
         address=address,
-        workers=workers or cores or 1,
+        workers=workers or default_workers("cpu"),
         query_bytes=min(query_bytes, memory),
     ) as engine:
         yield engine

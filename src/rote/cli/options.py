@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,6 +74,12 @@ Set = Annotated[
 Seed = Annotated[int, typer.Option("--seed", help="Root seed of all randomness.")]
 Device = Annotated[
     str, typer.Option("--device", help="cpu, cuda, or auto (cuda where there is one).")
+]
+Track = Annotated[
+    str | None,
+    typer.Option(
+        "--track", help="Show trainings live: tensorboard, wandb or mlflow (rote[track])."
+    ),
 ]
 Json = Annotated[
     bool, typer.Option("--json", help="Print the result as one JSON object on stdout.")
@@ -233,6 +240,23 @@ class StopFlag:
     def __call__(self) -> bool:
         """Say whether to stop."""
         return self.stopping
+
+
+def hush_all_but_first() -> None:
+    """Of the processes that a launcher has started, let one speak."""
+    if int(os.environ.get("RANK", "0")):
+        from rote.core.console import hush
+
+        hush()
+
+
+def refuse_launcher(command: str) -> None:
+    """Refuse to be started several times by a launcher."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ConfigError(
+            f"launchers such as `accelerate launch` are for `rote train`; {command} spreads its runs by "
+            "itself: give --workers or --engine ray"
+        )
 
 
 def describe_data(dataset: ImageDataset) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rote.cli import options
+from rote.cli import engines, options
 from rote.cli.app import app
 
 if TYPE_CHECKING:
@@ -42,7 +42,11 @@ def study(
     second: Annotated[
         str | None, typer.Option("--second", help="A second source, for the study of diversity.")
     ] = None,
-    workers: Annotated[int, typer.Option("--workers", min=1, help="Worker processes.")] = 1,
+    workers: engines.Workers = None,
+    engine: engines.EngineName = "local",
+    ray_address: engines.RayAddress = None,
+    gpus_per_run: engines.GpusPerRun = None,
+    track: options.Track = None,
     resolution: options.Resolution = None,
     channels: options.Channels = None,
     skip_unreadable: options.SkipUnreadable = False,
@@ -74,10 +78,19 @@ def study(
         return
     if folder is not None:
         raise ConfigError(f"'{folder}' is one argument too many; give the folder as --out {folder}")
+    from rote.core.track import check_tracker
     from rote.studies.factor import factor_names, load_factor
     from rote.studies.scales import scale as named_scale
 
     named_scale(scale)
+    check_tracker(track)
+    count, ray, device = engines.resolve_engine(
+        engine,
+        workers=workers,
+        ray_address=ray_address,
+        gpus_per_run=gpus_per_run,
+        device=device,
+    )
     names = factor_names() if name == "all" else [load_factor(name).name]
     if name == "all" and (values or sizes):
         raise ConfigError("--value and --sizes are for one study; give its name in place of all")
@@ -97,9 +110,7 @@ def study(
     if name == "all":
         names = _possible(names, dataset, other, scale=scale)
     if dry_run:
-        _plan(
-            names, dataset, other, scale, seed, seeds, values, numbers, workers, gpu, as_json=json
-        )
+        _plan(names, dataset, other, scale, seed, seeds, values, numbers, count, gpu, as_json=json)
         return
     if out is None:
         raise ConfigError("give the folder of the results with --out")
@@ -128,9 +139,12 @@ def study(
             seeds=seeds,
             values=values,
             sizes=numbers,
-            workers=workers,
-            device=options.resolve_device(device),
+            workers=count,
+            ray=ray,
+            device=device,
             on_view=display.show,
+            on_note=say,
+            track=track,
             on_study=finished,
         )
     report = write_report(out)
@@ -199,11 +213,15 @@ def _status(folder: Path, *, as_json: bool) -> None:
             state["study"],
             f"{state['finished']} of {state['runs']}",
             ", ".join(state["active"]) or ("done" if state["done"] else "waiting"),
+            "" if state["seconds_left"] is None else f"about {_time(state['seconds_left'])}",
             state["sentence"] or "",
         ]
         for state in states
     ]
-    console.print(table("studies", ["study", "runs", "at work", "result"], rows))
+    built = table("studies", ["study", "runs", "at work", "left", "result"], rows)
+    for column in (built.columns[2], built.columns[4]):
+        column.justify = "left"
+    console.print(built)
 
 
 def _possible(

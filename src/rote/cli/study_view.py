@@ -59,8 +59,12 @@ def _table(views: list[StudyView]) -> Table:
     for view in views:
         at_work = Text()
         for trial in view.active:
-            share = f"{trial.done:,}/{trial.total:,}"
-            at_work.append(f"{trial.value} ({trial.size:,}) {trial.stage} {share}  ")
+            share = f"{trial.done / max(1, trial.total):.0%}"
+            if at_work:
+                at_work.append("\n")
+            at_work.append(
+                f"{trial.value} ({trial.size:,}, run {trial.replicate}) {trial.stage} {share}"
+            )
         bar = ProgressBar(total=view.runs, completed=view.finished, width=16)
         table.add_row(Text(view.name), f"{view.finished}/{view.runs}", bar, at_work)
     return table

@@ -54,13 +54,20 @@ def train(
         bool, typer.Option("--gap", help="Log each snapshot's gap to the optimum in gap.json.")
     ] = False,
     holdout: Holdout = None,
+    track: options.Track = None,
     json: options.Json = False,
     dry_run: options.DryRun = False,
 ) -> None:
-    """Train one diffusion model into a run directory. Run it again to resume."""
-    from rote.core.console import print_result, print_text, progress
-    from rote.core.errors import ConfigError
+    """Train one diffusion model into a run directory. Run it again to resume.
 
+    On several GPUs: `accelerate launch -m rote train ...`, or torchrun.
+    """
+    from rote.core.console import print_result, print_text, progress, say
+    from rote.core.errors import ConfigError
+    from rote.core.track import check_tracker, tracker
+
+    check_tracker(track)
+    options.hush_all_but_first()
     dataset = options.load(
         data,
         resolution=resolution,
@@ -74,6 +81,7 @@ def train(
 
     from rote.core.memory import keep_freed_memory
     from rote.data.scaling import for_models
+    from rote.diffusion.ranks import launched
     from rote.diffusion.train import train as run_train
     from rote.studies.gap_log import GapLog, complement
 
@@ -101,7 +109,13 @@ def train(
         resolved = config.model_dump(mode="json", include={"model", "train"})
         print_result({"data": options.describe_data(scaled), "images": total, "config": resolved})
         return
-    with options.StopFlag() as should_stop, progress() as bar:
+    shown = config.model_dump(mode="json", include={"model", "train"})
+    with (
+        launched(device) as ranks,
+        tracker(track if ranks.main else None, folder=out, run=out.name, config=shown) as show,
+        options.StopFlag() as should_stop,
+        progress() as bar,
+    ):
         task = bar.add_task("images seen", total=total)
         for until in config.train.snapshots(len(scaled)) if gap else [total]:
             checkpoint = run_train(
@@ -113,10 +127,15 @@ def train(
                 scaling=scaling,
                 device=device,
                 until=until,
+                ranks=ranks,
                 should_stop=should_stop,
                 on_progress=lambda done, _: bar.update(task, completed=done),
+                on_metrics=show,
+                on_note=say,
             )
-            found = log.update() if log else None
+            found = log.update() if log and ranks.main else None
+    if not ranks.main:
+        return
     if found is not None:
         show_table(found)
     if json:

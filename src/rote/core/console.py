@@ -23,8 +23,14 @@ def say(message: str) -> None:
     console.print(message, markup=False, soft_wrap=True)
 
 
+def hush() -> None:
+    """Say nothing but errors from now on: this process is one of several, and the first one speaks."""
+    console.quiet = True
+
+
 def say_error(message: str) -> None:
     """Print one error line."""
+    console.quiet = False
     console.print("error: ", style="bold red", end="")
     console.print(message, markup=False, soft_wrap=True)
 

@@ -81,6 +81,15 @@ def _write_text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file that came from elsewhere atomically."""
+
+    def write(temporary: Path) -> None:
+        temporary.write_bytes(content)
+
+    write_atomic(path, write)
+
+
 def write_lines(path: Path, lines: Iterable[str]) -> None:
     """Write a text file atomically from lines with their ends, as they come (UTF-8)."""
 
@@ -274,6 +283,14 @@ class Run:
         manifest = read_json(path)
         manifest["seconds"][stage] = round(manifest["seconds"].get(stage, 0.0) + seconds, 3)
         write_text(path, to_json_text(manifest))
+
+    def note(self, text: str) -> None:
+        """Add to the manifest's ``notes`` what a person should know of this run."""
+        path = self.path / "manifest.json"
+        manifest = read_json(path)
+        notes = manifest.get("notes", [])
+        if text not in notes:
+            write_text(path, to_json_text(manifest | {"notes": [*notes, text]}))
 
     @contextlib.contextmanager
     def timed(self, stage: str) -> Iterator[None]:

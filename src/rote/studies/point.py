@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from rote.core.runs import Run, read_json, write_json, write_status
 from rote.core.seeds import child_seed
 from rote.core.stats import Rate
+from rote.core.track import tracker
 from rote.data.dataset import ImageDataset
 from rote.data.scaling import Scaling
 from rote.diffusion.train import train
@@ -47,6 +48,15 @@ class PointTask:
         return self.out / self.run
 
     @property
+    def root(self) -> Path:
+        """The folder that a run on another machine has in another place."""
+        return self.out
+
+    def moved(self, root: Path) -> PointTask:
+        """Return the same run in a folder of another place."""
+        return replace(self, out=root)
+
+    @property
     def root_seed(self) -> int:
         """Root seed of this run's subset, training and samples: no two runs share any of them."""
         return child_seed(self.seed, "search", self.size, self.replicate)
@@ -65,6 +75,12 @@ def point_task(
         config=config,
         device=device,
     )
+
+
+def told(folder: Path) -> list[str]:
+    """Return what a run's manifest notes for a person."""
+    notes: list[str] = read_json(folder / "manifest.json").get("notes", [])
+    return [f"run {folder.name}: {note}" for note in notes]
 
 
 def finished_point(task: PointTask) -> EmmPoint | None:
@@ -94,7 +110,6 @@ class Status:
 
 
 def read_status(task: PointTask) -> dict[str, Any] | None:
-    """Return what a run at work last noted, or None."""
     """Return what a run at work last noted, or None."""
     return read_stage(task.folder)
 
@@ -128,6 +143,7 @@ def run_point(
     scaling: Scaling | None,
     *,
     should_stop: Callable[[], bool],
+    track: str | None = None,
 ) -> EmmPoint:
     """Train and score one run, or carry on with it; `point.json` is written last.
 
@@ -141,6 +157,8 @@ def run_point(
         How vectors were scaled.
     should_stop
         Asked all the time; once true, what is done is saved and `Interrupted` raised.
+    track
+        A tracker that is shown the training; no part of the result.
     """
     done = finished_point(task)
     if done is not None:
@@ -162,30 +180,33 @@ def run_point(
     selection: list[tuple[int, Rate]] = []
     gap: list[dict[str, Any]] = []
     bound: Bound = "exact"
-    for seen in snapshots if best else snapshots[-1:]:
-        train(
-            subset,
-            config.model,
-            config.train,
-            out=task.folder,
-            seed=task.root_seed,
-            scaling=scaling,
-            device=task.device,
-            until=seen,
-            should_stop=should_stop,
-            on_progress=lambda seen, total: status("train", seen, total),
-        )
-        with _open(task.folder) as run, run.timed("select"):
-            if search.gap and rest is not None:
-                gap.append(scorer.gap(seen, rest))
-            if best:
-                rate = scorer.select(seen)
-                status.rate = rate.value
-                selection.append((seen, rate))
-        if best and search.early_stop and seen < snapshots[-1]:
-            bound = settled(rate, seen, snapshots[-1], epsilon=search.epsilon)
-        if bound != "exact":
-            break
+    shown = config.model_dump(mode="json") | {"size": task.size, "replicate": task.replicate}
+    with tracker(track, folder=task.folder, run=task.folder.name, config=shown) as log:
+        for seen in snapshots if best else snapshots[-1:]:
+            train(
+                subset,
+                config.model,
+                config.train,
+                out=task.folder,
+                seed=task.root_seed,
+                scaling=scaling,
+                device=task.device,
+                until=seen,
+                should_stop=should_stop,
+                on_progress=lambda seen, total: status("train", seen, total),
+                on_metrics=log,
+            )
+            with _open(task.folder) as run, run.timed("select"):
+                if search.gap and rest is not None:
+                    gap.append(scorer.gap(seen, rest))
+                if best:
+                    rate = scorer.select(seen)
+                    status.rate = rate.value
+                    selection.append((seen, rate))
+            if best and search.early_stop and seen < snapshots[-1]:
+                bound = settled(rate, seen, snapshots[-1], epsilon=search.epsilon)
+            if bound != "exact":
+                break
     # Highest rate; among equals the one that was trained longest.
     chosen = max(selection, key=lambda entry: (entry[1].value, entry[0]))[0] if best else seen
     with _open(task.folder) as run, run.timed("fresh"):

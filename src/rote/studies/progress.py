@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 from rote.core.runs import read_json
 from rote.studies.point import read_stage
+
+SILENT_SECONDS = 15 * 60
+"""A run that has noted nothing for so long may be waiting to be taken up again."""
 
 
 def study_folders(folder: Path) -> list[Path]:
@@ -16,29 +20,53 @@ def study_folders(folder: Path) -> list[Path]:
 
 
 def study_states(folder: Path) -> list[dict[str, Any]]:
-    """Return for each study its runs, how many are finished, what is at work, and the sentence."""
+    """Return for each study its runs, how many are finished, what is at work, and the sentence.
+
+    ``seconds_left`` is what the unfinished runs take if each takes as long as the finished ones did, and
+    as many are at work as now; None if nothing is at work or finished.
+    """
     states = []
     for place in study_folders(folder):
         plan = read_json(place / "plan.json")
         runs = place / plan["runs_folder"]
-        finished, active = 0, []
+        finished: list[float] = []
+        active, awake = [], 0
         for run in plan["runs"]:
             own = runs / run["key"]
             if (own / "trial.json").exists():
-                finished += 1
+                finished.append(read_json(own / "trial.json")["seconds"])
             elif status := read_stage(own):
-                active.append(f"{run['value']} ({run['size']:,}): {status['stage']}")
+                share = status["done"] / max(1, status["total"])
+                text = f"{run['value']} ({run['size']:,}, run {run['replicate']}): "
+                text += f"{status['stage']} {share:.0%}"
+                silent = time.time() - last_heard(own)
+                if silent > SILENT_SECONDS:
+                    text += f", silent for {silent / 60:,.0f} min"
+                else:
+                    awake += 1
+                active.append(text)
         result = place / "study.json"
-        done = result.exists() and finished == len(plan["runs"])
+        left = len(plan["runs"]) - len(finished)
         states.append(
             {
                 "study": plan["study"],
                 "folder": str(place),
                 "runs": len(plan["runs"]),
-                "finished": finished,
+                "finished": len(finished),
                 "active": active,
-                "done": done,
-                "sentence": read_json(result)["sentence"] if done else None,
+                "seconds_left": round(sum(finished) / len(finished) * left / awake)
+                if finished and awake
+                else None,
+                "done": result.exists() and not left,
+                "sentence": read_json(result)["sentence"] if result.exists() and not left else None,
             }
         )
     return states
+
+
+def last_heard(run: Path) -> float:
+    """Return when a run last noted what it was doing, as seconds since the epoch."""
+    try:
+        return (run / "status.json").stat().st_mtime
+    except FileNotFoundError:  # it has just ended
+        return time.time()

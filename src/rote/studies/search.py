@@ -10,12 +10,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from rote.core.errors import DataError
 from rote.core.runs import Run, read_json, write_json
+from rote.core.track import check_tracker
 from rote.data.dataset import ImageDataset
 from rote.data.scaling import for_models
 from rote.diffusion.preconditioning import build_denoiser
@@ -26,10 +30,10 @@ from rote.studies.clock import Clock
 from rote.studies.config import ExperimentConfig, SearchConfig
 from rote.studies.controls import measure_controls
 from rote.studies.design import next_runs
-from rote.studies.point import PointTask, finished_point, point_task
+from rote.studies.engine import Engine, Perform, RayOptions, open_engine
+from rote.studies.point import PointTask, finished_point, point_task, run_point
 from rote.studies.result import CONFIDENCE, answer, full_json
 from rote.studies.watch import SearchView, Watcher
-from rote.studies.workers import Workers
 
 # Settings that choose the runs and decide nothing within one: a folder serves any of them.
 PATH_SETTINGS = (
@@ -87,9 +91,12 @@ def estimate_emm(
     out: Path,
     seed: int = 0,
     workers: int = 1,
+    ray: RayOptions | None = None,
     device: str = "cpu",
     preset: str | None = None,
     on_view: Callable[[SearchView], None] = lambda view: None,
+    on_note: Callable[[str], None] = lambda note: None,
+    track: str | None = None,
 ) -> EmmEstimate:
     """Search for the effective model memorization of a model and its training on a data set.
 
@@ -110,12 +117,18 @@ def estimate_emm(
         Root seed of subsets, training and samples.
     workers
         Worker processes; changes nothing but the time.
+    ray
+        Runs on Ray; None: on worker processes here. Changes nothing but the time.
     device
         "cpu" or "cuda".
     preset
         Name of the preset that the configuration came from, for the record.
     on_view
         Called several times a second with the state of the search.
+    on_note
+        Called with what a person should know, such as a worker that was lost.
+    track
+        "tensorboard", "wandb" or "mlflow": shows every training there.
 
     Raises
     ------
@@ -146,13 +159,34 @@ def estimate_emm(
         _bound(asked, dataset=dataset, seed=seed),
         facts={"seed": seed, "device": device, "preset": preset},
     ) as run:
-        watcher = Watcher(on_view)
-        with Workers(workers, scaled, scaling, threads=search.threads) as pool, run.timed("points"):
+        check_tracker(track)
+        watcher = Watcher(on_view, on_note)
+        with (
+            open_engine(
+                ray,
+                workers=workers,
+                dataset=scaled,
+                scaling=scaling,
+                threads=search.threads,
+                on_note=on_note,
+            ) as engine,
+            run.timed("points"),
+        ):
             played = _play(
-                config, grid=grid, out=out, seed=seed, device=device, pool=pool, watcher=watcher
+                config,
+                grid=grid,
+                out=out,
+                seed=seed,
+                device=device,
+                engine=engine,
+                perform=partial(run_point, track=track),
+                watcher=watcher,
             )
         with run.timed("controls"):
-            controls = measure_controls(played.nearest(), scaled)
+            nearest = replace(
+                played.nearest(), device=device if torch.cuda.is_available() else "cpu"
+            )
+            controls = measure_controls(nearest, scaled)
         value = full_json(
             dataset,
             config,
@@ -236,7 +270,8 @@ def _play(
     out: Path,
     seed: int,
     device: str,
-    pool: Workers,
+    engine: Engine,
+    perform: Perform[PointTask, EmmPoint],
     watcher: Watcher,
 ) -> _Played:
     """Train round after round until the design asks for no more."""
@@ -277,7 +312,7 @@ def _play(
         with clock.round(runs):
             missing = [task for task in new if finished_point(task) is None]
             if missing:
-                pool.run(missing, on_poll=watcher.poll)
+                engine.run_each(missing, perform, on_poll=watcher.poll)
         points += [point for task in new if (point := finished_point(task))]
         tasks += new
         rounds.append(

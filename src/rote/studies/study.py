@@ -5,18 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rote.core.errors import ConfigError
 from rote.core.runs import Run, read_json, write_json
+from rote.core.track import check_tracker
 from rote.data.dataset import ImageDataset
 from rote.data.scaling import for_models
+from rote.studies.engine import RayOptions, open_engine
 from rote.studies.findings import findings
 from rote.studies.plan import Plan, plan_study, source_of
-from rote.studies.point import read_stage
+from rote.studies.point import read_stage, told
 from rote.studies.trial import Trial, run_trial
-from rote.studies.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,11 @@ def run_study(
     values: Sequence[str] | None = None,
     sizes: Sequence[int] | None = None,
     workers: int = 1,
+    ray: RayOptions | None = None,
     device: str = "cpu",
     on_view: Callable[[list[StudyView]], None] = lambda views: None,
+    on_note: Callable[[str], None] = lambda note: None,
+    track: str | None = None,
 ) -> StudyResult:
     """Run one study: every value of a factor, trained several times, compared with the baseline.
 
@@ -97,10 +102,16 @@ def run_study(
         What to train beside the baseline; None: what the factor's file says.
     workers
         Worker processes; changes nothing but the time.
+    ray
+        Runs on Ray; None: on worker processes here. Changes nothing but the time.
     device
         "cpu" or "cuda".
     on_view
         Called several times a second with the state of the runs.
+    on_note
+        Called with what a person should know, such as a worker that was lost.
+    track
+        "tensorboard", "wandb" or "mlflow": shows every training there.
 
     Raises
     ------
@@ -119,8 +130,11 @@ def run_study(
         values=values,
         sizes=sizes,
         workers=workers,
+        ray=ray,
         device=device,
         on_view=on_view,
+        on_note=on_note,
+        track=track,
     )[0]
 
 
@@ -137,8 +151,11 @@ def run_studies(
     values: Sequence[str] | None = None,
     sizes: Sequence[int] | None = None,
     workers: int = 1,
+    ray: RayOptions | None = None,
     device: str = "cpu",
     on_view: Callable[[list[StudyView]], None] = lambda views: None,
+    on_note: Callable[[str], None] = lambda note: None,
+    track: str | None = None,
     on_study: Callable[[StudyResult], None] = lambda result: None,
 ) -> list[StudyResult]:
     """Run several studies in one pool of workers: a run that several of them need is trained once.
@@ -148,6 +165,7 @@ def run_studies(
     """
     if second is not None and dataset.kind != "image":
         raise ConfigError("--second is for images; vectors of two sources are scaled differently")
+    check_tracker(track)
     scaled, scaling = for_models(dataset)
     source = source_of(scaled, second)
     earlier = [_earlier(out, values, sizes, seeds) for out in outs]
@@ -188,14 +206,26 @@ def run_studies(
             results[name] = StudyResult(name, found["sentence"], read_json(out / "study.json"))
             on_study(results[name])
 
+    missing = _missing([trial for plan in plans for trial in plan.all_trials()], set())
+    at_work = {trial.key: trial for trial in missing}
+
     def poll() -> None:
         on_view(_views(plans))
+        for key in [key for key, trial in at_work.items() if trial.is_finished]:
+            for note in told(at_work.pop(key).folder):
+                on_note(note)
         finish()
 
-    missing = _missing([trial for plan in plans for trial in plan.all_trials()], set())
     if missing:
-        with Workers(workers, source.dataset, scaling, threads=1) as pool:
-            pool.run_each(missing, run_trial, on_poll=poll)
+        with open_engine(
+            ray,
+            workers=workers,
+            dataset=source.dataset,
+            scaling=scaling,
+            threads=1,
+            on_note=on_note,
+        ) as engine:
+            engine.run_each(missing, partial(run_trial, track=track), on_poll=poll)
     poll()
     return [results[plan.factor.name] for plan in plans]
 
@@ -214,7 +244,7 @@ def _missing(trials: Sequence[Trial], known: set[str]) -> list[Trial]:
     """Return the unfinished runs, each once."""
     found = []
     for trial in trials:
-        if trial.key not in known and not (trial.folder / "trial.json").exists():
+        if trial.key not in known and not trial.is_finished:
             known.add(trial.key)
             found.append(trial)
     return found
@@ -249,7 +279,7 @@ def _views(plans: Sequence[Plan]) -> list[StudyView]:
         active, finished = [], 0
         for cell, trials in plan.trials.items():
             for trial in trials:
-                if (trial.folder / "trial.json").exists():
+                if trial.is_finished:
                     finished += 1
                 elif status := read_stage(trial.folder):
                     stage, done, total = status["stage"], status["done"], status["total"]

@@ -18,6 +18,7 @@ from rote.core.errors import Interrupted
 from rote.core.runs import read_json, write_json, write_npz
 from rote.core.seeds import Purpose, child_seed
 from rote.core.stats import Rate
+from rote.core.track import tracker
 from rote.data.convert import as_items
 from rote.data.dataset import ImageDataset
 from rote.data.scaling import Scaling
@@ -70,6 +71,20 @@ class Trial:
     def folder(self) -> Path:
         """Folder of the run."""
         return self.runs / self.key
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether its result is there."""
+        return (self.folder / "trial.json").exists()
+
+    @property
+    def root(self) -> Path:
+        """The folder that a run on another machine has in another place."""
+        return self.runs
+
+    def moved(self, root: Path) -> Trial:
+        """Return the same run in a folder of another place."""
+        return replace(self, runs=root)
 
     @property
     def root_seed(self) -> int:
@@ -150,6 +165,7 @@ def run_trial(
     scaling: Scaling | None,
     *,
     should_stop: Callable[[], bool],
+    track: str | None = None,
 ) -> TrialResult:
     """Train and score one run, or carry on with it; `trial.json` is written last.
 
@@ -163,6 +179,8 @@ def run_trial(
         How vectors were scaled.
     should_stop
         Asked all the time; once true, what is done is saved and `Interrupted` raised.
+    track
+        A tracker that is shown the training; no part of the result.
     """
     done = finished_trial(trial)
     if done is not None:
@@ -171,17 +189,19 @@ def run_trial(
     setting = trial.setting
     drawn = training_set(trial, dataset)
     status = Status(trial.folder)
-    checkpoint = train(
-        drawn.images,
-        setting.model,
-        setting.train,
-        out=trial.folder,
-        seed=trial.root_seed,
-        scaling=scaling,
-        device=trial.device,
-        should_stop=should_stop,
-        on_progress=lambda seen, total: status("train", seen, total),
-    )
+    with tracker(track, folder=trial.folder, run=trial.key, config=trial.inputs()) as log:
+        checkpoint = train(
+            drawn.images,
+            setting.model,
+            setting.train,
+            out=trial.folder,
+            seed=trial.root_seed,
+            scaling=scaling,
+            device=trial.device,
+            should_stop=should_stop,
+            on_progress=lambda seen, total: status("train", seen, total),
+            on_metrics=log,
+        )
     scorer = _Scorer(trial, drawn.images, status, should_stop)
     selection: tuple[tuple[int, Rate], ...] = ()
     chosen = checkpoint.images_seen

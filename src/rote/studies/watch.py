@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rote.memorization.curve import EmmInterval
 from rote.memorization.emm import EmmPoint
-from rote.studies.point import PointTask, finished_point, read_status
+from rote.studies.point import PointTask, finished_point, read_status, told
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,10 @@ class SearchView:
 class Watcher:
     """Shows a search; reads a finished run's file once."""
 
-    def __init__(self, on_view: Callable[[SearchView], None]) -> None:
-        self._on_view = on_view
+    def __init__(
+        self, on_view: Callable[[SearchView], None], on_note: Callable[[str], None]
+    ) -> None:
+        self._on_view, self._on_note = on_view, on_note
         self._finished: dict[tuple[int, int], EmmPoint] = {}
         self._tasks: Sequence[PointTask] = ()
         self._emm: EmmInterval | None = None
@@ -65,6 +67,8 @@ class Watcher:
             key = task.size, task.replicate
             if key not in self._finished and (point := finished_point(task)):
                 self._finished[key] = point
+                for note in told(task.folder):
+                    self._on_note(note)
             if key not in self._finished:
                 status = read_status(task)
                 views.append(
