@@ -257,7 +257,8 @@ def fit_dataset(
     option = "--resolution" if resolution is not None else "--channels"
     if resolution is not None or channels is not None:
         raise DataError(
-            f"{option} is for images, and {shown(dataset.source)} holds {dataset.kind}s of "
+            f"{option} is for images, and {shown(dataset.source)} holds "
+            f"{'vectors' if dataset.kind == 'vector' else 'series'} of "
             f"{' x '.join(map(str, dataset.images.shape[1:]))} numbers; leave it out"
         )
     return dataset

@@ -1,5 +1,7 @@
 """Building blocks of the U-Net: time embeddings, resampling, the residual block with attention.
 
+All work on images (B, C, H, W) and, with ``axes=1``, on series (B, C, T).
+
 After Ho et al. (2020), Song et al. (2021) and Karras et al. (2022), appendix F. Weights start as in
 those papers: Xavier uniform, last layers of a residual branch near zero, biases zero.
 """
@@ -15,13 +17,15 @@ from torch.nn import functional
 
 NEAR_ZERO = 1e-5
 ATTENTION_GAIN = math.sqrt(0.2)
-LayerT = TypeVar("LayerT", nn.Conv2d, nn.Linear)
+Conv = nn.Conv1d | nn.Conv2d
+LayerT = TypeVar("LayerT", nn.Conv1d, nn.Conv2d, nn.Linear)
 
 
-def conv(inputs: int, outputs: int, kernel: int, *, gain: float = 1.0) -> nn.Conv2d:
+def conv(inputs: int, outputs: int, kernel: int, *, gain: float = 1.0, axes: int = 2) -> Conv:
     """Return a size-preserving convolution with Xavier-uniform weights times ``gain``."""
-    layer = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
-    return _start(layer, gain)
+    if axes == 1:
+        return _start(nn.Conv1d(inputs, outputs, kernel, padding=kernel // 2), gain)
+    return _start(nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2), gain)
 
 
 def linear(inputs: int, outputs: int, *, gain: float = 1.0) -> nn.Linear:
@@ -75,33 +79,34 @@ class FourierEmbedding(nn.Module):
 
 
 class Resample(nn.Module):
-    """Halve or double height and width with a separable low-pass filter."""
+    """Halve or double height and width, or the times, with a separable low-pass filter."""
 
     kernel: Tensor
 
-    def __init__(self, direction: str, taps: tuple[int, ...]) -> None:
+    def __init__(self, direction: str, taps: tuple[int, ...], *, axes: int = 2) -> None:
         super().__init__()
-        self.direction = direction
+        self.direction, self.axes = direction, axes
         self.is_box = taps == (1, 1)
         self.pad = (len(taps) - 1) // 2
         one = torch.tensor(taps, dtype=torch.float32)
-        kernel = torch.outer(one, one) / one.sum() ** 2
+        kernel = (torch.outer(one, one) if axes == 2 else one) / one.sum() ** axes
         # Not saved with the weights: it is a constant of the configuration.
         self.register_buffer("kernel", kernel[None, None], persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Resample (B, C, H, W)."""
+        """Resample (B, C, H, W) or (B, C, T)."""
+        two = self.axes == 2
         if self.is_box:  # the same as the general case, at a tenth of its cost on a CPU
             if self.direction == "down":
-                return functional.avg_pool2d(x, 2)
+                return functional.avg_pool2d(x, 2) if two else functional.avg_pool1d(x, 2)
             return functional.interpolate(x, scale_factor=2, mode="nearest")
         channels = x.shape[1]
-        kernel = self.kernel.to(x.dtype).expand(channels, 1, -1, -1)
+        kernel = self.kernel.to(x.dtype).expand(channels, 1, *[-1] * self.axes)
         if self.direction == "down":
-            return functional.conv2d(x, kernel, stride=2, padding=self.pad, groups=channels)
-        return functional.conv_transpose2d(
-            x, kernel * 4, stride=2, padding=self.pad, groups=channels
-        )
+            down = functional.conv2d if two else functional.conv1d
+            return down(x, kernel, stride=2, padding=self.pad, groups=channels)
+        up = functional.conv_transpose2d if two else functional.conv_transpose1d
+        return up(x, kernel * 2**self.axes, stride=2, padding=self.pad, groups=channels)
 
 
 class Dropout(nn.Module):
@@ -130,16 +135,16 @@ class Dropout(nn.Module):
 
 
 class Attention(nn.Module):
-    """One-head self-attention over the pixels, without its residual sum."""
+    """One-head self-attention over the pixels or the times, without its residual sum."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, *, axes: int = 2) -> None:
         super().__init__()
         self.norm = norm(channels)
-        self.qkv = conv(channels, 3 * channels, 1, gain=ATTENTION_GAIN)
-        self.out = conv(channels, channels, 1, gain=NEAR_ZERO)
+        self.qkv = conv(channels, 3 * channels, 1, gain=ATTENTION_GAIN, axes=axes)
+        self.out = conv(channels, channels, 1, gain=NEAR_ZERO, axes=axes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Attend within (B, C, H, W)."""
+        """Attend within (B, C, H, W) or (B, C, T)."""
         q, k, v = self.qkv(self.norm(x)).flatten(2).transpose(1, 2)[:, None].chunk(3, dim=3)
         mixed = functional.scaled_dot_product_attention(q, k, v)[:, 0]
         return self.out(mixed.transpose(1, 2).reshape(x.shape))
@@ -161,25 +166,27 @@ class Block(nn.Module):
         attention: bool = False,
         resample: str | None = None,
         taps: tuple[int, ...] = (1, 1),
+        axes: int = 2,
     ) -> None:
         super().__init__()
         self.norm0 = norm(inputs)
-        self.resample = Resample(resample, taps) if resample else None
-        self.conv0 = conv(inputs, outputs, 3)
+        self.resample = Resample(resample, taps, axes=axes) if resample else None
+        self.conv0 = conv(inputs, outputs, 3, axes=axes)
         self.affine = linear(embedding, outputs)
         self.norm1 = norm(outputs)
         self.dropout = Dropout(dropout)
-        self.conv1 = conv(outputs, outputs, 3, gain=NEAR_ZERO)
+        self.conv1 = conv(outputs, outputs, 3, gain=NEAR_ZERO, axes=axes)
         plain = inputs == outputs and resample is None
-        self.shortcut = None if plain else conv(inputs, outputs, 1)
-        self.attention = Attention(outputs) if attention else None
+        self.shortcut = None if plain else conv(inputs, outputs, 1, axes=axes)
+        self.attention = Attention(outputs, axes=axes) if attention else None
+        self.lift = (-1, outputs, *[1] * axes)
 
     def forward(self, x: Tensor, embedded: Tensor) -> Tensor:
-        """Map (B, inputs, H, W) and (B, embedding) to (B, outputs, H', W')."""
+        """Map (B, inputs, H, W) and (B, embedding) to (B, outputs, H', W'), or a series alike."""
         hidden = functional.silu(self.norm0(x))
         if self.resample is not None:
             hidden, x = self.resample(hidden), self.resample(x)
-        hidden = self.conv0(hidden) + self.affine(embedded)[:, :, None, None]
+        hidden = self.conv0(hidden) + self.affine(embedded).view(self.lift)
         hidden = self.dropout(functional.silu(self.norm1(hidden)))
         hidden = self.conv1(hidden)
         shortcut = x if self.shortcut is None else self.shortcut(x)

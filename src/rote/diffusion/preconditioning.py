@@ -14,10 +14,17 @@ import torch
 from torch import Tensor, nn
 
 from rote.core.errors import ConfigError
+from rote.data.dataset import Kind, kind_of_shape
 from rote.diffusion.config import ModelConfig
 from rote.diffusion.mlp import Mlp
 from rote.diffusion.transformer import Transformer
 from rote.diffusion.unet import UNet
+
+ARCHITECTURES: dict[Kind, dict[str, type[UNet] | type[Transformer] | type[Mlp]]] = {
+    "image": {"unet": UNet, "transformer": Transformer},
+    "series": {"unet1d": UNet},
+    "vector": {"mlp": Mlp},
+}
 
 
 class Preconditioning(Protocol):
@@ -175,7 +182,7 @@ def build_denoiser(
     config
         The model.
     shape
-        Shape of one item: (C, H, W) or (D,).
+        Shape of one item: (C, H, W), (C, T) or (D,).
     label_count
         Number of labels it is conditioned on; 0: unconditional.
     seed
@@ -186,11 +193,13 @@ def build_denoiser(
     ConfigError
         If the architecture does not fit the shape.
     """
-    images = len(shape) == 3
-    if (config.architecture == "mlp") == images:
-        kind, wanted = ("images", "'unet' or 'transformer'") if images else ("vectors", "'mlp'")
-        raise ConfigError(f"model.architecture is '{config.architecture}'; {kind} need {wanted}")
-    network = {"unet": UNet, "transformer": Transformer, "mlp": Mlp}[config.architecture]
+    kind = kind_of_shape(shape)
+    known = ARCHITECTURES[kind]
+    if config.architecture not in known:
+        wanted = " or ".join(f"'{name}'" for name in known)
+        plural = kind if kind == "series" else f"{kind}s"
+        raise ConfigError(f"model.architecture is '{config.architecture}'; {plural} need {wanted}")
+    network = known[config.architecture]
     # torch's layers draw their weights from the CPU's global generator: lend it and put it back.
     # (torch.manual_seed would reseed every GPU's generator, too.)
     with torch.random.fork_rng(devices=[]):

@@ -1,5 +1,7 @@
 """One U-Net that is DDPM++ or NCSN++ by configuration (Song et al. 2021, Karras et al. 2022).
 
+For images (C, H, W), or, with all convolutions along one axis, for series (C, T): ``unet1d``.
+
 Encoder: an input convolution, then at each resolution ``blocks`` residual blocks, with a halving
 block in between. Each of these outputs is one skip connection, numbered from 1 at the input, and is
 concatenated to the input of one decoder block, last first. With three resolutions and two blocks
@@ -60,16 +62,23 @@ class NoiseAndLabelEmbedding(nn.Module):
 
 
 class UNet(nn.Module):
-    """The U-Net of the module docstring: (B, C, H, W), (B,), labels (B,) -> (B, C, H, W)."""
+    """The U-Net above: (B, C, H, W) or (B, C, T), noise (B,), labels (B,) to the first's shape."""
 
     def __init__(self, config: ModelConfig, shape: tuple[int, ...], label_count: int = 0) -> None:
         super().__init__()
-        channels, height, width = shape
+        channels, height, *more = shape
+        axes = len(shape) - 1
         factor = 2 ** (len(config.channel_mult) - 1)
-        if height % factor or width % factor:
+        if any(size % factor for size in shape[1:]):
+            what = f"images of {more[0]}x{height}" if more else f"series of {height} times"
+            way = (
+                f"choose --resolution as a multiple of {factor}"
+                if more
+                else f"cut or pad them to a multiple of {factor}"
+            )
             raise ConfigError(
-                f"images of {width}x{height} cannot be halved {len(config.channel_mult) - 1} times; "
-                f"choose --resolution as a multiple of {factor}, or a shorter model.channel_mult"
+                f"{what} cannot be halved {len(config.channel_mult) - 1} times; {way}, or a shorter "
+                "model.channel_mult"
             )
         self.kept = frozenset(config.skips) if config.skips is not None else None
         self.residual = config.encoder == "residual"
@@ -89,9 +98,10 @@ class UNet(nn.Module):
                 attention=attend,
                 resample=way,
                 taps=config.resampling_filter,
+                axes=axes,
             )
 
-        self.input = conv(channels, config.width, 3)
+        self.input = conv(channels, config.width, 3, axes=axes)
         self.encoder = nn.ModuleList()
         self.halvings = nn.ModuleList()
         self.pyramid = nn.ModuleList()  # NCSN++: the image itself, halved and mapped, is added in
@@ -102,8 +112,9 @@ class UNet(nn.Module):
                 self.halvings.append(block(current, current, way="down"))
                 skip_widths.append(current)
                 if self.residual:
-                    halve = Resample("down", config.resampling_filter)
-                    self.pyramid.append(nn.Sequential(halve, conv(pyramid, current, 3)))
+                    halve = Resample("down", config.resampling_filter, axes=axes)
+                    mapped = conv(pyramid, current, 3, axes=axes)
+                    self.pyramid.append(nn.Sequential(halve, mapped))
                     pyramid = current
             attend = heights[level] in config.attention_resolutions
             stage = nn.ModuleList()
@@ -127,7 +138,7 @@ class UNet(nn.Module):
                 current = widths[level]
             self.decoder.append(stage)
         self.out_norm = norm(current)
-        self.out = conv(current, channels, 3, gain=NEAR_ZERO)
+        self.out = conv(current, channels, 3, gain=NEAR_ZERO, axes=axes)
 
     def forward(self, x: Tensor, c_noise: Tensor, labels: Tensor | None = None) -> Tensor:
         """Run the network; the meaning of its output is the preconditioning's."""

@@ -155,7 +155,7 @@ PRESETS: dict[str, Callable[[], ExperimentConfig]] = {
 
 
 def preset(name: str, *, kind: str = "image") -> ExperimentConfig:
-    """Return a preset for images, or for vectors (a residual perceptron in place of the U-Net).
+    """Return a preset for images, vectors (a residual perceptron in place of the U-Net) or series.
 
     Raises
     ------
@@ -165,9 +165,12 @@ def preset(name: str, *, kind: str = "image") -> ExperimentConfig:
     if name not in PRESETS:
         raise ConfigError(f"--preset {name} is unknown{did_you_mean(name, PRESETS)}")
     config = PRESETS[name]()
-    if kind == "vector":
-        width = {"tiny": 128, "small": 256, "paper": 1024}[name]
-        model = ModelConfig(architecture="mlp", width=width, blocks=4)
+    if kind != "image":
+        if kind == "vector":
+            width = {"tiny": 128, "small": 256, "paper": 1024}[name]
+            model = ModelConfig(architecture="mlp", width=width, blocks=4)
+        else:
+            model = config.model.model_copy(update={"architecture": "unet1d"})
         search = config.search.model_copy(
             update={"stratify": False, "subset": "random", "start": min(64, config.search.start)}
         )

@@ -139,3 +139,30 @@ def test_dropout_drops_in_training_only():
     assert not torch.equal(block(x, embedded), block(x, embedded))
     block.eval()
     assert torch.equal(block(x, embedded), block(x, embedded))
+
+
+@pytest.mark.parametrize("direction", ["down", "up"])
+@pytest.mark.parametrize("taps", [(1, 1), (1, 3, 3, 1)])
+def test_series_are_resampled_by_the_same_filter(direction, taps):
+    x = images(3)[:, :, 0]
+    expected = filtered(x.double().numpy(), taps, direction)
+    found = Resample(direction, taps, axes=1)(x).numpy()
+    assert found.shape == expected.shape
+    # at most 6 float32 products of values below 5
+    assert np.allclose(found, expected, rtol=0, atol=6 * 5 * 6e-8)
+
+
+@pytest.mark.parametrize("attention", [False, True])
+def test_a_block_for_series_is_one_for_images_of_height_1(attention):
+    # There a 3x3 convolution sees zeros above and below: only its middle row counts.
+    torch.manual_seed(0)
+    flat = Block(4, 8, 16, dropout=0.0, attention=attention).double()
+    line = Block(4, 8, 16, dropout=0.0, attention=attention, axes=1).double()
+    state = {}
+    for name, value in flat.state_dict().items():
+        value.copy_(torch.randn_like(value))
+        state[name] = value[:, :, value.shape[2] // 2] if value.ndim == 4 else value
+    line.load_state_dict(state)
+    x, embedded = torch.randn(2, 4, 12).double(), torch.randn(2, 16).double()
+    expected = flat(x[:, :, None], embedded)[:, :, 0]
+    assert torch.allclose(line(x, embedded), expected, rtol=0, atol=1e-12)  # float64

@@ -149,3 +149,24 @@ def test_missing_labels_are_one_line():
 def test_sizes_that_cannot_be_halved_are_one_line():
     with pytest.raises(ConfigError, match="images of 10x8 cannot be halved 2 times"):
         UNet(ModelConfig(**SMALL), (3, 8, 10))
+
+
+@pytest.mark.parametrize("changes", [{}, NCSN])
+def test_series_go_through_the_same_network_along_one_axis(changes):
+    network = built((2, 24), architecture="unet1d", **changes)
+    x, c_noise = inputs((2, 24))
+    out = network(x, c_noise)
+    assert out.shape == x.shape
+    out.square().sum().backward()
+    assert all(p.grad is not None and bool(p.grad.any()) for p in network.parameters())
+    # Every time of the output depends on every time of the input, through the attention.
+    moved = x.clone()
+    moved[:, :, 0] += 1
+    assert bool((network(moved, c_noise) != out).any(dim=(0, 1)).all())
+
+
+def test_series_that_cannot_be_halved():
+    with pytest.raises(
+        ConfigError, match="series of 10 times cannot be halved 2 times; cut or pad"
+    ):
+        built((1, 10), architecture="unet1d")
