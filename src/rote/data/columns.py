@@ -112,10 +112,12 @@ class Schema:
                 result[:, part] = np.floor(vectors[:, part].astype(np.float64) + 0.5)
         return result
 
-    def cells(self, vectors: npt.NDArray[np.float32]) -> list[list[str]]:
+    def cells(
+        self, vectors: npt.NDArray[np.float32], *, digits: int | None = None
+    ) -> list[list[str]]:
         """Return the text of every cell, row by row, for vectors (N, D) in own units.
 
-        Numbers are the shortest that read back as the same float32.
+        Numbers are the shortest that read back as the same float32, or, for the eye, have so many digits.
 
         >>> columns = (Column("age", whole=True), Column("color", "categorical", categories=("a", "b")))
         >>> Schema(columns).cells(np.array([[41.7, 0.2, 0.6]], np.float32))
@@ -127,7 +129,9 @@ class Schema:
             if column.kind == "categorical":
                 texts.append([column.categories[k] for k in snapped[:, part].argmax(axis=1)])
             else:
-                texts.append([number_text(value) for value in snapped[:, part.start]])
+                values = snapped[:, part.start]
+                exact = column.whole or digits is None
+                texts.append([number_text(v) if exact else f"{v:.{digits}g}" for v in values])
         return [list(row) for row in zip(*texts, strict=True)]
 
     def to_json(self) -> dict[str, Any]:

@@ -30,6 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.core.errors import ConfigError
+from rote.data.columns import Schema
 from rote.data.dataset import ImageDataset
 
 BLOCK_BYTES = 64 * 2**20
@@ -106,6 +107,13 @@ class Gower:
                 indices[row], found[row] = best, line[best]
             on_progress(min(start + rows, len(queries)), len(queries))
         return indices, found
+
+    def by_column(
+        self, queries: npt.NDArray[Any], references: npt.NDArray[Any], schema: Schema
+    ) -> npt.NDArray[np.float64]:
+        """Return d_j of the module's docstring, float64 (N, p), between pairs of vectors (N, D)."""
+        apart = np.abs(queries.astype(np.float64) - references) * self.weights * len(schema.columns)
+        return np.stack([apart[:, part].sum(axis=1) for _, part in schema.parts()], axis=1)
 
     def _from(
         self, queries: npt.NDArray[Any], weighted: npt.NDArray[np.float64]

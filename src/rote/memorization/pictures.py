@@ -1,4 +1,4 @@
-"""`gallery.npz`: the pictures that the report of an audit shows."""
+"""`gallery.npz`: the pictures, rows or series that the report of an audit shows."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.memorization.duplicates import DuplicateGroups
+from rote.memorization.gower import Gower
 
 if TYPE_CHECKING:
     from rote.memorization.findings import Audit
 
 LOWEST, SPREAD = 100, 100
+DIGITS = 5
+"""Of the numbers of a table, as the page shows them."""
 LARGEST_GROUPS, OF_EACH = 12, 6
 GENERATED, TRAINING, HOLDOUT = 0, 1, 2
 """Sides of the small pictures."""
@@ -33,6 +36,29 @@ def gallery(found: Audit, labels: npt.NDArray[np.int64] | None) -> dict[str, npt
         "nn1_index": found.nn1_index[chosen],
         "labels": labels[chosen],
         **_small(found),
+        **_cells(found, chosen),
+    }
+
+
+def _cells(found: Audit, chosen: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[Any]]:
+    """Return the cells of a table's rows as texts, and how far apart they are; nothing of other items."""
+    schema, scaling = found.training.schema, found.training.scaling
+    if schema is None:
+        return {}
+    training = found.training.images
+    scaled = (
+        found.generated.images[chosen],
+        training[found.nn1_index[chosen]],
+        training[found.nn2_index[chosen]],
+    )
+    sides = scaled if scaling is None else [scaling.invert(side) for side in scaled]
+    cells = [schema.cells(side, digits=DIGITS) for side in sides]
+    gower = Gower.of(found.training)
+    apart = [gower.by_column(scaled[0], side, schema) for side in scaled[1:]]
+    shape = (len(chosen), len(schema.columns))
+    return {
+        "cells": np.stack([np.array(side, np.str_).reshape(shape) for side in cells], axis=1),
+        "apart": np.stack(apart, axis=1).astype(np.float32),
     }
 
 

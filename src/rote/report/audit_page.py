@@ -36,8 +36,8 @@ def audit_context(folder: Path) -> dict[str, Any]:
     audit = read_audit(folder)
     fields = audit.fields
     generated, training = fields.child("generated"), fields.child("training")
-    vector = generated.one_of("kind", "image", "vector") == "vector"
-    unit = "vectors" if vector else "images"
+    unit = words.items_word(generated)
+    vector = unit != "images"
     control = fields.optional_child("control")
     rate = control.rate("rate") if control else None
     criteria = read_criteria(fields)
@@ -96,8 +96,8 @@ def audit_context(folder: Path) -> dict[str, Any]:
         "charts": _charts(
             audit,
             calibrated=calibrated.threshold if calibrated else None,
-            unit="scaled units" if vector else _pixel_unit(invariances),
-            columns=_columns(generated),
+            unit=_distance_unit(audit.space, invariances, vector=vector),
+            columns=1 if audit.space == "gower" else _columns(generated),
         ),
     }
 
@@ -119,8 +119,12 @@ def _invariances(fields: Fields) -> list[str]:
     return names
 
 
-def _pixel_unit(invariances: list[str]) -> str:
-    return "standardized levels" if "tone" in invariances else "levels of 255"
+def _distance_unit(space: str, invariances: list[str], *, vector: bool) -> str:
+    if space == "gower":
+        return "Gower's, 0 to 1"
+    if vector:
+        return "RMS in scaled units"
+    return f"RMS in {'standardized levels' if 'tone' in invariances else 'levels of 255'}"
 
 
 def _columns(generated: Fields) -> int:

@@ -111,12 +111,12 @@ def ratio_distribution(audit: Audit, lines: Sequence[Line]) -> Spec:
 def distance_distribution(audit: Audit, *, columns: int, unit: str) -> Spec:
     """Return how the distances to the nearest training image are distributed, by the same sides.
 
-    They are shown as root mean squares over the ``columns`` values of an image, in ``unit``.
+    They are shown over the root of the ``columns`` values of an item, as ``unit`` says.
     """
     scale = float(np.sqrt(columns))
     sides = [(name, style, nearest / scale) for name, style, _, nearest in _sides(audit)]
     end = max(float(values.max(initial=0.0)) for _, _, values in sides)
-    title = f"nearest distance, RMS in {unit}"
+    title = f"nearest distance, {unit}"
     return _distribution(sides, end=end or 1.0, title=title, lines=[], digits=1)
 
 

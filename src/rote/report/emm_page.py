@@ -28,7 +28,7 @@ def search_context(run_dir: Path) -> dict[str, Any]:
     fields = search.fields
     data = fields.child("data")
     shown = _nearest_point(search)
-    vector = data.one_of("kind", "image", "vector") == "vector"
+    items = words.items_word(data)
     specs = {"curve": charts_emm.curve(search), "posterior": charts_emm.posterior(search)}
     if any(point.selection for point in search.points):
         specs["snapshots"] = charts_emm.snapshots(search)
@@ -67,7 +67,8 @@ def search_context(run_dir: Path) -> dict[str, Any]:
         "gap_run": point_name(search, search.points[shown]),
         "optimum_failed": search.optimum[1].value < OPTIMUM_AT_LEAST,
         "holdout_failed": search.holdout is not None and search.holdout[1].low > HOLDOUT_AT_MOST,
-        "vector": vector,
+        "vector": items != "images",
+        "items": items,
         "source_text": search.text,
         "source_name": "emm.json",
         "gallery": gallery_data(

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rote.report.gallery_rows import other_than_pictures
 from rote.report.pairs import Match
 from rote.report.read import Audit, Gallery
 from rote.report.rows import NONE, Rows
@@ -30,7 +31,6 @@ MOST_ROWS = 20_000
 SMALL = 128
 # A browser refuses pictures that are much higher than this.
 SPRITE_HEIGHT = 16_000
-MOST_COLUMNS = 64
 
 
 def gallery_data(
@@ -65,9 +65,11 @@ def gallery_data(
 
 def _set_data(name: str, audit: Audit, sets: int) -> dict[str, Any]:
     gallery = audit.gallery
-    vector = gallery.generated.ndim == 2
+    pictures = gallery.generated.ndim == 4
     tile_bytes = int(np.prod(gallery.generated.shape[1:]))
-    keep = _spread(len(gallery.generated_index), MOST_CARDS if vector else _cards(tile_bytes, sets))
+    keep = _spread(
+        len(gallery.generated_index), _cards(tile_bytes, sets) if pictures else MOST_CARDS
+    )
     data: dict[str, Any] = {
         "name": name,
         "total": len(audit.ratios),
@@ -79,8 +81,8 @@ def _set_data(name: str, audit: Audit, sets: int) -> dict[str, Any]:
     }
     # Items beyond the cards' own have no picture; `add_rows` may put them behind these.
     data["pictures"] = len(keep)
-    if vector:
-        return data | {"vectors": _vectors(gallery, keep)}
+    if not pictures:
+        return data | other_than_pictures(gallery, keep)
     return data | _sprite(gallery, keep, PIXEL_BUDGET // sets)
 
 
@@ -202,17 +204,6 @@ def _shrink(tiles: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
     blocks = cut.reshape(rows, columns, h, factor, w, factor, channels)
     small: NDArray[np.float32] = blocks.mean(axis=(3, 5), dtype=np.float32)
     return small.round().astype(np.uint8)
-
-
-def _vectors(gallery: Gallery, keep: NDArray[np.int64]) -> dict[str, Any]:
-    """Return the first columns of generated, nearest and second nearest, rounded for the eye."""
-    sides = (gallery.generated[keep], gallery.nn1[keep], gallery.nn2[keep])
-    shown = np.stack([side[:, :MOST_COLUMNS] for side in sides], axis=1).astype(np.float64)
-    return {
-        "columns": int(gallery.generated.shape[1]),
-        "values": np.nan_to_num(shown, posinf=0.0, neginf=0.0).round(4).tolist(),
-        "largest": float(np.abs(np.nan_to_num(shown)).max(initial=0.0)) or 1.0,
-    }
 
 
 def _base64(data: bytes) -> str:

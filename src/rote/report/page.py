@@ -104,6 +104,8 @@ def _render(context: dict[str, Any]) -> str:
     )
     environment.filters |= {
         "plain": words.plain,
+        "one": words.one,
+        "items_word": words.items_word,
         "size": words.format_size,
         "ratio": words.format_ratio,
         "rate": words.format_rate,
@@ -115,7 +117,7 @@ def _render(context: dict[str, Any]) -> str:
         "and_list": words.join,
         "embed": lambda value: Markup(words.embed_json(value)),
     }
-    gallery = ["gallery.js"] if context["gallery"] else []
+    gallery = ["gallery_rows.js", "gallery.js"] if context["gallery"] else []
     names = ["charts.js", *gallery, "report.js", *context.get("scripts", [])]
     scripts = [_vega(), *(_template_text(name) for name in names)]
     return environment.get_template(context["template"]).render(

@@ -5,7 +5,7 @@ The formats are those of `docs/reference/files.md`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +28,16 @@ class Gallery:
     """The images of `gallery.npz`: the lowest ratios, some of the rest, some of each listed group."""
 
     generated_index: NDArray[np.int64]
-    generated: NDArray[Any]  # uint8 (n, H, W, C) or float (n, D); nn1 and nn2 alike
+    generated: NDArray[Any]  # uint8 (n, H, W, C), float (n, D) or (n, T, C); nn1 and nn2 alike
     nn1: NDArray[Any]
     nn2: NDArray[Any]
     nn1_index: NDArray[np.int64]
     labels: NDArray[np.int64]  # -1: none
     small: NDArray[Any]  # one picture of each image that the page lists
     small_keys: tuple[tuple[str, int], ...]  # the side and the index of each
+    columns: tuple[str, ...] = ()  # names of a table's columns
+    cells: NDArray[Any] | None = None  # text (n, 3, columns): generated, nn1, nn2
+    apart: NDArray[Any] | None = None  # float (n, 2, columns): nn1 and nn2 from the generated row
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,14 @@ def read_audit(folder: Path) -> Audit:
         rows=read_rows(folder / "neighbors.npz", rate.total),
         held_out=_read_others(folder / "neighbors.npz", "holdout"),
         within=_read_others(folder / "neighbors.npz", "training"),
-        gallery=_read_gallery(folder / "gallery.npz", total=len(ratios)),
+        gallery=_read_gallery(
+            folder / "gallery.npz",
+            total=len(ratios),
+            columns=tuple(
+                column.text("name")
+                for column in fields.child("training").optional_children("columns")
+            ),
+        ),
     )
 
 
@@ -142,19 +152,30 @@ def _read_others(path: Path, side: str) -> Others | None:
     return Others(ratios, nearest)
 
 
-def _read_gallery(path: Path, *, total: int) -> Gallery:
+def _read_gallery(path: Path, *, total: int, columns: tuple[str, ...]) -> Gallery:
     names = ("generated_index", "generated", "nn1", "nn2", "nn1_index", "labels")
     index, generated, nn1, nn2, nn1_index, labels = read_arrays(path, *names)
     rows = len(index)
     same = generated.shape == nn1.shape == nn2.shape and len(generated) == rows
     picture = generated.dtype == np.uint8 and generated.ndim == 4 and generated.shape[3] in (1, 3)
-    vector = generated.dtype.kind == "f" and generated.ndim == 2
-    if not same or not (picture or vector) or nn1_index.shape != (rows,) or labels.shape != (rows,):
+    other = generated.dtype.kind == "f" and generated.ndim in (2, 3)
+    if not same or not (picture or other) or nn1_index.shape != (rows,) or labels.shape != (rows,):
         raise RunError(f"{path} is damaged: its arrays do not fit together; run again")
     if rows and not (index.min() >= 0 and index.max() < total):
         raise RunError(f"{path} does not belong to the audit.json beside it; run again")
     small, keys = _read_small(path, generated)
-    return Gallery(index, generated, nn1, nn2, nn1_index, labels, small, keys)
+    found = Gallery(index, generated, nn1, nn2, nn1_index, labels, small, keys)
+    table = read_optional(path, "cells", "apart") if columns else None
+    if table is None:
+        return found
+    cells, apart = table
+    if (
+        cells.shape != (rows, 3, len(columns))
+        or apart.shape != (rows, 2, len(columns))
+        or (cells.dtype.kind, apart.dtype.kind) != ("U", "f")
+    ):
+        raise RunError(f"{path} is damaged: its cells do not fit the columns; run again")
+    return replace(found, columns=columns, cells=cells, apart=apart)
 
 
 def _read_small(

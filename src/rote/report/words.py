@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rote.core.stats import Rate
+
+if TYPE_CHECKING:
+    from rote.report.fields import Fields
 
 # Written out instead of shown: controls, direction overrides, lone surrogates, line separators.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -22,6 +25,23 @@ def plain(text: object) -> str:
     return "".join(
         f"\\u{ord(c):04x}" if unicodedata.category(c) in _HIDDEN else c for c in str(text)
     )
+
+
+def items_word(fields: Fields) -> str:
+    """Return what the items of a side are called, in the plural."""
+    if fields.values.get("columns"):
+        return "rows"
+    kind = fields.one_of("kind", "image", "vector", "series")
+    return kind if kind == "series" else f"{kind}s"
+
+
+def one(items: str) -> str:
+    """Return the singular of what items are called.
+
+    >>> one("training rows"), one("series")
+    ('training row', 'series')
+    """
+    return items if items.endswith("series") else items[:-1]
 
 
 def format_size(size: float) -> str:

@@ -36,7 +36,7 @@ def page(macro, **values):
     environment = Environment(
         loader=PackageLoader("rote.report"), autoescape=True, undefined=StrictUndefined
     )
-    environment.filters["plain"] = words.plain
+    environment.filters |= {"plain": words.plain, "one": words.one, "items_word": words.items_word}
     # macros.html.j2 names these; what is tested here does not call them
     environment.filters |= dict.fromkeys(("share", "rate", "interval"), str)
     call = ", ".join(f"{key}={key}" for key in values)

@@ -201,7 +201,7 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
         assert "\\u202e" in page.text and "window.hacked=1" in page.text
         scripts = [attrs for tag, attrs in page.tags if tag == "script"]
         audits = run_dir.name == "audit"
-        assert len(scripts) == (7 if audits else 6)  # two of data, the rest of code
+        assert len(scripts) == (8 if audits else 7)  # two of data, the rest of code
         assert not [tag for tag, _ in page.tags if tag == "img"]
         assert not [key for _, attrs in page.tags for key in attrs if key.startswith("on")]
 
@@ -215,7 +215,7 @@ def test_page_asks_for_nothing(tmp_path: Path) -> None:
     assert "default-src 'none'" in policy["content"]
     assert "unsafe-eval" not in policy["content"]
     scripts = policy["content"].partition("script-src")[2].partition(";")[0]
-    assert scripts.count("'sha256-") == 4 and "unsafe" not in scripts
+    assert scripts.count("'sha256-") == 5 and "unsafe" not in scripts
 
 
 def test_report_is_the_same_when_written_again(tmp_path: Path) -> None:

@@ -225,31 +225,41 @@ const roteGallery = (() => {
   function card(set, { row, index, ratio, verdict }) {
     const item = make("li", `tile-card is-${CHIPS[verdict]}`);
     Object.assign(item.dataset, { index, ratio, verdict });
-    const tiles = make("div", set.vectors ? "tiles rows" : "tiles");
+    if (set.table) {
+      item.classList.add("with-table");
+      item.append(roteRows.table(set, row), ...told(set, row, ratio, verdict));
+      return item;
+    }
+    const flat = set.vectors || set.series;
+    const tiles = make("div", flat ? "tiles rows" : "tiles");
     tiles.setAttribute("role", "img");
     tiles.setAttribute("aria-label",
       `Generated number ${index}, its nearest training sample ${set.nearest[row]}, and ${state.difference ? `their difference, ${GAIN} times as strong` : "the second nearest"}`);
     const third = state.difference ? ["difference", `difference × ${GAIN}`] : [2, "second"];
     [[0, "generated"], [1, `nearest #${set.nearest[row]}`], third].forEach(([side, caption]) => {
       const figure = make("div", `tile ${side === 0 ? "own" : ""}`);
-      figure.append(set.vectors ? bars(set, row, side) : tile(set, row, side), make("span", "caption num", caption));
+      const drawn = set.vectors ? bars : set.series ? roteRows.lines : tile;
+      figure.append(drawn(set, row, side), make("span", "caption num", caption));
       tiles.append(figure);
     });
+    item.append(tiles, ...told(set, row, ratio, verdict));
+    return item;
+  }
+
+  // The verdict, and what is known of the pair beside the distances.
+  function told(set, row, ratio, verdict) {
     const facts = make("p", "tile-facts");
     facts.append(
       make("span", `chip ${CHIPS[verdict]}`, verdict),
       make("span", "soft", "ratio"),
       make("span", "num strong", ratio.toFixed(3)),
     );
-    item.append(tiles, facts);
     const text = matchText(set, row);
-    if (text) {
-      const match = make("p", "match soft");
-      match.append(make("bdi", "", text));
-      match.title = text;
-      item.append(match);
-    }
-    return item;
+    if (!text) return [facts];
+    const match = make("p", "match soft");
+    match.append(make("bdi", "", text));
+    match.title = text;
+    return [facts, match];
   }
 
   const labelText = (set, row) =>
@@ -304,10 +314,11 @@ const roteGallery = (() => {
   function note(set, shown, all) {
     const parts = [all === shown
       ? `${integer(shown)} of ${integer(set.pictures)} cards match`
-      : `${integer(all)} images match, ${integer(shown)} of them ${shown === 1 ? "has" : "have"} pictures here`];
+      : `${integer(all)} match, ${integer(shown)} of them ${shown === 1 ? "has" : "have"} pictures here`];
     if (set.pictures < set.total) parts.push(`pictures are of the lowest ratios, an even spread over the rest of all ${integer(set.total)}${set.twins ? ", and some of every group listed below" : ""}; the recount uses every one`);
     if (set.factor > 1) parts.push(`pictures are shown ${set.factor} times smaller than measured`);
-    if (set.vectors && set.vectors.columns > set.vectors.values[0]?.[0].length) parts.push(`the first ${set.vectors.values[0][0].length} of ${set.vectors.columns} columns are drawn`);
+    const omitted = roteRows.omitted(set);
+    if (omitted) parts.push(omitted);
     get("gallery-note").textContent = `${parts.join("; ")}.`;
   }
 
