@@ -71,7 +71,7 @@ def check_sides(
             f"--set-aside is {settings.set_aside}, and --training has {len(training)} items, of which "
             "at least two must remain"
         )
-    if training.kind == "vector":
+    if training.kind != "image":
         for name, wanted in (
             ("--invariances", bool(settings.invariances.names)),
             ("--positive-control", settings.positive_control > 0),
@@ -80,7 +80,7 @@ def check_sides(
         ):
             if wanted:
                 raise ConfigError(
-                    f"{name} is for images, and --training holds vectors; leave it out"
+                    f"{name} is for images, and --training holds {_kind(training)}; leave it out"
                 )
     height, width = (training.shape[1:]) if training.kind == "image" else (99, 99)
     if settings.invariances.shift and min(height, width) < 5:
@@ -95,9 +95,10 @@ def check_spaces(spaces: Sequence[Space], training: ImageDataset, settings: Sett
     if not spaces:
         raise ConfigError("an audit needs a space to measure in, such as --space pixel")
     others = [space for space in spaces if space.kind != "images"]
-    if training.kind == "vector" and others:
+    if training.kind != "image" and others:
         raise ConfigError(
-            f"--space {others[0].name} is for images, and --training holds vectors; leave it out"
+            f"--space {others[0].name} is for images, and --training holds {_kind(training)}; leave "
+            "it out"
         )
     for name, wanted in (
         ("--invariances", bool(settings.invariances.names)),
@@ -109,9 +110,15 @@ def check_spaces(spaces: Sequence[Space], training: ImageDataset, settings: Sett
         space.check_size(training.images.shape)
 
 
+def _kind(dataset: ImageDataset) -> str:
+    return "series" if dataset.kind == "series" else f"{dataset.kind}s"
+
+
 def _shape(dataset: ImageDataset) -> str:
     """Say an item's form as a person would."""
     if dataset.kind == "vector":
         return f"{dataset.shape[0]} numbers"
+    if dataset.kind == "series":
+        return f"{dataset.shape[1]} times in {dataset.shape[0]} channels"
     channels, height, width = dataset.shape
     return f"{width}x{height} pixels in {'grey' if channels == 1 else 'color'}"
