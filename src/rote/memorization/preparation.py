@@ -14,6 +14,7 @@ from rote.memorization.criteria import CarliniCriterion, RatioCriterion, TileCri
 from rote.memorization.duplicates import DuplicateGroups, exact_duplicates, near_duplicates
 from rote.memorization.matching import Matcher
 from rote.memorization.order import drawn_by_content
+from rote.memorization.reranking import Reranker
 from rote.memorization.ruler import Ruler
 from rote.memorization.settings import Settings
 from rote.memorization.spaces.contract import PIXEL, Space
@@ -77,6 +78,10 @@ def build_ruler(
     """
 
     def matcher(invariances: Invariances) -> Matcher:
+        if space.kind == "pairs":
+            return Reranker(
+                training, positions=positions, group=groups.group, space=space, device=device
+            )
         return Matcher(
             training,
             positions=positions,

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.memorization.agreement import MOST_DISPUTED, Agreement, agreement, sights
+from rote.memorization.spaces.pairs import GRID, tile_squares
 
 if TYPE_CHECKING:
     from rote.memorization.by_space import SpaceResult
@@ -73,11 +74,25 @@ def dispute_arrays(found: Audit, agreed: Agreement) -> dict[str, npt.NDArray[Any
     chosen = agreed.disputed[:MOST_DISPUTED]
     nearest = np.stack([r.measured.matches.nn1_index[chosen] for r in found.spaces], axis=1)
     shape = (*nearest.shape, *found.training.images.shape[1:])
+    pictures = np.asarray(found.training.images[nearest.ravel()]).reshape(shape)
+    generated = np.asarray(found.generated.images[chosen])
     return {
         "generated_index": chosen,
-        "generated": np.asarray(found.generated.images[chosen]),
+        "generated": generated,
         "nearest_index": nearest,
-        "nearest": np.asarray(found.training.images[nearest.ravel()]).reshape(shape),
+        "nearest": pictures,
         "memorized": np.stack([r.memorized[chosen] for r in agreed.rulings], axis=1),
         "score": np.stack([r.score[chosen] for r in agreed.rulings], axis=1),
+        **_tiles(found, generated, pictures),
     }
+
+
+def _tiles(
+    found: Audit, generated: npt.NDArray[np.uint8], nearest: npt.NDArray[np.uint8]
+) -> dict[str, npt.NDArray[Any]]:
+    """Return where the copy is: how far each tile lies from the nearest image under `patch`."""
+    names = [result.space["name"] for result in found.spaces]
+    if "patch" not in names or not len(generated):
+        return {}
+    squares = tile_squares(generated, nearest[:, names.index("patch")], grid=GRID)
+    return {"tiles": np.sqrt(squares).astype(np.float32)}

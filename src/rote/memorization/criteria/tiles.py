@@ -11,6 +11,9 @@ max_tile >= |x - y'| / sqrt(values) >= that of the 50th, so wherever the score f
 bound, or the bound above the threshold, the verdict is that of the whole training set; the rest is
 counted as `unproven`.
 
+The distance is that of the space `patch`, where every other criterion can be had; this is its published
+absolute threshold, beside rulers of pixels.
+
 Source: Carlini et al., "Extracting Training Data from Diffusion Models" (2023), section 4.2 (there: 16
 tiles of 128 x 128, threshold 0.15 on values in [0, 1]). It is an absolute distance: flat images lie
 near to all flat images, so read it beside its control.
@@ -18,12 +21,12 @@ near to all flat images, so read it beside its control.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from rote.memorization.spaces.pairs import tile_squares
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,7 @@ class TileCriterion:
         """Return the score (N,) of queries (N, H, W, C) among their candidates (N, k)."""
         score = np.full(len(queries), np.inf)
         for column in candidates.T:
-            worst = np.zeros(len(queries))
-            for rows, columns in self._tiles(queries.shape[1], queries.shape[2]):
-                part = (slice(None), rows, columns)
-                difference = queries[part].astype(np.int32) - references[column][part]
-                mean = np.square(difference).mean(axis=(1, 2, 3), dtype=np.float64)
-                np.maximum(worst, mean, out=worst)
+            worst = tile_squares(queries, references[column], grid=self.grid).max(axis=(1, 2))
             np.minimum(score, np.sqrt(worst), out=score)
         return score
 
@@ -75,14 +73,3 @@ class TileCriterion:
     def memorized(self, score: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
         """Return bool (N,)."""
         return score < self.threshold
-
-    def _tiles(self, height: int, width: int) -> Iterator[tuple[slice, slice]]:
-        """Yield the tiles; where the grid does not divide the size, some are a pixel larger."""
-        for top, bottom in _bounds(height, self.grid):
-            for left, right in _bounds(width, self.grid):
-                yield slice(top, bottom), slice(left, right)
-
-
-def _bounds(length: int, parts: int) -> list[tuple[int, int]]:
-    parts = min(parts, length)
-    return list(itertools.pairwise(length * number // parts for number in range(parts + 1)))

@@ -5,8 +5,14 @@
 ===========================  ==========================================================================
 ``pixel``                    8-bit values, on integers (the default)
 ``lowres[:SIZE]``            area means, 8x8 unless given: fast, and blind to small shifts and noise
+``patch``                    the worst of 4x4 tiles, among the 50 nearest in pixels
+``st-lpips``                 a perceptual distance of pairs, among the 10 nearest in pixels
 ``imgsim[:SIZE]``            ResNet-50 trained for the similarity of copies
 ``efficientnet-lite0[:SIZE]``  EfficientNet-Lite0, trained on ImageNet's classes
+``sscd:PATH``                a descriptor of copies, from its published TorchScript file
+``dinov2``, ``clip``         from the Hugging Face hub, or a folder behind a colon
+``torchscript:PATH``         any TorchScript file; ``onnx:PATH`` any ONNX file
+``module:function``          any function of uint8 images
 ===========================  ==========================================================================
 """
 
@@ -14,8 +20,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from rote.core.errors import ConfigError, did_you_mean
-from rote.memorization.spaces import packaged, plain
+from rote.core.errors import ConfigError
+from rote.memorization.spaces import given, hubs, packaged, pairs, plain
 from rote.memorization.spaces.contract import PIXEL, Space
 from rote.memorization.spaces.parse import Wanted, check_options, read
 
@@ -32,8 +38,15 @@ def _pixel(wanted: Wanted, device: str) -> Space:
 OPENERS: dict[str, Opener] = {
     "pixel": _pixel,
     "lowres": plain.lowres,
+    "patch": pairs.patch,
+    "st-lpips": pairs.st_lpips,
     "imgsim": packaged.imgsim,
     "efficientnet-lite0": packaged.efficientnet_lite0,
+    "sscd": given.sscd,
+    "dinov2": hubs.dinov2,
+    "clip": hubs.clip,
+    "torchscript": given.torchscript,
+    "onnx": given.onnx,
 }
 
 
@@ -51,7 +64,7 @@ def open_space(text: str, *, device: str = "cpu") -> Space:
     wanted = read(text)
     opener = OPENERS.get(wanted.name)
     if opener is None:
-        raise ConfigError(f"--space '{text}' is unknown{did_you_mean(wanted.name, OPENERS)}")
+        return given.function(text, OPENERS)
     return opener(wanted, device)
 
 
