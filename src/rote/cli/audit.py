@@ -206,6 +206,7 @@ def audit(
     from rote.memorization.audit import audit as run_audit
     from rote.memorization.beside import with_more
     from rote.memorization.duplicates import DUPLICATE_RMS
+    from rote.memorization.spaces import open_space
     from rote.memorization.transforms import Invariances
 
     device = options.resolve_device(device)
@@ -240,7 +241,15 @@ def audit(
         )
         if quality or population or groups is not None:
             bar.update(task, description="beside")
-            found = with_more(found, quality=quality, population=population, clusters=groups)
+            found = with_more(
+                found,
+                quality=quality,
+                population=population,
+                clusters=groups,
+                space=open_space(space[0], device=device) if space else None,
+                folder=decoded,
+                device=device,
+            )
     seconds.update(found.seconds)
     if out is not None:
         seconds["report"] = _write(found, out)

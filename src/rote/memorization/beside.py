@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,8 @@ from rote.memorization.gate import Gate, decide
 from rote.memorization.grouped import Clusters, grouped_rates
 from rote.memorization.population.measure import Population, measure_population
 from rote.memorization.quality.measure import Quality, measure_quality
-
-Rows = Callable[[ImageDataset], npt.NDArray[Any]]
+from rote.memorization.spaces.contract import Space
+from rote.memorization.spaces.features import rows_of
 
 
 def with_more(
@@ -30,8 +30,9 @@ def with_more(
     quality: bool = False,
     population: bool = False,
     clusters: Clusters | None = None,
-    space: str | None = None,
-    rows: Rows | None = None,
+    space: Space | None = None,
+    folder: Path | None = None,
+    device: str = "cpu",
 ) -> Audit:
     """Return an audit with more beside its rates.
 
@@ -45,9 +46,10 @@ def with_more(
         The definitions over whole sets; they need held-out items.
     clusters
         Groups of the generated items. A gate is then held against the rate over groups.
-    space, rows
-        Where quality and populations are measured: its name, and what turns a side into rows. None: the
-        items themselves.
+    space
+        Where quality and populations are measured; None, or a space without rows: the items themselves.
+    folder, device
+        Where features are kept, and where they are computed.
 
     Raises
     ------
@@ -59,10 +61,14 @@ def with_more(
             "--population needs held-out items; give --holdout, or --set-aside to take some of "
             "--training"
         )
-    name = space or ("pixel" if found.training.kind == "image" else "columns")
+    name = "pixel" if found.training.kind == "image" else "columns"
+    if space is not None and space.kind == "rows":
+        name = space.name
 
     def items(side: ImageDataset) -> npt.NDArray[Any]:
-        return side.images if rows is None else rows(side)
+        if space is None or space.kind != "rows":
+            return side.images
+        return rows_of(space, side, folder=folder, device=device)[0]
 
     measured: Quality | None = None
     sets: Population | None = None

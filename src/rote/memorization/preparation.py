@@ -11,6 +11,7 @@ from rote.core.errors import DataError
 from rote.core.seeds import child_seed
 from rote.data.dataset import ImageDataset
 from rote.memorization.criteria import CarliniCriterion, RatioCriterion, TileCriterion
+from rote.memorization.criteria.absolute import absolute_in
 from rote.memorization.duplicates import DuplicateGroups, exact_duplicates, near_duplicates
 from rote.memorization.matching import Matcher
 from rote.memorization.order import drawn_by_content
@@ -102,4 +103,5 @@ def build_ruler(
         training=training,
         carlini=CarliniCriterion(),
         tiles=TileCriterion(),
+        absolute=absolute_in(space.name, space.source),
     )

@@ -12,6 +12,7 @@ from rote.memorization.beside import with_more
 from rote.memorization.grouped import Clusters
 from rote.memorization.population.three_sample import three_sample_test
 from rote.memorization.quality.measure import measure_quality
+from rote.memorization.spaces import open_space
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +73,20 @@ def test_set_aside_items_are_no_training_items(sides):
     more = with_more(audit(made, training, set_aside=100), quality=True, population=True)
     assert more.beside.population.compared["training"] == 200
     assert more.beside.quality.available == (200, 100)
+
+
+def test_in_a_feature_space_rows_are_compared_and_no_pixel_threshold_is_taken(sides):
+    made, training, rest, _ = sides
+    space = open_space("lowres:4")
+    asked = ["absolute", "authenticity"]
+    found = audit(made, training, holdout=rest, spaces=[space, "pixel"], criteria=asked)
+    rates = [{c.name: c.rate for c in result.criteria} for result in found.spaces]
+    assert rates[0]["absolute"] is None and rates[1]["absolute"].count == 50
+    assert rates[0]["authenticity"].count >= 50
+    more = with_more(found, quality=True, space=space)
+    rows = [space.features(side.images) for side in (made, training, rest)]
+    assert more.beside.quality.to_json() == measure_quality(*rows, space=space.name).to_json()
+    assert more.beside.quality.dimensions == 16
 
 
 def test_populations_need_held_out_items(sides):

@@ -146,3 +146,26 @@ class AbsoluteCriterion:
     def to_json(self) -> dict[str, Any]:
         """Return the rule as plain types."""
         return asdict(self)
+
+
+def absolute_in(space: str, source: str = "") -> AbsoluteCriterion | None:
+    """Return the rule of a space, or None where no threshold is known for it.
+
+    Parameters
+    ----------
+    space
+        Its name: "pixel", or that of a network.
+    source
+        The file of the network's weights. The published 0.75 is that of `sscd_disc_mixup` with the
+        shorter side at 288, which is what the space `sscd` does.
+
+    >>> absolute_in("pixel").threshold, absolute_in("sscd", "sscd_disc_mixup.torchscript.pt").threshold
+    (10.0, 0.25)
+    >>> absolute_in("imgsim") is None
+    True
+    """
+    if space == "pixel":
+        return AbsoluteCriterion()
+    if space == "sscd" and source.startswith("sscd_disc_mixup"):
+        return AbsoluteCriterion.of(published("sscd_disc_mixup", 0.75))
+    return None
