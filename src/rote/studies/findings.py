@@ -124,7 +124,7 @@ def _effect(
     return {
         "first": {"value": first.value, "size": first.size},
         "second": {"value": second.value, "size": second.size},
-        "difference": {key: _short(value) for key, value in difference.to_json().items()},
+        "difference": {key: short(value) for key, value in difference.to_json().items()},
         "paper": claim.expect if claim else None,
         "verdict": decided,
     }
@@ -242,9 +242,9 @@ def _ratios(
             {
                 "value": value,
                 "ratio": {
-                    "value": _short(math.exp(middle)),
-                    "low": _short(math.exp(low)),
-                    "high": _short(math.exp(high)),
+                    "value": short(math.exp(middle)),
+                    "low": short(math.exp(low)),
+                    "high": short(math.exp(high)),
                     "confidence": round(each, 6),
                 },
             }
@@ -265,5 +265,6 @@ def _cost(results: dict[Cell, list[TrialResult]]) -> dict[str, Any]:
     }
 
 
-def _short(value: Any) -> Any:
+def short(value: Any) -> Any:
+    """Return a float to four significant digits, anything else as it is."""
     return float(f"{value:.4g}") if isinstance(value, float) else value

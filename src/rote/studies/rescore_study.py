@@ -20,6 +20,7 @@ from rote.data.convert import for_models
 from rote.data.dataset import ImageDataset
 from rote.data.sources import fit_dataset
 from rote.studies.effects import fit_rates
+from rote.studies.findings import short
 from rote.studies.plan import Cell, Plan, plan_study, source_of
 from rote.studies.result import CONFIDENCE
 from rote.studies.scored import Scored, criteria_for, score_run
@@ -157,7 +158,10 @@ def _criterion(name: str, plan: Plan, found: dict[str, Scored]) -> dict[str, Any
         {
             "first": {"value": one.value, "size": one.size},
             "second": {"value": other.value, "size": other.size},
-            "difference": model.difference(one, other, confidence=each).to_json(),
+            "difference": {
+                key: short(part)
+                for key, part in model.difference(one, other, confidence=each).to_json().items()
+            },
         }
         for one, other, _ in pairs
     ]
