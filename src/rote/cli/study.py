@@ -95,9 +95,9 @@ def study(
     if name == "all" and (values or sizes):
         raise ConfigError("--value and --sizes are for one study; give its name in place of all")
     numbers = None if sizes is None else _numbers(sizes)
-    dataset = options.load(
-        data, resolution=resolution, channels=channels, skip_unreadable=skip_unreadable
-    )
+    if dry_run:
+        _tflops(gpu)
+    dataset = _load(data, resolution, channels, skip_unreadable=skip_unreadable, only_plan=dry_run)
     other = None
     if second is not None:
         other = options.load(
@@ -156,6 +156,27 @@ def study(
         for result in found:
             print_text(f"{result.name}: {result.sentence}" if whole else result.sentence)
     say(f"report: {report}")
+
+
+def _load(
+    data: str,
+    resolution: int | None,
+    channels: int | None,
+    *,
+    skip_unreadable: bool,
+    only_plan: bool,
+) -> ImageDataset:
+    """Load the data; to plan runs of CIFAR-10, its shape is enough, and nothing is fetched."""
+    from rote.core.console import say
+    from rote.data import cifar10
+    from rote.data.sources import cache_folder
+
+    if only_plan and data == "cifar10" and not cifar10.is_fetched(cache=cache_folder()):
+        say("cifar10 is not here yet: the plan is made from its number and shape")
+        return cifar10.outline(resolution=resolution, channels=channels)
+    return options.load(
+        data, resolution=resolution, channels=channels, skip_unreadable=skip_unreadable
+    )
 
 
 def _numbers(text: str) -> list[int]:
@@ -279,7 +300,7 @@ def _plan(
         for name in names
     ]
     flops_per_second = None if scale != "paper" else 1e12 * UTILIZATION * _tflops(gpu)
-    found: dict[str, Any] = price(plans, source.dataset, flops_per_second=flops_per_second)
+    found: dict[str, Any] = price(plans, source, flops_per_second=flops_per_second)
     total_seconds = found["total"]["seconds"] / workers
     found["total"]["workers"] = workers
     found["total"]["elapsed_seconds"] = round(total_seconds, 1)

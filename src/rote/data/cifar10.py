@@ -62,6 +62,26 @@ def load_cifar10(
     return ImageDataset(images=images, labels=labels, classes=classes, source=name)
 
 
+def is_fetched(*, cache: Path, remote: RemoteFile = ARCHIVE) -> bool:
+    """Say whether the archive is in the cache already."""
+    return (cache / remote.name).exists()
+
+
+def outline(*, resolution: int | None = None, channels: int | None = None) -> ImageDataset:
+    """Return black images of the training set's number, shape and classes: enough to plan runs.
+
+    >>> outline().shape, len(outline()), len(outline(resolution=8).classes)
+    ((3, 32, 32), 50000, 10)
+    """
+    side, count = resolution or _SIDE, 50_000
+    return ImageDataset(
+        images=np.zeros((count, side, side, channels or 3), np.uint8),
+        labels=np.arange(count, dtype=np.int64) % 10,
+        classes=tuple(map(str, range(10))),
+        source="cifar10",
+    )
+
+
 def read_archive(
     path: Path, part: Literal["train", "test"]
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], tuple[str, ...]]:

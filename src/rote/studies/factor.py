@@ -55,6 +55,8 @@ class Design:
     values: tuple[str, ...]
     baseline: str
     sizes: tuple[int, ...]
+    sizes_of: dict[str, tuple[int, ...]]
+    """Values with sizes of their own: where the paper trained them at others."""
     claims: tuple[Claim, ...]
     settings: dict[str, Any]
 
@@ -87,7 +89,7 @@ class Factor:
             return self.named[value]
         if self.key is None:
             raise ConfigError(
-                f"--values '{value}' is unknown in the study {self.name}"
+                f"--value '{value}' is unknown in the study {self.name}"
                 f"{did_you_mean(value, self.named)}"
             )
         return {self.key: value}
@@ -180,6 +182,7 @@ def _read(name: str, text: str) -> Factor:
                 values=tuple(entry["values"]),
                 baseline=entry["baseline"],
                 sizes=tuple(entry.get("sizes", ())),
+                sizes_of={v: tuple(n) for v, n in entry.get("sizes_of", {}).items()},
                 claims=tuple(Claim.parse(claim) for claim in entry.get("claims", ())),
                 settings=entry.get("set", {}),
             )
@@ -197,7 +200,7 @@ def setting(factor: Factor, scale: Scale, value: str) -> Setting:
         If the value cannot be: an unknown name, or a number that its key does not take.
     """
     changes = factor.designs[scale.name].settings | factor.settings(value)
-    where = f"--values '{value}' of the study {factor.name}"
+    where = f"--value '{value}' of the study {factor.name}"
     variant, size, assignments = Variant(), None, []
     whole = _Whole(model=scale.model, train=scale.train, sample=scale.sample)
     for key, given in changes.items():

@@ -1,30 +1,27 @@
-"""Which runs a study consists of, what they cost, and whether they can work at all."""
+"""Which runs a study consists of, and whether they can work at all."""
 
 from __future__ import annotations
 
-import math
-import time
+import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from rote.core.config import digest
 from rote.core.errors import ConfigError
 from rote.data.dataset import ImageDataset
 from rote.data.variants import combine
 from rote.diffusion.conditioning import conditioning
-from rote.diffusion.preconditioning import Denoiser, build_denoiser, denoising_loss
-from rote.studies.factor import Claim, Factor, Setting, load_factor, setting
+from rote.diffusion.config import ModelConfig
+from rote.diffusion.preconditioning import build_denoiser
+from rote.studies.factor import Claim, Factor, load_factor, setting
 from rote.studies.scales import Scale, scale
 from rote.studies.trial import Trial, training_set
 
-TRAINING_FORWARDS = 3
-"""Cost of a training image in forward passes: backward costs two."""
-TIMED_STEPS = 4
+DRAWS_KEPT = 6
 
 
 @dataclass(frozen=True)
@@ -78,6 +75,18 @@ class Source:
     dataset: ImageDataset
     second_at: int | None
     first_digest: str
+    _drawn: dict[tuple[Any, ...], ImageDataset] = field(default_factory=dict)
+
+    def draw(self, trial: Trial) -> ImageDataset:
+        """Return a run's training set; the last few are kept, since runs of one size share theirs."""
+        scoring = trial.setting.scoring
+        seed = trial.root_seed if scoring.subset == "random" else None
+        key = (trial.setting.variant, trial.size, seed, scoring.stratify, trial.second_at)
+        if key not in self._drawn:
+            while len(self._drawn) >= DRAWS_KEPT:
+                del self._drawn[next(iter(self._drawn))]
+            self._drawn[key] = training_set(trial, self.dataset).images
+        return self._drawn[key]
 
 
 def source_of(dataset: ImageDataset, second: ImageDataset | None = None) -> Source:
@@ -138,7 +147,8 @@ def plan_study(
         means = setting(factor, chosen, value)
         plain = means.variant.second_share is None
         count = each * (chosen.baseline_seeds if value == design.baseline else 1)
-        for size in (means.size,) if means.size is not None else own:
+        at = own if sizes is not None else design.sizes_of.get(value, own)
+        for size in (means.size,) if means.size is not None else at:
             trials[Cell(value, size)] = tuple(
                 Trial(
                     setting=means,
@@ -152,91 +162,29 @@ def plan_study(
                 )
                 for number in range(count)
             )
-            _check(trials[Cell(value, size)][0], source.dataset)
+            _check(trials[Cell(value, size)][0], source)
     claims = tuple(c for c in design.claims if {c.first, c.second} <= set(named))
     return Plan(factor, chosen, design.baseline, named, claims, trials)
 
 
-def _check(trial: Trial, dataset: ImageDataset) -> None:
+def _check(trial: Trial, source: Source) -> None:
     """Raise what a worker would, now."""
-    drawn = training_set(trial, dataset).images
+    drawn = source.draw(trial)
     conditions = conditioning(drawn, trial.setting.train, seed=trial.root_seed)
     guided = trial.setting.sample.guidance != 1
     if guided and not trial.setting.train.label_dropout:
         raise ConfigError("sample.guidance needs a model trained with train.label_dropout above 0")
-    _on_meta(trial.setting, drawn.shape, conditions.count)
+    network_size(trial.setting.model, drawn.shape, conditions.count)
 
 
-def _on_meta(setting: Setting, shape: tuple[int, ...], label_count: int) -> Denoiser:
-    """Build a network without its weights: costs next to nothing, and says whether it can be built."""
-    with torch.device("meta"):
-        return build_denoiser(setting.model, shape, label_count=label_count, seed=0)
+@functools.lru_cache(maxsize=256)
+def network_size(model: ModelConfig, shape: tuple[int, ...], label_count: int) -> tuple[int, int]:
+    """Return a network's parameters and the operations of one image forward (a multiply-add is two).
 
-
-@dataclass(frozen=True)
-class Cost:
-    """What one run costs, in images and floating-point operations (a multiply-add is two)."""
-
-    parameters: int
-    forward_flops: int
-    images_trained: int
-    images_sampled: int
-    flops: float
-
-
-def trial_cost(trial: Trial, dataset: ImageDataset) -> Cost:
-    """Count a run: training at three forward passes an image, sampling at one each evaluation."""
-    drawn = training_set(trial, dataset).images
-    means = trial.setting
-    labels = conditioning(drawn, means.train, seed=trial.root_seed).count
-    network = _on_meta(means, drawn.shape, labels)
-    parameters = sum(p.numel() for p in network.parameters())
-    with FlopCounterMode(display=False) as counter, torch.device("meta"):
-        asked = torch.zeros(1, dtype=torch.int64) if labels else None
-        network(torch.empty(1, *drawn.shape), torch.empty(1), asked)
-    forward = counter.get_total_flops()
-    trained = means.train.total_images(len(drawn))
-    scoring, snapshots = means.scoring, means.train.snapshots(len(drawn))
-    chosen_on = scoring.selection_samples * len(snapshots) if scoring.snapshot == "best" else 0
-    sampled = scoring.samples + chosen_on
-    evaluations = (
-        2 * means.sample.steps - 1 if means.sample.solver == "heun" else means.sample.steps
-    )
-    evaluations *= 1 if means.sample.guidance == 1 else 2
-    flops = float(forward) * (TRAINING_FORWARDS * trained + evaluations * sampled)
-    return Cost(parameters, forward, trained, sampled, flops)
-
-
-def measured_seconds(trial: Trial, dataset: ImageDataset) -> float:
-    """Estimate the seconds of a run from a few training steps and one evaluation on this machine."""
-    drawn = training_set(trial, dataset).images
-    means = trial.setting
-    labels = conditioning(drawn, means.train, seed=trial.root_seed).count
-    network = build_denoiser(means.model, drawn.shape, label_count=labels, seed=0)
-
-    def inputs(count: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        asked = torch.zeros(count, dtype=torch.int64) if labels else None
-        return torch.zeros(count, *drawn.shape), torch.ones(count), asked
-
-    clean, sigma, asked = inputs(means.train.batch)
-    steps = []
-    for _ in range(TIMED_STEPS):
-        started = time.perf_counter()
-        loss = denoising_loss(network, clean, sigma, torch.zeros_like(clean), asked)
-        loss.mean().backward()  # type: ignore[no-untyped-call]
-        steps.append(time.perf_counter() - started)
-    x, sigma, asked = inputs(means.sample.tile)
-    with torch.no_grad():
-        started = time.perf_counter()
-        network(x, sigma, asked)
-        evaluation = time.perf_counter() - started
-    cost = trial_cost(trial, dataset)
-    evaluations = 2 * means.sample.steps * math.ceil(cost.images_sampled / means.sample.tile)
-    evaluations *= 1 if means.sample.guidance == 1 else 2
-    return min(steps[1:]) * cost.images_trained / means.train.batch + evaluation * evaluations
-
-
-def cost_key(trial: Trial) -> str:
-    """Return what equal costs have in common."""
-    values: dict[str, Any] = trial.setting.to_json() | {"size": trial.size}
-    return digest(values)
+    It is built and run without its weights, which costs next to nothing and says whether it can be.
+    """
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        network = build_denoiser(model, shape, label_count=label_count, seed=0)
+        asked = torch.zeros(1, dtype=torch.int64) if label_count else None
+        network(torch.empty(1, *shape), torch.empty(1), asked)
+    return sum(p.numel() for p in network.parameters()), counter.get_total_flops()

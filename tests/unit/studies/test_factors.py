@@ -7,7 +7,8 @@ from rote.data.convert import for_models
 from rote.data.dataset import ImageDataset
 from rote.data.sources import load_images
 from rote.studies.factor import GROUPS, factor_names, load_factor, setting
-from rote.studies.plan import plan_study, source_of, trial_cost
+from rote.studies.plan import plan_study, source_of
+from rote.studies.price import trial_cost
 from rote.studies.scales import SCALES, scale
 
 
@@ -95,10 +96,12 @@ def test_a_second_source_changes_the_runs_that_mix_alone(digits, tmp_path):
 
 
 def test_cost_counts_training_sampling_and_guidance(digits, tmp_path):
-    plan = plan_study("guidance", source_of(digits), scale_name="smoke", runs=tmp_path)
-    plain, guided = (trial_cost(trials[0], digits) for trials in plan.trials.values())
-    assert plain.images_trained == 1600
-    assert plain.flops == plain.forward_flops * (3 * 1600 + 11 * 64)
+    source = source_of(digits)
+    plan = plan_study("guidance", source, scale_name="smoke", runs=tmp_path)
+    runs = [trials[0] for trials in plan.trials.values()]
+    plain, guided = (trial_cost(trial, source.draw(trial)) for trial in runs)
+    assert plain.images_trained == 8000
+    assert plain.flops == plain.forward_flops * (3 * 8000 + 11 * 64)
     assert guided.flops - plain.flops == plain.forward_flops * 11 * 64
 
 
@@ -108,7 +111,7 @@ def test_bad_input_is_one_line(digits, tmp_path):
     odd = source_of(load_images("digits", resolution=5))
     cases = [
         ("widht", source, {}, ConfigError, "did you mean 'width'"),
-        ("width", source, {"values": ["wide"]}, ConfigError, "--values 'wide'.*model.width"),
+        ("width", source, {"values": ["wide"]}, ConfigError, "--value 'wide'.*model.width"),
         ("width", source, {"values": ["10"]}, ConfigError, "multiple of 4"),
         ("labels", source, {"values": ["ture"]}, ConfigError, "did you mean 'true'"),
         ("classes", unlabeled, {}, DataError, "has no labels"),
