@@ -27,6 +27,12 @@ def study_context(folder: Path) -> dict[str, Any]:
     specs = {f"rates-{n}": charts_study.rates(study, cells) for n, cells in groups}
     if study.figures:
         specs["paper"] = charts_study.figures(study)
+    if study.effects:
+        specs["differences"] = charts_study.differences(study)
+    curves = charts_study.curves(study)
+    if curves is not None:
+        specs["curves"] = curves
+    runs = [run for cell in study.cells for run in cell.runs]
     definitions = read_study_definitions(folder)
     if definitions and definitions.dots:
         for statistic in ("frechet", "coverage"):
@@ -49,6 +55,9 @@ def study_context(folder: Path) -> dict[str, Any]:
         "strips": strips(study),
         "definitions": definitions,
         "claim": claim,
+        "drawn": set(specs),
+        "any_labels": any(run.own_label is not None for run in runs),
+        "any_repeated": any(run.repeated is not None for run in runs),
         "source_text": study.text,
         "source_name": "study.json",
         "gallery": None,

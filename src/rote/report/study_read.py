@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rote.core.errors import RunError
-from rote.core.runs import read_json
+from rote.core.runs import read_json, read_metrics
 from rote.core.stats import Rate
 from rote.report.arrays import read_arrays
 from rote.report.fields import Fields
@@ -41,6 +41,10 @@ class StudyRun:
     own_label: int | None
     repeated: int | None
     seconds: float
+    snapshots: tuple[tuple[int, float], ...]
+    """Images seen and rate, where snapshots were scored."""
+    loss: tuple[tuple[int, float], ...]
+    """Images seen and training loss; empty where the run is not there any more."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,8 @@ class Study:
     cells: tuple[StudyCell, ...]
     effects: tuple[Effect, ...]
     figures: tuple[tuple[str, int, float], ...]
+    margin: float
+    """Two rates are alike if they differ by no more than this."""
 
     def headline(self) -> Effect | None:
         """Return the effect that stands for the study: the largest with a claim, or the largest."""
@@ -100,7 +106,8 @@ def read_study(folder: Path) -> Study:
     verdict = fields.values.get("verdict")
     if verdict is not None:
         verdict = fields.one_of("verdict", "agrees", "disagrees", "not decided")
-    cells = tuple(_cell(entry) for entry in fields.children("cells"))
+    runs = _runs_folder(folder, fields)
+    cells = tuple(_cell(entry, runs) for entry in fields.children("cells"))
     if not cells:
         raise fields.wrong("cells", "a list with at least one value")
     return Study(
@@ -112,6 +119,7 @@ def read_study(folder: Path) -> Study:
         sentence=fields.text("sentence"),
         verdict=verdict,
         baseline=fields.child("design").text("baseline"),
+        margin=fields.child("design").number("margin"),
         cells=cells,
         effects=tuple(_effect(entry) for entry in fields.children("effects")),
         figures=tuple(
@@ -128,7 +136,7 @@ def _interval(fields: Fields, least: float) -> Interval:
     return found
 
 
-def _cell(fields: Fields) -> StudyCell:
+def _cell(fields: Fields, folder: Path) -> StudyCell:
     runs = tuple(
         StudyRun(
             key=run.text("key"),
@@ -138,11 +146,24 @@ def _cell(fields: Fields) -> StudyCell:
             own_label=_optional_count(run, "own_label"),
             repeated=_optional_count(run, "repeated"),
             seconds=run.number("seconds"),
+            snapshots=tuple(
+                (each.count("images_seen"), each.rate("rate").value)
+                for each in run.children("selection")
+            ),
+            loss=_losses(run, folder),
         )
         for run in fields.children("runs")
     )
     rate = _interval(fields.child("rate"), 0)
     return StudyCell(fields.text("value"), fields.positive("size"), rate, runs)
+
+
+def _losses(run: Fields, folder: Path) -> tuple[tuple[int, float], ...]:
+    key = run.text("key")
+    if not key.isalnum():
+        raise run.wrong("key", "the name of a run")
+    rows = read_metrics(folder / key / "metrics.jsonl")
+    return tuple((row["images_seen"], row["loss"]) for row in rows if row["loss"] > 0)
 
 
 def _optional_count(fields: Fields, key: str) -> int | None:
@@ -161,18 +182,9 @@ def _effect(fields: Fields) -> Effect:
     )
 
 
-def runs_folder(study: Study) -> Path:
-    """Return the folder of the study's runs.
-
-    Raises
-    ------
-    RunError
-        If the file names another one than rote ever does.
-    """
-    name = study.fields.text("runs_folder")
-    if name not in ("runs", "../runs"):
-        raise study.fields.wrong("runs_folder", "'runs' or '../runs'")
-    return study.folder / name
+def _runs_folder(folder: Path, fields: Fields) -> Path:
+    """Return the folder of the study's runs; rote never names another one than these."""
+    return folder / fields.one_of("runs_folder", "runs", "../runs")
 
 
 def strips(study: Study) -> list[dict[str, Any]]:
@@ -183,15 +195,13 @@ def strips(study: Study) -> list[dict[str, Any]]:
     """
     found = []
     size = study.cells[0].size
-    folder = runs_folder(study)
+    folder = _runs_folder(study.folder, study.fields)
     # Where every value has a size of its own, all are shown.
     several = len({cell.size for cell in study.cells if cell.value == study.cells[0].value}) > 1
     for cell in study.cells:
         if several and cell.size != size:
             continue
         key = cell.runs[0].key
-        if not key.isalnum():
-            raise study.fields.wrong("cells.runs.key", "the name of a run")
         samples = folder / key / "samples" / "fresh.npz"
         if not samples.exists():
             return []
