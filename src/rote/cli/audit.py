@@ -66,6 +66,22 @@ def audit(
             "first.",
         ),
     ] = None,
+    ruler_resolution: Annotated[
+        int | None,
+        typer.Option(
+            "--ruler-resolution",
+            min=1,
+            help="Bring all images to this height and width before they are measured.",
+        ),
+    ] = None,
+    through_autoencoder: Annotated[
+        str | None,
+        typer.Option(
+            "--through-autoencoder",
+            help="For latent models: a diffusers AutoencoderKL (folder or repository) that training "
+            "and held-out images go through first.",
+        ),
+    ] = None,
     ratio_threshold: Annotated[
         float, typer.Option("--ratio-threshold", help="Memorized: nn1 < threshold * nn2.")
     ] = 1 / 3,
@@ -226,6 +242,8 @@ def audit(
             criterion=ratio,
             criteria=criterion or None,
             spaces=space or ["pixel"],
+            ruler_resolution=ruler_resolution,
+            through_autoencoder=through_autoencoder,
             duplicate_rms=duplicate_rms,
             invariances=Invariances.parse(invariances),
             false_positive_rate=false_positive_rate,

@@ -96,6 +96,7 @@ def _sentences(found: Audit) -> list[str]:
     lines.append(
         f"duplicates in training: {exact['images']:,} exact in {exact['groups']:,} groups{within}"
     )
+    lines += _ruler_sentences(found)
     lines += _control_sentences(found)
     for result in found.criteria:
         if result.unproven:
@@ -109,6 +110,22 @@ def _sentences(found: Audit) -> list[str]:
 def _words(found: Audit) -> tuple[str, str]:
     """Return what one item is called, and several."""
     return ("image", "images") if found.training.kind == "image" else ("row", "rows")
+
+
+def _ruler_sentences(found: Audit) -> list[str]:
+    """Say what was done to the images before they were measured."""
+    brought, lines = found.brought, []
+    if brought is not None and brought.resolution is not None:
+        height, width = brought.given[1:]
+        lines.append(
+            f"measured at {brought.resolution}x{brought.resolution} (images of {width}x{height})"
+        )
+    if brought is not None and brought.autoencoder is not None:
+        lines.append(
+            f"real images went through the autoencoder {brought.autoencoder['name']} "
+            f"(SHA-256 {brought.autoencoder['weights_sha256'][:12]}) before they were measured"
+        )
+    return lines
 
 
 def _control_sentences(found: Audit) -> list[str]:

@@ -18,7 +18,7 @@ from rote.memorization.findings import Audit
 from rote.memorization.gate import Gate, check_limit, decide
 from rote.memorization.matching import Progress, no_progress
 from rote.memorization.outcomes import classify
-from rote.memorization.preparation import check_groups, find_groups, take_aside
+from rote.memorization.preparation import bring_to, check_groups, find_groups, take_aside
 from rote.memorization.ruler import Measured
 from rote.memorization.settings import Settings, check_sides, check_spaces, chosen_criteria
 from rote.memorization.spaces import COLUMNS, PIXEL, Space, open_spaces
@@ -41,6 +41,8 @@ def audit(
     criterion: RatioCriterion | None = None,
     criteria: Sequence[str] | None = None,
     spaces: Sequence[str | Space] = ("pixel",),
+    ruler_resolution: int | None = None,
+    through_autoencoder: str | None = None,
     duplicate_rms: float = 0.0,
     invariances: Invariances | None = None,
     false_positive_rate: float = 0.005,
@@ -72,6 +74,11 @@ def audit(
     spaces
         Where distances are taken: names as `rote.memorization.spaces.catalog` lists them, or spaces.
         Rate, verdicts and gate are those of the first; all have the same criteria (tiles: pixel alone).
+    ruler_resolution
+        Height and width to bring all images to before anything is measured; None: as they are.
+    through_autoencoder
+        A diffusers AutoencoderKL, by repository or folder, that training and held-out images go through
+        first, as those of a latent model have.
     duplicate_rms
         Radius of near-duplicates on all sides, as `near_duplicates` takes it; 0: exact ones only.
     invariances
@@ -121,6 +128,14 @@ def audit(
     )
     check_sides(generated, training, holdout, settings)
     check_limit(fail_above)
+    generated, training, holdout, brought = bring_to(
+        generated,
+        training,
+        holdout,
+        resolution=ruler_resolution,
+        autoencoder=through_autoencoder,
+        device=device,
+    )
     opened = open_spaces(spaces, device=device)
     own = PIXEL if training.kind == "image" else COLUMNS
     check_spaces(opened, training, settings)
@@ -237,6 +252,7 @@ def audit(
         positive=main.positive,
         within=within,
         spaces=tuple(found),
+        brought=brought,
         gate=None if fail_above is None else _gate(main.criteria, fail_above, criteria),
         seconds=seconds,
     )

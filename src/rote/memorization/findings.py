@@ -20,6 +20,7 @@ from rote.memorization.extras import Beside
 from rote.memorization.gate import Gate
 from rote.memorization.matching import Matches
 from rote.memorization.outcomes import coverage
+from rote.memorization.preparation import Seen
 from rote.memorization.ruler import Measured
 from rote.memorization.settings import Settings
 
@@ -52,6 +53,9 @@ class Audit:
         Held-out items that also lie in the training set, and were taken out of the control.
     spaces
         What every space says, the primary one, whose numbers are the fields above, first.
+    brought
+        What was done to the images before they were measured; ``generated`` and ``training`` are as they
+        were then.
     within
         Some training items matched with the rest of the training side.
     beside
@@ -79,6 +83,7 @@ class Audit:
     positive: tuple[Recall, ...] = ()
     within: Matches | None = None
     spaces: tuple[SpaceResult, ...] = ()
+    brought: Seen | None = None
     gate: Gate | None = None
     beside: Beside | None = None
     seconds: dict[str, float] = field(default_factory=dict)

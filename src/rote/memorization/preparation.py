@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from rote.core.errors import DataError
+from rote.core.errors import ConfigError, DataError
 from rote.core.seeds import child_seed
 from rote.data.dataset import ImageDataset
+from rote.data.resample import fit_images
 from rote.memorization.criteria import CarliniCriterion, RatioCriterion, TileCriterion
 from rote.memorization.criteria.absolute import absolute_in
 from rote.memorization.duplicates import DuplicateGroups, exact_duplicates, near_duplicates
@@ -18,8 +20,78 @@ from rote.memorization.order import drawn_by_content
 from rote.memorization.reranking import Reranker
 from rote.memorization.ruler import Ruler
 from rote.memorization.settings import Settings
+from rote.memorization.spaces.autoencoder import load_autoencoder
 from rote.memorization.spaces.contract import PIXEL, Space
 from rote.memorization.transforms import Invariances
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was done to the images before they were measured.
+
+    Attributes
+    ----------
+    resolution
+        Height and width that all sides were brought to; None: as they were given.
+    given
+        Shape (C, H, W) of the images as they were given.
+    autoencoder
+        Through which the training and the held-out side went, as `Autoencoder.describe` has it; or None.
+    """
+
+    resolution: int | None
+    given: tuple[int, ...]
+    autoencoder: dict[str, Any] | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain types."""
+        return {
+            "resolution": self.resolution,
+            "given": list(self.given),
+            "autoencoder": self.autoencoder,
+        }
+
+
+def bring_to(
+    generated: ImageDataset,
+    training: ImageDataset,
+    holdout: ImageDataset | None,
+    *,
+    resolution: int | None,
+    autoencoder: str | None,
+    device: str,
+) -> tuple[ImageDataset, ImageDataset, ImageDataset | None, Seen]:
+    """Return the sides as the rulers see them, and what was done.
+
+    Real images go through the autoencoder that generated ones come from; then all sides are brought to
+    one resolution, cropped and scaled as in `rote.data.resample`.
+
+    Raises
+    ------
+    ConfigError
+        If the autoencoder cannot be had, or a resolution is asked of vectors.
+    DataError
+        If the images do not fit the autoencoder.
+    """
+    described = None
+    given = training.shape
+    if autoencoder is not None:
+        loaded = load_autoencoder(autoencoder, device=device)
+        described = loaded.describe()
+        training = loaded.round_trip(training)
+        holdout = None if holdout is None else loaded.round_trip(holdout)
+    if resolution is not None:
+        if training.kind == "vector":
+            raise ConfigError("--ruler-resolution is for images, and --training holds vectors")
+        if resolution < 1:
+            raise ConfigError(f"--ruler-resolution is {resolution}; give 1 or more")
+        generated, training = (_scaled(side, resolution) for side in (generated, training))
+        holdout = None if holdout is None else _scaled(holdout, resolution)
+    return generated, training, holdout, Seen(resolution, given, described)
+
+
+def _scaled(side: ImageDataset, resolution: int) -> ImageDataset:
+    return replace(side, images=fit_images(side.images, resolution=resolution, channels=None))
 
 
 def find_groups(side: ImageDataset, settings: Settings) -> tuple[DuplicateGroups, DuplicateGroups]:

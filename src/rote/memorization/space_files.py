@@ -23,6 +23,7 @@ def of_spaces(found: Audit, agreed: Agreement | None) -> dict[str, Any]:
         confidence=found.settings.confidence,
     )
     return {
+        "ruler": None if found.brought is None else found.brought.to_json(),
         "spaces": [_space(result) for result in found.spaces],
         "agreement": None if agreed is None else agreed.to_json(),
         "recall_at_rate": None if seen is None else seen.to_json(),

@@ -25,6 +25,7 @@ from rote.report.outcome import (
 from rote.report.pairs import read_matches
 from rote.report.read import Audit, read_audit
 from rote.report.recall import read_recall
+from rote.report.spaces import read_spaces
 
 # A control beyond this says that the measurement itself is in doubt.
 HOLDOUT_AT_MOST = 0.01
@@ -50,6 +51,7 @@ def audit_context(folder: Path) -> dict[str, Any]:
     gallery = _gallery(folder, audit, duplicates)
     small = small_pictures(audit.gallery)
     coverage = fields.child("coverage")
+    spaces = None if vector else read_spaces(folder, fields)
     calibrated = next((c for c in criteria if c.name == "calibrated"), None)
     return {
         "template": "audit.html.j2",
@@ -68,6 +70,7 @@ def audit_context(folder: Path) -> dict[str, Any]:
         "gate_title": criterion_title(gate.text("criterion")) if gate else "",
         "recall": read_recall(fields, criteria),
         "beside": read_beside(fields),
+        "spaces": spaces,
         "duplicates": fields.child("duplicates"),
         "near": fields.child("duplicates").optional_child("near"),
         "collapse": fields.optional_child("collapse"),
@@ -91,13 +94,13 @@ def audit_context(folder: Path) -> dict[str, Any]:
         "criterion_c": audit.ratio_threshold,
         "source_text": audit.text,
         "source_name": "audit.json",
-        "gallery": gallery | {"small": small},
+        "gallery": gallery | {"small": small, "disputed": spaces.pictures if spaces else None},
         "has_labels": any(label >= 0 for label in gallery["sets"][0]["labels"]),
         "charts": _charts(
             audit,
             calibrated=calibrated.threshold if calibrated else None,
             unit=_distance_unit(audit.space, invariances, vector=vector),
-            columns=1 if audit.space == "gower" else _columns(generated),
+            columns=_columns(generated) if audit.space in ("pixel", "columns") else 1,
         ),
     }
 
@@ -124,6 +127,8 @@ def _distance_unit(space: str, invariances: list[str], *, vector: bool) -> str:
         return "Gower's, 0 to 1"
     if vector:
         return "RMS in scaled units"
+    if space != "pixel":
+        return f"in units of {words.plain(space)}"
     return f"RMS in {'standardized levels' if 'tone' in invariances else 'levels of 255'}"
 
 

@@ -150,8 +150,8 @@ def small_pictures(gallery: Gallery) -> dict[str, Any] | None:
     if gallery.small.ndim != 4 or not len(gallery.small):
         return None
     longest = max(gallery.small.shape[1:3])
-    tiles = _shrink(gallery.small[:, None], max(1, -(-longest // SMALL)))
-    return _sheet(tiles) | {"keys": [f"{side} {index}" for side, index in gallery.small_keys]}
+    tiles = shrink(gallery.small[:, None], max(1, -(-longest // SMALL)))
+    return sheet(tiles) | {"keys": [f"{side} {index}" for side, index in gallery.small_keys]}
 
 
 def _cards(tile_bytes: int, sets: int) -> int:
@@ -174,10 +174,10 @@ def _sprite(gallery: Gallery, keep: NDArray[np.int64], budget: int) -> dict[str,
         tiles.size > budget * factor * factor or cards * (height // factor) > SPRITE_HEIGHT
     ) and min(height, width) // (factor + 1) >= 16:
         factor += 1
-    return _sheet(_shrink(tiles, factor)) | {"factor": factor}
+    return sheet(shrink(tiles, factor)) | {"factor": factor}
 
 
-def _sheet(tiles: NDArray[np.uint8]) -> dict[str, Any]:
+def sheet(tiles: NDArray[np.uint8]) -> dict[str, Any]:
     """Return tiles (rows, columns, H, W, C) as one PNG."""
     from PIL import Image
 
@@ -194,7 +194,7 @@ def _sheet(tiles: NDArray[np.uint8]) -> dict[str, Any]:
     }
 
 
-def _shrink(tiles: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
+def shrink(tiles: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
     """Average blocks of ``factor`` x ``factor`` pixels; a remainder at the edge is cut off."""
     if factor == 1:
         return tiles

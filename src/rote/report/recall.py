@@ -74,7 +74,7 @@ def read_recall(fields: Fields, criteria: Sequence[Criterion]) -> Recall | None:
     for entry in entries:
         rates = entry.child("recall")
         cell = Cell(
-            strength=_strength(entry),
+            strength=strength_text(entry),
             found=entry.rate("found"),
             recall=tuple(rates.optional_rate(c.name) for c in shown),
         )
@@ -98,7 +98,8 @@ def _has(entry: Fields, name: str) -> bool:
     return entry.child("recall").values.get(name) is not None
 
 
-def _strength(entry: Fields) -> str:
+def strength_text(entry: Fields) -> str:
+    """Return the strength of a cell with its unit, for people."""
     value, unit = entry.number("strength"), entry.text("unit")
     if unit == "share":
         return f"{100 * value:g} %"

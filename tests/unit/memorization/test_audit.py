@@ -142,7 +142,7 @@ def test_files_are_as_documented(tmp_path):
         *("duplicates", "coverage", "control", "calibrated", "excess", "verdicts", "criteria"),
         *("collapse", "holdout_in_training", "set_aside", "positive_control", "per_class"),
         *("per_label", "invariances", "seed", "gate", "quality", "population", "clusters"),
-        *("spaces", "agreement", "recall_at_rate"),
+        *("ruler", "spaces", "agreement", "recall_at_rate"),
     ]
     assert written == {"format_version": 1, **found.to_json()}
     side = {"source": "array", "digest": TRAINING.digest, "count": 4, "shape": [1, 1, 2]}

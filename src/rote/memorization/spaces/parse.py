@@ -91,11 +91,16 @@ def check_hash(path: Path, expected: str | None, wanted: Wanted) -> str:
     ConfigError
         If it is another.
     """
-    with path.open("rb") as handle:
-        found = hashlib.file_digest(handle, "sha256").hexdigest()
+    found = file_digest(path)
     if expected is not None and not found.startswith(expected):
         raise ConfigError(
             f"--space {wanted.text}: {path} has SHA-256 {found[:16]}..., not {expected[:16]}...; it "
             "holds other weights: get the right file again"
         )
     return found
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -1,6 +1,6 @@
 "use strict";
-// What only the page of an audit has: small pictures, the way from a group to the gallery, and the table
-// of the positive control, which is one stop for the keyboard and tells the interval of the cell in focus.
+// What only the page of an audit has: small pictures, the way from a group to the gallery, and tables of
+// colored numbers, each one stop for the keyboard, that tell the interval of the cell in focus.
 (() => {
   for (const canvas of document.querySelectorAll("canvas.thumb")) {
     roteGallery.small(canvas, Number(canvas.dataset.row), 64).catch((error) => console.error(error));
@@ -13,9 +13,16 @@
     });
   }
 
-  const table = document.getElementById("heatmap");
-  if (!table) return;
-  const tip = document.getElementById("heat-tip");
+  for (const canvas of document.querySelectorAll("canvas.disputed")) {
+    const { row, side } = canvas.dataset;
+    roteGallery.disputed(canvas, Number(row), Number(side)).catch((error) => console.error(error));
+  }
+
+  for (const table of document.querySelectorAll("table.heatmap")) heat(table);
+})();
+
+function heat(table) {
+  const tip = document.getElementById(table.dataset.tip);
   const grid = [...table.querySelectorAll("tr")]
     .map((row) => [...row.querySelectorAll("td")])
     .filter((cells) => cells.length > 0);
@@ -40,4 +47,4 @@
     const x = grid[y].indexOf(event.target) + step[1];
     grid[y + step[0]]?.[x]?.focus();
   });
-})();
+}

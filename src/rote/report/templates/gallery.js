@@ -443,5 +443,6 @@ const roteGallery = (() => {
   get("rest-more")?.addEventListener("click", () => { state.listed += 2; draw(); });
 
   const small = (canvas, row, size) => paint(canvas, data.small, row, 0, size);
-  return { draw, choose, only, small };
+  const disputed = (canvas, row, side) => paint(canvas, data.disputed, row, side, 64);
+  return { draw, choose, only, small, disputed };
 })();
