@@ -38,6 +38,18 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say(spread):
         assert np.mean(hits) > 0.90, (name, np.mean(hits))
 
 
+def test_a_study_without_an_effect_seldom_claims_one():
+    """Bonferroni: any of four intervals between equal values excludes 0 in at most 5 % of studies."""
+    rng = np.random.default_rng(1)
+    alarms, studies, each = 0, 60, 1 - 0.05 / 4
+    for _ in range(studies):
+        found = fit_rates(simulated(rng, [0.3] * 5, 0.4, runs=2))
+        differences = [found.difference(key, 0, confidence=each) for key in range(1, 5)]
+        alarms += any(not d.low <= 0 <= d.high for d in differences)
+    # Binomial(60, 0.05) is above 7 with probability 0.01.
+    assert alarms <= 7
+
+
 def test_intervals_of_equal_runs_are_wider_than_binomial_and_narrow_with_runs():
     few = fit_rates({"a": [(200, 400)] * 2}).rate("a")
     many = fit_rates({"a": [(200, 400)] * 12}).rate("a")

@@ -101,7 +101,7 @@ def differences(study: Study) -> Spec:
     rows = [
         _row(
             f"{plain(effect.first[0])} against {plain(effect.second[0])}"
-            + (f", N = {effect.first[1]:,}" if several else ""),
+            + (f" \N{MIDDLE DOT} {effect.first[1]:,}" if several else ""),
             effect,
             study.margin,
             effect.verdict or "no claim",
@@ -135,9 +135,13 @@ def curves(study: Study) -> Spec | None:
         alt.Chart(inline(rows))
         .mark_line(strokeWidth=1.75, clip=True)
         .encode(
-            x=alt.X("seen:Q", title="images seen", axis=alt.Axis(grid=False, format="~s")),
+            x=alt.X(
+                "seen:Q", title="images seen", axis=alt.Axis(grid=False, format="~s", tickCount=5)
+            ),
             y=y,
-            color=alt.Color("name:O", sort=order, title=None),
+            color=alt.Color(
+                "name:O", sort=order, title=None, legend=alt.Legend(orient="top", columns=3)
+            ),
             detail="run:N",
             tooltip=["name:N", alt.Tooltip("seen:Q", format=","), alt.Tooltip("height:Q")],
         )
@@ -172,7 +176,7 @@ def _row(name: str, effect: Effect, margin: float, verdict: str) -> Spec:
 
 def _effect_chart(data: list[Spec], description: str, *, row: int) -> Spec:
     order = [str(entry["name"]) for entry in data]
-    y = alt.Y("name:N", sort=order, title=None, axis=alt.Axis(labelLimit=240, grid=False))
+    y = alt.Y("name:N", sort=order, title=None, axis=alt.Axis(labelLimit=190, grid=False))
     x = alt.X(
         "difference:Q",
         title="difference of the memorization rates",
