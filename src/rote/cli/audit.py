@@ -62,8 +62,8 @@ def audit(
         typer.Option(
             "--space",
             help="Where distances are taken: pixel (the default), lowres, imgsim, "
-            "efficientnet-lite0, ...; may be given several times. Rate and gate are those of the "
-            "first.",
+            "efficientnet-lite0, ..., of tables gower (the default where columns are mixed) or columns; "
+            "may be given several times. Rate and gate are those of the first.",
         ),
     ] = None,
     ruler_resolution: Annotated[

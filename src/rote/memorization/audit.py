@@ -21,7 +21,7 @@ from rote.memorization.outcomes import classify
 from rote.memorization.preparation import bring_to, check_groups, find_groups, take_aside
 from rote.memorization.ruler import Measured
 from rote.memorization.settings import Settings, check_sides, check_spaces, chosen_criteria
-from rote.memorization.spaces import COLUMNS, PIXEL, Space, open_spaces
+from rote.memorization.spaces import PIXEL, Space, open_spaces, own_space
 from rote.memorization.transforms import Invariances
 
 __all__ = ["Audit", "audit"]
@@ -73,7 +73,8 @@ def audit(
         first. None takes the ratio, and the calibrated ratio where there is a control.
     spaces
         Where distances are taken: names as `rote.memorization.spaces.catalog` lists them, or spaces.
-        Rate, verdicts and gate are those of the first; all have the same criteria (tiles: pixel alone).
+        "pixel" stands for the space of the data's own kind (`own_space`). Rate, verdicts and gate are
+        those of the first; all have the same criteria (tiles: pixel alone).
     ruler_resolution
         Height and width to bring all images to before anything is measured; None: as they are.
     through_autoencoder
@@ -136,8 +137,9 @@ def audit(
         autoencoder=through_autoencoder,
         device=device,
     )
-    opened = open_spaces(spaces, device=device)
-    own = PIXEL if training.kind == "image" else COLUMNS
+    own = own_space(training)
+    # What is asked for by default is the space of the data's own kind.
+    opened = tuple(own if space is PIXEL else space for space in open_spaces(spaces, device=device))
     check_spaces(opened, training, settings)
     seconds: dict[str, float] = {}
 
@@ -216,7 +218,7 @@ def audit(
             confidence=confidence,
         )
 
-    lenses = [pixels if space is PIXEL else lens_of(space) for space in opened]
+    lenses = [pixels if space is own else lens_of(space) for space in opened]
     found = [result_of(lens) for lens in lenses]
     main = found[0]
     memorized, rate = main.criteria[0].memorized, main.criteria[0].rate

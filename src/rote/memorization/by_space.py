@@ -14,6 +14,7 @@ from rote.data.dataset import ImageDataset
 from rote.memorization.controls import Copies, Recall, recall_of
 from rote.memorization.criteria import RatioCriterion
 from rote.memorization.duplicates import DuplicateGroups
+from rote.memorization.gower import Gower
 from rote.memorization.matching import Progress, no_progress
 from rote.memorization.preparation import build_ruler
 from rote.memorization.ruler import Measured, Ruler
@@ -107,7 +108,14 @@ class Lens:
         self._on_progress = on_progress
         self._computed: list[Timed] = []
         self.ruler: Ruler = build_ruler(
-            ratio, self.rows(training), positions, groups, settings, device, space=space
+            ratio,
+            self.rows(training),
+            positions,
+            groups,
+            settings,
+            device,
+            space=space,
+            gower=Gower.of(training) if space.metric == "gower" else None,
         )
 
     def rows(self, side: ImageDataset) -> npt.NDArray[Any]:

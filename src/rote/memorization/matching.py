@@ -13,6 +13,7 @@ import torch
 from rote.core.errors import ConfigError
 from rote.core.pages import is_mapped, release_pages
 from rote.memorization.exhaustive import Exhaustive
+from rote.memorization.gower import Gower
 from rote.memorization.neighbors import CASCADE_FROM, Neighbors, nearest_neighbors
 from rote.memorization.transforms import Invariances, mirrored, offsets, standardized
 
@@ -96,6 +97,8 @@ class Matcher:
         Transforms that a match may undo; only for images.
     device
         "cpu" or "cuda".
+    gower
+        Measure by Gower's distance instead of L2; squares are returned all the same.
     prepare_from
         Queries x references x dimensions of one search from which the references are prepared, once for
         all searches to come; on a GPU they always are: that is their one transfer.
@@ -109,6 +112,7 @@ class Matcher:
         group: npt.NDArray[np.int64],
         invariances: Invariances,
         device: str,
+        gower: Gower | None = None,
         prepare_from: float = CASCADE_FROM,
     ) -> None:
         # Without exact duplicates all are references. Of a mapped file a copy is better all the same: it
@@ -121,7 +125,7 @@ class Matcher:
         self._positions = positions
         self._group = group
         self._invariances = invariances
-        self._device = device
+        self._device, self._gower = device, gower
         self._prepared: Cascade | Exhaustive | None = None
         # Tones of images that are all flat are 0, and too small to be scaled.
         tones = invariances.tone and float(np.abs(self._references).max()) > 1
@@ -246,6 +250,11 @@ class Matcher:
     ) -> Neighbors:
         """Search as `nearest_neighbors` does, preparing whole references once for all calls."""
         queries = np.ascontiguousarray(queries)
+        if self._gower is not None:
+            indices, distances = self._gower.nearest(
+                queries, references, k, on_progress=on_progress
+            )
+            return Neighbors(indices, np.square(distances))
         whole = references is self._references and self._preparable
         large = self._device != "cpu" or queries.size * len(references) >= self._prepare_from
         if not whole or not (large or self._prepared is not None):

@@ -15,6 +15,7 @@ from rote.data.resample import fit_images
 from rote.memorization.criteria import CarliniCriterion, RatioCriterion, TileCriterion
 from rote.memorization.criteria.absolute import absolute_in
 from rote.memorization.duplicates import DuplicateGroups, exact_duplicates, near_duplicates
+from rote.memorization.gower import Gower
 from rote.memorization.matching import Matcher
 from rote.memorization.order import drawn_by_content
 from rote.memorization.reranking import Reranker
@@ -143,6 +144,7 @@ def build_ruler(
     device: str,
     *,
     space: Space = PIXEL,
+    gower: Gower | None = None,
 ) -> Ruler:
     """Prepare the references at ``positions`` for measuring.
 
@@ -161,6 +163,7 @@ def build_ruler(
             group=groups.group,
             invariances=invariances,
             device=device,
+            gower=gower,
         )
 
     own = settings.invariances if space.kind == "images" else Invariances()

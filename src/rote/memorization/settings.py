@@ -10,7 +10,7 @@ from rote.data.dataset import ImageDataset
 from rote.memorization.criteria.calibrated import check_asked
 from rote.memorization.duplicates import check_rms
 from rote.memorization.ruler import check_criteria
-from rote.memorization.spaces.contract import Space
+from rote.memorization.spaces.contract import COLUMNS, GOWER, PIXEL, Space, own_space
 from rote.memorization.transforms import Invariances
 
 
@@ -95,6 +95,17 @@ def check_spaces(spaces: Sequence[Space], training: ImageDataset, settings: Sett
     if not spaces:
         raise ConfigError("an audit needs a space to measure in, such as --space pixel")
     others = [space for space in spaces if space.kind != "images"]
+    ours = own_space(training)
+    for space in spaces:
+        if ours is PIXEL and space in (COLUMNS, GOWER):
+            raise ConfigError(
+                f"--space {space.name} is for tables, and --training holds images; leave it out"
+            )
+        if space is GOWER and settings.duplicate_rms:
+            raise ConfigError(
+                "--duplicate-rms is a radius in L2, and under --space gower equal rows are duplicates; "
+                "leave it out, or give --space columns"
+            )
     if training.kind != "image" and others:
         raise ConfigError(
             f"--space {others[0].name} is for images, and --training holds {_kind(training)}; leave "

@@ -10,6 +10,7 @@ from rote.memorization.criteria import RatioCriterion
 from rote.memorization.curve import fit_curve
 from rote.memorization.emm import EmmPoint, decide, sentence
 from rote.memorization.onset_law import onset_json
+from rote.memorization.spaces import own_space
 from rote.studies.config import ExperimentConfig
 
 CONFIDENCE = 0.95
@@ -117,7 +118,7 @@ def full_json(
     kind = dataset.kind
     items = "images" if kind == "image" else "rows"
     found = answer(points, epsilon=search.epsilon, reach=(grid[0], grid[-1]), items=items)
-    space = "pixel" if kind == "image" else "columns"
+    space = own_space(dataset).name
     return {
         "kind": "emm",
         "emm": found["emm"],

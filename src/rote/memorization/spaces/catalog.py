@@ -13,6 +13,8 @@
 ``dinov2``, ``clip``         from the Hugging Face hub, or a folder behind a colon
 ``torchscript:PATH``         any TorchScript file; ``onnx:PATH`` any ONNX file
 ``module:function``          any function of uint8 images
+``columns``                  numbers, as `rote.data.scaling` scales them: the default of what is no image
+``gower``                    Gower's distance of rows: the default of tables with categorical columns
 ===========================  ==========================================================================
 """
 
@@ -22,21 +24,23 @@ from collections.abc import Callable, Sequence
 
 from rote.core.errors import ConfigError
 from rote.memorization.spaces import given, hubs, packaged, pairs, plain
-from rote.memorization.spaces.contract import PIXEL, Space
+from rote.memorization.spaces.contract import COLUMNS, GOWER, PIXEL, Space
 from rote.memorization.spaces.parse import Wanted, check_options, read
 
 Opener = Callable[[Wanted, str], Space]
 
 
-def _pixel(wanted: Wanted, device: str) -> Space:
+def _plain(wanted: Wanted, device: str) -> Space:
     check_options(wanted, ())
     if wanted.argument:
-        raise ConfigError(f"--space {wanted.text}: pixel takes nothing behind it")
-    return PIXEL
+        raise ConfigError(f"--space {wanted.text}: {wanted.name} takes nothing behind it")
+    return {space.name: space for space in (PIXEL, COLUMNS, GOWER)}[wanted.name]
 
 
 OPENERS: dict[str, Opener] = {
-    "pixel": _pixel,
+    "pixel": _plain,
+    "columns": _plain,
+    "gower": _plain,
     "lowres": plain.lowres,
     "patch": pairs.patch,
     "st-lpips": pairs.st_lpips,

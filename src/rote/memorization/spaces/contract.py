@@ -23,8 +23,9 @@ import numpy.typing as npt
 import torch
 
 from rote.core.errors import DataError
+from rote.data.dataset import ImageDataset
 
-Metric = Literal["l2", "cosine"]
+Metric = Literal["l2", "cosine", "gower"]
 Images = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.float32]
 Prepare = Callable[[Images], torch.Tensor]
@@ -50,7 +51,7 @@ class Space:
     preprocessing
         What is done to an image before the network, in words that fix it.
     metric
-        "l2", or "cosine": L2 between rows of length 1.
+        "l2"; "cosine": L2 between rows of length 1; or "gower", for rows of a table.
     source, license
         Where the weights come from, and on what terms; empty without weights.
     weights_sha256
@@ -209,4 +210,18 @@ def unit_rows(rows: Rows) -> Rows:
 PIXEL = Space("pixel", "8-bit values as they are")
 """The space of the images themselves."""
 COLUMNS = Space("columns", "values as they are given")
-"""The space of vectors."""
+"""The space of vectors and series, and of tables where it is asked for."""
+GOWER = Space(
+    "gower",
+    "mean over the columns of |difference| / range of a numeric and 0 or 1 of a categorical one",
+    metric="gower",
+    source="Gower (1971)",
+)
+"""The space of tables with categorical columns (`rote.memorization.gower`)."""
+
+
+def own_space(dataset: ImageDataset) -> Space:
+    """Return where distances between items of this kind are taken unless another space is asked for."""
+    if dataset.kind == "image":
+        return PIXEL
+    return GOWER if dataset.schema is not None and dataset.schema.mixed else COLUMNS
