@@ -245,9 +245,7 @@ def compare(
             rng = np.random.default_rng([1, number])
             reach = (source.grid[0], source.grid[-1])
 
-            def fit(
-                runs: Sequence[Observation], reach: tuple[int, int] = reach
-            ) -> CurvePosterior:
+            def fit(runs: Sequence[Observation], reach: tuple[int, int] = reach) -> CurvePosterior:
                 return fit_curve(runs, epsilon=epsilon, reach=reach)
 
             replay = Replay(source, octaves, start, epsilon, tolerances, rng)
@@ -259,15 +257,15 @@ def compare(
                 if name == "fixed grid":
                     # Sizes far from the EMM have rates of 0 or 1 and tell nothing: they only cost.
                     share = len(WHOLE_GRID) / len(octaves)
-                    wide = {k: v * (1 if k in ("held", "capped") else share) for k, v in row.items()}
+                    wide = {
+                        k: v * (1 if k in ("held", "capped") else share) for k, v in row.items()
+                    }
                     rows.setdefault((tolerance, "whole grid"), []).append(wide)
     found = []
     for (tolerance, name), own in sorted(rows.items(), key=lambda item: (-item[0][0], item[0][1])):
         mean = {key: float(np.mean([row[key] for row in own])) for key in own[0]}
         base = {key: float(np.mean([r[key] for r in rows[tolerance, "adaptive"]])) for key in mean}
-        ratios = {
-            f"adaptive_{key}_ratio": base[key] / mean[key] for key in ("images", "seconds")
-        }
+        ratios = {f"adaptive_{key}_ratio": base[key] / mean[key] for key in ("images", "seconds")}
         ratios["adaptive_seconds_ratio_as_the_paper"] = (
             base["seconds"] / mean["seconds_as_the_paper"]
         )

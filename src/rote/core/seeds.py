@@ -32,6 +32,7 @@ Purpose = Literal[
     "set-aside",
     "degrade",
     "within",
+    "price",
     "gap",
 ]
 

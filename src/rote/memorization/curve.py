@@ -35,12 +35,14 @@ from rote.memorization.curve_grid import (
     ETA,
     ETA_END,
     ETA_STEP,
+    NEGLIGIBLE,
     SLOPES,
     SPREADS,
     Bound,
     Floats,
     heights,
     mean_rate,
+    refined_slopes,
     run_log_likelihood,
     slope_spread_prior,
     weighted_quantiles,
@@ -114,6 +116,8 @@ class CurvePosterior:
         Where the two slopes meet.
     centers
         float64 (C,): nodes of c = log EMM, ascending and evenly spaced.
+    above, below
+        float64 (A,), (B,): nodes of the slope up to c and beyond, logits per e-fold, evenly spaced logs.
     weight
         float64 (C, A, B, S): probability of each node, slope above, slope below, and spread.
     trained
@@ -124,6 +128,8 @@ class CurvePosterior:
 
     epsilon: float
     centers: Floats
+    above: Floats
+    below: Floats
     weight: Floats
     trained: tuple[int, int]
     runs: int
@@ -163,8 +169,11 @@ class CurvePosterior:
             return weighted_quantiles(self.centers, self.mass, tails)
         # h(1 - epsilon') = h(1 - epsilon) - slope (x - c), with the slope of its own side.
         fall = heights(1 - self.epsilon) - heights(1 - epsilon)  # (S,)
-        slope = self.weight.sum(axis=1 if epsilon > self.epsilon else 2)  # (C, slope, S)
-        crossing = self.centers[:, None, None] + fall / SLOPES[:, None]
+        beyond = epsilon > self.epsilon
+        slope = self.weight.sum(axis=1 if beyond else 2)  # (C, slope, S)
+        crossing = (
+            self.centers[:, None, None] + fall / (self.below if beyond else self.above)[:, None]
+        )
         return weighted_quantiles(crossing.ravel(), slope.ravel(), tails)
 
     def band(
@@ -173,26 +182,27 @@ class CurvePosterior:
         """Return the median of the mean rate at each size, and the ends of its interval."""
         tails = np.array([0.5, (1 - confidence) / 2, (1 + confidence) / 2])
         height = heights(1 - self.epsilon)
+        sums = {axis: self.weight.sum(axis=axis) for axis in (1, 2)}
         found = []
         for x in np.log(np.asarray(sizes, float)):
             away = x - self.centers
             # Only one of the two slopes matters on each side of the crossing.
-            above = self.weight.sum(axis=2)[away <= 0]
-            below = self.weight.sum(axis=1)[away > 0]
-            line = np.concatenate([away[away <= 0], away[away > 0]])[:, None, None]
-            eta = height - SLOPES[:, None] * line
-            rate = np.empty_like(eta)
-            for place, spread in enumerate(SPREADS):
-                rate[..., place] = mean_rate(eta[..., place], float(spread))
-            mass = np.concatenate([above, below])
-            found.append(weighted_quantiles(rate.ravel(), mass.ravel(), tails))
+            rates, masses = [], []
+            for side, slopes, other in ((away <= 0, self.above, 2), (away > 0, self.below, 1)):
+                eta = height - slopes[:, None] * away[side][:, None, None]
+                rate = np.empty_like(eta)
+                for place, spread in enumerate(SPREADS):
+                    rate[..., place] = mean_rate(eta[..., place], float(spread))
+                rates.append(rate.ravel())
+                masses.append(sums[other][side].ravel())
+            found.append(weighted_quantiles(np.concatenate(rates), np.concatenate(masses), tails))
         middle, low, high = np.array(found).reshape(-1, 3).T
         return middle, low, high
 
     def slope(self, *, confidence: float = 0.95) -> tuple[float, float, float]:
         """Return median, low and high of the fall around the EMM, in logits per doubling of the size."""
         tails = np.array([0.5, (1 - confidence) / 2, (1 + confidence) / 2])
-        mean = np.sqrt(SLOPES[:, None] * SLOPES) * math.log(2)
+        mean = np.sqrt(self.above[:, None] * self.below) * math.log(2)
         found = weighted_quantiles(mean.ravel(), self.weight.sum(axis=(0, 3)).ravel(), tails)
         return float(found[0]), float(found[1]), float(found[2])
 
@@ -277,47 +287,48 @@ def fit_curve(
     for run in sorted(observations, key=lambda run: (run.size, run.count, run.total, run.bound)):
         table = run_log_likelihood(run.count, run.total, run.bound, run.error)
         tables[run.size] = tables[run.size] + table if run.size in tables else table
-    prior = slope_spread_prior()
-    (above, below), scale = _sides(coarse, tables, epsilon)
-    mass = scale * np.einsum("cas,abs,cbs->c", above, prior, below, optimize=True)
-    likely = np.flatnonzero(mass > mass.max() * 1e-6)
+    above, below = SLOPES, SLOPES
+    mass = _weights(coarse, above, below, tables, epsilon).sum(axis=(1, 2, 3))
+    likely = np.flatnonzero(mass > mass.max() * NEGLIGIBLE)
     first, last = max(likely[0] - 1, 0), min(likely[-1] + 1, nodes - 1)
     centers = np.linspace(coarse[first], coarse[last], FINE_NODES)
-    (above, below), scale = _sides(centers, tables, epsilon)
-    weight = (above * scale[:, None, None])[:, :, None, :] * below[:, None, :, :]
-    weight *= prior
+    rough = _weights(centers, above, below, tables, epsilon)
+    above, below = (refined_slopes(rough.sum(axis=axes)) for axes in ((0, 2, 3), (0, 1, 3)))
+    weight = _weights(centers, above, below, tables, epsilon)
     weight /= weight.sum()
     return CurvePosterior(
         epsilon=epsilon,
         centers=centers,
+        above=above,
+        below=below,
         weight=weight,
         trained=(min(tables), max(tables)),
         runs=len(observations),
     )
 
 
-def _sides(centers: Floats, tables: Mapping[int, Floats], epsilon: float) -> tuple[Floats, Floats]:
-    """Return exp of the log likelihood of the runs up to c and of those beyond, and its scale.
-
-    Returns
-    -------
-    tuple
-        float64 (2, C, slopes, spreads), at most 1 for each center, and float64 (C,): the factor that was
-        taken out for each center, so that neither side alone underflows.
-    """
-    sides = np.zeros((2, len(centers), len(SLOPES), len(SPREADS)))
+def _weights(
+    centers: Floats, above: Floats, below: Floats, tables: Mapping[int, Floats], epsilon: float
+) -> Floats:
+    """Return prior times likelihood at every node up to a constant, float64 (C, A, B, S)."""
+    # Log likelihood of the runs up to c and of those beyond; each has a slope of its own.
+    sides = [np.zeros((len(centers), len(slopes), len(SPREADS))) for slopes in (above, below)]
     height = heights(1 - epsilon)
+    rows = np.arange(len(SPREADS)) * len(ETA)  # one row of a run's table per spread
     for size, table in tables.items():
         away = math.log(size) - centers
-        eta = height - SLOPES[:, None] * away[:, None, None]
-        place = np.clip((eta + ETA_END) / ETA_STEP, 0, len(ETA) - 1.001)
-        left = place.astype(np.int64)
-        at = left + np.arange(len(SPREADS)) * len(ETA)  # one row of the table per spread
-        here = table.ravel()[at]
-        found = here + (place - left) * (table.ravel()[at + 1] - here)
-        beyond = away > 0
-        sides[0][~beyond] += found[~beyond]
-        sides[1][beyond] += found[beyond]
-    tops = sides.max(axis=(2, 3))
-    scale = np.exp(tops.sum(axis=0) - tops.sum(axis=0).max())
-    return np.exp(sides - tops[:, :, None, None]), scale
+        for total, slopes, own in ((sides[0], above, away <= 0), (sides[1], below, away > 0)):
+            eta = height - slopes[:, None] * away[own][:, None, None]
+            place = np.clip((eta + ETA_END) / ETA_STEP, 0, len(ETA) - 1.001)
+            left = place.astype(np.int64)
+            at = left + rows
+            here = table.ravel()[at]
+            total[own] += here + (place - left) * (table.ravel()[at + 1] - here)
+    # The greatest of each center is taken out, so that neither side alone underflows.
+    tops = [side.max(axis=(1, 2)) for side in sides]
+    most = tops[0] + tops[1]
+    scale = np.exp(most - most.max())
+    up, beyond = (np.exp(side - top[:, None, None]) for side, top in zip(sides, tops, strict=True))
+    weight = (up * scale[:, None, None])[:, :, None, :] * beyond[:, None, :, :]
+    weight *= slope_spread_prior(above, below)
+    return weight

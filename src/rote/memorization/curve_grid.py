@@ -22,6 +22,10 @@ SPREAD_SCALE, SPREAD_FREEDOM = 0.6, 3.0
 SLOPE_MEDIAN, SLOPE_LOG_SD = 3.0, 0.6
 SLOPE_RATIO_LOG_SD = 0.5
 SLOPES = SLOPE_MEDIAN * np.exp(np.linspace(-3.2, 3.2, 17) * SLOPE_LOG_SD)
+"""All slopes that are believed in, too far apart for many runs: see `refined_slopes`."""
+FINE_SLOPES = 21
+NEGLIGIBLE = 1e-6
+"""Nodes with less of the greatest marginal mass are not refined."""
 FLOOR = 1e-15
 """Least likelihood of a run beside its greatest: one diverged run must not decide everything."""
 QUADRATURE = 41
@@ -55,17 +59,35 @@ def run_log_likelihood(count: int, total: int, bound: Bound, error: float) -> Fl
     return np.asarray(np.log(np.maximum(found, FLOOR)))
 
 
-@functools.lru_cache(maxsize=1)
-def slope_spread_prior() -> Floats:
-    """Return the prior of (slope up to c, slope beyond c, spread), shape (A, B, S)."""
-    log_slope = np.log(SLOPES / SLOPE_MEDIAN)
+def slope_spread_prior(above: Floats = SLOPES, below: Floats = SLOPES) -> Floats:
+    """Return the prior of (slope up to c, slope beyond c, spread) at evenly spaced log-slopes.
+
+    Shape (A, B, S); the sum over the nodes given is 1.
+    """
+    log_above, log_below = np.log(above / SLOPE_MEDIAN)[:, None], np.log(below / SLOPE_MEDIAN)
     # Two log-slopes, each of the standard deviation asked for, their difference of the other one.
-    mean, apart = (log_slope[:, None] + log_slope) / 2, log_slope[:, None] - log_slope
+    mean, apart = (log_above + log_below) / 2, log_above - log_below
     mean_sd = math.sqrt(SLOPE_LOG_SD**2 - SLOPE_RATIO_LOG_SD**2 / 4)
     slopes = -0.5 * (mean / mean_sd) ** 2 - 0.5 * (apart / SLOPE_RATIO_LOG_SD) ** 2
     t = (1 + (SPREADS / SPREAD_SCALE) ** 2 / SPREAD_FREEDOM) ** (-(SPREAD_FREEDOM + 1) / 2)
     prior = np.exp(slopes)[:, :, None] * (t * np.gradient(SPREADS))
     return np.asarray(prior / prior.sum())
+
+
+def refined_slopes(mass: Floats) -> Floats:
+    """Return evenly spaced log-slopes where the mass of `SLOPES` lies, float64 (FINE_SLOPES,).
+
+    With many runs a slope is known better than the nodes of `SLOPES` lie apart: the nearest node would
+    then carry all the mass and its error would count as none.
+
+    >>> mass = np.zeros(17)
+    >>> mass[8] = 1.0
+    >>> refined_slopes(mass)[[0, 10, -1]].round(2).tolist()
+    [2.36, 3.0, 3.81]
+    """
+    likely = np.flatnonzero(mass > mass.max() * NEGLIGIBLE)
+    first, last = max(likely[0] - 1, 0), min(likely[-1] + 1, len(SLOPES) - 1)
+    return np.geomspace(SLOPES[first], SLOPES[last], FINE_SLOPES)
 
 
 @functools.lru_cache(maxsize=64)

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from rote.core.stats import wilson
 from rote.memorization.curve import CurvePosterior, Observation, fit_curve
-from rote.memorization.curve_grid import SLOPES, SPREADS, heights
+from rote.memorization.curve_grid import SPREADS, heights
 
 PARTICLES = 400
 OUTCOME_EDGES = np.linspace(-4.5, 6.5, 12)
@@ -225,8 +225,8 @@ def _particles(posterior: CurvePosterior) -> tuple[npt.NDArray[np.float64], ...]
     c, a, b, s = places
     return (
         posterior.centers[c],
-        SLOPES[a],
-        SLOPES[b],
+        posterior.above[a],
+        posterior.below[b],
         SPREADS[s],
         heights(1 - posterior.epsilon)[s],
     )
