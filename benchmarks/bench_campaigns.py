@@ -12,7 +12,7 @@ of each size's replicates is drawn anew.
     adaptive      `rote.studies.design.next_runs` with its early stops and its staged sampling
     fixed grid    one run of every octave within ``--octaves``, repeated with new seeds
     whole grid    the same over every octave that `rote emm` may train: nobody knows where the EMM is
-    bisection     doubling from the start until both sides are seen, then the half octave between; repeated
+    bisection     doubling until both sides are seen, then the half octave between; repeated
 
 Grids and bisection train every run to its end, score each snapshot with 256 samples and the chosen one
 with 1,000. Seconds are CPU seconds of one core: what an image trained, a sample and a gap cost, times

@@ -100,12 +100,34 @@ CASES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "unknown key": ((*EMM, "--set", "train.bacth=3"), ("train.bacth", "did you mean 'batch'")),
     "unknown room": ((*EMM, "--set", "trian.batch=3"), ("trian", "did you mean 'train'")),
     "bad value": ((*EMM, "--set", "train.batch=many"), ("train.batch", "many")),
-    "bad epsilon": ((*EMM, "--epsilon", "1.5"), ("search.epsilon", "1.5")),
+    "bad epsilon": ((*EMM, "--epsilon", "1.5"), ("--epsilon is 1.5", "between 0 and 1")),
+    "epsilon of nothing": ((*EMM, "--epsilon", "nan"), ("--epsilon is nan",)),
+    "no tolerance": ((*EMM, "--tolerance", "0"), ("--tolerance is 0", "above 0")),
+    "endless tolerance": ((*EMM, "--tolerance", "inf"), ("--tolerance is inf",)),
+    "budget without a unit": ((*EMM, "--budget", "5x"), ("--budget '5x'", "20m")),
+    "negative budget": ((*EMM, "--budget", "-3h"), ("--budget '-3h'", "20m")),
+    "sizes above data": (
+        (*EMM, "--set", "search.max_size=null", "--set", "search.min_size=5000"),
+        ("5000", "the data has 1797", "lower search.min_size"),
+    ),
+    "sizes cut off": (
+        (*EMM, "--set", "search.max_size=8", "--set", "search.start=16"),
+        ("search.max_size allows 8", "raise search.max_size"),
+    ),
+    "unbalanced data": (
+        (*EMM, "--data", "good", "--set", "search.stratify=true"),
+        ("no classes", "search.stratify=false"),
+    ),
+    "unknown snapshot": ((*EMM, "--set", "search.snapshot=first"), ("search.snapshot", "'best'")),
+    "unknown weights": ((*EMM, "--set", "search.weights=swa"), ("search.weights", "'ema'")),
     "odd resolution": (
         (*EMM, "--resolution", "9", "--set", "model.channel_mult=[1,2]"),
         ("9x9", "--resolution"),
     ),
-    "start above data": ((*EMM, "--set", "search.start=9999"), ("search.start", "9999", "only 16")),
+    "start above data": (
+        (*EMM, "--set", "search.start=9999"),
+        ("search.start", "9999", "allows 16"),
+    ),
     "unknown device": ((*EMM, "--device", "tpu"), ("--device tpu", "cpu")),
     "not a run": (("report", "empty"), ("empty",)),
     "no model": (("sample", "empty", "--out", "x.npz"), ("empty", "train")),
@@ -138,7 +160,7 @@ def test_unreadable_files_can_be_left_out_and_are_counted(room: Path) -> None:
 
 
 def test_wrong_usage_exits_with_2(room: Path) -> None:
-    for arguments in (("emm", "--nope"), ("audit",), ("nothing",)):
+    for arguments in (("emm", "--nope"), ("emm", "--seed", "-1"), ("audit",), ("nothing",)):
         assert run(*arguments, cwd=room).returncode == 2
 
 

@@ -12,6 +12,7 @@ from rote.core.errors import ConfigError
 from rote.core.track import check_tracker
 
 if TYPE_CHECKING:
+    from rote.data.dataset import ImageDataset
     from rote.studies.config import ExperimentConfig
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -80,10 +81,19 @@ def emm(
         skip_unreadable=skip_unreadable,
         reading=options.reading(categorical, label, ignore),
     )
+    if epsilon is not None and not 0 < epsilon < 1:
+        raise ConfigError(
+            f"--epsilon is {epsilon:g}; it must lie strictly between 0 and 1 (the paper's is 0.1)"
+        )
+    if tolerance is not None and not 0 < tolerance < float("inf"):
+        raise ConfigError(
+            f"--tolerance is {tolerance:g}; it is a share of the EMM, above 0: 0.1 asks for an interval "
+            "of a tenth of it to both sides"
+        )
     changes = [*(assignments or []), *_settings(epsilon, tolerance, budget, replicates)]
     config = options.experiment(preset, kind=dataset.kind, assignments=changes)
     if dry_run:
-        print_result(_plan(config, dataset_size=len(dataset), shape=dataset.shape, data=data))
+        print_result(_plan(config, dataset, data=data))
         return
     from rote.cli.view import SearchDisplay
     from rote.core.runs import read_json
@@ -152,20 +162,18 @@ def _budget(text: str) -> str:
     return f"search.budget_images={int(value)}"
 
 
-def _plan(
-    config: ExperimentConfig, *, dataset_size: int, shape: tuple[int, ...], data: str
-) -> dict[str, object]:
+def _plan(config: ExperimentConfig, dataset: ImageDataset, *, data: str) -> dict[str, object]:
     """Return what a search would do, without doing it."""
     from rote.diffusion.preconditioning import build_denoiser
-    from rote.studies.campaign import size_grid
+    from rote.studies.campaign import search_sizes
     from rote.studies.design import next_runs
 
     def cost(size: int) -> float:
         return float(config.train.total_images(size))
 
-    denoiser = build_denoiser(config.model, shape, label_count=0, seed=0)
+    denoiser = build_denoiser(config.model, dataset.shape, label_count=0, seed=0)
     parameters = sum(p.numel() for p in denoiser.parameters())
-    grid = size_grid(config.search, available=dataset_size)
+    grid = search_sizes(dataset, config.search)
     search = config.search
     first = next_runs(
         [],
@@ -177,7 +185,7 @@ def _plan(
         points_per_round=search.points_per_round,
     )
     return {
-        "data": {"source": data, "count": dataset_size, "shape": list(shape)},
+        "data": {"source": data, "count": len(dataset), "shape": list(dataset.shape)},
         "parameters": parameters,
         "sizes": grid,
         "first_round": [

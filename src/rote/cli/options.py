@@ -71,7 +71,7 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change one value, such as train.batch=128."),
 ]
-Seed = Annotated[int, typer.Option("--seed", help="Root seed of all randomness.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Root seed of all randomness.")]
 Device = Annotated[
     str, typer.Option("--device", help="cpu, cuda, or auto (cuda where there is one).")
 ]

@@ -13,7 +13,7 @@ from rote.report.audit_page import HOLDOUT_AT_MOST, class_names
 from rote.report.criteria_read import read_definitions
 from rote.report.fields import Fields
 from rote.report.gallery import gallery_data
-from rote.report.read_search import Interval, Round, Search, read_search
+from rote.report.read_search import Interval, Round, Search, read_interval, read_search
 from rote.report.run_cards import point_name, run_cards
 
 # A control beyond this says that the measurement itself is in doubt.
@@ -55,6 +55,8 @@ def search_context(run_dir: Path) -> dict[str, Any]:
         "configs": fields.child("config").values,
         "cost": fields.child("cost"),
         "savings": _savings(fields.child("cost")),
+        "fixed_grid": _fixed_grid(fields.child("cost")),
+        "from_gaps": _from_gaps(fields),
         "estimand": fields.child("estimand").text("text"),
         "preset": fields.values.get("preset") or "own configuration",
         "seeds": words.flatten({"root seed": fields.count("seed")}),
@@ -177,6 +179,46 @@ def _savings(cost: Fields) -> list[Saving]:
             ("Images sampled", "images_sampled"),
         )
     ]
+
+
+@dataclass(frozen=True)
+class FixedGrid:
+    """What a grid of octaves would have cost; ``runs`` is None where no affordable one would do."""
+
+    sizes: str
+    repeats: int | None
+    runs: int | None
+    images: int | None
+    share: float | None
+    """Images that the search trained on over those of the grid."""
+
+
+def _fixed_grid(cost: Fields) -> FixedGrid | None:
+    """Read the price of a fixed grid; none where the interval is open or the file is older than it."""
+    price = cost.optional_child("fixed_grid")
+    if price is None:
+        return None
+    sizes = price.values.get("sizes")
+    if not isinstance(sizes, list) or not sizes or not all(isinstance(n, int) for n in sizes):
+        raise price.wrong("sizes", "a list of sizes")
+    named = words.join([f"{size:,}" for size in sizes])
+    if price.values.get("repeats") is None:
+        return FixedGrid(named, None, None, None, None)
+    images = price.positive("images_trained")
+    return FixedGrid(
+        named,
+        price.positive("repeats"),
+        price.positive("runs"),
+        images,
+        cost.count("images_trained") / images,
+    )
+
+
+def _from_gaps(fields: Fields) -> tuple[str, str] | None:
+    """Return the EMM from the gaps and its interval, in words; none where there is no such answer."""
+    found = fields.optional_child("without_sampling")
+    emm = found.optional_child("emm") if found else None
+    return headline(read_interval(emm))[:2] if emm else None
 
 
 def _nearest_point(search: Search) -> int:

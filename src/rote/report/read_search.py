@@ -112,7 +112,7 @@ def read_search(run_dir: Path) -> Search:
     if not points:
         raise fields.wrong("points", "a list with at least one run")
     holdout = controls.optional_child("holdout")
-    emm = _read_interval(fields.child("emm"))
+    emm = read_interval(fields.child("emm"))
     return Search(
         text=path.read_text(encoding="utf-8"),
         fields=fields,
@@ -124,7 +124,7 @@ def read_search(run_dir: Path) -> Search:
         points=points,
         curve=_read_curve(fields),
         others=tuple(
-            (entry.number("epsilon"), _read_interval(entry))
+            (entry.number("epsilon"), read_interval(entry))
             for entry in fields.children("other_epsilons")
         ),
         rounds=_read_rounds(fields.child("design"), emm),
@@ -139,7 +139,8 @@ def _read_control(fields: Fields) -> tuple[int, Rate]:
     return fields.count("size"), fields.rate("rate")
 
 
-def _read_interval(fields: Fields) -> Interval:
+def read_interval(fields: Fields) -> Interval:
+    """Read an EMM: value, ends and status."""
     status = fields.one_of("status", "bracketed", "above", "below")
     for key in ("value", "low", "high") if status == "bracketed" else ():
         if fields.number(key) <= 0:
@@ -175,7 +176,7 @@ def _read_curve(fields: Fields) -> Curve:
 def _read_rounds(design: Fields, emm: Interval) -> tuple[Round, ...]:
     """Read the rounds; the file has the EMM before each, a reader wants it after each."""
     entries = design.children("rounds")
-    after = [_read_interval(entry.child("emm")) for entry in entries[1:]]
+    after = [read_interval(entry.child("emm")) for entry in entries[1:]]
     return tuple(
         Round(
             runs=tuple(

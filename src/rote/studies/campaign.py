@@ -2,8 +2,28 @@
 
 from __future__ import annotations
 
-from rote.core.errors import ConfigError
+from rote.core.errors import ConfigError, DataError
+from rote.data.dataset import ImageDataset
 from rote.studies.config import SearchConfig
+
+
+def search_sizes(dataset: ImageDataset, search: SearchConfig) -> list[int]:
+    """Return all sizes that a search may train on a data set, ascending.
+
+    Raises
+    ------
+    DataError
+        If subsets shall be balanced and the data has no classes.
+    ConfigError
+        As `size_grid`.
+    """
+    if search.stratify and not dataset.classes:
+        raise DataError(
+            f"{dataset.source} has no classes, so subsets cannot be balanced; set "
+            "search.stratify=false or give a source with classes"
+        )
+    multiple = len(dataset.classes) if search.stratify else 1
+    return size_grid(search, available=len(dataset), multiple=multiple)
 
 
 def size_grid(search: SearchConfig, *, available: int, multiple: int = 1) -> list[int]:
@@ -24,14 +44,19 @@ def size_grid(search: SearchConfig, *, available: int, multiple: int = 1) -> lis
     largest = min(available, search.max_size or available) // multiple * multiple
     smallest = max(search.min_size, 2)
     smallest = -(-smallest // multiple) * multiple
+    # What to change depends on what is the limit: the data, or a setting.
+    cut = search.max_size is not None and search.max_size < available
+    limit = "search.max_size allows" if cut else "the data has"
+    more = "raise search.max_size" if cut else "give more data"
     if largest < smallest:
         raise ConfigError(
-            f"the search needs at least {smallest} training items and has {largest}; give more "
-            "data, or lower search.min_size"
+            f"the search needs at least {smallest} training items and {limit} {largest}; {more}, or "
+            "lower search.min_size"
         )
     if search.start > largest:
         raise ConfigError(
-            f"search.start is {search.start}, but only {largest} items are available; lower it"
+            f"search.start is {search.start}, but {limit} {largest} training items; {more}, or lower "
+            "search.start"
         )
     sizes = {largest}
     for direction in (1, -1):

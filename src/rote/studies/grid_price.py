@@ -1,9 +1,10 @@
 """What a fixed grid of sizes would have cost for the interval that a search has reached.
 
-The paper trains one run of every size of a grid about an octave apart. Repeated with new seeds, and read by
-the estimator of this library, such a grid narrows the interval too. How often it has to be repeated is
-simulated: `GRIDS` grids on the fitted curve, their runs apart by the fitted spread, each repeated until
-its interval is as narrow as the search's. The median is the price of a typical grid, if the curve is right.
+The paper trains one run of every size of a grid about an octave apart. Repeated with new seeds, and
+read by the estimator of this library, such a grid narrows the interval too. How often it has to be
+repeated is simulated: `GRIDS` grids on the fitted curve, their runs apart by the fitted spread, each
+repeated until its interval is as narrow as the search's. The median is the price of a typical grid, if
+the curve is right.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ MOST_REPEATS = 20
 
 
 def octaves(value: float, grid: Sequence[int], *, start: int) -> list[int]:
-    """Return up to five sizes an octave apart, ``start`` among them or beyond, with the EMM in the middle.
+    """Return up to five sizes whole octaves from ``start``, with the EMM in the middle.
 
     Octaves beyond the smallest and the largest size of ``grid`` are left out.
 
@@ -74,17 +75,17 @@ def grid_price(
     sizes = octaves(emm.value, grid, start=start)
     logits = _mean_logits(posterior, sizes)
     reach = (grid[0], grid[-1])
+    spread = posterior.spread()[0]
     repeats = []
     for number in range(GRIDS):
         rng = np.random.default_rng(child_seed(seed, "price", number))
         runs: list[Observation] = []
-        for repeat in range(1, MOST_REPEATS + 1):
-            runs += _drawn(sizes, logits, posterior.spread()[0], samples, rng)
+        narrow, repeat = False, 0
+        while not narrow and repeat <= MOST_REPEATS:
+            repeat += 1
+            runs += _drawn(sizes, logits, spread, samples, rng)
             least, _, most = fit_curve(runs, epsilon=posterior.epsilon, reach=reach).quantiles()
-            if most / least <= high / low:
-                break
-        else:
-            repeat = MOST_REPEATS + 1
+            narrow = most / least <= high / low
         repeats.append(repeat)
     typical = sorted(repeats)[GRIDS // 2]
     known = typical <= MOST_REPEATS

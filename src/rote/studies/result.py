@@ -9,9 +9,11 @@ from rote.data.dataset import ImageDataset
 from rote.memorization.criteria import RatioCriterion
 from rote.memorization.curve import fit_curve
 from rote.memorization.emm import EmmPoint, decide, sentence
+from rote.memorization.gap_search import emm_without_sampling
 from rote.memorization.onset_law import onset_json
 from rote.memorization.spaces import own_space
 from rote.studies.config import ExperimentConfig
+from rote.studies.grid_price import grid_price
 
 CONFIDENCE = 0.95
 OTHER_EPSILONS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
@@ -24,7 +26,7 @@ def answer(
     reach: tuple[int, int],
     items: str,
 ) -> dict[str, Any]:
-    """Return what the runs say for one epsilon: EMM, sentence, curve, posterior.
+    """Return what the runs say for one epsilon: EMM, sentence, curve, posterior, EMM from gaps.
 
     Parameters
     ----------
@@ -56,6 +58,7 @@ def answer(
         "curve": {key: value for key, value in curve.items() if key != "posterior"},
         "posterior": curve["posterior"],
         "other_epsilons": [{"epsilon": other, **emm.to_json()} for other, emm in others.items()],
+        "without_sampling": emm_without_sampling(points, epsilon=epsilon),
     }
 
 
@@ -134,6 +137,7 @@ def full_json(
         "curve": found["curve"],
         "posterior": found["posterior"],
         "other_epsilons": found["other_epsilons"],
+        "without_sampling": found["without_sampling"],
         "design": {
             "epsilon": search.epsilon,
             "tolerance": search.tolerance,
@@ -150,7 +154,7 @@ def full_json(
             points, controls, images=config.train.total_images(points[-1].size), items=items
         ),
         "config": config.model_dump(mode="json"),
-        "cost": {**_cost(config, points), "seconds": seconds},
+        "cost": {**_cost(config, points, grid=grid, seed=seed), "seconds": seconds},
     }
 
 
@@ -192,12 +196,23 @@ def _advice(found: dict[str, Any], items: str) -> str:
     )
 
 
-def _cost(config: ExperimentConfig, points: Sequence[EmmPoint]) -> dict[str, Any]:
-    """Count the images; ``whole`` is the same runs trained to the end and sampled to the most."""
+def _cost(
+    config: ExperimentConfig, points: Sequence[EmmPoint], *, grid: Sequence[int], seed: int
+) -> dict[str, Any]:
+    """Count the images.
+
+    ``whole`` is the same runs trained to the end and sampled to the most, ``fixed_grid`` a grid of
+    octaves that would have given as narrow an interval.
+    """
     search, train = config.search, config.train
     snapshots = [
         len(train.snapshots(point.size)) if search.snapshot == "best" else 0 for point in points
     ]
+    posterior = fit_curve(
+        [point.observation for point in points],
+        epsilon=search.epsilon,
+        reach=(grid[0], grid[-1]),
+    )
     return {
         "images_trained": sum(point.images_trained for point in points),
         "images_sampled": sum(point.images_sampled() for point in points),
@@ -207,4 +222,12 @@ def _cost(config: ExperimentConfig, points: Sequence[EmmPoint]) -> dict[str, Any
                 search.selection_samples * count + search.fresh_samples for count in snapshots
             ),
         },
+        "fixed_grid": grid_price(
+            posterior,
+            grid=grid,
+            start=search.start,
+            samples=search.fresh_samples,
+            images=train.total_images,
+            seed=seed,
+        ),
     }

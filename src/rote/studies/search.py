@@ -17,7 +17,6 @@ from typing import Any
 
 import torch
 
-from rote.core.errors import DataError
 from rote.core.runs import Run, read_json, write_json
 from rote.core.track import check_tracker
 from rote.data.dataset import ImageDataset
@@ -25,7 +24,7 @@ from rote.data.scaling import for_models
 from rote.diffusion.preconditioning import build_denoiser
 from rote.memorization.curve import EmmInterval
 from rote.memorization.emm import EmmPoint
-from rote.studies.campaign import size_grid
+from rote.studies.campaign import search_sizes
 from rote.studies.clock import Clock
 from rote.studies.config import ExperimentConfig, SearchConfig
 from rote.studies.controls import measure_controls
@@ -139,15 +138,7 @@ def estimate_emm(
     """
     scaled, scaling = for_models(dataset)
     search = config.search
-    multiple = 1
-    if search.stratify:
-        if not dataset.classes:
-            raise DataError(
-                f"{dataset.source} has no classes, so subsets cannot be balanced; set "
-                "search.stratify=false or give a source with classes"
-            )
-        multiple = len(dataset.classes)
-    grid = size_grid(search, available=len(dataset), multiple=multiple)
+    grid = search_sizes(dataset, search)
     # What cannot work at all should say so now and not from a worker.
     build_denoiser(config.model, scaled.shape, label_count=0, seed=0)
     asked = config.model_dump(mode="json")

@@ -203,6 +203,7 @@ def emm_run(
     classes: list[str] | None = None,
     optimum_count: int = 500,
     holdout_count: int = 0,
+    repeats: int | None = 4,
 ) -> Path:
     """A finished `rote emm`, whose status follows from the sizes it was given."""
     points = [_write_point(out, size, fresh, kind=kind) for size in sizes]
@@ -231,6 +232,9 @@ def emm_run(
             **_curve(sizes, emm),
             "onset": _onset(points),
             "other_epsilons": [{"epsilon": 0.2, **emm}, {"epsilon": 0.5, **emm}],
+            "without_sampling": {"emm": {**emm, "value": 77.0, "low": 66.0, "high": 88.0}}
+            if emm["status"] == "bracketed"
+            else {"emm": None, "reason": "no copies"},
             "design": {
                 "rounds": [
                     {"runs": [{"size": size, "replicate": 0}], "why": why, "emm": before}
@@ -259,6 +263,14 @@ def emm_run(
                 "images_trained": 60000 * len(sizes),
                 "images_sampled": 7000,
                 "whole": {"images_trained": 64000 * len(sizes), "images_sampled": 9000},
+                "fixed_grid": {
+                    "sizes": [16, 32, 64, 128, 256],
+                    "repeats": repeats,
+                    "runs": repeats and 5 * repeats,
+                    "images_trained": repeats and 5 * repeats * 64000,
+                }
+                if emm["status"] == "bracketed"
+                else None,
                 "seconds": 312.4,
             },
         },

@@ -124,6 +124,27 @@ def test_gap_and_onset_are_there_where_they_were_measured(tmp_path: Path) -> Non
     assert "Gap to the optimum" not in page.text and "When memorization begins" not in page.text
 
 
+def test_the_fixed_grid_and_the_emm_from_gaps_are_there_where_they_are_known(
+    tmp_path: Path,
+) -> None:
+    page = report(emm_run(tmp_path / "a")).text
+    # 5 runs of 60,000 images against 20 of 64,000.
+    assert "1,280,000" in page and "0.23" in page and "4 times" in page and "20 runs" in page
+    assert "from the gaps alone" in page and "66 to 88" in page
+    assert "more than twenty times" in report(emm_run(tmp_path / "b", repeats=None)).text
+    above = report(emm_run(tmp_path / "c", sizes=(16, 32))).text
+    assert "Against a fixed grid" not in above and "from the gaps alone" not in above
+
+
+def test_a_result_from_before_the_fixed_grid_can_be_shown(tmp_path: Path) -> None:
+    out = emm_run(tmp_path / "old")
+    value = json.loads((out / "emm.json").read_text())
+    del value["cost"]["fixed_grid"], value["without_sampling"]
+    (out / "emm.json").write_text(json.dumps(value))
+    page = report(out).text
+    assert "What it cost" in page and "Against a fixed grid" not in page
+
+
 def test_rounds_say_what_was_asked_and_what_was_known_then(tmp_path: Path) -> None:
     run_dir = emm_run(tmp_path, sizes=(64, 128))
     before = {"value": None, "low": 50.0, "high": None, "status": "above", "confidence": 0.95}

@@ -35,10 +35,20 @@ def test_grids_by_hand(values, available, multiple, grid):
 @pytest.mark.parametrize(
     ("values", "available", "multiple", "message"),
     [
-        ({}, 3, 1, "needs at least 4 training items and has 3"),
-        ({"start": 4}, 9, 10, "needs at least 10 training items and has 0"),
-        ({"max_size": 5, "min_size": 8}, 100, 1, "needs at least 8 training items and has 5"),
-        ({}, 50, 1, "search.start is 64, but only 50 items are available; lower it"),
+        ({}, 3, 1, "needs at least 4 training items and the data has 3"),
+        ({"start": 4}, 9, 10, "needs at least 10 training items and the data has 0"),
+        (
+            {"max_size": 5, "min_size": 8},
+            100,
+            1,
+            "needs at least 8 training items and search.max_size",
+        ),
+        (
+            {},
+            50,
+            1,
+            "search.start is 64, but the data has 50 training items; give more data, or",
+        ),
     ],
 )
 def test_too_little_data_is_one_line(values, available, multiple, message):
