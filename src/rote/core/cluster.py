@@ -18,7 +18,7 @@ from rote.core.errors import ConfigError, Interrupted, RunError
 
 RETRIES = 3
 """How often work is done again whose worker was lost."""
-CONNECT_SECONDS = 12.0
+CONNECT_SECONDS = 20.0
 OBJECT_STORE = 200_000_000
 IN_FLIGHT = 2
 """Tasks submitted for each slot of the cluster: none waits for work, and millions need not queue."""
