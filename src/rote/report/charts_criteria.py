@@ -12,9 +12,9 @@ from rote.report.criteria_read import Definitions, QualityDot
 ROW = 40
 
 
-def emm_by_criterion(found: Definitions, sizes: Sequence[int]) -> Spec:
+def emm_by_criterion(found: Definitions) -> Spec:
     """Return the EMM with its interval under each criterion, over the sizes that were trained."""
-    ends = min(sizes) / 2**0.4, max(sizes) * 2**0.4
+    ends = min(found.sizes) / 2**0.4, max(found.sizes) * 2**0.4
     rows = []
     for ruler in found.rulers:
         if ruler.low is None and ruler.high is None:
@@ -37,7 +37,9 @@ def emm_by_criterion(found: Definitions, sizes: Sequence[int]) -> Spec:
         "low:Q",
         title="EMM: training-set size (log scale); a bar that reaches an edge is open there",
         scale=alt.Scale(type="log", base=2, domain=list(ends), nice=False),
-        axis=alt.Axis(values=sorted(set(sizes)), format=",d", labelOverlap="greedy", grid=True),
+        axis=alt.Axis(
+            values=sorted(set(found.sizes)), format=",d", labelOverlap="greedy", grid=True
+        ),
     )
     tooltip = [alt.Tooltip("criterion:N"), alt.Tooltip("text:N", title="EMM")]
     data = alt.Chart(inline(rows))

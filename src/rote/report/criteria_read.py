@@ -63,7 +63,8 @@ class Definitions:
     rulers: tuple[Ruler, ...]
     dots: tuple[QualityDot, ...]
     left_out: int
-    runs: int
+    sizes: tuple[int, ...]
+    """Of all runs."""
     chosen: bool
     """Whether snapshots were chosen by the ratio."""
 
@@ -82,7 +83,7 @@ def read_definitions(run_dir: Path) -> Definitions | None:
         rulers=tuple(_ruler(entry) for entry in fields.children("criteria")),
         dots=tuple(dot for entry in runs if (dot := _dot(entry)) is not None),
         left_out=fields.count("left_out"),
-        runs=len(runs),
+        sizes=tuple(entry.positive("size") for entry in runs),
         chosen=bool(fields.child("chosen_by_ratio").values.get("snapshot")),
     )
 

@@ -39,8 +39,7 @@ def search_context(run_dir: Path) -> dict[str, Any]:
         specs["onset"] = charts_gap.onset_chart(search.onset)
     definitions = read_definitions(run_dir)
     if definitions:
-        trained = [point.size for point in search.points]
-        specs["definitions"] = charts_criteria.emm_by_criterion(definitions, trained)
+        specs["definitions"] = charts_criteria.emm_by_criterion(definitions)
         if definitions.dots:
             for statistic in ("frechet", "coverage"):
                 specs[f"quality-{statistic}"] = charts_criteria.quality(
