@@ -3,6 +3,7 @@
 import pytest
 
 from rote.data.sources import load_images
+from rote.report import write_report
 from rote.studies.study import run_study
 
 
@@ -21,3 +22,11 @@ def test_a_known_effect_shows_at_smoke_scale(digits, tmp_path):
     assert effect["difference"]["low"] > 0
     assert effect["verdict"] == found.json["verdict"] == "agrees"
     assert found.sentence.startswith("At 6 training items, unique memorizes more than none")
+    page = write_report(tmp_path).read_text()
+    for chart in ("rates-0", "paper", "differences", "curves"):
+        assert f'id="chart-{chart}"' in page
+    # Without its runs a study still has its page: no curves and no pictures, but every number.
+    (tmp_path / "runs").rename(tmp_path / "gone")
+    bare = write_report(tmp_path).read_text()
+    assert found.sentence in bare
+    assert 'id="chart-curves"' not in bare

@@ -129,7 +129,6 @@ def curves(study: Study) -> Spec | None:
         "height:Q",
         title=title,
         scale=alt.Scale(domain=[0, 1]) if scored else alt.Scale(type="log", nice=False),
-        axis=alt.Axis(titleAngle=0, titleAnchor="end", titleAlign="left", titleX=0, titleY=-14),
     )
     lines = (
         alt.Chart(inline(rows))
