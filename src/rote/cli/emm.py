@@ -164,6 +164,7 @@ def _budget(text: str) -> str:
 
 def _plan(config: ExperimentConfig, dataset: ImageDataset, *, data: str) -> dict[str, object]:
     """Return what a search would do, without doing it."""
+    from rote.diffusion.footprint import footprint
     from rote.diffusion.preconditioning import build_denoiser
     from rote.studies.campaign import search_sizes
     from rote.studies.design import next_runs
@@ -187,6 +188,7 @@ def _plan(config: ExperimentConfig, dataset: ImageDataset, *, data: str) -> dict
     return {
         "data": {"source": data, "count": len(dataset), "shape": list(dataset.shape)},
         "parameters": parameters,
+        "memory": footprint(config.model, config.train, shape=dataset.shape).to_json(),
         "sizes": grid,
         "first_round": [
             {"size": size, "replicate": number, "images_trained": int(cost(size))}

@@ -106,8 +106,19 @@ def train(
     elif holdout is not None:
         raise ConfigError("--holdout is what --gap is measured against; give --gap too, or drop it")
     if dry_run:
+        from rote.diffusion.conditioning import conditioning
+        from rote.diffusion.footprint import footprint
+
+        memory = footprint(
+            config.model,
+            config.train,
+            shape=scaled.shape,
+            label_count=conditioning(scaled, config.train, seed=seed).count,
+            data=scaled.images.nbytes,
+        )
         resolved = config.model_dump(mode="json", include={"model", "train"})
-        print_result({"data": options.describe_data(scaled), "images": total, "config": resolved})
+        told = {"data": options.describe_data(scaled), "images": total, "memory": memory.to_json()}
+        print_result(told | {"config": resolved})
         return
     shown = config.model_dump(mode="json", include={"model", "train"})
     with (
