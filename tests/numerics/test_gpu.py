@@ -9,7 +9,11 @@ from rote.diffusion.config import ModelConfig, SampleConfig, TrainConfig
 from rote.diffusion.preconditioning import build_denoiser
 from rote.diffusion.sample import sample
 from rote.diffusion.train import train
+from rote.memorization import device_search
+from rote.memorization.device_search import DeviceSearch
+from rote.memorization.feed import pinned
 from rote.memorization.neighbors import nearest_neighbors
+from rote.memorization.verdicts import memorized
 
 # tests/conftest.py skips these where torch sees no CUDA device.
 pytestmark = pytest.mark.cuda
@@ -61,3 +65,40 @@ def test_neighbors_equal_the_cpus_integers_with_tf32_switched_on():
     on_cpu = nearest_neighbors(vectors[:50], vectors, k=5)
     assert np.array_equal(on_cpu.indices, on_gpu.indices)
     assert np.array_equal(on_cpu.sq_distances, on_gpu.sq_distances)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+@pytest.mark.parametrize("room", [0, 100_000, 2**40])
+def test_streamed_and_resident_references_give_the_cpus_bits(monkeypatch, dtype, room):
+    monkeypatch.setattr(device_search, "BLOCK_ROWS", 64)
+    monkeypatch.setattr(device_search, "FIRST_ROWS", 32)
+    rng = np.random.default_rng(1)
+    references = rng.integers(0, 256, (1000, 300)).astype(dtype)
+    references[700:] = references[:300]
+    queries = references[::9].copy()
+    queries[:, 0] = 3
+    expected = nearest_neighbors(queries, references, k=7)
+    search = DeviceSearch(references, device="cuda", room=room)
+    for _ in range(3):
+        indices, sq = search.nearest(queries, 7)
+        assert np.array_equal(indices, expected.indices)
+        assert np.array_equal(sq, expected.sq_distances)
+
+
+def test_pinned_memory_is_sent_from_where_it_lies():
+    items = torch.randint(0, 256, (5000, 64), dtype=torch.uint8, pin_memory=True).numpy()
+    assert pinned(items) is not None
+    assert pinned(items.copy()) is None
+    found = DeviceSearch(items, device="cuda", room=0).nearest(items[:50], 3)
+    expected = nearest_neighbors(items[:50], items, k=3)
+    assert np.array_equal(found[0], expected.indices)
+
+
+def test_verdicts_equal_the_cpus():
+    rng = np.random.default_rng(2)
+    references = rng.integers(0, 256, (400, 48), dtype=np.uint8)
+    queries = references[:100].copy()
+    queries[::2] ^= 64
+    on_gpu = memorized(queries, references, device="cuda")
+    assert np.array_equal(on_gpu, memorized(queries, references))
+    assert on_gpu.any()

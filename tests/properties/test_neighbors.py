@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rote.memorization import bounds, cascade, exhaustive, neighbors, screening
+from rote.memorization import bounds, cascade, exhaustive, measuring, neighbors, screening
 from rote.memorization.neighbors import nearest_neighbors
 
 
@@ -68,7 +68,7 @@ def cut_into(search, monkeypatch):
         monkeypatch.setattr(cascade, "FEW_QUERIES", search["first"])
         monkeypatch.setattr(cascade, "LEAF", search["block"])
         monkeypatch.setattr(cascade, "CAPACITY", search["capacity"])
-        monkeypatch.setattr(cascade, "MEASURE_NUMBERS", search["bytes"])
+        monkeypatch.setattr(measuring, "MEASURE_NUMBERS", search["bytes"])
         monkeypatch.setattr(cascade, "GATHER_COST", search["gather"])
         monkeypatch.setattr(bounds, "BLOCK_DIMENSIONS", search["rows"] * 100)
 

@@ -126,7 +126,7 @@ def audit(
     categorical: options.Categorical = None,
     label: options.LabelColumn = None,
     ignore: options.Ignore = None,
-    device: options.Device = "auto",
+    device: options.SearchDevice = "auto",
     quality: Annotated[
         bool,
         typer.Option(

@@ -81,6 +81,13 @@ Track = Annotated[
         "--track", help="Show trainings live: tensorboard, wandb or mlflow (rote[track])."
     ),
 ]
+SearchDevice = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        help="Where neighbors are searched: cpu, cuda, or auto; duplicates are grouped on the CPU.",
+    ),
+]
 Json = Annotated[
     bool, typer.Option("--json", help="Print the result as one JSON object on stdout.")
 ]

@@ -138,11 +138,6 @@ class ShardSet:
                 out[low - start : high - start] = part
         return out
 
-    def mapped(self, number: int) -> npt.NDArray[Any]:
-        """Return one shard as a memory-mapped array, read only: for a few items here and there."""
-        found: npt.NDArray[Any] = np.load(self.folder / self.shards[number].file, mmap_mode="r")
-        return found
-
     def names(self, number: int) -> tuple[str, ...]:
         """Return the names of the items of one shard; "#17" and so on where they have none."""
         shard = self.shards[number]

@@ -102,7 +102,7 @@ def audit(
     confidence
         Of the intervals.
     device
-        "cpu" or "cuda".
+        Where neighbors are searched: "cpu" or "cuda". Duplicates are grouped on the CPU in any case.
     features_folder
         Where features of networks are kept for the next audit of the same images; None keeps none.
     on_progress

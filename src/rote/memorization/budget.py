@@ -18,7 +18,7 @@ RESERVE = 96 * 2**20
 """Compiled code, buffers of libraries and what the allocator keeps."""
 MARGIN = 1.1
 WIDE = 2048  # rows that the cascade samples, projects and screens at a time
-DIRECTIONS = 160
+DIRECTIONS = 256
 FEATURE_BYTES = 4096  # features of one item, with the float64 projections they are made from
 EXHAUSTIVE_BYTES = 128 * 2**20  # float32 references of one block of the plain search
 EXHAUSTIVE_QUERIES = 1024
@@ -75,6 +75,7 @@ def search_bytes(
     # Twice: the next references are read while these are searched.
     held = references * (2 * dimension * itemsize + FEATURE_BYTES)
     held += queries * (dimension * itemsize + FEATURE_BYTES + 96 * k)
+    held += dimension * DIRECTIONS * wide  # directions stay for the next references
     sampled = min(references, WIDE)
     fit = 3 * sampled * dimension * wide + 32 * dimension * (DIRECTIONS + 16)
     project = 4 * threads * min(WIDE, max(references, queries)) * dimension * wide

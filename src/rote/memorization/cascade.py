@@ -21,8 +21,8 @@ import torch
 
 from rote.memorization import kernels
 from rote.memorization.bounds import SAMPLE, Projection, fit_projection
-from rote.memorization.exhaustive import exhaustive_nearest, sq_differences
 from rote.memorization.leaves import Leaves, box_values, build_leaves, lifted_queries
+from rote.memorization.measuring import Found, fences, measured, plain_with
 from rote.memorization.pool import computing_pool, item_scale
 from rote.memorization.screening import (
     Block,
@@ -50,7 +50,6 @@ SPARE = 2
 FEW_QUERIES = 32
 """So many queries are measured against everything without a matrix product."""
 GATHER_COST = 4.0
-MEASURE_NUMBERS = 2**19
 WIDE_NUMBERS = 2**24
 
 
@@ -65,6 +64,8 @@ class Cascade:
         How many query blocks are worked on side by side.
     coarse, fine
         Directions of the first screening, and in all; None takes the defaults.
+    projection
+        Directions to take in place of fitting some, made for references of the same `item_scale`.
     """
 
     def __init__(
@@ -74,12 +75,13 @@ class Cascade:
         threads: int,
         coarse: int | None = None,
         fine: int | None = None,
+        projection: Projection | None = None,
     ) -> None:
         self.references = np.ascontiguousarray(references).reshape(len(references), -1)
         self._threads = threads
         self._integer = references.dtype == np.uint8
         self.scale = item_scale(self.references)
-        self._projection: Projection | None = None
+        self.projection = projection
         self.screen: Screen | None = None
         self._leaves: Leaves | None = None
         count, dimension = self.references.shape
@@ -87,10 +89,11 @@ class Cascade:
         coarse, fine = coarse or usual[0], fine or usual[1]
         fine = min(fine, dimension // 2, min(count, SAMPLE) // 2)
         # With more than half of the dimensions there is nothing to gain over the items themselves.
-        if fine >= 2:
-            self._projection = fit_projection(
+        if projection is None and fine >= 2:
+            self.projection = fit_projection(
                 self.references, directions=fine, coarse=min(coarse, fine)
             )
+        if self.projection is not None:
             with self.pool() as pool:
                 self.screen = self.project(self.references, pool)
 
@@ -109,35 +112,49 @@ class Cascade:
         queries: npt.NDArray[Any],
         k: int,
         *,
+        known: Found | None = None,
+        screen: Screen | None = None,
         on_progress: Callable[[int, int], None] = lambda done, total: None,
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
+    ) -> Found:
         """Return indices int64 (Q, k) and squared distances (Q, k), int64 or float64.
 
         Ties go to the lowest index. Distances of float items are those of
-        `rote.memorization.exhaustive.sq_differences`.
+        `rote.memorization.exhaustive.sq_differences`. With ``known`` neighbors among other references,
+        sorted and at most k, the k nearest of both are returned; theirs are indices outside of
+        [0, N). ``screen`` are the features of the queries, where they were made before.
         """
         queries = np.ascontiguousarray(queries)
+        if known is None:
+            kind = np.int64 if self._integer else np.float64
+            known = np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), kind)
+        seeds = known[0].shape[1]
         # Float distances of the compiled loop differ from the defined ones in the last bits: some
         # spare neighbors are found and measured again.
-        wanted = k if self._integer else min(k + SPARE, len(self.references))
-        kind = np.int64 if self._integer else np.float64
-        best_sq = np.zeros((len(queries), wanted), kind)
+        wanted = k if self._integer else min(k + SPARE, len(self.references) + seeds)
+        best_sq = np.zeros((len(queries), wanted), known[1].dtype)
         best_index = np.full((len(queries), wanted), kernels.UNSET, np.int64)
+        best_index[:, :seeds], best_sq[:, :seeds] = known
+        if seeds == k < wanted:
+            best_index[:, k:], best_sq[:, k:] = fences(
+                known[1][:, -1], wanted - k, queries.shape[1]
+            )
         done = Counter(len(queries), on_progress)
         rest = np.arange(len(queries))
         with self.pool() as pool:
-            if self._projection is not None and len(rest):
-                helped, rest = self._by_projection(queries, rest, best_sq, best_index, pool, done)
+            if self.projection is not None and len(rest):
+                screen = screen or self.project(queries, pool)
+                helped, rest = self._by_projection(queries, screen, best_sq, best_index, pool, done)
                 if not helped:  # nor would they help the next queries
-                    self._projection, self.screen, self._leaves = None, None, None
+                    self.projection, self.screen, self._leaves = None, None, None
             if 0 < len(rest) <= FEW_QUERIES:
                 self._directly(queries, rest, best_sq, best_index, pool)
                 done.add(len(rest))
             elif len(rest):
-                self._by_items(queries, rest, best_sq, best_index, pool, done)
+                self._by_items(queries, rest, known, best_sq, best_index, pool, done)
             if self._integer:
                 return best_index, best_sq
-            return self._measured(queries, best_index, best_sq, k, pool)
+            found = best_index, best_sq
+            return measured(queries, self.references, found, k, known=known, pool=pool)
 
     def pool(self) -> AbstractContextManager[ThreadPoolExecutor]:
         """Lend threads that each compute alone."""
@@ -145,9 +162,9 @@ class Cascade:
 
     def project(self, items: npt.NDArray[Any], pool: ThreadPoolExecutor) -> Screen:
         """Return the features of uint8 or float (N, D) items."""
-        assert self._projection is not None
-        features = self._projection.features(items, pool, scale=self.scale)
-        used = self._projection.coarse
+        assert self.projection is not None
+        features = self.projection.features(items, pool, scale=self.scale)
+        used = self.projection.coarse
         coarse = np.concatenate(
             [features.values[:, :used], features.coarse_residual[:, None]], axis=1
         )
@@ -162,19 +179,18 @@ class Cascade:
     def _by_projection(
         self,
         queries: npt.NDArray[Any],
-        rest: npt.NDArray[np.int64],
+        screen: Screen,
         best_sq: npt.NDArray[Any],
         best_index: npt.NDArray[np.int64],
         pool: ThreadPoolExecutor,
         done: Counter,
     ) -> tuple[bool, npt.NDArray[np.int64]]:
-        """Search the queries ``rest``; return whether projections help, and the queries left."""
-        screen = self.project(queries[rest] if len(rest) < len(queries) else queries, pool)
+        """Search by features; return whether they help, and the queries left."""
+        count = len(queries)
 
-        def search(part: npt.NDArray[np.int64]) -> tuple[float, npt.NDArray[np.int64]]:
-            own = rest[part]
+        def search(own: npt.NDArray[np.int64]) -> tuple[float, npt.NDArray[np.int64]]:
             block = Block(queries[own], best_sq[own], best_index[own])
-            cost, dense = self._through_leaves(block, screen.take(part))
+            cost, dense = self._through_leaves(block, screen.take(own))
             best_sq[own], best_index[own] = block.best_sq, block.best_index
             return cost / (len(own) * len(self.references)), dense
 
@@ -184,16 +200,16 @@ class Cascade:
             return part[dense]
 
         # Some queries from everywhere tell what projections are worth; the others go by neighborhoods.
-        first = np.arange(0, len(rest), -(-len(rest) // FIRST_QUERIES))
+        first = np.arange(0, count, -(-count // FIRST_QUERIES))
         cost, dense = search(first)
-        others = np.setdiff1d(np.arange(len(rest)), first)
+        others = np.setdiff1d(np.arange(count), first)
         if cost >= self.references.shape[1] or 4 * len(dense) > len(first):
-            return False, np.sort(np.concatenate([rest[first[dense]], rest[others]]))
+            return False, np.sort(np.concatenate([first[dense], others]))
         done.add(len(first) - len(dense))
         home = self.homes(screen.coarse, pool)
         others = others[np.argsort(home[others], kind="stable")]
         parts = [others[part] for part in parts_of(len(others), QUERY_BLOCK)]
-        return True, rest[np.concatenate([first[dense], *pool.map(search_more, parts)])]
+        return True, np.concatenate([first[dense], *pool.map(search_more, parts)])
 
     def _directly(
         self,
@@ -241,7 +257,7 @@ class Cascade:
         homes = np.unique(home)
         for turn, leaf in enumerate(np.concatenate([homes, boxes.sum(axis=1).argsort()])):
             if turn < len(homes):
-                rows = np.flatnonzero(home == leaf)
+                rows = np.flatnonzero((home == leaf) & (boxes[leaf] <= limits))
             else:
                 rows = np.flatnonzero((boxes[leaf] <= limits) & (home != leaf) & (hits[2] >= 0))
             if not len(rows):
@@ -284,6 +300,7 @@ class Cascade:
         self,
         queries: npt.NDArray[Any],
         rest: npt.NDArray[np.int64],
+        known: Found,
         best_sq: npt.NDArray[Any],
         best_index: npt.NDArray[np.int64],
         pool: ThreadPoolExecutor,
@@ -300,7 +317,8 @@ class Cascade:
             features = ItemScreen(block.queries, center, self.scale).rows(slice(None))
             dense = self._through_items(block, features, screen, ids)
             if len(dense):  # countless near-ties: decide them without any screening
-                found = exhaustive_nearest(block.queries[dense], self.references, best_sq.shape[1])
+                seeds = known[0][own[dense]], known[1][own[dense]]
+                found = plain_with(seeds, block.queries[dense], self.references, best_sq.shape[1])
                 block.best_index[dense], block.best_sq[dense] = found
             best_sq[own], best_index[own] = block.best_sq, block.best_index
             done.add(len(own))
@@ -348,36 +366,3 @@ class Cascade:
             *hits,
         )
         return np.flatnonzero(hits[2] < 0)
-
-    def _measured(
-        self,
-        queries: npt.NDArray[Any],
-        index: npt.NDArray[np.int64],
-        sq: npt.NDArray[Any],
-        k: int,
-        pool: ThreadPoolExecutor,
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-        """Measure float neighbors by the defined summation and order them again."""
-        out_index = np.empty((len(queries), k), np.int64)
-        out_sq = np.empty((len(queries), k), np.float64)
-
-        def measure(part: slice) -> None:
-            own = np.sort(index[part], axis=1)
-            exact = sq_differences(
-                queries[part, None].astype(np.float64), self.references[own].astype(np.float64)
-            )
-            order = np.argsort(exact, axis=1, kind="stable")[:, :k]
-            out_index[part] = np.take_along_axis(own, order, 1)
-            out_sq[part] = np.take_along_axis(exact, order, 1)
-
-        rows = max(1, MEASURE_NUMBERS // (index.shape[1] * queries.shape[1]))
-        list(pool.map(measure, parts_of(len(queries), rows)))
-        if index.shape[1] < len(self.references):
-            # Two sums of D squares differ by at most D 2^-52 of their value.
-            near = sq[:, k - 1] * (1 + 4 * queries.shape[1] * 2.0**-52)
-            unsure = sq[:, -1] <= near
-            if unsure.any():
-                out_index[unsure], out_sq[unsure] = exhaustive_nearest(
-                    queries[unsure], self.references, k
-                )
-        return out_index, out_sq

@@ -126,7 +126,7 @@ def near_duplicates(
     rms: float,
     invariances: Invariances | None = None,
 ) -> DuplicateGroups:
-    """Join the exact groups that lie within a radius of each other.
+    """Join the exact groups that lie within a radius of each other; always on the CPU.
 
     Parameters
     ----------

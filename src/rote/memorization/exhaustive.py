@@ -1,13 +1,12 @@
 """The plain exact search: every distance, by matrix products.
 
-The only way on a GPU, for small searches, and for what no screening can decide; the cascade gives the
-same bits.
+For small searches on a CPU, and for what no screening can decide; the cascade and the search on a GPU
+give the same bits.
 
 uint8 items. Squared distances are integers and are computed as such: |q|^2 + |r|^2 - 2 q.r on values
 shifted by -128, where the products are summed by float32 matrix products over blocks of at most 1024
 dimensions. Every partial sum is an integer below 1024 * 128^2 = 2^24, so float32 holds it exactly
-(TF32, which would not, is switched off for the block), and blocks add up in float64, exact to 2^53. On a
-GPU the products run as int8 on the tensor cores, summed in int32.
+(lower precisions, which would not, are switched off), and blocks add up in float64, exact to 2^53.
 
 Float items. A float64 matrix product screens; every reference that its error bound cannot exclude is
 decided by sum((q - r)^2) in float64, row by row in numpy, whose summation order depends on the
@@ -23,13 +22,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from rote.core.precision import strict_fp32
 
 SHIFT = 128
 EXACT_DIMENSIONS = 1024
-INT8_DIMENSIONS = 65536
 BLOCK_BYTES = 128 * 2**20
 QUERY_ROWS = 1024
 
@@ -39,40 +36,22 @@ def exhaustive_nearest(
     references: npt.NDArray[Any],
     k: int,
     *,
-    device: str = "cpu",
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
     """Return indices int64 (Q, k) and squared distances (Q, k) of (Q, D) among (N, D).
 
     Both sides are uint8 (distances int64) or finite floats (distances float64); 1 <= k <= N.
     """
-    return Exhaustive(references, device=device).nearest(queries, k, on_progress=on_progress)
-
-
-class Exhaustive:
-    """References (N, D) that stay on their device over many searches."""
-
-    def __init__(self, references: npt.NDArray[Any], *, device: str) -> None:
-        engine = _IntegerSearch if references.dtype == np.uint8 else _FloatSearch
-        self._search = engine(references, torch.device(device))
-        self._count = len(references)
-
-    def nearest(
-        self,
-        queries: npt.NDArray[Any],
-        k: int,
-        *,
-        on_progress: Callable[[int, int], None] = lambda done, total: None,
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
-        """Return what `exhaustive_nearest` does."""
-        indices = np.empty((len(queries), k), np.int64)
-        distances = np.empty((len(queries), k), self._search.distance_type)
-        rows = max(1, min(QUERY_ROWS, 4 * BLOCK_BYTES // (8 * self._count)))
-        for start in range(0, len(queries), rows):
-            part = slice(start, start + rows)
-            indices[part], distances[part] = self._search.nearest(queries[part], k)
-            on_progress(min(start + rows, len(queries)), len(queries))
-        return indices, distances
+    search: _IntegerSearch | _FloatSearch
+    search = (_IntegerSearch if references.dtype == np.uint8 else _FloatSearch)(references)
+    indices = np.empty((len(queries), k), np.int64)
+    distances = np.empty((len(queries), k), search.distance_type)
+    rows = max(1, min(QUERY_ROWS, 4 * BLOCK_BYTES // (8 * len(references))))
+    for start in range(0, len(queries), rows):
+        part = slice(start, start + rows)
+        indices[part], distances[part] = search.nearest(queries[part], k)
+        on_progress(min(start + rows, len(queries)), len(queries))
+    return indices, distances
 
 
 def exhaustive_pairs(
@@ -100,10 +79,8 @@ def exhaustive_pairs(
 class _IntegerSearch:
     distance_type = np.int64
 
-    def __init__(self, references: npt.NDArray[Any], device: torch.device) -> None:
-        self._device = device
-        self._products = int8_products if device.type == "cuda" else float32_products
-        self._references = torch.from_numpy(np.ascontiguousarray(references)).to(device)
+    def __init__(self, references: npt.NDArray[Any]) -> None:
+        self._references = torch.from_numpy(np.ascontiguousarray(references))
         self._sq_norms = torch.cat([_sq_norms(part) for _, part in self._blocks()])
 
     def _blocks(self) -> Iterator[tuple[slice, Tensor]]:
@@ -116,16 +93,16 @@ class _IntegerSearch:
     def nearest(
         self, queries: npt.NDArray[Any], k: int
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        moved = torch.from_numpy(np.ascontiguousarray(queries)).to(self._device)
-        own = _sq_norms(moved)[:, None]
+        left = torch.from_numpy(np.ascontiguousarray(queries))
+        own = _sq_norms(left)[:, None]
         best: tuple[Tensor, Tensor] | None = None
         for part, references in self._blocks():
-            sq = self._products(moved, references).mul_(-2).add_(own).add_(self._sq_norms[part])
+            sq = float32_products(left, references).mul_(-2).add_(own).add_(self._sq_norms[part])
             found = _smallest(sq, min(k, sq.shape[1]), offset=part.start)
             best = found if best is None else _merge(best, found, k)
         assert best is not None
         sq, indices = best
-        return indices.cpu().numpy(), sq.long().cpu().numpy()
+        return indices.numpy(), sq.long().numpy()
 
 
 def _sq_norms(items: Tensor) -> Tensor:
@@ -134,12 +111,12 @@ def _sq_norms(items: Tensor) -> Tensor:
 
 
 def float32_products(queries: Tensor, references: Tensor) -> Tensor:
-    """Return (q - 128).(r - 128) of uint8 (Q, D) and (N, D), exact, as float64: the way of a CPU.
+    """Return (q - 128).(r - 128) of uint8 (Q, D) and (N, D), exact, as float64.
 
     float32 products over blocks of 1024 dimensions, whose sums are integers up to 2^24.
     """
     left, right = queries.float() - SHIFT, references.float() - SHIFT
-    total = torch.zeros(len(left), len(right), dtype=torch.float64, device=left.device)
+    total = torch.zeros(len(left), len(right), dtype=torch.float64)
     with strict_fp32():
         for start in range(0, left.shape[1], EXACT_DIMENSIONS):
             part = slice(start, start + EXACT_DIMENSIONS)
@@ -147,53 +124,29 @@ def float32_products(queries: Tensor, references: Tensor) -> Tensor:
     return total
 
 
-def int8_products(queries: Tensor, references: Tensor) -> Tensor:
-    """Return what `float32_products` does: the way of a GPU, whose tensor cores sum int8 in int32.
-
-    Flipping the highest bit turns u into u - 128 as int8. Sums of up to 2^16 products of at most 2^14
-    stay below 2^31. The tensor cores want dimensions in multiples of 8 and more than 16 rows: zeros
-    fill up, and add nothing.
-    """
-    rows, columns = len(queries), len(references)
-    left = _padded(queries, max(rows, 17))
-    right = _padded(references, columns)
-    total = torch.zeros(len(left), len(right), dtype=torch.float64, device=left.device)
-    for start in range(0, left.shape[1], INT8_DIMENSIONS):
-        part = slice(start, start + INT8_DIMENSIONS)
-        total += torch._int_mm(left[:, part].contiguous(), right[:, part].contiguous().T)
-    return total[:rows, :columns]
-
-
-def _padded(items: Tensor, rows: int) -> Tensor:
-    """Return uint8 (N, D) as int8 values less 128, zeros up to multiples of 8 on both sides."""
-    signed = items.bitwise_xor(SHIFT).view(torch.int8)
-    more_rows = -(-rows // 8) * 8 - len(items)
-    return functional.pad(signed, (0, -items.shape[1] % 8, 0, more_rows))
-
-
 class _FloatSearch:
     distance_type = np.float64
 
-    def __init__(self, references: npt.NDArray[Any], device: torch.device) -> None:
-        self._device = device
+    def __init__(self, references: npt.NDArray[Any]) -> None:
         self._host = np.ascontiguousarray(references, dtype=np.float64)
-        self._references = torch.from_numpy(self._host).to(device)
+        self._references = torch.from_numpy(self._host)
         self._sq_norms = (self._references**2).sum(1)
 
     def nearest(
         self, queries: npt.NDArray[Any], k: int
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
         host = np.ascontiguousarray(queries, dtype=np.float64)
-        moved = torch.from_numpy(host).to(self._device)
-        own = (moved**2).sum(1, keepdim=True)
-        screen = own + self._sq_norms - 2 * (moved @ self._references.T)
+        left = torch.from_numpy(host)
+        own = (left**2).sum(1, keepdim=True)
+        screen = own + self._sq_norms - 2 * (left @ self._references.T)
         # Higham's bound for an inner product of n terms, n u |a|.|b|, doubled for the three sums.
         unit = (host.shape[1] + 8) * 2.0**-52
-        margin = unit * (own.sqrt() + self._sq_norms.max().sqrt()) ** 2
+        # Products below float64's range lose up to 2^-1075 each, of which that knows nothing.
+        margin = unit * (own.sqrt() + self._sq_norms.max().sqrt()) ** 2 + host.shape[1] * 2.0**-1070
         limit = screen.kthvalue(k, dim=1, keepdim=True).values + 2 * margin
         indices = np.empty((len(host), k), np.int64)
         distances = np.empty((len(host), k), np.float64)
-        candidates = (screen <= limit).cpu().numpy()
+        candidates = (screen <= limit).numpy()
         for row in range(len(host)):
             near = np.flatnonzero(candidates[row])
             sq = sq_differences(host[row], self._host[near])

@@ -18,7 +18,8 @@ CHUNK = 32
 STRETCH = 768
 FLOAT_STRETCH = 128
 BUCKET = 8
-UNSET = -1
+UNSET = np.iinfo(np.int64).min
+"""No reference yet. Indices below 0 are references of earlier chunks (`chunks`)."""
 
 
 def sq_distance(a: Any, b: Any) -> Any:

@@ -12,13 +12,13 @@ import torch
 
 from rote.core.errors import ConfigError
 from rote.core.pages import is_mapped, release_pages
-from rote.memorization.exhaustive import Exhaustive
 from rote.memorization.gower import Gower
 from rote.memorization.neighbors import CASCADE_FROM, Neighbors, nearest_neighbors
 from rote.memorization.transforms import Invariances, mirrored, offsets, standardized
 
 if TYPE_CHECKING:
     from rote.memorization.cascade import Cascade
+    from rote.memorization.device_search import DeviceSearch
 
 Progress = Callable[[int, int], None]
 
@@ -101,7 +101,7 @@ class Matcher:
         Measure by Gower's distance instead of L2; squares are returned all the same.
     prepare_from
         Queries x references x dimensions of one search from which the references are prepared, once for
-        all searches to come; on a GPU they always are: that is their one transfer.
+        all searches to come; on a GPU they always are, and stay there as far as they fit.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class Matcher:
         self._group = group
         self._invariances = invariances
         self._device, self._gower = device, gower
-        self._prepared: Cascade | Exhaustive | None = None
+        self._prepared: Cascade | DeviceSearch | None = None
         # Tones of images that are all flat are 0, and too small to be scaled.
         tones = invariances.tone and float(np.abs(self._references).max()) > 1
         self._preparable = device != "cpu" or self._references.dtype == np.uint8 or tones
@@ -270,10 +270,12 @@ class Matcher:
         flat = queries.reshape(len(queries), -1)
         return Neighbors(*self._prepared.nearest(flat, k, on_progress=on_progress))
 
-    def _prepare(self) -> Cascade | Exhaustive:
+    def _prepare(self) -> Cascade | DeviceSearch:
         if self._device != "cpu":
+            from rote.memorization.device_search import DeviceSearch
+
             flat = self._references.reshape(len(self._references), -1)
-            return Exhaustive(flat, device=self._device)
+            return DeviceSearch(flat, device=self._device)
         from rote.memorization.cascade import Cascade  # numba takes a moment to import
 
         return Cascade(self._references, threads=torch.get_num_threads())

@@ -164,7 +164,8 @@ class MemorizationRate:
         group, from which the second neighbor is not taken, as `rote audit` has it; 0: exact duplicates
         only. Finding them takes seconds for 50,000 small images, once.
     device
-        Where the search runs: "cpu" or "cuda"; the training images are sent there once.
+        Where the search runs: "cpu" or "cuda"; the training images are sent there once, and stay there
+        as far as they fit. Duplicates are grouped on the CPU.
     value_range
         What floats mean, (-1, 1) or (0, 1); they are rounded to 8 bits. None: floats are an error,
         because a wrong guess finds no copies and says nothing.

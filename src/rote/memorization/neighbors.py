@@ -2,7 +2,7 @@
 
 The answer equals brute force bit for bit: integers for 8-bit items, sum((q - r)^2) in float64 for floats,
 ties to the lowest index, whatever the method, blocks, threads or device. Large searches on a CPU go
-through the cascade, the rest through the plain search.
+through the cascade, the rest through the plain search; on a GPU it is that of `device_search`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import torch
 
 from rote.core.errors import ConfigError, DataError
 from rote.memorization.exhaustive import exhaustive_nearest, exhaustive_pairs
+from rote.memorization.pool import is_scalable, largest
 
 CASCADE_FROM = 2e10
 """Queries x references x dimensions from which the cascade pays for its preparation."""
 PAIRS_CASCADE_FROM = 2e8
 PAIRS_LISTED = 4000
 LARGEST = 1e150
-CASCADE_RANGE = (1e-100, 1e100)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +59,8 @@ def nearest_neighbors(
     k
         How many, 1 <= k <= len(references).
     device
-        Where the matrix products run: "cpu" or "cuda".
+        "cpu", or "cuda" for the plain search by matrix products there. On a GPU references may be larger
+        than its memory, and float items beyond 1e100, or all below 1e-100, are still searched on the CPU.
     on_progress
         Called with queries done and their total.
 
@@ -78,16 +79,43 @@ def nearest_neighbors(
     check_search(queries, references, k)
     flat_queries = queries.reshape(len(queries), -1)
     flat_references = references.reshape(len(references), -1)
-    if device != "cpu" or not cascade_pays(queries, references):
-        found = exhaustive_nearest(
-            flat_queries, flat_references, k, device=device, on_progress=on_progress
-        )
+    if device != "cpu":
+        from rote.memorization.device_search import DeviceSearch
+
+        search = DeviceSearch(flat_references, device=device)
+        found = search.nearest(flat_queries, k, on_progress=on_progress)
+    elif not cascade_pays(queries, references):
+        found = exhaustive_nearest(flat_queries, flat_references, k, on_progress=on_progress)
     else:
         from rote.memorization.cascade import Cascade  # numba takes a moment to import
 
         cascade = Cascade(references, threads=torch.get_num_threads())
         found = cascade.nearest(flat_queries, k, on_progress=on_progress)
     return Neighbors(*found)
+
+
+def merge(a: Neighbors, b: Neighbors, *, k: int) -> Neighbors:
+    """Return the k nearest of two results by (distance, index), what is in both of them once.
+
+    Both hold the nearest of some references, as many as there are up to k; these may overlap.
+
+    >>> one = Neighbors(np.array([[4, 7]]), np.array([[1, 9]]))
+    >>> two = Neighbors(np.array([[2, 4]]), np.array([[9, 1]]))
+    >>> merge(one, two, k=3).indices.tolist()
+    [[4, 2, 7]]
+    """
+    indices = np.concatenate([a.indices, b.indices], axis=1)
+    sq = np.concatenate([a.sq_distances, b.sq_distances], axis=1)
+    order = np.lexsort((indices, sq), axis=1)
+    indices, sq = np.take_along_axis(indices, order, 1), np.take_along_axis(sq, order, 1)
+    # One reference has one distance: the same one twice stands side by side.
+    again = np.zeros(indices.shape, bool)
+    again[:, 1:] = indices[:, 1:] == indices[:, :-1]
+    if again.any():
+        order = np.argsort(again, axis=1, kind="stable")
+        indices, sq = np.take_along_axis(indices, order, 1), np.take_along_axis(sq, order, 1)
+        k = min(k, int((~again).sum(axis=1).min()))
+    return Neighbors(indices[:, :k], sq[:, :k])
 
 
 def pairs_within(
@@ -121,7 +149,7 @@ def pairs_within(
     _check_radius(sq_radius)
     check_search(items, items, 1)
     flat = items.reshape(len(items), -1)
-    if _few_pairs(flat.shape[1], len(flat)) or not _scalable(flat):
+    if _few_pairs(flat.shape[1], len(flat)) or not is_scalable(flat):
         return exhaustive_pairs(flat, sq_radius)
     from rote.memorization.pairs import cascade_pairs  # numba takes a moment to import
 
@@ -164,7 +192,7 @@ def components_within(
     _check_radius(sq_radius)
     check_search(items, items, 1)
     flat = items.reshape(len(items), -1)
-    if _few_pairs(flat.shape[1], len(rows)) or not _scalable(flat):
+    if _few_pairs(flat.shape[1], len(rows)) or not is_scalable(flat):
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
 
@@ -204,9 +232,10 @@ def check_search(queries: npt.NDArray[Any], references: npt.NDArray[Any], k: int
     if not 1 <= k <= len(references):
         raise ConfigError(f"k is {k}, but there are {len(references)} references; choose 1 to that")
     for name, items in (("queries", queries), ("references", references)):
-        if items.dtype != np.uint8 and not np.isfinite(items).all():
+        size = 0.0 if items.dtype == np.uint8 else largest(items)
+        if not np.isfinite(size):
             raise DataError(f"{name} hold NaN or infinity; remove those items")
-        if items.dtype != np.uint8 and float(np.abs(items).max()) > LARGEST:
+        if size > LARGEST:
             raise DataError(
                 f"{name} hold values beyond {LARGEST:g}; scale them, their squares overflow"
             )
@@ -214,11 +243,4 @@ def check_search(queries: npt.NDArray[Any], references: npt.NDArray[Any], k: int
 
 def cascade_pays(queries: npt.NDArray[Any], references: npt.NDArray[Any]) -> bool:
     """Say whether a search is large enough for the cascade, and its values in the range of it."""
-    return queries.size * len(references) >= CASCADE_FROM and _scalable(references)
-
-
-def _scalable(references: npt.NDArray[Any]) -> bool:
-    """Say whether squares of scaled items neither vanish nor overflow."""
-    if references.dtype == np.uint8:
-        return True
-    return CASCADE_RANGE[0] < float(np.abs(references).max()) < CASCADE_RANGE[1]
+    return queries.size * len(references) >= CASCADE_FROM and is_scalable(references)

@@ -13,6 +13,9 @@ import torch
 
 from rote.core.precision import strict_fp32
 
+SCALABLE = (1e-100, 1e100)
+LOOK_NUMBERS = 2**20
+
 
 @contextlib.contextmanager
 def computing_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
@@ -26,10 +29,30 @@ def computing_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
         torch.set_num_threads(before)
 
 
+def largest(items: npt.NDArray[Any]) -> float:
+    """Return the largest |x| of all numbers in (N, ...); NaN where one is NaN."""
+
+    def of(start: int) -> float:
+        part = items[start : start + rows]
+        return float(np.maximum(-part.min(), part.max()))  # two looks in the cache, and no copy
+
+    rows = max(1, LOOK_NUMBERS * len(items) // max(1, items.size))
+    starts = range(0, len(items), rows)
+    if len(starts) < 2:
+        return of(0)
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        return float(np.max(list(pool.map(of, starts))))
+
+
+def is_scalable(items: npt.NDArray[Any]) -> bool:
+    """Say whether squares of scaled items neither vanish nor overflow."""
+    return items.dtype == np.uint8 or SCALABLE[0] < largest(items) < SCALABLE[1]
+
+
 def item_scale(items: npt.NDArray[Any]) -> float:
     """Return the power of two that brings (N, D) items to where float32 squares are safe; 1 for uint8."""
     if items.dtype == np.uint8:
         return 1.0
     # No |x - center| exceeds this by much.
-    bound = max(2 * float(np.abs(items).max()) * items.shape[1] ** 0.5, 1e-300)
+    bound = max(2 * largest(items) * items.shape[1] ** 0.5, 1e-300)
     return float(2.0 ** -np.ceil(np.log2(bound)))

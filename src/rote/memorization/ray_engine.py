@@ -17,6 +17,8 @@ import numpy.typing as npt
 from rote.core.cluster import IN_FLIGHT, RETRIES, connected, first_line, is_lost
 from rote.core.errors import RoteError, RunError
 from rote.data.shards import ShardSet
+from rote.memorization.chunks import Chunks
+from rote.memorization.neighbors import Neighbors
 from rote.memorization.sharded import Found, search_shard
 
 
@@ -34,9 +36,10 @@ class RayEngine:
         numbers: Sequence[int],
         *,
         k: int,
+        known: Callable[[], Neighbors | None],
         on_rows: Callable[[int], None],
     ) -> Iterator[Found]:
-        """Yield the shards as they are finished."""
+        """Yield the shards as they are finished; each task starts from what was known by then."""
         ray = self.ray
         # Retries are for workers that are lost; an error that rote raises would only come again.
         task = ray.remote(num_cpus=1, max_retries=RETRIES)(search_task)
@@ -49,7 +52,7 @@ class RayEngine:
         try:
             while True:
                 for number in waiting:
-                    ref = task.remote(queries_ref, references_ref, number, k, self.memory)
+                    ref = task.remote(queries_ref, references_ref, number, k, self.memory, known())
                     pending[ref] = number
                     if len(pending) >= limit:
                         break
@@ -87,13 +90,18 @@ class RayEngine:
 
 
 def search_task(
-    queries: npt.NDArray[Any], references: ShardSet, number: int, k: int, memory: int
+    queries: npt.NDArray[Any],
+    references: ShardSet,
+    number: int,
+    k: int,
+    memory: int,
+    known: Neighbors | None,
 ) -> Found:
     """Search one shard in a worker, on one CPU."""
     import torch
 
     torch.set_num_threads(1)
-    return search_shard(queries, references, number, k=k, memory=memory)
+    return search_shard(Chunks(queries, k=k, known=known), references, number, memory=memory)
 
 
 @contextlib.contextmanager

@@ -1,10 +1,9 @@
 """Exact neighbors in references larger than the memory.
 
-Every shard is read once for each block of queries. The k best of a shard are exact
-(`nearest_neighbors`), and the k best of all are among the k best of each: merging them by (distance,
-global index) gives the same bits as one search in the concatenation. What is merged so far is saved after
-every shard, together with the list of shards that are in it, so that a killed search goes on after the
-last finished shard.
+Every shard is read once for each block of queries, and searched for what is nearer than the k best known
+by then (`chunks`). Merging by (distance, global index) gives the same bits as one search in the
+concatenation. What is merged so far is saved after every shard, together with the list of shards that
+are in it, so that a killed search goes on after the last finished shard.
 """
 
 from __future__ import annotations
@@ -24,12 +23,17 @@ from rote.core.errors import ConfigError, DataError, RunError
 from rote.core.runs import Run, read_json, write_json, write_npz
 from rote.data.shards import ShardSet
 from rote.memorization.budget import Blocks, plan_blocks, reference_rows
-from rote.memorization.neighbors import Neighbors, nearest_neighbors
+from rote.memorization.chunks import Chunks
+from rote.memorization.neighbors import Neighbors, merge
 
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The nearest references of some queries in one shard, by their global indices."""
+    """What the search of one shard came to, by global indices.
+
+    ``neighbors`` are the k nearest of the shard and of any other references that were known: merged over
+    all shards, they are the k nearest of all.
+    """
 
     number: int
     neighbors: Neighbors
@@ -45,12 +49,13 @@ class Engine(Protocol):
         numbers: Sequence[int],
         *,
         k: int,
+        known: Callable[[], Neighbors | None],
         on_rows: Callable[[int], None],
     ) -> Iterator[Found]:
         """Yield what each of the numbered shards holds, in any order.
 
-        ``on_rows`` takes how many references of the shards begun were searched, finished ones not
-        counted.
+        ``known`` returns the nearest of all shards that are finished when it is called; ``on_rows``
+        takes how many references of the shards begun were searched, finished ones not counted.
         """
         ...
 
@@ -68,21 +73,20 @@ class LocalEngine:
         numbers: Sequence[int],
         *,
         k: int,
+        known: Callable[[], Neighbors | None],
         on_rows: Callable[[int], None],
     ) -> Iterator[Found]:
-        """Yield the shards in order."""
+        """Yield the shards in order; each starts from what the ones before have left."""
+        chunks = Chunks(queries, k=k, known=known())
         for number in numbers:
-            yield search_shard(
-                queries, references, number, k=k, memory=self.memory, on_rows=on_rows
-            )
+            yield search_shard(chunks, references, number, memory=self.memory, on_rows=on_rows)
 
 
 def search_shard(
-    queries: npt.NDArray[Any],
+    chunks: Chunks,
     references: ShardSet,
     number: int,
     *,
-    k: int,
     memory: int,
     on_rows: Callable[[int], None] = lambda rows: None,
 ) -> Found:
@@ -90,12 +94,10 @@ def search_shard(
 
     Parameters
     ----------
-    queries
-        (Q, ...), of the shards' item shape and kind.
+    chunks
+        The queries, of the shards' item shape and kind, and what is known of their neighbors.
     references, number
         The shards, and which of them.
-    k
-        How many; of a shard with fewer items, all are returned.
     memory
         The budget of this process, in bytes.
     on_rows
@@ -110,16 +112,19 @@ def search_shard(
     """
     shard = references.shards[number]
     fit = reference_rows(
-        memory, queries=len(queries), most=shard.count, **_item_facts(references, k)
+        memory,
+        queries=len(chunks.queries),
+        most=shard.count,
+        **_item_facts(references, chunks.k),
     )
     if fit == 0:
         raise ConfigError(
-            f"--memory of {memory / 1e6:,.0f} MB is too little for a block of {len(queries):,} "
-            "queries; give more (a search that was begun keeps the blocks it was begun with)"
+            f"--memory of {memory / 1e6:,.0f} MB is too little for a block of "
+            f"{len(chunks.queries):,} queries; give more (a search that was begun keeps the blocks it "
+            "was begun with)"
         )
     pieces = -(-shard.count // fit)
     rows = -(-shard.count // pieces)
-    best: Neighbors | None = None
     with ThreadPoolExecutor(1) as reader:
         coming = reader.submit(references.read, number, 0, min(rows, shard.count))
         for start in range(0, shard.count, rows):
@@ -132,25 +137,9 @@ def search_shard(
             def report(done: int, total: int, at: int = start, size: int = len(chunk)) -> None:
                 on_rows(at + size * done // total)
 
-            found = nearest_neighbors(queries, chunk, k=min(k, len(chunk)), on_progress=report)
-            found = Neighbors(found.indices + (shard.start + start), found.sq_distances)
-            best = found if best is None else merge(best, found, k=k)
-    assert best is not None
-    return Found(number, best)
-
-
-def merge(a: Neighbors, b: Neighbors, *, k: int) -> Neighbors:
-    """Return the k nearest of two results over different references, ties to the lowest index.
-
-    >>> one = Neighbors(np.array([[4, 7]]), np.array([[1, 9]]))
-    >>> two = Neighbors(np.array([[2, 3]]), np.array([[9, 9]]))
-    >>> merge(one, two, k=3).indices.tolist()
-    [[4, 2, 3]]
-    """
-    indices = np.concatenate([a.indices, b.indices], axis=1)
-    sq = np.concatenate([a.sq_distances, b.sq_distances], axis=1)
-    order = np.lexsort((indices, sq), axis=1)[:, :k]
-    return Neighbors(np.take_along_axis(indices, order, 1), np.take_along_axis(sq, order, 1))
+            chunks.search(chunk, first=shard.start + start, on_progress=report)
+    assert chunks.best is not None
+    return Found(number, chunks.best)
 
 
 def sharded_neighbors(
@@ -281,7 +270,10 @@ def _search_blocks(
             def on_rows(more: int) -> None:
                 on_progress(finished + more, total)  # noqa: B023 - called within this turn
 
-            for found in engine.search(block, references, left, k=k, on_rows=on_rows):
+            def known() -> Neighbors | None:
+                return best  # noqa: B023 - called within this turn
+
+            for found in engine.search(block, references, left, k=k, known=known, on_rows=on_rows):
                 best = found.neighbors if best is None else merge(best, found.neighbors, k=k)
                 done[found.number] = True
                 finished += references.shards[found.number].count

@@ -35,6 +35,7 @@ def memorized(
     references: npt.NDArray[Any],
     *,
     ratio_threshold: float = 1 / 3,
+    device: str = "cpu",
 ) -> npt.NDArray[np.bool_]:
     """Return which queries are memorized under the ratio criterion.
 
@@ -45,6 +46,8 @@ def memorized(
         duplicates.
     ratio_threshold
         c in `RatioCriterion`.
+    device
+        "cpu", or "cuda" for the two nearest of all queries there: no verdicts by bounds alone.
 
     Returns
     -------
@@ -59,7 +62,7 @@ def memorized(
     criterion = RatioCriterion(ratio_threshold)
     check_search(queries, references, 2)
     undecided = np.arange(len(queries))
-    if cascade_pays(queries, references):
+    if device == "cpu" and cascade_pays(queries, references):
         from rote.memorization.cascade import Cascade  # numba takes a moment to import
 
         cascade = Cascade(
@@ -69,7 +72,7 @@ def memorized(
         undecided = np.flatnonzero(~certified_novel(cascade, flat, criterion))
         sq = cascade.nearest(flat[undecided], 2)[1]
     else:
-        sq = nearest_neighbors(queries, references, k=2).sq_distances
+        sq = nearest_neighbors(queries, references, k=2, device=device).sq_distances
     verdict = np.zeros(len(queries), bool)
     verdict[undecided] = criterion.memorized(sq[:, 0], sq[:, 1])
     return verdict

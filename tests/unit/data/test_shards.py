@@ -68,7 +68,6 @@ def test_the_shards_hold_the_source_in_order(npz: Path, tmp_path: Path) -> None:
     assert np.array_equal(all_items(shards), PIXELS)
     assert np.array_equal(shards.rows(5, 23), PIXELS[5:23])
     assert np.array_equal(shards.read(2, 1, 4), PIXELS[15:18])
-    assert np.array_equal(shards.mapped(1), PIXELS[7:14])
     assert shards.names(1)[0] == "#7"
 
 

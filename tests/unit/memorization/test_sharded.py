@@ -22,8 +22,9 @@ from rote.data.shards import ShardSet
 from rote.data.streams import open_stream
 from rote.memorization import budget, sharded
 from rote.memorization.budget import plan_blocks, resident_bytes, search_bytes
-from rote.memorization.neighbors import Neighbors, nearest_neighbors
-from rote.memorization.sharded import Found, merge, search_shard, sharded_neighbors
+from rote.memorization.chunks import Chunks
+from rote.memorization.neighbors import Neighbors, merge, nearest_neighbors
+from rote.memorization.sharded import Found, search_shard, sharded_neighbors
 
 PLENTY = 4 * 10**9
 
@@ -88,6 +89,24 @@ def test_merging_in_any_order_gives_the_sorted_whole(data: st.DataObject) -> Non
     assert best.indices.tolist() == [np.argsort(sq[0], kind="stable")[:k].tolist()]
 
 
+@given(data=st.data())
+def test_merging_what_overlaps_takes_each_reference_once(data: st.DataObject) -> None:
+    # Three of the chunks in a row are searched knowing what some earlier merge had found.
+    count, k = data.draw(st.integers(1, 12)), data.draw(st.integers(1, 14))
+    sq = np.array([data.draw(st.lists(st.integers(0, 3), min_size=count, max_size=count))] * 2)
+    sq[1] = sq[1, ::-1]
+
+    def nearest(members: set[int]) -> Neighbors:
+        chosen = np.array(sorted(members))
+        order = np.argsort(sq[:, chosen], axis=1, kind="stable")[:, :k]
+        indices = chosen[order]
+        return Neighbors(indices, np.take_along_axis(sq, indices, 1))
+
+    one = data.draw(st.sets(st.integers(0, count - 1), min_size=1))
+    two = data.draw(st.sets(st.integers(0, count - 1), min_size=1))
+    assert_same(merge(nearest(one), nearest(two), k=k), nearest(one | two))
+
+
 def test_less_memory_means_smaller_blocks_and_the_same_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,13 +116,13 @@ def test_less_memory_means_smaller_blocks_and_the_same_answer(
     monkeypatch.setattr(budget, "resident_bytes", lambda: 0)
     monkeypatch.setattr(budget, "RESERVE", 0)
     seen: list[tuple[int, int]] = []
-    search = nearest_neighbors
+    search = Chunks.search
 
-    def spy(queries: Any, references: Any, **options: Any) -> Neighbors:
-        seen.append((len(queries), len(references)))
-        return search(queries, references, **options)
+    def spy(self: Chunks, references: Any, **options: Any) -> None:
+        seen.append((len(self.queries), len(references)))
+        search(self, references, **options)
 
-    monkeypatch.setattr(sharded, "nearest_neighbors", spy)
+    monkeypatch.setattr(Chunks, "search", spy)
     facts = {"dimension": 16, "itemsize": 1, "k": 2, "threads": 1}
     used = {}
     for rows in (40, 20, 5, 1):
@@ -148,11 +167,11 @@ def test_finished_shards_are_not_searched_again(
     out = tmp_path / "out"
     searched: list[int] = []
 
-    def stop_at_third(queries: Any, references: Any, number: int, **options: Any) -> Found:
+    def stop_at_third(chunks: Chunks, references: Any, number: int, **options: Any) -> Found:
         searched.append(number)
         if len(searched) == 3:
             raise KeyboardInterrupt
-        return search_shard(queries, references, number, **options)
+        return search_shard(chunks, references, number, **options)
 
     monkeypatch.setattr(sharded, "search_shard", stop_at_third)
     with pytest.raises(KeyboardInterrupt):

@@ -1,0 +1,101 @@
+"""References on a device in groups of nearly equal length, so that one maximum speaks for 32 products.
+
+The nearest of a query q has a small |r|^2 - 2 q.r. Over a group of references that is at least
+
+    (least |r|^2 of the group) - 2 (largest q.r of the group),
+
+and sorted by length a group's references differ little in |r|^2. So the matrix of products is written
+once and read once, for its maxima; only groups that reach a query's limit are looked into.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+GROUP = 32
+FEW_GROUPS = 8
+"""So many groups, or an eighth of them, are looked into one by one; more, and all products are."""
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Some references, ready to be multiplied.
+
+    Row m * groups + g is member m of group g: maxima over groups then run along whole rows of memory.
+
+    Attributes
+    ----------
+    items
+        (rows, D'), int8 or float32; the last group is filled up with references once more.
+    sq_norms
+        (rows,): squared lengths, int64 or float32.
+    indices
+        int64 (rows,): which reference a row is; their total for a row that fills up.
+    """
+
+    items: Tensor
+    sq_norms: Tensor
+    indices: Tensor
+
+    @property
+    def groups(self) -> int:
+        """How many groups there are."""
+        return len(self.items) // GROUP
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the block holds on its device."""
+        tensors = (self.items, self.sq_norms, self.indices)
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+    @property
+    def least(self) -> Tensor:
+        """The least squared length of each group."""
+        return self.sq_norms[: self.groups]
+
+    def maxima(self, products: Tensor) -> Tensor:
+        """Return the largest product of each group, (Q, groups), of (Q, rows)."""
+        return products.view(len(products), GROUP, self.groups).amax(1)
+
+    def crowded(self, near: Tensor) -> Tensor:
+        """Return which queries are near to so many groups (Q, groups) that all are looked into."""
+        return near.sum(1) > max(FEW_GROUPS, self.groups // 8)
+
+    def members(self, values: Tensor, groups: Tensor) -> Tensor:
+        """Return the values (rows,) of some groups' members, (S, 32)."""
+        return values.view(GROUP, self.groups).T[groups]
+
+    def members_of(self, products: Tensor, rows: Tensor, groups: Tensor) -> Tensor:
+        """Return the products (Q, rows) of pairs of a query and a group, (S, 32)."""
+        return products.view(len(products), GROUP, self.groups)[rows, :, groups]
+
+
+def in_groups(items: Tensor, sq_norms: Tensor, *, start: int, total: int) -> Block:
+    """Put references, whose indices begin at ``start``, into groups of nearly equal length."""
+    count = len(items)
+    groups = -(-count // GROUP)
+    order = sq_norms.argsort()
+    filled = torch.nn.functional.pad(order, (0, groups * GROUP - count), value=-1)
+    filled = filled.view(groups, GROUP).T.reshape(-1)
+    rows = filled.clamp(min=0)
+    indices = torch.where(filled < 0, total, filled + start)
+    return Block(items.index_select(0, rows), sq_norms[rows], indices)
+
+
+def keep_smallest(best: Tensor, rows: Tensor, found: Tensor) -> None:
+    """Merge values found for some rows, in any order, into the k smallest of each row (Q, k)."""
+    if not len(rows):
+        return
+    k = best.shape[1]
+    touched, place = torch.unique(rows, return_inverse=True)
+    counter = torch.arange(len(touched), device=rows.device)
+    owner = torch.cat([counter.repeat_interleave(k), place])
+    values = torch.cat([best[touched].reshape(-1), found])
+    order = values.argsort(stable=True)
+    order = order[owner[order].argsort(stable=True)]
+    owner, values = owner[order], values[order]
+    rank = torch.arange(len(owner), device=rows.device) - torch.searchsorted(owner, counter)[owner]
+    best[touched] = values[rank < k].view(len(touched), k)
