@@ -9,6 +9,9 @@ and fresh crops (the other half). Every count is searched by `rote neighbors` in
 that its peak memory is its own; seconds are those of the search, without starting Python, read from its
 manifest. CPU seconds are those of the whole process, all threads: on a shared machine, look at these. A
 small search, not listed, compiles what has to be compiled first.
+
+Then, in this process and in turns: 100,000 references in chunks of 10,000 and of 25,000, each searched
+anew and merged, against each starting from what the ones before have left (`--only-chunks`: this alone).
 """
 
 from __future__ import annotations
@@ -17,20 +20,26 @@ import argparse
 import json
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from rote.data.shard_writer import write_shards
 from rote.data.streams import Batch, Stream
+from rote.memorization.chunks import Chunks
+from rote.memorization.neighbors import Neighbors, merge
 
 COUNTS = [50_000, 200_000]
 FULL = [50_000, 200_000, 1_000_000]
+TURNS = 3
 
 
 def varied(images: npt.NDArray[np.uint8], *, seed: int) -> npt.NDArray[np.uint8]:
@@ -66,6 +75,47 @@ def references(images: npt.NDArray[np.uint8], count: int) -> Stream:
     return Stream(f"varied CIFAR-10, {count}", count, "1", batches)
 
 
+def chunk_by_chunk(
+    queries: npt.NDArray[np.uint8], items: npt.NDArray[np.uint8], rows: int, *, anew: bool
+) -> tuple[float, Neighbors]:
+    """Search items in chunks; return CPU seconds and what was found."""
+    begun = time.process_time()
+    chunks = Chunks(queries, k=2)
+    for first in range(0, len(items), rows):
+        if anew:
+            own = Chunks(queries, k=2)
+            own.search(items[first : first + rows], first=first)
+            assert own.best is not None
+            chunks.best = own.best if chunks.best is None else merge(chunks.best, own.best, k=2)
+        else:
+            chunks.search(items[first : first + rows], first=first)
+    assert chunks.best is not None
+    return time.process_time() - begun, chunks.best
+
+
+def compare_chunks(images: npt.NDArray[np.uint8], queries: npt.NDArray[np.uint8]) -> None:
+    """Print CPU seconds of chunks searched anew and of chunks that know the others' neighbors."""
+    torch.set_num_threads(1)
+    items = np.concatenate([images, varied(images, seed=1)])
+    chunk_by_chunk(queries, items[:20_000], 10_000, anew=False)  # compiles
+    print(f"\n{len(queries):,} queries, {len(items):,} references, one thread, medians of {TURNS}")
+    print("chunk    anew, CPU s   knowing, CPU s   ratio (lowest to highest)")
+    for rows in (10_000, 25_000):
+        pairs = []
+        for _ in range(TURNS):
+            slow, one = chunk_by_chunk(queries, items, rows, anew=True)
+            fast, two = chunk_by_chunk(queries, items, rows, anew=False)
+            assert np.array_equal(one.indices, two.indices), "the answers differ"
+            pairs.append((slow, fast))
+        ratios = sorted(slow / fast for slow, fast in pairs)
+        slow, fast = (statistics.median(pair[side] for pair in pairs) for side in (0, 1))
+        print(
+            f"{rows:6,} {slow:12.2f} {fast:16.2f} {statistics.median(ratios):11.2f} "
+            f"({ratios[0]:.2f} to {ratios[-1]:.2f})",
+            flush=True,
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -75,6 +125,7 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=1000)
     parser.add_argument("--memory", default="2GB")
     parser.add_argument("--shard-images", type=int, default=50_000, help="images of a shard")
+    parser.add_argument("--only-chunks", action="store_true", help="the comparison of chunks alone")
     chosen = parser.parse_args()
     with np.load(chosen.npz) as arrays:
         images = arrays["images"]
@@ -83,9 +134,19 @@ def main() -> None:
     noise = np.random.default_rng(10**6).normal(0, 4, near.shape)
     near = np.clip(np.rint(near + noise), 0, 255).astype(np.uint8)
     fresh = varied(images[: chosen.queries - half], seed=10**6)
+    queries = np.concatenate([near, fresh])
+    if not chosen.only_chunks:
+        search_shards(images, queries, chosen)
+    compare_chunks(images, queries)
+
+
+def search_shards(
+    images: npt.NDArray[np.uint8], queries: npt.NDArray[np.uint8], chosen: argparse.Namespace
+) -> None:
+    """Search shards of every count by the command and print what it took."""
     with tempfile.TemporaryDirectory(prefix="rote-bench-") as name:
         folder = Path(name)
-        np.save(folder / "queries.npy", np.concatenate([near, fresh]))
+        np.save(folder / "queries.npy", queries)
         print(f"{chosen.queries:,} queries, k = 2, --memory {chosen.memory}, {os.cpu_count()} CPUs")
         print("references     seconds   references/s   CPU seconds   CPU us a reference   peak MB")
         costs = []
