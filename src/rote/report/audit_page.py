@@ -91,6 +91,7 @@ def audit_context(folder: Path) -> dict[str, Any]:
         "holdout_failed": rate is not None and rate.low > HOLDOUT_AT_MOST,
         "invariances": invariances,
         "space": audit.space,
+        "seen": _seen(fields),
         "criterion_c": audit.ratio_threshold,
         "source_text": audit.text,
         "source_name": "audit.json",
@@ -112,6 +113,20 @@ def _sides(fields: Fields, generated: Fields, training: Fields) -> list[tuple[st
     if control is not None and {"kind", "count", "digest"} <= set(control.values):
         sides.append(("Held out", control))
     return sides
+
+
+def _seen(fields: Fields) -> list[tuple[str, str]]:
+    """Return what was done to the images before they were measured."""
+    ruler = fields.optional_child("ruler")
+    if ruler is None:
+        return []
+    found = []
+    if ruler.optional_number("resolution") is not None:
+        found.append(("Measured at", "{0} × {0}".format(ruler.positive("resolution"))))
+    autoencoder = ruler.optional_child("autoencoder")
+    if autoencoder is not None:
+        found.append(("Real images through", words.plain(autoencoder.text("name"))))
+    return found
 
 
 def _invariances(fields: Fields) -> list[str]:

@@ -12,6 +12,7 @@ from rote.data.resample import fit_images
 from rote.data.sources import load_images
 from rote.memorization.audit import audit
 from rote.memorization.spaces.autoencoder import load_autoencoder
+from rote.report import write_report
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +32,8 @@ def test_the_ruler_measures_at_its_resolution(digits, tmp_path):
     value = json.loads((tmp_path / "audit.json").read_text())
     assert value["ruler"] == {"resolution": 4, "given": [1, 8, 8], "autoencoder": None}
     assert value["training"]["shape"] == [1, 4, 4]
+    page = write_report(tmp_path).read_text()
+    assert '<dt>Measured at</dt><dd class="num"><bdi>4 × 4</bdi></dd>' in page
 
 
 @pytest.fixture(scope="module")

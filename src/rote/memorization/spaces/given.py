@@ -21,6 +21,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -185,7 +186,7 @@ def _of_file(
             )
     size = size_of(wanted.options["size"], wanted) if "size" in wanted.options else None
     return Space(
-        name=Path(wanted.argument).name,
+        name=replace(wanted, argument=path.name).text,
         preprocessing=str(Preprocessing(norm, size=size)),
         metric=cast("Metric", metric),
         source=path.name,

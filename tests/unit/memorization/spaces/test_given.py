@@ -40,7 +40,8 @@ def test_a_torchscript_file_sees_what_the_options_say(script):
     assert np.linalg.norm(cosine.features(IMAGES), axis=1) == pytest.approx(np.ones(5), abs=1e-6)
     assert "shorter side to 8" in cosine.describe()["preprocessing"]
     assert space.describe()["weights_sha256"] == hashlib.sha256(script.read_bytes()).hexdigest()
-    assert space.name == "mean.pt"
+    assert space.name == "torchscript:mean.pt"
+    assert half.name == "torchscript:mean.pt?norm=half"
 
 
 def test_a_hash_can_be_pinned(script):
