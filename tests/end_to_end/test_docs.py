@@ -39,7 +39,8 @@ def commands() -> dict[str, set[str]]:
     """Return each rote command in the docs with the flags used on it."""
     used: dict[str, set[str]] = {}
     for page in PAGES:
-        for line in re.findall(r"^ {4}(?:\S+: )?(rote .*)$", page.read_text(), re.MULTILINE):
+        text = page.read_text().replace("\\\n", " ")  # a command over several lines
+        for line in re.findall(r"^ {4}(?:\S+: )?(rote .*)$", text, re.MULTILINE):
             words = shlex.split(line.split("#")[0])
             name = " ".join(words[1:3]) if words[1] == "data" else words[1]
             used.setdefault(name, set()).update(w for w in words if w.startswith("--"))
