@@ -131,6 +131,9 @@ class Schema:
             else:
                 values = snapped[:, part.start]
                 exact = column.whole or digits is None
+                if not exact:  # scaled and back, 0 is -2e-08
+                    near = 1e-6 * (column.high - column.low)
+                    values = np.where(np.abs(values) < near, np.float32(0), values)
                 texts.append([number_text(v) if exact else f"{v:.{digits}g}" for v in values])
         return [list(row) for row in zip(*texts, strict=True)]
 
