@@ -141,6 +141,8 @@ def test_compare_pairs_equal_seeds(room: Path) -> None:
     assert (value["paired"], value["difference"]["method"]) == (False, "newcombe")
     ok("audit", "--generated", "gen.npz", "--training", "real.npz", *QUICK, "--out", "d", cwd=room)
     assert "training sets differ" in run("compare", "a", "d", cwd=room).stderr
+    ok(*SIDES, *QUICK, "--space", "lowres:4", "--out", "e", cwd=room)
+    assert "different spaces" in run("compare", "a", "e", cwd=room).stderr
 
 
 BAD: dict[str, tuple[tuple[str, ...], str]] = {

@@ -194,6 +194,7 @@ def _warnings(a: Saved, b: Saved, criterion: str) -> tuple[str, ...]:
         ("training", "shape", "the images have different sizes: the ratio drifts with resolution"),
         ("invariances", "names", "the audits match over different invariances"),
         ("criterion", "ratio_threshold", "the ratio thresholds differ"),
+        ("criterion", "space", "the distances are taken in different spaces"),
     ]
     if criterion == "calibrated":
         checks.append(("control", "digest", "the thresholds were calibrated on different images"))
