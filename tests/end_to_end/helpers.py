@@ -1,5 +1,6 @@
 """Running the command as a person does: as a process, in an empty folder."""
 
+import contextlib
 import io
 import json
 import os
@@ -80,3 +81,21 @@ def run_here(*arguments: str, cwd: Path) -> Done:
             assert end.code is None or isinstance(end.code, int)
             code = end.code or 0
     return Done(code, out.getvalue(), err.getvalue())
+
+
+def descendants(ancestor: int) -> dict[int, bytes]:
+    """Return the command line of every process below one, read from /proc."""
+    parents, lines = {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            parents[int(folder.name)] = int(fields[1])
+            lines[int(folder.name)] = (folder / "cmdline").read_bytes()
+    found = {}
+    for pid, line in lines.items():
+        above = pid
+        while above > 1 and above != ancestor:
+            above = parents.get(above, 0)
+        if above == ancestor:
+            found[pid] = line
+    return found

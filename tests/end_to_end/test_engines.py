@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import ENVIRONMENT, command, run_here
+from helpers import ENVIRONMENT, command, descendants, run_here
 
 from rote.core.runs import read_metrics
 from rote.data.sources import load_images
@@ -94,20 +94,7 @@ def wait_for(found: Callable[[], Any], process: subprocess.Popen[str]) -> Any:
 
 def below(ancestor: int, mark: bytes) -> list[int]:
     """Return the processes below one whose command line holds the mark."""
-    parents, lines = {}, {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
-            parents[int(folder.name)] = int(fields[1])
-            lines[int(folder.name)] = (folder / "cmdline").read_bytes()
-    found = []
-    for pid, line in lines.items():
-        above = pid
-        while above > 1 and above != ancestor:
-            above = parents.get(above, 0)
-        if above == ancestor and mark in line:
-            found.append(pid)
-    return found
+    return [pid for pid, line in descendants(ancestor).items() if mark in line]
 
 
 def training(folder: Path) -> bool:

@@ -1,6 +1,5 @@
 """Shards searched by a real Ray of two workers: one killed at work, none reachable, none installed."""
 
-import contextlib
 import os
 import secrets
 import signal
@@ -15,7 +14,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers import ENVIRONMENT, command, ok, run
+from helpers import ENVIRONMENT, command, descendants, ok, run
 
 from rote.core import cluster as cluster_module
 from rote.core.errors import DataError, RunError
@@ -60,20 +59,8 @@ def assert_exact(room: Path, out: str) -> None:
 
 def workers_at_work(ancestor: int) -> list[int]:
     """Return the processes below one process that Ray has named after the task they run."""
-    parents, titles = {}, {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
-            parents[int(folder.name)] = int(fields[1])
-            titles[int(folder.name)] = (folder / "cmdline").read_bytes()
-    found = []
-    for pid, title in titles.items():
-        above = pid
-        while above > 1 and above != ancestor:
-            above = parents.get(above, 0)
-        if above == ancestor and title.startswith(b"ray::search_task"):
-            found.append(pid)
-    return found
+    named = descendants(ancestor).items()
+    return [pid for pid, title in named if title.startswith(b"ray::search_task")]
 
 
 @needs_ray

@@ -17,17 +17,7 @@ const roteGallery = (() => {
   };
   const sheets = new Map();
 
-  const make = (tag, name, text) => {
-    const node = document.createElement(tag);
-    if (name) node.className = name;
-    if (text !== undefined) node.textContent = text;
-    return node;
-  };
-  const svgNode = (tag, attributes) => {
-    const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
-    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-    return node;
-  };
+  const { make, svgNode } = roteRows;  // gallery_rows.js stands before this file
   const integer = (value) => value.toLocaleString("en-US");
 
   // Little-endian float64, read as such on any machine.

@@ -79,5 +79,5 @@ const roteRows = (() => {
     return "";
   }
 
-  return { table, lines, omitted };
+  return { make, svgNode, table, lines, omitted };
 })();
