@@ -60,6 +60,10 @@ CASES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("audit", "--training", "one", "--generated", "good"),
         ("one", "at least two"),
     ),
+    "no shards": (
+        ("neighbors", "--generated", "good", "--training", "good", "--out", "out"),
+        ("--training", "good", "rote data shard"),
+    ),
     "unreadable file": ((*AUDIT, "torn"), ("3.png", "--skip-unreadable")),
     "mixed sizes": ((*AUDIT, "mixed-sizes"), ("--resolution",)),
     "mixed channels": ((*AUDIT, "mixed-channels"), ("--channels 3",)),

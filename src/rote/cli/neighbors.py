@@ -13,7 +13,7 @@ from rote.cli import options
 from rote.cli.app import app
 from rote.cli.engines import check_engine
 from rote.cli.shard import parse_bytes, show_bytes
-from rote.core.errors import ConfigError
+from rote.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -57,7 +57,7 @@ def neighbors(
 ) -> None:
     """Find the exact nearest training images of every image; the same command goes on after a stop."""
     from rote.core.console import print_result, print_text, progress
-    from rote.data.shards import is_shard_folder, open_shards
+    from rote.data.shards import is_shard_folder
 
     budget = parse_bytes(memory, flag="--memory")
     check_engine(engine)
@@ -66,10 +66,10 @@ def neighbors(
         raise ConfigError(f"{flag} is for --engine ray; add that, or leave {flag} out")
     if ray_address is not None and workers is not None:
         raise ConfigError("--workers is for a local Ray; leave it out beside --ray-address")
-    references = open_shards(training)
+    references = _shards(training, flag="--training")
     queries: npt.NDArray[Any] | ShardSet
     if is_shard_folder(generated):
-        queries = open_shards(generated)
+        queries = _shards(generated, flag="--generated")
     else:
         queries = options.load(
             generated,
@@ -136,3 +136,13 @@ def _engine(
         query_bytes=min(query_bytes, memory),
     ) as engine:
         yield engine
+
+
+def _shards(folder: str | Path, *, flag: str) -> ShardSet:
+    """Open a folder of shards; errors name the flag that it was given under."""
+    from rote.data.shards import open_shards
+
+    try:
+        return open_shards(folder)
+    except DataError as error:
+        raise DataError(f"{flag} {error}") from error
