@@ -174,15 +174,20 @@ def faiss_peer(device: torch.device) -> Callable[[Array, Array], Array] | None:
     return search
 
 
-def check(found: tuple[Array, Array], queries: Array, references: Array) -> None:
-    """Compare a few queries with differences, block by block, in int64 or float64."""
-    wide = np.int64 if queries.dtype == np.uint8 else np.float64
+def check(
+    found: tuple[Array, Array], queries: Array, references: Array, device: torch.device
+) -> None:
+    """Compare a few queries with differences, block by block: int64 on the device, or numpy's float64."""
     for number in np.linspace(0, len(queries) - 1, CHECKED).astype(int):
-        query = queries[number].astype(wide)
-        parts = [
-            np.square(references[start : start + PEER_ROWS].astype(wide) - query).sum(axis=1)
-            for start in range(0, len(references), PEER_ROWS)
-        ]
+        query, parts = queries[number], []
+        for start in range(0, len(references), PEER_ROWS):
+            block = references[start : start + PEER_ROWS]
+            if queries.dtype == np.uint8:
+                # Differences and sums of integers: exact in any order, and no product of the search.
+                left, right = (torch.from_numpy(a).to(device).long() for a in (query, block))
+                parts.append((right - left).square().sum(dim=1).cpu().numpy())
+            else:
+                parts.append(np.square(block.astype(np.float64) - query).sum(axis=1))
         sq = np.concatenate(parts)
         order = np.argsort(sq, kind="stable")[:K]
         assert (found[0][number] == order).all(), "the indices are not exact"
@@ -219,7 +224,7 @@ def run(name: str, row: Row, runs: int, device: torch.device) -> None:
         measure("float32", lambda: float32_peer(queries, references, device))
         if faiss is not None:
             measure("faiss", lambda: faiss(queries, references))
-    check(answers["first"], queries, references)
+    check(answers["first"], queries, references, device)
     for what in ("streamed", "resident"):
         same = what not in answers or np.array_equal(answers["first"][0], answers[what][0])
         assert same, f"the answers of first and {what} differ"
