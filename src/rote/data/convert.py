@@ -22,7 +22,9 @@ __all__ = ["VECTOR_STD", "Scaling", "as_items", "for_models", "from_model", "to_
 def to_model(items: torch.Tensor) -> torch.Tensor:
     """Convert uint8 images (N, C, H, W) to float32 in [-1, 1]; all else passes as it is."""
     if items.dtype == torch.uint8:
-        return items.to(torch.float32) / 127.5 - 1
+        # A GPU multiplies by the inverse of a plain number, and rounds twice; by a tensor it divides.
+        half = torch.full((), 127.5, device=items.device)
+        return items.to(torch.float32) / half - 1
     return items
 
 

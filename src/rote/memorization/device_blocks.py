@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 GROUP = 32
+GPU_PIECES = 16
 FEW_GROUPS = 8
 """So many groups, or an eighth of them, are looked into one by one; more, and all products are."""
 
@@ -82,7 +83,19 @@ def in_groups(items: Tensor, sq_norms: Tensor, *, start: int, total: int) -> Blo
     filled = filled.view(groups, GROUP).T.reshape(-1)
     rows = filled.clamp(min=0)
     indices = torch.where(filled < 0, total, filled + start)
-    return Block(items.index_select(0, rows), sq_norms[rows], indices)
+    return Block(_rows(items, rows), sq_norms[rows], indices)
+
+
+def _rows(items: Tensor, rows: Tensor) -> Tensor:
+    """Return some rows; bytes are moved eight at a time."""
+    if items.dtype == torch.int8 and items.shape[1] % 8 == 0:
+        return items.view(torch.int64).index_select(0, rows).view(torch.int8)
+    return items.index_select(0, rows)
+
+
+def at_a_time(numbers: int, device: torch.device) -> int:
+    """Return how many numbers to convert at a time: so many stay in a CPU's cache, more fill a GPU."""
+    return numbers * GPU_PIECES if device.type == "cuda" else numbers
 
 
 def keep_smallest(best: Tensor, rows: Tensor, found: Tensor) -> None:

@@ -19,6 +19,7 @@ near-ties than are worth noting is decided by the plain search on the host.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ import torch
 from torch import Tensor
 
 from rote.core.precision import strict_fp32
-from rote.memorization.device_blocks import GROUP, Block, in_groups, keep_smallest
+from rote.memorization.device_blocks import GROUP, Block, at_a_time, in_groups, keep_smallest
 from rote.memorization.exhaustive import exhaustive_nearest, sq_differences
 from rote.memorization.pool import item_scale
 
@@ -46,13 +47,13 @@ class Floats:
     distance_type = np.float64
     itemsize = 4
 
-    def __init__(self, references: npt.NDArray[Any], device: torch.device) -> None:
+    def __init__(self, references: npt.NDArray[Any], device: torch.device, *, size: float) -> None:
         self.count, self.dimension = references.shape
         self.references = references
         chosen = np.linspace(0, self.count - 1, min(SAMPLE, self.count)).astype(np.int64)
         center = references[np.unique(chosen)].mean(axis=0, dtype=np.float64)
         self._center = torch.from_numpy(center).to(device)
-        self._scale = item_scale(references)
+        self._scale = item_scale(references, size=size)
 
     def block(self, part: slice, raw: Tensor) -> Block:
         """Return references float (n, D) ready to be multiplied."""
@@ -68,7 +69,7 @@ class Floats:
         """Return items centered and scaled, float32 (n, D), and their squared lengths (n,)."""
         items = torch.empty(raw.shape, dtype=torch.float32, device=raw.device)
         sq_norms = torch.empty(len(raw), dtype=torch.float32, device=raw.device)
-        rows = max(1, PIECE // self.dimension)
+        rows = max(1, at_a_time(PIECE, raw.device) // self.dimension)
         for start in range(0, len(raw), rows):
             part = slice(start, start + rows)
             items[part] = (raw[part].double() - self._center) * self._scale
@@ -190,11 +191,15 @@ class FloatSearch:
     ) -> npt.NDArray[np.float64]:
         """Return the defined distances of pairs of a query and a reference."""
         exact = np.empty(len(rows))
-        size = max(1, PIECE // 8 // self._left.shape[1])
-        for start in range(0, len(rows), size):
+        size = max(1, PIECE // 32 // self._left.shape[1])
+
+        def measure(start: int) -> None:
             part = slice(start, start + size)
             exact[part] = sq_differences(
                 self._queries[rows[part]].astype(np.float64),
                 self._references[indices[part]].astype(np.float64),
             )
+
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            list(pool.map(measure, range(0, len(rows), size)))
         return exact

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from rote.core.errors import ConfigError
-from rote.memorization.device_blocks import GROUP, Block, in_groups, keep_smallest
+from rote.memorization.device_blocks import GROUP, Block, at_a_time, in_groups, keep_smallest
 
 MIDDLE = 128
 ALIGNED = 16
@@ -121,8 +121,8 @@ def int8_products(left: Tensor, right: Tensor) -> Tensor:
 
 
 def sq_lengths(items: Tensor) -> Tensor:
-    """Return |x|^2 of int8 (N, D), int64 (N,), some rows at a time to stay in the cache."""
-    rows = max(1, NORM_BYTES // items.shape[1])
+    """Return |x|^2 of int8 (N, D), int64 (N,)."""
+    rows = max(1, at_a_time(NORM_BYTES, items.device) // items.shape[1])
     wide = (part.to(torch.int16) for part in torch.split(items, rows))
     return torch.cat([part.mul_(part).sum(1, dtype=torch.int64) for part in wide])
 

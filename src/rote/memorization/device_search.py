@@ -3,8 +3,9 @@
 References come in blocks (`feed`), the next ones moving while the last is multiplied. They stay on the
 device for later searches as far as they fit; what does not fit is moved again each time. A block's
 products with a tile of queries are one matrix product, read once (`device_blocks`); what a query's limit
-reaches is decided exactly (`device_integers`, `device_floats`). The first block is short: it makes the
-limits.
+reaches is decided exactly (`device_integers`, `device_floats`). The first block is short, since all of it
+is looked into to make the limits, and the next ones grow: each has a few candidates for a query. On a GPU
+the next products are computed while the last ones are looked into.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ from rote.memorization.device_blocks import Block
 from rote.memorization.device_floats import Floats
 from rote.memorization.device_integers import Integers
 from rote.memorization.exhaustive import exhaustive_nearest
-from rote.memorization.feed import feed
-from rote.memorization.pool import is_scalable
+from rote.memorization.feed import feed, multiply
+from rote.memorization.pool import is_scalable, largest
 
-FIRST_ROWS = 4096
+FIRST_ROWS = 1024
+GROWTH = 4
+"""Of the references seen so far, a block holds this many times as many: k GROWTH candidates or so."""
 BLOCK_ROWS = 32768
 BLOCK_BYTES = 2**28
 PRODUCT_BYTES = 2**30
@@ -63,11 +66,16 @@ class DeviceSearch:
         self._references = np.ascontiguousarray(references)
         self._device = torch.device(device)
         # Beyond this range squares vanish or overflow: the plain search on the host decides there.
-        self._on_host = not is_scalable(self._references)
+        whole = self._references.dtype == np.uint8
+        size = 0.0 if whole else largest(self._references)
+        self._on_host = not is_scalable(self._references, size=size)
         if self._on_host:
             return
-        engine = Integers if references.dtype == np.uint8 else Floats
-        self._items: Integers | Floats = engine(self._references, self._device)
+        self._items: Integers | Floats = (
+            Integers(self._references, self._device)
+            if whole
+            else Floats(self._references, self._device, size=size)
+        )
         self._shrink = 1.0
         if self._device.type == "cuda":
             free, _ = torch.cuda.mem_get_info(self._device)
@@ -95,7 +103,9 @@ class DeviceSearch:
         count, dimension = self._references.shape
         rows = int(self._shrink * BLOCK_BYTES) // (self._items.itemsize * dimension)
         rows = max(32, min(BLOCK_ROWS, rows) // 32 * 32)
-        ends = [0, *range(min(FIRST_ROWS, rows), count, rows), count]
+        ends = [0, min(FIRST_ROWS, rows, count)]
+        while ends[-1] < count:
+            ends.append(min(ends[-1] + min(rows, GROWTH * ends[-1] // 32 * 32 or 32), count))
         return [slice(a, b) for a, b in pairwise(ends) if a < b]
 
     def nearest(
@@ -136,13 +146,21 @@ class DeviceSearch:
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
         """Search some queries in all blocks."""
         search = self._items.search(queries, k, self._device)
-        for block, done in self._blocks():
-            rows = self.tile_rows(len(queries), len(block.items))
-            for start in range(0, len(queries), rows):
-                tile = slice(start, min(start + rows, len(queries)))
-                search.take(tile, search.products(tile, block), block)
+        pairs = self._pairs(len(queries))
+        for tile, block, products, done in multiply(search.products, pairs, self._device):
+            search.take(tile, products, block)
             report(done)
         return search.result()
+
+    def _pairs(self, queries: int) -> Iterator[tuple[slice, Block, float]]:
+        """Yield all tiles of queries with all blocks, and which share of the work ends with each."""
+        before = 0.0
+        for block, done in self._blocks():
+            rows = self.tile_rows(queries, len(block.items))
+            for start in range(0, queries, rows):
+                tile = slice(start, min(start + rows, queries))
+                yield tile, block, before + (done - before) * tile.stop / queries
+            before = done
 
     def _blocks(self) -> Iterator[tuple[Block, float]]:
         """Yield all blocks, and which share of the references ends with each."""

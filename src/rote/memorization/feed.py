@@ -1,4 +1,4 @@
-"""Rows of a host array on a device, block after block, moved while the device computes.
+"""Rows of a host array on a device, block after block, moved, and multiplied, while the device computes.
 
 On a GPU two blocks are under way: a thread copies rows into pinned memory, from where they go to the
 device on a stream of their own; the computing stream waits for a block's arrival, and the copying stream
@@ -8,16 +8,19 @@ sent from where they are. On a CPU every block is a copy, and there are no strea
 
 from __future__ import annotations
 
+import functools
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+TileT = TypeVar("TileT")
+BlockT = TypeVar("BlockT")
 SLOTS = 2
 COPIERS = 8
 """Threads that fill pinned memory: one alone is slower than the bus."""
@@ -52,6 +55,45 @@ def feed(
             for future in coming:
                 future.cancel()
             line.drain()
+
+
+def multiply(
+    products: Callable[[TileT, BlockT], Tensor],
+    pairs: Iterable[tuple[TileT, BlockT, float]],
+    device: torch.device,
+) -> Iterator[tuple[TileT, BlockT, Tensor, float]]:
+    """Yield (tile, block, product, share done) of the given (tile, block, share done).
+
+    On a GPU the next product is computed, on a stream of its own, while one is looked at.
+    """
+    if device.type != "cuda":
+        for tile, block, done in pairs:
+            yield tile, block, products(tile, block), done
+        return
+    cuda: Any = torch.cuda  # torch has no types for streams and events
+    looking, multiplying = cuda.current_stream(device), _multiplying_stream(device)
+    last: tuple[TileT, BlockT, Tensor, float, Any] | None = None
+    for tile, block, done in pairs:
+        # What is queued by now: making the block, and all looks but the last one. Memory that they read
+        # is free after it, and the memory of a product is not used again before its looks are queued.
+        multiplying.wait_stream(looking)
+        with cuda.device(device), cuda.stream(multiplying):
+            product = products(tile, block)
+            ready = multiplying.record_event()
+        if last is not None:
+            looking.wait_event(last[-1])
+            yield last[:-1]
+        last = tile, block, product, done, ready
+    if last is not None:
+        looking.wait_event(last[-1])
+        yield last[:-1]
+
+
+@functools.lru_cache(maxsize=16)
+def _multiplying_stream(device: torch.device) -> Any:
+    """Return one stream for good: memory of a stream is only used again by the same."""
+    cuda: Any = torch.cuda
+    return cuda.Stream(device)
 
 
 class _Line:

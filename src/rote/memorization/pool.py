@@ -44,15 +44,23 @@ def largest(items: npt.NDArray[Any]) -> float:
         return float(np.max(list(pool.map(of, starts))))
 
 
-def is_scalable(items: npt.NDArray[Any]) -> bool:
-    """Say whether squares of scaled items neither vanish nor overflow."""
-    return items.dtype == np.uint8 or SCALABLE[0] < largest(items) < SCALABLE[1]
+def is_scalable(items: npt.NDArray[Any], *, size: float | None = None) -> bool:
+    """Say whether squares of scaled items neither vanish nor overflow.
+
+    ``size`` is their `largest`, where it is known already.
+    """
+    if items.dtype == np.uint8:
+        return True
+    return SCALABLE[0] < (largest(items) if size is None else size) < SCALABLE[1]
 
 
-def item_scale(items: npt.NDArray[Any]) -> float:
-    """Return the power of two that brings (N, D) items to where float32 squares are safe; 1 for uint8."""
+def item_scale(items: npt.NDArray[Any], *, size: float | None = None) -> float:
+    """Return the power of two that brings (N, D) items to where float32 squares are safe; 1 for uint8.
+
+    For ``size`` see `is_scalable`.
+    """
     if items.dtype == np.uint8:
         return 1.0
     # No |x - center| exceeds this by much.
-    bound = max(2 * largest(items) * items.shape[1] ** 0.5, 1e-300)
+    bound = max(2 * (largest(items) if size is None else size) * items.shape[1] ** 0.5, 1e-300)
     return float(2.0 ** -np.ceil(np.log2(bound)))
