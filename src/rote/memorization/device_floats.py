@@ -30,6 +30,7 @@ from torch import Tensor
 from rote.core.precision import strict_fp32
 from rote.memorization.device_blocks import GROUP, Block, at_a_time, in_groups, keep_smallest
 from rote.memorization.exhaustive import exhaustive_nearest, sq_differences
+from rote.memorization.feed import moved
 from rote.memorization.pool import item_scale
 
 SAMPLE = 2048
@@ -62,7 +63,7 @@ class Floats:
 
     def search(self, queries: npt.NDArray[Any], k: int, device: torch.device) -> FloatSearch:
         """Begin the search of some queries (Q, D)."""
-        left, sq_norms = self._centered(torch.from_numpy(np.array(queries)).to(device))
+        left, sq_norms = self._centered(moved(queries, device))
         return FloatSearch(self.references, queries, left, sq_norms, k)
 
     def _centered(self, raw: Tensor) -> tuple[Tensor, Tensor]:

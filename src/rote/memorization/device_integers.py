@@ -20,6 +20,7 @@ from torch import Tensor
 
 from rote.core.errors import ConfigError
 from rote.memorization.device_blocks import GROUP, Block, at_a_time, in_groups, keep_smallest
+from rote.memorization.feed import moved
 
 MIDDLE = 128
 ALIGNED = 16
@@ -48,9 +49,8 @@ class Integers:
 
     def search(self, queries: npt.NDArray[np.uint8], k: int, device: torch.device) -> IntegerSearch:
         """Begin the search of some queries (Q, D)."""
-        raw = torch.from_numpy(np.array(queries)).to(device)
-        left = self._signed(raw, -(-len(raw) // 32) * 32)
-        return IntegerSearch(left, len(raw), k, self.count)
+        left = self._signed(moved(queries, device), -(-len(queries) // 32) * 32)
+        return IntegerSearch(left, len(queries), k, self.count)
 
     def _signed(self, raw: Tensor, rows: int) -> Tensor:
         """Return uint8 (n, D) less 128 as int8 (rows, D'), zeros in what is added."""

@@ -23,7 +23,7 @@ from rote.memorization.device_blocks import Block
 from rote.memorization.device_floats import Floats
 from rote.memorization.device_integers import Integers
 from rote.memorization.exhaustive import exhaustive_nearest
-from rote.memorization.feed import feed, multiply
+from rote.memorization.feed import feed, multiply, on_stream
 from rote.memorization.pool import is_scalable, largest
 
 FIRST_ROWS = 1024
@@ -126,13 +126,14 @@ class DeviceSearch:
         each = self._items.itemsize * queries.shape[1] + 64 * k
         rows = max(32, int(self._shrink * QUERY_BYTES) // each)
         try:
-            for start in range(0, len(queries), rows):
-                part = slice(start, min(start + rows, len(queries)))
+            with on_stream(self._device):
+                for start in range(0, len(queries), rows):
+                    part = slice(start, min(start + rows, len(queries)))
 
-                def report(done: float, at: slice = part) -> None:
-                    on_progress(at.start + int(done * (at.stop - at.start)), len(queries))
+                    def report(done: float, at: slice = part) -> None:
+                        on_progress(at.start + int(done * (at.stop - at.start)), len(queries))
 
-                indices[part], distances[part] = self._some(queries[part], k, report)
+                    indices[part], distances[part] = self._some(queries[part], k, report)
         except torch.OutOfMemoryError as error:
             first = (str(error).splitlines() or [""])[0]
             raise ConfigError(

@@ -8,6 +8,7 @@ sent from where they are. On a CPU every block is a copy, and there are no strea
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,6 +23,8 @@ from torch import Tensor
 TileT = TypeVar("TileT")
 BlockT = TypeVar("BlockT")
 SLOTS = 2
+MOVED_BYTES = 2**25
+"""Moved at a time where all is kept: more would only need more pinned memory."""
 COPIERS = 8
 """Threads that fill pinned memory: one alone is slower than the bus."""
 
@@ -57,6 +60,21 @@ def feed(
             line.drain()
 
 
+def moved(items: npt.NDArray[Any], device: torch.device) -> Tensor:
+    """Return a copy of (N, D) items on the device, moved as `feed` moves them."""
+    size = max(1, items.nbytes // max(1, len(items)))
+    rows = max(1, MOVED_BYTES // size)
+    starts = range(0, len(items), rows)
+    parts = [slice(start, min(start + rows, len(items))) for start in starts]
+    whole: Tensor | None = None
+    for part, raw in feed(items, parts, device):
+        if whole is None:
+            whole = raw.new_empty(items.shape)
+        whole[part] = raw
+    assert whole is not None
+    return whole
+
+
 def multiply(
     products: Callable[[TileT, BlockT], Tensor],
     pairs: Iterable[tuple[TileT, BlockT, float]],
@@ -64,14 +82,15 @@ def multiply(
 ) -> Iterator[tuple[TileT, BlockT, Tensor, float]]:
     """Yield (tile, block, product, share done) of the given (tile, block, share done).
 
-    On a GPU the next product is computed, on a stream of its own, while one is looked at.
+    On a GPU the next product is computed while one is looked at: call it, and look, on the first of
+    `streams`.
     """
     if device.type != "cuda":
         for tile, block, done in pairs:
             yield tile, block, products(tile, block), done
         return
     cuda: Any = torch.cuda  # torch has no types for streams and events
-    looking, multiplying = cuda.current_stream(device), _multiplying_stream(device)
+    looking, multiplying = streams(device)
     last: tuple[TileT, BlockT, Tensor, float, Any] | None = None
     for tile, block, done in pairs:
         # What is queued by now: making the block, and all looks but the last one. Memory that they read
@@ -90,10 +109,27 @@ def multiply(
 
 
 @functools.lru_cache(maxsize=16)
-def _multiplying_stream(device: torch.device) -> Any:
-    """Return one stream for good: memory of a stream is only used again by the same."""
+def streams(device: torch.device) -> tuple[Any, Any]:
+    """Return the streams of a GPU that look and multiply, the same ones always.
+
+    A look's many short kernels go before a product's thousands of blocks; else they would wait for all
+    of them. Memory of a stream is only used again by the same one, hence one pair for good.
+    """
     cuda: Any = torch.cuda
-    return cuda.Stream(device)
+    return cuda.Stream(device, priority=-1), cuda.Stream(device)
+
+
+@contextlib.contextmanager
+def on_stream(device: torch.device) -> Iterator[None]:
+    """Queue all work on the stream that looks, after what the caller has queued; nothing on a CPU."""
+    if device.type != "cuda":
+        yield
+        return
+    cuda: Any = torch.cuda
+    looking, _ = streams(device)
+    looking.wait_stream(cuda.current_stream(device))
+    with cuda.device(device), cuda.stream(looking):
+        yield
 
 
 class _Line:
