@@ -9,13 +9,13 @@ from rote.core.console import console, say, table
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from rote.memorization.agreement import Sights
+    from rote.memorization.agreement import Agreement, Sights
     from rote.memorization.audit import Audit
 
 
 def show_spaces(found: Audit) -> None:
     """Print the spaces of an audit for people."""
-    from rote.memorization.agreement import agreement, sights
+    from rote.memorization.agreement import sights
     from rote.report.words import format_rate
 
     for result in found.spaces:
@@ -35,12 +35,13 @@ def show_spaces(found: Audit) -> None:
         ]
         rows.append([result.space["name"], *shown])
     console.print(table("memorized, by space and criterion", ["space", *names], rows))
-    agreed = agreement(found.spaces)
+    agreed = found.agreement
     if agreed is not None:
         say(
             f"on {len(agreed.disputed):,} of {len(found.generated):,} images the "
             f"{len(agreed.rulings)} rulers differ"
         )
+        console.print(_agreement_table(agreed))
     seen = sights(
         found.spaces,
         false_positive_rate=found.settings.false_positive_rate,
@@ -48,6 +49,27 @@ def show_spaces(found: Audit) -> None:
     )
     if seen is not None:
         console.print(_sights_table(seen))
+
+
+def _agreement_table(agreed: Agreement) -> Table:
+    """Return how far every other ruler agrees with the first, with intervals."""
+    first, *others = [f"{ruling.space} {ruling.criterion}" for ruling in agreed.rulings]
+    columns = [
+        [_agreed(pair) for pair in zip(values[0], intervals[0], strict=True)][1:]
+        for values, intervals in (
+            (agreed.kappa, agreed.kappa_interval),
+            (agreed.spearman, agreed.spearman_interval),
+        )
+    ]
+    rows = [list(row) for row in zip(others, *columns, strict=True)]
+    return table(f"agreement with {first}", ["ruler", "kappa", "rank correlation"], rows)
+
+
+def _agreed(pair: tuple[float | None, tuple[float, float] | None]) -> str:
+    value, interval = pair
+    if value is None or interval is None:
+        return "not known"
+    return f"{value:.2f} [{interval[0]:.2f}, {interval[1]:.2f}]"
 
 
 def _sights_table(seen: Sights) -> Table:

@@ -11,6 +11,8 @@ they flag the same images, beyond what their rates alone would give?):
 same share of held-out images would pass (by order statistics, as the calibrated ratio has it), so that
 recalls of different spaces can be compared.
 
+Intervals are those of `rote.memorization.agreement_intervals`.
+
 Sources: Spearman (1904); Cohen, "A coefficient of agreement for nominal scales" (1960).
 """
 
@@ -24,6 +26,11 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.core.stats import Rate, wilson
+from rote.memorization.agreement_intervals import (
+    Interval,
+    kappa_interval,
+    spearman_intervals,
+)
 from rote.memorization.by_space import SpaceResult
 from rote.memorization.criteria.calibrated import calibrate
 from rote.memorization.degradations import DEGRADATIONS
@@ -62,6 +69,10 @@ class Agreement:
     ----------
     spearman, kappa
         Of every pair of rulers, symmetric; None where one of them tells no two images apart.
+    spearman_interval, kappa_interval
+        Low and high of each, None with it; a ruler agrees with itself by definition, (1, 1).
+    confidence
+        Of the intervals.
     disputed
         int64: the images on which verdicts differ, those that divide the rulers most evenly first.
     """
@@ -69,6 +80,9 @@ class Agreement:
     rulings: tuple[Ruling, ...]
     spearman: tuple[tuple[float | None, ...], ...]
     kappa: tuple[tuple[float | None, ...], ...]
+    spearman_interval: tuple[tuple[Interval | None, ...], ...]
+    kappa_interval: tuple[tuple[Interval | None, ...], ...]
+    confidence: float
     disputed: npt.NDArray[np.int64]
 
     def to_json(self) -> dict[str, Any]:
@@ -84,13 +98,32 @@ class Agreement:
                 for ruling in self.rulings
             ],
             "spearman": [list(row) for row in self.spearman],
+            "spearman_interval": _plain(self.spearman_interval),
             "kappa": [list(row) for row in self.kappa],
+            "kappa_interval": _plain(self.kappa_interval),
+            "confidence": self.confidence,
             "disputed": len(self.disputed),
         }
 
 
-def agreement(spaces: Sequence[SpaceResult]) -> Agreement | None:
-    """Compare all rulers that gave verdicts; None where there is only one."""
+def _plain(rows: tuple[tuple[Interval | None, ...], ...]) -> list[list[list[float] | None]]:
+    return [[None if cell is None else list(cell) for cell in row] for row in rows]
+
+
+def agreement(
+    spaces: Sequence[SpaceResult], *, seed: int, confidence: float = 0.95
+) -> Agreement | None:
+    """Compare all rulers that gave verdicts; None where there is only one.
+
+    Parameters
+    ----------
+    spaces
+        What every space says of the same images.
+    seed
+        Root seed; intervals resample images by its child.
+    confidence
+        Two-sided confidence of the intervals, in (0, 1).
+    """
     rulings = [
         Ruling(
             space=result.space["name"],
@@ -108,12 +141,40 @@ def agreement(spaces: Sequence[SpaceResult]) -> Agreement | None:
         return None
     ranks = [_ranks(ruling.score) for ruling in rulings]
     verdicts = [ruling.memorized for ruling in rulings]
+    orders = tuple(tuple(_correlation(a, b) for b in ranks) for a in ranks)
+    sure = spearman_intervals([r.score for r in rulings], seed=seed, confidence=confidence)
     return Agreement(
         rulings=tuple(rulings),
-        spearman=tuple(tuple(_correlation(a, b) for b in ranks) for a in ranks),
+        spearman=orders,
         kappa=tuple(tuple(kappa(a, b) for b in verdicts) for a in verdicts),
+        spearman_interval=tuple(
+            tuple(_holding(interval, value) for interval, value in zip(*row, strict=True))
+            for row in zip(sure, orders, strict=True)
+        ),
+        kappa_interval=_kappa_intervals(verdicts, seed=seed, confidence=confidence),
+        confidence=confidence,
         disputed=_disputed(np.stack(verdicts)),
     )
+
+
+def _holding(interval: Interval | None, value: float | None) -> Interval | None:
+    """Return the interval, rounded so that it holds the value; at 1 they differ in the last bit."""
+    if interval is None or value is None:
+        return None
+    return min(interval[0], value), max(interval[1], value)
+
+
+def _kappa_intervals(
+    verdicts: Sequence[npt.NDArray[np.bool_]], *, seed: int, confidence: float
+) -> tuple[tuple[Interval | None, ...], ...]:
+    size = len(verdicts)
+    found: list[list[Interval | None]] = [[None] * size for _ in range(size)]
+    for i, a in enumerate(verdicts):
+        found[i][i] = None if kappa(a, a) is None else (1.0, 1.0)
+        for j in range(i):
+            own = kappa_interval(a, verdicts[j], seed=seed, confidence=confidence)
+            found[i][j] = found[j][i] = own
+    return tuple(tuple(row) for row in found)
 
 
 def spearman(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> float | None:

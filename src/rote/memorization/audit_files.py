@@ -21,13 +21,7 @@ from rote.memorization.duplicates import DuplicateGroups
 from rote.memorization.extras import Beside
 from rote.memorization.outcomes import VERDICTS, classify, count_verdicts, rates_by
 from rote.memorization.pictures import gallery
-from rote.memorization.space_files import (
-    compared,
-    dispute_arrays,
-    of_spaces,
-    positive_json,
-    space_arrays,
-)
+from rote.memorization.space_files import dispute_arrays, of_spaces, positive_json, space_arrays
 from rote.memorization.transforms import MOST_SHIFT, describe
 
 if TYPE_CHECKING:
@@ -51,7 +45,7 @@ def to_json(found: Audit) -> dict[str, Any]:
     control = None
     if found.control is not None and found.holdout is not None:
         control = {"rate": found.control.to_json(), **_side(found.holdout)}
-    agreed = compared(found)
+    agreed = found.agreement
     return {
         "kind": "audit",
         "rate": found.rate.to_json(),
@@ -132,7 +126,7 @@ def save(found: Audit, folder: Path, *, labels: npt.NDArray[np.int64] | None) ->
     write_lines(folder / "duplicates.csv", _csv(DUPLICATE_COLUMNS, _duplicates(found)))
     write_npz(folder / "gallery.npz", gallery(found, labels))
     if len(found.spaces) > 1:
-        agreed = compared(found)
+        agreed = found.agreement
         assert agreed is not None
         write_npz(folder / "spaces.npz", space_arrays(found, agreed))
         write_npz(folder / "disputes.npz", dispute_arrays(found, agreed))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from rote.core.stats import Rate
 from rote.data.dataset import ImageDataset
 from rote.memorization import audit_files
+from rote.memorization.agreement import Agreement, agreement
 from rote.memorization.by_space import CriterionResult, SpaceResult
 from rote.memorization.controls import Leaks, Recall
 from rote.memorization.criteria import RatioCriterion, distance_ratio
@@ -108,6 +110,12 @@ class Audit:
     def ratio(self) -> npt.NDArray[np.float64]:
         """|x - NN1| / |x - NN2| of each item, float64 (N,) in [0, 1]."""
         return distance_ratio(self.nn1_sq, self.nn2_sq)
+
+    @cached_property
+    def agreement(self) -> Agreement | None:
+        """How far all rulers of this audit agree; None where there is only one."""
+        settings = self.settings
+        return agreement(self.spaces, seed=settings.seed, confidence=settings.confidence)
 
     def coverage(self) -> dict[str, Any]:
         """Return which training items were reproduced, and how concentrated."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from rote.memorization.agreement import MOST_DISPUTED, Agreement, agreement, sights
+from rote.memorization.agreement import MOST_DISPUTED, Agreement, sights
 from rote.memorization.spaces.pairs import GRID, tile_squares
 
 if TYPE_CHECKING:
@@ -48,11 +48,6 @@ def positive_json(result: SpaceResult) -> dict[str, Any] | None:
         "copies": result.positive[0].found.total,
         "cells": [cell.to_json() for cell in result.positive],
     }
-
-
-def compared(found: Audit) -> Agreement | None:
-    """Return the agreement of the rulers of an audit."""
-    return agreement(found.spaces)
 
 
 def space_arrays(found: Audit, agreed: Agreement | None) -> dict[str, npt.NDArray[Any]]:

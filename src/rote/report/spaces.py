@@ -37,10 +37,14 @@ class SpaceRow:
 
 @dataclass(frozen=True)
 class Pair:
-    """Agreement of two rulers; numbers are None where one tells no two images apart."""
+    """Agreement of two rulers; numbers are None where one tells no two images apart.
+
+    ``interval`` is None for a ruler with itself, and in audits from before there were intervals.
+    """
 
     title: str
     value: float | None
+    interval: tuple[float, float] | None
     heat: float
 
 
@@ -76,6 +80,7 @@ class Spaces:
     criteria: tuple[str, ...]
     rulers: tuple[str, ...]
     kappa: tuple[tuple[Pair, ...], ...]
+    confidence: str
     spearman: tuple[tuple[Pair, ...], ...]
     disputed: int
     total: int
@@ -108,6 +113,9 @@ def read_spaces(folder: Path, fields: Fields) -> Spaces | None:
         criteria=tuple(criterion_title(name) for name in names),
         rulers=titles,
         kappa=_pairs(agreed, "kappa", titles),
+        confidence=f"{100 * agreed.number('confidence'):g} %"
+        if "confidence" in agreed.values
+        else "",
         spearman=_pairs(agreed, "spearman", titles),
         disputed=agreed.count("disputed"),
         total=fields.rate("rate").total,
@@ -141,21 +149,40 @@ def _row(entry: Fields, names: Sequence[str]) -> SpaceRow:
 
 
 def _pairs(agreed: Fields, key: str, titles: Sequence[str]) -> tuple[tuple[Pair, ...], ...]:
-    rows = agreed.values.get(key)
-    size = len(titles)
-    fits = isinstance(rows, list) and len(rows) == size
-    if not fits or not all(isinstance(row, list) and len(row) == size for row in rows or ()):
-        raise agreed.wrong(key, "a square of one row per ruler")
+    size, around = len(titles), f"{key}_interval"
+    rows = _square(agreed, key, size)
+    intervals = _square(agreed, around, size) if around in agreed.values else None
     found = []
-    for i, row in enumerate(rows or ()):
+    for i, row in enumerate(rows):
         line = []
         for j, value in enumerate(row):
-            if value is not None and not (isinstance(value, int | float) and -1 <= value <= 1):
+            if value is not None and not _is_share(value):
                 raise agreed.wrong(key, "numbers from -1 to 1")
+            interval = None if intervals is None or i == j else intervals[i][j]
+            if interval is not None:
+                fits = isinstance(interval, list) and len(interval) == 2
+                if value is None or not fits or not all(_is_share(end) for end in interval):
+                    raise agreed.wrong(around, "a low and a high from -1 to 1 for every number")
+                interval = (interval[0], interval[1])
             title = f"{titles[i]} and {titles[j]}"
-            line.append(Pair(title, value, max(0.0, value or 0.0)))
+            line.append(Pair(title, value, interval, max(0.0, value or 0.0)))
         found.append(tuple(line))
     return tuple(found)
+
+
+def _square(agreed: Fields, key: str, size: int) -> list[list[Any]]:
+    rows = agreed.values.get(key)
+    if isinstance(rows, list) and len(rows) == size:
+        square: list[list[Any]] = [
+            row for row in rows if isinstance(row, list) and len(row) == size
+        ]
+        if len(square) == size:
+            return square
+    raise agreed.wrong(key, "a square of one row per ruler")
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, int | float) and -1 <= value <= 1
 
 
 def _groups(seen: Fields) -> tuple[tuple[str, int], ...]:

@@ -91,7 +91,7 @@ def test_leaks_are_found_in_pixels_whatever_the_space(sides):
 
 
 def test_agreement_is_that_of_other_implementations(found):
-    agreed = agreement(found.spaces)
+    agreed = agreement(found.spaces, seed=0)
     assert agreed is not None and len(agreed.rulings) == 9
     for i, a in enumerate(agreed.rulings):
         for j, b in enumerate(agreed.rulings):

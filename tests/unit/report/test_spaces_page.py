@@ -62,6 +62,24 @@ def test_the_page_tells_of_every_space_and_ruler(folder):
     assert sum(count for _, count in shown.groups) == len(shown.scores) == 6
 
 
+def test_agreement_stands_with_its_interval(folder, tmp_path):
+    shown, value = read(folder), json.loads((folder / "audit.json").read_text())["agreement"]
+    low, high = value["kappa_interval"][0][1]
+    assert shown.kappa[0][1].interval == (low, high) and shown.confidence == "95 %"
+    assert shown.kappa[0][0].interval is None  # with itself
+    text = f"{low:.2f} to {high:.2f}"
+    page = write_report(folder).read_text()
+    assert f"interval {text}" in page and f"<small>{text}</small>" in page
+    # Audits from before there were intervals are still read.
+    for name in ("audit.json", "disputes.npz"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    old = json.loads((tmp_path / "audit.json").read_text())
+    for key in ("kappa_interval", "spearman_interval", "confidence"):
+        del old["agreement"][key]
+    (tmp_path / "audit.json").write_text(json.dumps(old))
+    assert read(tmp_path).kappa[0][1].interval is None
+
+
 def test_advice_counts_what_the_table_shows(folder):
     shown = read(folder)
     noise = next(sight for sight in shown.sightings if sight.title == "Noise")
@@ -92,6 +110,8 @@ def test_one_space_has_no_section(tmp_path):
     [
         (lambda v: v["agreement"]["kappa"].pop(), "kappa is not a square of one row per ruler"),
         (lambda v: v["agreement"]["spearman"][0].__setitem__(1, 7), "numbers from -1 to 1"),
+        (lambda v: v["agreement"]["kappa_interval"].pop(), "kappa_interval is not a square"),
+        (lambda v: v["agreement"]["kappa_interval"][0].__setitem__(1, [0]), "a low and a high"),
         (lambda v: v["recall_at_rate"]["cells"][0]["recall"].pop(), "one rate per ruler"),
     ],
 )
