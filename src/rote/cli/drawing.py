@@ -10,6 +10,7 @@ import torch
 
 from rote.cli import options
 from rote.core.console import progress
+from rote.core.memory import keep_freed_memory
 from rote.core.seeds import child_seed
 from rote.data.convert import from_model
 from rote.data.dataset import ImageDataset, kind_of_shape
@@ -50,6 +51,7 @@ def draw(
     label
         Of all samples of a conditional model; None draws labels uniformly.
     """
+    keep_freed_memory()
     labels = None
     if checkpoint.label_count:
         rng = np.random.default_rng(child_seed(seed, "labels"))

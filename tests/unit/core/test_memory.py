@@ -8,15 +8,19 @@ import pytest
 # A process of its own: the setting is for good.
 PROGRAM = """
 import resource
+import sys
 import numpy as np
 from rote.core.memory import keep_freed_memory
+
+
+size = int(sys.argv[1])  # of a block, in numbers of 8 bytes; 160 MB in all
 
 
 def faults():
     for warm in (True, True, False):
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
         for _ in range(1 if warm else 10):
-            held = [np.full(125_000, 1.5) for _ in range(20)]  # 20 MB in blocks of 1 MB
+            held = [np.full(size, 1.5) for _ in range(20_000_000 // size)]
             del held
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
@@ -25,12 +29,13 @@ print(faults(), int(keep_freed_memory()), faults())
 """
 
 
-def test_freed_memory_is_used_again():
+@pytest.mark.parametrize("size", [125_000, 5_000_000])
+def test_freed_memory_is_used_again(size):
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True
+        [sys.executable, "-c", PROGRAM, str(size)], capture_output=True, text=True, check=True
     )
     before, kept, after = map(int, done.stdout.split())
     if not kept:
         pytest.skip("another C library than glibc")
-    # 20 MB are 4,883 pages; left to itself the C library may map them ten times over.
+    # 160 MB are 39,063 pages; left to itself the C library may map them ten times over.
     assert after < min(500, before / 10)
