@@ -54,7 +54,8 @@ def audit(
             "--criterion",
             help="ratio (always there), calibrated, carlini, tiles, absolute or authenticity; may be "
             "given several times. "
-            "The gate is held against the first.",
+            "The gate is held against the first. A threshold of your own: absolute=NUMBER, or "
+            "absolute:SPACE=NUMBER with several spaces.",
         ),
     ] = None,
     space: Annotated[

@@ -56,7 +56,10 @@ def _rate_rows(found: Audit) -> list[list[str]]:
     rows = []
     for result in found.criteria:
         rate, control = result.rate, result.control
-        row = [titles[result.name], _text(rate)]
+        title, threshold = titles[result.name], result.description["threshold"]
+        if result.name == "absolute" and threshold is not None:
+            title += f" < {threshold:g}"
+        row = [title, _text(rate)]
         if found.control is None:
             rows.append(row)
             continue

@@ -14,6 +14,7 @@ from rote.data.dataset import ImageDataset
 from rote.memorization.by_space import CriterionResult, Lens, SpaceResult
 from rote.memorization.controls import Copies, degraded_copies, find_leaks, training_matches
 from rote.memorization.criteria import RatioCriterion
+from rote.memorization.criteria.own_threshold import read_criteria
 from rote.memorization.findings import Audit
 from rote.memorization.gate import Gate, check_limit, decide
 from rote.memorization.matching import Progress, no_progress
@@ -71,6 +72,8 @@ def audit(
     criteria
         Of `rote.memorization.ruler.CRITERIA`, "ratio" always among them; the gate is held against the
         first. None takes the ratio, and the calibrated ratio where there is a control.
+        "absolute=0.35", or "absolute:SPACE=0.35" with several spaces, is "absolute" with a threshold of
+        one's own (`rote.memorization.criteria.own_threshold` has the units).
     spaces
         Where distances are taken: names as `rote.memorization.spaces.catalog` lists them, or spaces.
         "pixel" stands for the space of the data's own kind (`own_space`). Rate, verdicts and gate are
@@ -117,7 +120,9 @@ def audit(
     ConfigError
         If an option is out of range or does not fit the data.
     """
+    criteria, own_thresholds = read_criteria(criteria)
     settings = Settings(
+        own_thresholds=own_thresholds,
         criteria=chosen_criteria(criteria, controlled=holdout is not None or set_aside > 0),
         duplicate_rms=duplicate_rms,
         invariances=invariances or Invariances(),

@@ -14,6 +14,7 @@ from rote.data.dataset import ImageDataset
 from rote.data.resample import fit_images
 from rote.memorization.criteria import CarliniCriterion, RatioCriterion, TileCriterion
 from rote.memorization.criteria.absolute import absolute_in
+from rote.memorization.criteria.own_threshold import own_in
 from rote.memorization.duplicates import DuplicateGroups, exact_duplicates, near_duplicates
 from rote.memorization.gower import Gower
 from rote.memorization.matching import Matcher
@@ -178,5 +179,5 @@ def build_ruler(
         training=training,
         carlini=CarliniCriterion(),
         tiles=TileCriterion(),
-        absolute=absolute_in(space.name, space.source),
+        absolute=own_in(settings.own_thresholds, space) or absolute_in(space.name, space.source),
     )

@@ -25,6 +25,11 @@ from rote.memorization.matching import Matcher, Matches, Progress, no_progress
 
 QUERY_ROWS = 16384
 
+ABSOLUTE_FORMULAS = {
+    "rms": "RMS(x - NN1) < threshold, in 8-bit units",
+    "cosine": "1 - cos(x, NN1) < threshold",
+    "distance": "|x - NN1| < threshold, in the distance of the space",
+}
 CRITERIA = ("ratio", "calibrated", "carlini", "tiles", "absolute", "authenticity")
 
 
@@ -197,9 +202,7 @@ class Ruler:
                 "neighbors": self.tiles.neighbors,
             },
             "absolute": {
-                "formula": "RMS(x - NN1) < threshold, in 8-bit units"
-                if self.absolute is None or self.absolute.unit == "rms"
-                else "1 - cos(x, NN1) < threshold",
+                "formula": ABSOLUTE_FORMULAS[self.absolute.unit if self.absolute else "rms"],
                 "source": self.absolute.source if self.absolute else "no threshold is known here",
                 "threshold": self.absolute.threshold if self.absolute else None,
                 "preprocessing": self.absolute.preprocessing if self.absolute else None,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rote.core.errors import ConfigError, DataError
 from rote.data.dataset import ImageDataset
 from rote.memorization.criteria.calibrated import check_asked
+from rote.memorization.criteria.own_threshold import OwnThreshold, check_own
 from rote.memorization.duplicates import check_rms
 from rote.memorization.ruler import check_criteria
 from rote.memorization.spaces.contract import COLUMNS, GOWER, PIXEL, Space, own_space
@@ -19,6 +20,7 @@ class Settings:
     """What an audit was asked for; the arguments of `audit`."""
 
     criteria: tuple[str, ...]
+    own_thresholds: tuple[OwnThreshold, ...]
     duplicate_rms: float
     invariances: Invariances
     false_positive_rate: float
@@ -117,6 +119,7 @@ def check_spaces(spaces: Sequence[Space], training: ImageDataset, settings: Sett
     ):
         if wanted and len(others) == len(spaces):
             raise ConfigError(f"{name} is for pixels; add --space pixel, or leave it out")
+    check_own(settings.own_thresholds, spaces)
     for space in others:
         space.check_size(training.images.shape)
 

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rote.core.errors import DataError, RunError
+from rote.core.errors import ConfigError, DataError, RunError
 from rote.core.stats import Rate, newcombe, wilson
 from rote.data.dataset import ImageDataset
 from rote.memorization.criteria import CarliniCriterion, RatioCriterion, TileCriterion
+from rote.memorization.criteria.own_threshold import read_criteria
 from rote.memorization.duplicates import exact_duplicates
 from rote.memorization.matching import Matcher
 from rote.memorization.quality.manifold import LEAST
@@ -64,6 +65,11 @@ def criteria_for(dataset: ImageDataset, asked: Sequence[str] | None) -> tuple[st
         If one is unknown, or not for this kind of data.
     """
     known = ALL if dataset.kind == "image" else OF_VECTORS
+    asked, own = read_criteria(asked)
+    if own:
+        raise ConfigError(
+            f"--criterion {own[0].text}: a threshold of your own is for `rote audit`; here give absolute"
+        )
     names = check_criteria(known if asked is None else asked)
     if refused := [name for name in names if name not in known]:
         raise DataError(f"--criterion {refused[0]} is for images, and the runs are of vectors")

@@ -2,6 +2,7 @@
 
     pixels:    score = |x - NN1| / sqrt(values), the RMS difference in 8-bit levels
     features:  score = 1 - cos(f(x), f(NN1)), of one network under one preprocessing
+    others:    score = |x - NN1| as the space tells it, for thresholds of one's own alone
 
 memorized when score < threshold (features: the published rule "similarity above s" is score < 1 - s);
 the smaller, the more of a copy.
@@ -32,7 +33,7 @@ import numpy.typing as npt
 from rote.core.errors import ConfigError
 
 PIXEL_RMS = 10.0
-Unit = Literal["rms", "cosine"]
+Unit = Literal["rms", "cosine", "distance"]
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,9 @@ class AbsoluteCriterion:
     Attributes
     ----------
     threshold
-        In the unit of the score: levels (RMS), or cosine distance in (0, 2).
+        In the unit of the score: levels (RMS), cosine distance in (0, 2), or a distance of the space.
     unit
-        "rms" of pixels or columns, or "cosine" of features.
+        "rms" of pixels, "cosine" of features of length 1, or "distance".
     preprocessing
         What was done before distances were taken; part of the rule.
     source
@@ -137,7 +138,9 @@ class AbsoluteCriterion:
         [0.25]
         """
         sq = nn1_sq.astype(np.float64)
-        return np.sqrt(sq / values) if self.unit == "rms" else sq / 2
+        if self.unit == "cosine":
+            return sq / 2
+        return np.sqrt(sq / values if self.unit == "rms" else sq)
 
     def memorized(self, score: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
         """Return bool (N,)."""
