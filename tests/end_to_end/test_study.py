@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -11,12 +12,12 @@ import pytest
 from helpers import ENVIRONMENT, command
 
 from rote.core.errors import RunError
-from rote.core.runs import read_json
+from rote.core.runs import read_json, write_json
 from rote.data.sources import load_images
 from rote.report import write_report
 from rote.studies.plan import plan_study, source_of
 from rote.studies.point import Status
-from rote.studies.study import run_study
+from rote.studies.study import run_studies, run_study
 from rote.studies.trial import _Scorer, training_set
 
 
@@ -76,6 +77,32 @@ def test_a_second_call_does_nothing_and_an_extension_keeps_what_was_there(labels
     assert "random like true" in page
     overview = write_report(out.parent).read_text()
     assert 'href="labels/report.html"' in overview
+
+
+def test_a_study_stays_with_its_runs_alone_and_among_several(labels, digits, tmp_path):
+    out, _ = labels
+    before = read_json(out / "study.json")
+    # As `rote study all` lays it out: the runs beside the studies.
+    shutil.copytree(out, tmp_path / "all" / "labels")
+    (tmp_path / "all" / "labels" / "runs").rename(tmp_path / "all" / "runs")
+    plan = read_json(tmp_path / "all" / "labels" / "plan.json")
+    write_json(tmp_path / "all" / "labels" / "plan.json", plan | {"runs_folder": "../runs"})
+    alone = run_study("labels", digits, scale="smoke", out=tmp_path / "all" / "labels")
+    assert alone.json["runs_folder"] == "../runs"
+    assert not (tmp_path / "all" / "labels" / "runs").exists()
+    # Begun alone, then one of several.
+    shutil.copytree(out, tmp_path / "mixed" / "labels")
+    (together,) = run_studies(
+        ["labels"],
+        digits,
+        scale="smoke",
+        outs=[tmp_path / "mixed" / "labels"],
+        runs=tmp_path / "mixed" / "runs",
+    )
+    assert together.json["runs_folder"] == "runs"
+    assert not (tmp_path / "mixed" / "runs").exists()
+    for again in (alone, together):
+        assert again.json["cells"] == before["cells"]
 
 
 def test_killed_and_started_again_it_ends_as_if_never_killed(labels, digits, tmp_path):

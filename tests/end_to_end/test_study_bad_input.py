@@ -1,13 +1,15 @@
 """Wrong input of `rote study`: one line that says what, where and what to do; nothing written."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 from helpers import run_here
 
+from rote.core.runs import write_json
 from rote.data.sources import load_images
-from rote.studies.study import run_study
+from rote.studies.study import run_studies, run_study
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +26,20 @@ def room(tmp_path_factory):
     # A study that was begun, without its runs.
     with pytest.raises(KeyboardInterrupt):
         run_study("unique", digits, scale="smoke", out=folder / "begun", on_view=_interrupt)
+    # The same study with an earlier call's values on record: they are no values of another study.
+    shutil.copytree(folder / "begun", folder / "finished")
+    design = {"values": ["none", "unique"], "sizes": [], "seeds": 1}
+    write_json(folder / "finished" / "study.json", {"design": design})
+    # Several studies, as `rote study all` lays them out.
+    with pytest.raises(KeyboardInterrupt):
+        run_studies(
+            ["width", "depth"],
+            digits,
+            scale="smoke",
+            outs=[folder / "several" / "width", folder / "several" / "depth"],
+            runs=folder / "several" / "runs",
+            on_view=_interrupt,
+        )
     return folder
 
 
@@ -53,7 +69,23 @@ CASES = {
     ),
     "folder of another study": (
         ("width", "--scale", "smoke", "--out", "begun"),
-        ("begun", "unique", "width", "--out"),
+        ("begun holds the study `unique`, not the study `width`", "choose another --out"),
+    ),
+    "folder of another study that is done": (
+        ("size", "--scale", "smoke", "--out", "finished"),
+        ("finished holds the study `unique`, not the study `size`", "choose another --out"),
+    ),
+    "folder of this study at another scale": (
+        ("unique", "--scale", "cpu", "--out", "finished"),
+        ('scale is "smoke" there and "cpu" here', "--out"),
+    ),
+    "all into the folder of one": (
+        ("all", "--scale", "smoke", "--out", "finished"),
+        ("finished holds the study `unique`, not several studies", "--out"),
+    ),
+    "one into the folder of several": (
+        ("width", "--scale", "smoke", "--out", "several"),
+        ("several holds several studies", "--out several/width"),
     ),
     "set larger than its source": (("width", "--sizes", "5000", *SMOKE), ("1 to 1797",)),
     "sizes are no numbers": (("width", "--sizes", "few", *SMOKE), ("--sizes 'few'", "32,64")),
@@ -65,6 +97,29 @@ CASES = {
     ),
     "status of nothing": (("status", "empty"), ("holds no study", "--out")),
 }
+
+
+OTHERS = {
+    "emm": (("emm",), "not a search for the EMM"),
+    "train": (("train",), "not a training run"),
+    "audit": (("audit", "--generated", "digits", "--training", "digits"), "report would be"),
+}
+
+
+@pytest.mark.parametrize("folder", ["finished", "several"])
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_commands_leave_the_folder_of_studies_alone(room, name, folder):
+    arguments, expected = OTHERS[name]
+    before = sorted(room.rglob("*"))
+    done = run_here(*arguments, "--out", folder, cwd=room)
+    assert done.returncode == 1, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.strip()]
+    held = "the study `unique`" if folder == "finished" else "several studies"
+    assert line.startswith("error: ")
+    assert f"{folder} holds {held}" in line
+    assert expected in line
+    assert "choose another --out" in line
+    assert sorted(room.rglob("*")) == before
 
 
 @pytest.mark.parametrize("name", CASES)

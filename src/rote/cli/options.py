@@ -165,16 +165,25 @@ def subset(
 
 
 def check_folder(path: Path) -> None:
-    """Refuse an --out that cannot become a folder, before hours of work and not after.
+    """Refuse an --out that cannot become an audit's folder, before hours of work and not after.
 
     Raises
     ------
     ConfigError
-        If a part of it is a file.
+        If a part of it is a file, or it holds a search or a study, whose report would be replaced.
     """
+    from rote.core.bound import holds
+    from rote.core.runs import read_json
+
     there = next((part for part in (path, *path.parents) if part.exists()), None)
     if there is not None and not there.is_dir():
         raise ConfigError(f"--out {path}: {there} is a file, not a folder; choose another --out")
+    bound = read_json(path / "config.json") if (path / "config.json").exists() else {}
+    if bound.get("kind") in ("emm", "study", "studies"):
+        raise ConfigError(
+            f"--out {path} holds {holds(bound)}, whose report would be replaced; choose another --out, "
+            f"such as {path / 'audit'}"
+        )
 
 
 def resolve_device(device: str) -> str:

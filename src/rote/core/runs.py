@@ -24,6 +24,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rote.core.bound import conflict
 from rote.core.errors import RunError
 
 if TYPE_CHECKING:
@@ -229,6 +230,20 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
+def check_bound(path: Path, config: dict[str, Any]) -> None:
+    """Refuse a directory that belongs to another configuration; a new one is anybody's.
+
+    Raises
+    ------
+    RunError
+        Naming what it holds, or the first key that differs.
+    """
+    if (path / "config.json").exists():
+        new = json.loads(to_json_text({"format_version": FORMAT_VERSION, **config}))
+        if problem := conflict(path, read_json(path / "config.json"), new):
+            raise RunError(problem)
+
+
 class Run:
     """An open run directory: locked, bound to one configuration, with a manifest.
 
@@ -259,17 +274,9 @@ class Run:
         self._lock.close()
 
     def _bind(self, config: dict[str, Any]) -> None:
+        check_bound(self.path, config)
         path = self.path / "config.json"
-        new = json.loads(to_json_text({"format_version": FORMAT_VERSION, **config}))
-        if path.exists():
-            difference = _first_difference(read_json(path), new)
-            if difference:
-                key, old_value, new_value = difference
-                raise RunError(
-                    f"{self.path} belongs to another configuration ({key} is {old_value} there and "
-                    f"{new_value} here); choose another --out or delete that folder"
-                )
-        else:
+        if not path.exists():
             write_json(path, config)
 
     def _write_manifest(self, facts: dict[str, Any]) -> None:
@@ -354,21 +361,6 @@ def _lock(path: Path) -> Any:
             time.sleep(0.2)
         else:
             return handle
-
-
-def _first_difference(
-    old: dict[str, Any], new: dict[str, Any], prefix: str = ""
-) -> tuple[str, str, str] | None:
-    """Return the first key (dotted) whose values differ, with both values as JSON text."""
-    for key in [*new, *(key for key in old if key not in new)]:
-        a, b = old.get(key), new.get(key)
-        if isinstance(a, dict) and isinstance(b, dict):
-            inner = _first_difference(a, b, f"{prefix}{key}.")
-            if inner:
-                return inner
-        elif a != b:
-            return f"{prefix}{key}", json.dumps(a), json.dumps(b)
-    return None
 
 
 def now() -> str:

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from rote.core.errors import ConfigError
-from rote.core.runs import Run, read_json, write_json
+from rote.core.runs import Run, check_bound, read_json, write_json
 from rote.core.track import check_tracker
 from rote.data.dataset import ImageDataset
 from rote.data.scaling import for_models
 from rote.studies.engine import RayOptions, open_engine
 from rote.studies.findings import findings
+from rote.studies.folders import OWN, SHARED, earlier, runs_of
 from rote.studies.plan import Plan, plan_study, source_of
 from rote.studies.point import read_stage, told
 from rote.studies.trial import Trial, run_trial
@@ -91,7 +92,7 @@ def run_study(
     scale
         "smoke", "cpu" or "paper".
     out
-        Folder of the study.
+        Folder of the study, of its own or one of several that `run_studies` made.
     second
         A second source for the study of diversity.
     seed
@@ -160,59 +161,70 @@ def run_studies(
 ) -> list[StudyResult]:
     """Run several studies in one pool of workers: a run that several of them need is trained once.
 
-    Parameters are those of `run_study`; ``outs`` are the studies' folders and ``runs`` that of all runs.
+    Parameters are those of `run_study`; ``outs`` are the studies' folders. ``runs`` is where the runs of
+    new studies go: beside several studies, or into one. A study that has runs elsewhere stays with them.
     ``on_study`` is called with each study as it is finished.
     """
     if second is not None and dataset.kind != "image":
         raise ConfigError("--second is for images; vectors of two sources are scaled differently")
     check_tracker(track)
+    described = dataset.describe() | {"classes": list(dataset.classes)}
+    data = described | {"second": second.digest if second else None}
+    common: dict[str, Any] = {"scale": scale, "seed": seed, "data": data}
+    bounds = [{"kind": "study", "study": name, **common} for name in names]
+    # Before anything is read: the values and sizes of another study would be taken for this one's.
+    for out, bound in zip(outs, bounds, strict=True):
+        check_bound(out, bound)
+    together = runs.parent if runs.parent not in outs else None
+    if together is not None:
+        check_bound(together, {"kind": "studies"})
     scaled, scaling = for_models(dataset)
     source = source_of(scaled, second)
-    earlier = [_earlier(out, values, sizes, seeds) for out in outs]
-    plans = [
-        plan_study(
+    places = [runs_of(out, default=SHARED if together else OWN) for out in outs]
+    plans = []
+    for name, out, place in zip(names, outs, places, strict=True):
+        more_values, more_sizes, more_seeds = earlier(out, values, sizes, seeds)
+        plan = plan_study(
             name,
             source,
             scale_name=scale,
-            runs=runs,
+            runs=(out / place).resolve(),
             seed=seed,
             seeds=more_seeds,
             values=more_values,
             sizes=more_sizes,
             device=device,
         )
-        for name, (more_values, more_sizes, more_seeds) in zip(names, earlier, strict=True)
-    ]
+        plans.append(plan)
     started = time.monotonic()
-    described = dataset.describe() | {"classes": list(dataset.classes)}
-    for plan, out in zip(plans, outs, strict=True):
-        bound: dict[str, Any] = {"kind": "study"}
-        bound |= {"study": plan.factor.name, "scale": scale, "seed": seed}
-        bound["data"] = described | {"second": second.digest if second else None}
-        with Run(out, bound, facts={"seed": seed, "device": device}):
-            write_json(out / "plan.json", _planned(plan, _relative(runs, out)))
+    facts = {"seed": seed, "device": device}
+    if together is not None:
+        Run(together, {"kind": "studies"}, facts=facts).close()
+    for plan, out, bound, place in zip(plans, outs, bounds, places, strict=True):
+        with Run(out, bound, facts=facts):
+            write_json(out / "plan.json", _planned(plan, place))
     results: dict[str, StudyResult] = {}
 
     def finish() -> None:
         """Write down every study whose last run has come in; studies wait for their own runs alone."""
-        for plan, out in zip(plans, outs, strict=True):
+        for plan, out, place in zip(plans, outs, places, strict=True):
             name = plan.factor.name
-            if name in results or _missing(plan.all_trials(), set()):
+            if name in results or _missing(plan.all_trials()):
                 continue
             found = findings(plan, second=second is not None)
-            found |= {"data": described, "seed": seed, "runs_folder": _relative(runs, out)}
+            found |= {"data": described, "seed": seed, "runs_folder": place}
             found["cost"]["elapsed_seconds"] = round(time.monotonic() - started, 1)
             write_json(out / "study.json", found)
             results[name] = StudyResult(name, found["sentence"], read_json(out / "study.json"))
             on_study(results[name])
 
-    missing = _missing([trial for plan in plans for trial in plan.all_trials()], set())
-    at_work = {trial.key: trial for trial in missing}
+    missing = _missing([trial for plan in plans for trial in plan.all_trials()])
+    at_work = {trial.folder: trial for trial in missing}
 
     def poll() -> None:
         on_view(_views(plans))
-        for key in [key for key, trial in at_work.items() if trial.is_finished]:
-            for note in told(at_work.pop(key).folder):
+        for folder in [folder for folder, trial in at_work.items() if trial.is_finished]:
+            for note in told(at_work.pop(folder).folder):
                 on_note(note)
         finish()
 
@@ -225,7 +237,9 @@ def run_studies(
             threads=1,
             on_note=on_note,
         ) as engine:
-            engine.run_each(missing, partial(run_trial, track=track), on_poll=poll)
+            for root in dict.fromkeys(trial.root for trial in missing):
+                mine = [trial for trial in missing if trial.root == root]
+                engine.run_each(mine, partial(run_trial, track=track), on_poll=poll)
     poll()
     return [results[plan.factor.name] for plan in plans]
 
@@ -240,37 +254,9 @@ def _planned(plan: Plan, folder: str) -> dict[str, Any]:
     return {"study": plan.factor.name, "runs_folder": folder, "runs": rows}
 
 
-def _missing(trials: Sequence[Trial], known: set[str]) -> list[Trial]:
-    """Return the unfinished runs, each once."""
-    found = []
-    for trial in trials:
-        if trial.key not in known and not trial.is_finished:
-            known.add(trial.key)
-            found.append(trial)
-    return found
-
-
-def _earlier(
-    out: Path, values: Sequence[str] | None, sizes: Sequence[int] | None, seeds: int | None
-) -> tuple[list[str] | None, list[int] | None, int | None]:
-    """Return what is asked for together with what an earlier call had: a study never shrinks."""
-    path = out / "study.json"
-    if not path.exists():
-        return (
-            None if values is None else list(values),
-            None if sizes is None else list(sizes),
-            seeds,
-        )
-    held = read_json(path)["design"]
-    all_values = list(dict.fromkeys([*held["values"], *(values or ())]))
-    fixed = held["sizes"] if held["sizes"] else None
-    all_sizes = sorted({*fixed, *(sizes or ())}) if fixed else None
-    return all_values, all_sizes, max(held["seeds"], seeds or 0)
-
-
-def _relative(runs: Path, out: Path) -> str:
-    """Return the folder of the runs as the study's file names it, so that both can be moved together."""
-    return "runs" if runs == out / "runs" else "../runs"
+def _missing(trials: Sequence[Trial]) -> list[Trial]:
+    """Return the unfinished runs, each once: studies that lie together share theirs."""
+    return list({trial.folder: trial for trial in trials if not trial.is_finished}.values())
 
 
 def _views(plans: Sequence[Plan]) -> list[StudyView]:

@@ -224,6 +224,21 @@ def test_another_configuration_names_the_key_and_both_values(tmp_path, changed, 
     Run(tmp_path, CONFIG).close()  # and the refusal has let go of the lock
 
 
+def test_another_kind_of_run_is_named(tmp_path):
+    study = {"kind": "study", "study": "unique", "seed": 0}
+    Run(tmp_path, study).close()
+    for other, name in [
+        (study | {"study": "size"}, "the study `size`"),
+        ({"kind": "emm"}, "a search for the EMM (`rote emm`)"),
+        ({"kind": "train"}, "a training run (`rote train`)"),
+    ]:
+        with pytest.raises(RunError) as caught:
+            Run(tmp_path, other)
+        expected = f"{tmp_path} holds the study `unique`, not {name}; choose another --out"
+        assert str(caught.value) == expected
+    Run(tmp_path, study).close()
+
+
 def test_a_second_process_is_told_in_one_line(tmp_path, monkeypatch):
     hold = (
         "import sys; from pathlib import Path; from rote.core.runs import Run;"
