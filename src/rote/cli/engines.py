@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rote.cli import options
+from rote.core.cluster import check_ray
 from rote.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -37,9 +38,11 @@ GpusPerRun = Annotated[
 
 
 def check_engine(name: str) -> None:
-    """Refuse an unknown engine."""
+    """Refuse an engine that is unknown or not installed."""
     if name not in ("local", "ray"):
         raise ConfigError(f"--engine {name} is unknown; choose local or ray")
+    if name == "ray":
+        check_ray()
 
 
 def resolve_engine(

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
 
 from rote.core.errors import ConfigError, Interrupted, RunError
@@ -24,6 +25,18 @@ IN_FLIGHT = 2
 """Tasks submitted for each slot of the cluster: none waits for work, and millions need not queue."""
 LOST = ("WorkerCrashedError", "OutOfMemoryError", "NodeDiedError", "ObjectLostError")
 """Ray's errors that say nothing about the work itself: a process, a machine or an object is gone."""
+
+
+def check_ray() -> None:
+    """Refuse a machine without Ray, before a folder is made for what it would find.
+
+    Raises
+    ------
+    ConfigError
+        Naming the package to install.
+    """
+    if find_spec("ray") is None:
+        raise ConfigError("--engine ray needs Ray, which is not installed; pip install 'rote[ray]'")
 
 
 @contextlib.contextmanager
@@ -50,12 +63,8 @@ def connected(*, address: str | None, workers: int, object_bytes: int) -> Iterat
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     # Ray's workers would give way to everything else here, which local workers do not.
     os.environ.setdefault("RAY_worker_niceness", "0")
-    try:
-        ray: Any = importlib.import_module("ray")
-    except ImportError:
-        raise ConfigError(
-            "--engine ray needs Ray, which is not installed; pip install 'rote[ray]'"
-        ) from None
+    check_ray()
+    ray: Any = importlib.import_module("ray")
     with contextlib.ExitStack() as stack:
         if address is None:
             # A short path: Ray puts sockets there, whose names are limited to 107 bytes.

