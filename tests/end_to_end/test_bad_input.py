@@ -61,8 +61,8 @@ CASES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("one", "at least two"),
     ),
     "no shards": (
-        ("neighbors", "--generated", "good", "--training", "good", "--out", "out"),
-        ("--training", "good", "rote data shard"),
+        ("neighbors", "--generated", "good", "--training", "good", "--verify", "--out", "out"),
+        ("--verify", "--training good", "rote data shard"),
     ),
     "unreadable file": ((*AUDIT, "torn"), ("3.png", "--skip-unreadable")),
     "mixed sizes": ((*AUDIT, "mixed-sizes"), ("--resolution",)),

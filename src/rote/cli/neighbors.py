@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from rote.data.shards import ShardSet
     from rote.memorization.sharded import Engine
 
+MEMORY = "2GB"
+
 
 @app.command()
 def neighbors(
@@ -28,14 +30,29 @@ def neighbors(
         str, typer.Option("--generated", help="The images a model made: any source, or shards.")
     ],
     training: Annotated[
-        Path, typer.Option("--training", help="Shards of the training images (`rote data shard`).")
+        str,
+        typer.Option(
+            "--training",
+            help="The training images: any source that fits into memory, or shards of them (`rote data "
+            "shard`).",
+        ),
     ],
     out: options.Out,
     k: Annotated[int, typer.Option("--k", min=1, help="How many nearest images of each.")] = 2,
+    device: Annotated[
+        str,
+        typer.Option(
+            "--device",
+            help="cpu, cuda, or auto (cuda where there is one); shards are searched on the CPU.",
+        ),
+    ] = "auto",
     memory: Annotated[
-        str, typer.Option("--memory", help="Peak memory of each process, such as 2GB.")
-    ] = "2GB",
-    engine: Annotated[str, typer.Option("--engine", help="local or ray.")] = "local",
+        str | None,
+        typer.Option(
+            "--memory", help="Shards: peak memory of each process, such as 2GB. [default: 2GB]"
+        ),
+    ] = None,
+    engine: Annotated[str, typer.Option("--engine", help="Shards: local or ray.")] = "local",
     ray_address: Annotated[
         str | None,
         typer.Option(
@@ -48,7 +65,7 @@ def neighbors(
         typer.Option("--workers", min=1, help="Worker processes of a local Ray: all cores."),
     ] = None,
     verify: Annotated[
-        bool, typer.Option("--verify", help="Check the SHA-256 of every shard first.")
+        bool, typer.Option("--verify", help="Shards: check the SHA-256 of each first.")
     ] = False,
     resolution: options.Resolution = None,
     channels: options.Channels = None,
@@ -56,50 +73,60 @@ def neighbors(
     json: options.Json = False,
 ) -> None:
     """Find the exact nearest training images of every image; the same command goes on after a stop."""
-    from rote.core.console import print_result, print_text, progress
-    from rote.data.shards import is_shard_folder
+    from rote.core.console import print_result, print_text
+    from rote.data.shards import ShardSet, is_shard_folder
 
-    budget = parse_bytes(memory, flag="--memory")
+    budget = parse_bytes(memory or MEMORY, flag="--memory")
     check_engine(engine)
     if engine == "local" and (ray_address is not None or workers is not None):
         flag = "--ray-address" if ray_address is not None else "--workers"
         raise ConfigError(f"{flag} is for --engine ray; add that, or leave {flag} out")
     if ray_address is not None and workers is not None:
         raise ConfigError("--workers is for a local Ray; leave it out beside --ray-address")
-    references = _shards(training, flag="--training")
-    queries: npt.NDArray[Any] | ShardSet
-    if is_shard_folder(generated):
-        queries = _shards(generated, flag="--generated")
-    else:
-        queries = options.load(
-            generated,
+    sharded = is_shard_folder(training)
+    if not sharded:
+        given = {"--memory": memory is not None, "--engine ray": engine == "ray"}
+        _refuse_of_shards(training, given | {"--verify": verify})
+
+    def load(source: str, flag: str) -> npt.NDArray[Any]:
+        return options.load(
+            source,
             resolution=resolution,
             channels=channels,
             skip_unreadable=skip_unreadable,
-            flag="--generated",
+            flag=flag,
         ).images
+
+    device = _device(device, sharded=sharded)
+    references: npt.NDArray[Any] | ShardSet
+    queries: npt.NDArray[Any] | ShardSet
+    references = _shards(training, flag="--training") if sharded else load(training, "--training")
+    if is_shard_folder(generated):
+        queries = _shards(generated, flag="--generated")
+    else:
+        queries = load(generated, "--generated")
 
     from rote.memorization.budget import (
         peak_bytes,
     )  # after the data: torch takes a second to import
-    from rote.memorization.sharded import sharded_neighbors
 
-    with options.interruptible(), progress() as bar:
-        if verify:
-            checked = bar.add_task("checking shards", total=len(references.shards))
-            references.verify(on_progress=lambda done, _: bar.update(checked, completed=done))
-        task = bar.add_task("training images searched", total=None)
-        size = len(queries) * references.item_bytes
-        with _engine(engine, budget, ray_address, workers, query_bytes=size) as chosen:
-            found = sharded_neighbors(
+    if isinstance(references, ShardSet):
+        with options.interruptible():
+            _search_shards(
                 queries,
                 references,
                 out=out,
-                memory=budget,
                 k=k,
-                engine=chosen,
-                on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+                memory=budget,
+                engine=engine,
+                ray_address=ray_address,
+                workers=workers,
+                verify=verify,
             )
+    else:
+        rows = queries.rows(0, len(queries)) if isinstance(queries, ShardSet) else queries
+        with options.interruptible():
+            _search_whole(rows, references, out=out, k=k, device=device)
     if json:
         print_result(
             {
@@ -107,15 +134,92 @@ def neighbors(
                 "queries": len(queries),
                 "references": len(references),
                 "k": k,
-                "memory": budget,
+                "device": device,
+                "memory": budget if sharded else None,
                 "peak_memory": peak_bytes(),
             }
         )
         return
     print_text(
-        f"{len(found.indices):,} images against {len(references):,} training images: "
+        f"{len(queries):,} images against {len(references):,} training images: "
         f"{out / 'neighbors.npz'} (peak memory {show_bytes(peak_bytes())})"
     )
+
+
+def _device(device: str, *, sharded: bool) -> str:
+    """Return where to search; shards are searched on the CPU, which is said where it could surprise."""
+    from rote.core.console import say
+
+    if not sharded:
+        return options.resolve_device(device)
+    if device == "cuda":
+        raise ConfigError(
+            "--device cuda: shards are searched on the CPU; leave it out, or give --training a source "
+            "that fits into memory"
+        )
+    if options.resolve_device(device) == "cuda":
+        say("shards are searched on the CPU; the CUDA device here is not used")
+    return "cpu"
+
+
+def _refuse_of_shards(training: str, given: dict[str, bool]) -> None:
+    """Refuse options that are for shards alone."""
+    for flag in (flag for flag, there in given.items() if there):
+        raise ConfigError(
+            f"{flag} is for shards, and --training {training} is no folder of them (no shards.json); "
+            f"leave it out, or write shards first: rote data shard {training} --out shards"
+        )
+
+
+def _search_whole(
+    queries: npt.NDArray[Any], references: npt.NDArray[Any], *, out: Path, k: int, device: str
+) -> None:
+    from rote.core.console import progress
+    from rote.memorization.whole import whole_neighbors
+
+    with progress() as bar:
+        task = bar.add_task("images searched", total=len(queries))
+        whole_neighbors(
+            queries,
+            references,
+            out=out,
+            k=k,
+            device=device,
+            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+
+
+def _search_shards(
+    queries: npt.NDArray[Any] | ShardSet,
+    references: ShardSet,
+    *,
+    out: Path,
+    k: int,
+    memory: int,
+    engine: str,
+    ray_address: str | None,
+    workers: int | None,
+    verify: bool,
+) -> None:
+    from rote.core.console import progress
+    from rote.memorization.sharded import sharded_neighbors
+
+    with progress() as bar:
+        if verify:
+            checked = bar.add_task("checking shards", total=len(references.shards))
+            references.verify(on_progress=lambda done, _: bar.update(checked, completed=done))
+        task = bar.add_task("training images searched", total=None)
+        size = len(queries) * references.item_bytes
+        with _engine(engine, memory, ray_address, workers, query_bytes=size) as chosen:
+            sharded_neighbors(
+                queries,
+                references,
+                out=out,
+                memory=memory,
+                k=k,
+                engine=chosen,
+                on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+            )
 
 
 @contextlib.contextmanager

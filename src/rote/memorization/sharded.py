@@ -181,10 +181,10 @@ def sharded_neighbors(
     RunError
         If the folder belongs to another search.
     """
-    _check(queries, references, k)
+    check_sides(queries, references, k)
     config = {
         "kind": "neighbors",
-        "queries": queries.digest if isinstance(queries, ShardSet) else _digest(queries),
+        "queries": queries.digest if isinstance(queries, ShardSet) else items_digest(queries),
         "references": references.digest,
         "k": k,
     }
@@ -209,7 +209,7 @@ def sharded_neighbors(
             write_npz(out / "neighbors.npz", arrays)
         for path in (out / "partial").glob("*.npz"):
             path.unlink()
-        return _load(out / "neighbors.npz")[0]
+        return load_found(out / "neighbors.npz")[0]
 
 
 def _item_facts(references: ShardSet, k: int) -> dict[str, int]:
@@ -254,7 +254,7 @@ def _search_blocks(
     for start in range(0, len(queries), rows):
         stop = min(start + rows, len(queries))
         path = out / "partial" / f"{start}-{stop}.npz"
-        best, done = _load(path) if path.exists() else (None, None)
+        best, done = load_found(path) if path.exists() else (None, None)
         if done is None:
             done = np.zeros(len(references.shards), bool)
         finished += sum(references.shards[i].count for i in np.flatnonzero(done))
@@ -288,7 +288,8 @@ def _search_blocks(
     return parts
 
 
-def _load(path: Path) -> tuple[Neighbors, npt.NDArray[np.bool_] | None]:
+def load_found(path: Path) -> tuple[Neighbors, npt.NDArray[np.bool_] | None]:
+    """Read what a search wrote: neighbors, and of a part also which shards are in it."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             done = arrays["done"] if "done" in arrays.files else None
@@ -297,14 +298,20 @@ def _load(path: Path) -> tuple[Neighbors, npt.NDArray[np.bool_] | None]:
         raise RunError(f"{path} cannot be read ({error}); delete it and run again") from None
 
 
-def _check(queries: npt.NDArray[Any] | ShardSet, references: ShardSet, k: int) -> None:
+def check_sides(
+    queries: npt.NDArray[Any] | ShardSet, references: npt.NDArray[Any] | ShardSet, k: int
+) -> None:
+    """Refuse sides that do not fit together; messages name the flags of `rote neighbors`."""
     if not len(queries) or not len(references):
         raise DataError("both --generated and --training need at least one item")
-    shape = queries.shape if isinstance(queries, ShardSet) else queries.shape[1:]
-    if shape != references.shape or (queries.dtype == np.uint8) != (references.dtype == np.uint8):
+    shape, other = (
+        side.shape if isinstance(side, ShardSet) else side.shape[1:]
+        for side in (queries, references)
+    )
+    if shape != other or (queries.dtype == np.uint8) != (references.dtype == np.uint8):
         raise DataError(
             f"--generated has items of shape {shape} ({queries.dtype}), --training of "
-            f"{references.shape} ({references.dtype}); bring both to one with --resolution and "
+            f"{other} ({references.dtype}); bring both to one with --resolution and "
             "--channels"
         )
     if not 1 <= k <= len(references):
@@ -313,7 +320,8 @@ def _check(queries: npt.NDArray[Any] | ShardSet, references: ShardSet, k: int) -
         )
 
 
-def _digest(items: npt.NDArray[Any]) -> str:
+def items_digest(items: npt.NDArray[Any]) -> str:
+    """Return the SHA-256 of items with their type and shape."""
     hasher = hashlib.sha256(f"{items.dtype}{items.shape}".encode())
     hasher.update(np.ascontiguousarray(items).data)
     return hasher.hexdigest()
