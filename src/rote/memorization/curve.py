@@ -13,7 +13,7 @@ c = log EMM is what is asked for; the slopes, their difference and the spread ar
 a grid (no sampler, so the same runs give the same bytes). Priors: log EMM flat over the sizes
 within reach and somewhat beyond; each slope log-normal around 3 logits per e-fold (standard
 deviation 0.6 of its log; the curves of Gu et al. 2025 have 2 to 3.6), the log-ratio of the two
-normal around 0 (0.5); the spread half-t (3 degrees of freedom, scale 0.6). With few runs the spread
+normal around 0 (0.8); the spread half-t (3 degrees of freedom, scale 0.6). With few runs the spread
 is known by its prior alone, so few runs widen the interval. The widths of these priors were set by
 simulation, so that the interval of an adaptive campaign holds the truth as often as it says
 (`benchmarks/emm_coverage.py`).

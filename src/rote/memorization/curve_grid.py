@@ -20,7 +20,7 @@ ETA_END = 16.0
 SPREADS = np.array([0.03, 0.1, 0.2, 0.3, 0.4, 0.55, 0.75, 1.0, 1.35, 1.8, 2.4])
 SPREAD_SCALE, SPREAD_FREEDOM = 0.6, 3.0
 SLOPE_MEDIAN, SLOPE_LOG_SD = 3.0, 0.6
-SLOPE_RATIO_LOG_SD = 0.5
+SLOPE_RATIO_LOG_SD = 0.8
 SLOPES = SLOPE_MEDIAN * np.exp(np.linspace(-3.2, 3.2, 17) * SLOPE_LOG_SD)
 """All slopes that are believed in, too far apart for many runs: see `refined_slopes`."""
 FINE_SLOPES = 21
