@@ -75,11 +75,7 @@ def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically (UTF-8)."""
-    write_atomic(path, lambda temporary: _write_text(temporary, text))
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+    write_file(path, text.encode())
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -89,6 +85,18 @@ def write_file(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
     write_atomic(path, write)
+
+
+def link_file(path: Path, other: Path) -> None:
+    """Make ``path`` the same file as one that nobody will change; a copy where links cannot be."""
+
+    def link(temporary: Path) -> None:
+        try:
+            temporary.hardlink_to(other)
+        except OSError:
+            temporary.write_bytes(other.read_bytes())
+
+    write_atomic(path, link)
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:

@@ -143,13 +143,7 @@ def train(
         "seed": seed,
         "dataset": dataset.digest,
     }
-    bound = {
-        "kind": "train",
-        "seed": seed,
-        "dataset": {"digest": dataset.digest, "source": dataset.source, "count": size},
-        "model": model.model_dump(mode="json"),
-        "train": config.model_dump(mode="json"),
-    }
+    bound = training(dataset, model, config, seed=seed)
     rows = ranks.rows(config.batch)
     run_facts = {"seed": seed, "device": device, "precision": config.precision}
     with contextlib.ExitStack() as stack:
@@ -227,6 +221,23 @@ def train(
             state_path.unlink(missing_ok=True)
         ranks.wait()  # the others wait until the first one has written
         return load_checkpoint(last)
+
+
+def training(
+    dataset: ImageDataset, model: ModelConfig, config: TrainConfig, *, seed: int
+) -> dict[str, Any]:
+    """Return what a training run belongs to, as `config.json` has it: all that decides its weights."""
+    return {
+        "kind": "train",
+        "seed": seed,
+        "dataset": {
+            "digest": dataset.digest,
+            "source": dataset.source,
+            "count": len(dataset),
+        },
+        "model": model.model_dump(mode="json"),
+        "train": config.model_dump(mode="json"),
+    }
 
 
 def log_interval(config: TrainConfig) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 from importlib import resources
 from pathlib import Path
@@ -95,6 +96,23 @@ def _without_version(values: dict[str, Any]) -> dict[str, Any]:
 
 def _render(context: dict[str, Any]) -> str:
     """Fill the templates; every text passes through autoescape."""
+    gallery = ["gallery_rows.js", "gallery.js"] if context["gallery"] else []
+    names = ["charts.js", *gallery, "report.js", *context.get("scripts", [])]
+    scripts = [_vega(), *(_template_text(name) for name in names)]
+    return (
+        _environment()
+        .get_template(context["template"])
+        .render(
+            **{key: value for key, value in context.items() if key != "scripts"},
+            css=Markup("".join(map(_template_text, STYLES))),
+            scripts=[Markup(script) for script in scripts],
+            script_hashes=" ".join(f"'sha256-{_sha256(script)}'" for script in scripts),
+        )
+    )
+
+
+@functools.cache  # compiling the templates takes longer than filling them
+def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("rote.report"),
         autoescape=True,
@@ -117,15 +135,7 @@ def _render(context: dict[str, Any]) -> str:
         "and_list": words.join,
         "embed": lambda value: Markup(words.embed_json(value)),
     }
-    gallery = ["gallery_rows.js", "gallery.js"] if context["gallery"] else []
-    names = ["charts.js", *gallery, "report.js", *context.get("scripts", [])]
-    scripts = [_vega(), *(_template_text(name) for name in names)]
-    return environment.get_template(context["template"]).render(
-        **{key: value for key, value in context.items() if key != "scripts"},
-        css=Markup("".join(map(_template_text, STYLES))),
-        scripts=[Markup(script) for script in scripts],
-        script_hashes=" ".join(f"'sha256-{_sha256(script)}'" for script in scripts),
-    )
+    return environment
 
 
 def _share_style(rate: Rate) -> str:

@@ -257,7 +257,7 @@ def _cost(results: dict[Cell, list[TrialResult]]) -> dict[str, Any]:
     unique = {result.key: result for found in results.values() for result in found}.values()
     return {
         "runs": len(unique),
-        "images_trained": sum(result.images_trained for result in unique),
+        "images_trained": sum({r.trained_by: r.images_trained for r in unique}.values()),
         "images_sampled": sum(
             result.rate.total + sum(rate.total for _, rate in result.selection) for result in unique
         ),

@@ -32,6 +32,7 @@ from rote.memorization.criteria import RatioCriterion
 from rote.memorization.transforms import Invariances
 from rote.studies.factor import Setting
 from rote.studies.point import Status
+from rote.studies.shared import share_training
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,8 @@ class TrialResult:
 
     ``own_label`` counts the copies whose training image bore the label that the sample was asked for;
     None for models without labels. ``repeated`` counts the copies of images that were there several
-    times; None where none were.
+    times; None where none were. ``trained_by`` is the run that trained: itself, or one with the same
+    training that was finished before.
     """
 
     key: str
@@ -113,6 +115,7 @@ class TrialResult:
     repeated: int | None
     distinct_references: int
     seconds: float
+    trained_by: str
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of `trial.json`."""
@@ -129,12 +132,14 @@ class TrialResult:
             "repeated": self.repeated,
             "distinct_references": self.distinct_references,
             "seconds": self.seconds,
+            "trained_by": self.trained_by,
         }
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> TrialResult:
         """Read back what `to_json` wrote."""
-        values = {key: value for key, value in data.items() if key != "format_version"}
+        values = {"trained_by": data["key"], **data}
+        values.pop("format_version", None)
         selection = tuple((e["images_seen"], Rate.from_json(e["rate"])) for e in data["selection"])
         rate = Rate.from_json(data["rate"])
         return TrialResult(**values | {"rate": rate, "selection": selection})
@@ -189,6 +194,7 @@ def run_trial(
     setting = trial.setting
     drawn = training_set(trial, dataset)
     status = Status(trial.folder)
+    sharer = share_training(trial.folder, trial.runs, drawn.images, setting, seed=trial.root_seed)
     with tracker(track, folder=trial.folder, run=trial.key, config=trial.inputs()) as log:
         checkpoint = train(
             drawn.images,
@@ -231,6 +237,7 @@ def run_trial(
         repeated=int((copies & drawn.repeated[nearest]).sum()) if drawn.repeated.any() else None,
         distinct_references=found.coverage()["distinct_references"],
         seconds=round(time.monotonic() - started, 3),
+        trained_by=sharer or trial.key,
     )
     write_json(trial.folder / "trial.json", result.to_json())
     status.clear()
