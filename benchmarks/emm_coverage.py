@@ -161,6 +161,7 @@ def campaign(
             epsilon=EPSILON,
             tolerance=tolerance,
             start=32,
+            early_stop=early,
         )
         if not proposal.runs:
             break

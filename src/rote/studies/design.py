@@ -38,6 +38,8 @@ LOGITS_PER_DOUBLING = 4.0
 in our digit campaigns is 3.2 (docs/results)."""
 RISE_ERROR = 0.02
 HOPELESS_RATE = 0.65
+ENDED_LOGIT = -0.5
+"""A run that would end below this is ended early, nearly always, and says no more than that it is low."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ def next_runs(
     start: int,
     min_runs: int = 4,
     points_per_round: int = 2,
+    early_stop: bool = True,
 ) -> Proposal:
     """Choose the runs of the next round.
 
@@ -83,6 +86,9 @@ def next_runs(
         Runs below which no interval is believed.
     points_per_round
         Runs chosen together.
+    early_stop
+        Whether runs that never will reach the EMM are ended early: what they would have shown is then
+        not expected of them.
     """
     if not observations:
         first = min(range(len(grid)), key=lambda i: abs(grid[i] - start))
@@ -98,7 +104,8 @@ def next_runs(
             return Proposal((), "the interval is as narrow as asked for", posterior)
         chosen, reason = outside[:points_per_round], "to see both ends of the interval"
     else:
-        chosen = _most_telling(posterior, sizes, grid, cost, points_per_round)
+        edges = OUTCOME_EDGES[OUTCOME_EDGES >= ENDED_LOGIT] if early_stop else OUTCOME_EDGES
+        chosen = _most_telling(posterior, sizes, grid, cost, points_per_round, edges)
         reason = "expected to narrow the interval most"
     return Proposal(_numbered(chosen, sizes), reason, posterior)
 
@@ -188,6 +195,7 @@ def _most_telling(
     grid: Sequence[int],
     cost: Callable[[int], float],
     count: int,
+    edges: npt.NDArray[np.float64],
 ) -> list[int]:
     """Return the sizes whose runs leave the least variance of log EMM, per training image."""
     center, above, below, spread, height = _particles(posterior)
@@ -196,7 +204,7 @@ def _most_telling(
     for size in candidates:
         away = math.log(size) - center
         eta = height - np.where(away > 0, below, above) * away
-        outcomes.append(_outcome_probabilities(eta, spread))
+        outcomes.append(_outcome_probabilities(eta, spread, edges))
     known = np.ones((len(center), 1))
     chosen: list[int] = []
     for _ in range(count):
@@ -250,14 +258,16 @@ def _candidates(
 
 
 def _outcome_probabilities(
-    eta: npt.NDArray[np.float64], spread: npt.NDArray[np.float64]
+    eta: npt.NDArray[np.float64],
+    spread: npt.NDArray[np.float64],
+    edges: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.float64]:
     """Return P(outcome bin of a run's logit | particle), float64 (particles, bins)."""
     from scipy.special import expit, ndtr
 
     share = expit(eta)
     noise = np.sqrt(spread**2 + 1 / np.maximum(PLANNED_SAMPLES * share * (1 - share), 1))
-    below = ndtr((OUTCOME_EDGES - eta[:, None]) / noise[:, None])
+    below = ndtr((edges - eta[:, None]) / noise[:, None])
     return np.diff(below, axis=1, prepend=0.0, append=1.0)
 
 

@@ -280,6 +280,7 @@ def _play(
             tolerance=search.tolerance,
             start=search.start,
             points_per_round=search.points_per_round,
+            early_stop=search.early_stop and search.snapshot == "best",
         )
         emm = proposal.posterior.emm(confidence=CONFIDENCE) if proposal.posterior else None
         runs, reason = proposal.runs, proposal.reason

@@ -111,3 +111,13 @@ def test_early_stops():
     assert not never_reaches(0, 256, images_seen=250, images=1000)
     assert not never_reaches(20, 256, images_seen=500, images=1000)
     assert most_at_the_end(256, 256, images_seen=500, images=1000) == 1.0
+
+
+def test_what_a_run_that_is_ended_early_would_have_shown_is_not_expected_of_it():
+    """A campaign on digits asked for the size 128 five times, and five times it was ended early."""
+    runs = [Observation(45, count, 512) for count in (459, 471, 443, 455)]
+    runs += [Observation(32, 126, 128), Observation(38, 243, 256), Observation(64, 75, 128)]
+    runs += [Observation(19, 128, 128, "at-least"), Observation(128, 79, 128, "at-most", 0.02)]
+    asked = {early: propose(runs, tolerance=0.02, early_stop=early).runs for early in (True, False)}
+    assert max(size for size, _ in asked[False]) == 128
+    assert max(size for size, _ in asked[True]) < 64
