@@ -129,11 +129,12 @@ def test_searches_and_studies_refuse_a_launcher(
 def test_a_tracker_that_is_not_there_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for package in ("mlflow", "tensorboard"):
+    for package in ("mlflow", "tensorboard", "wandb"):
         monkeypatch.setitem(sys.modules, package, None)
     for name, message in [
         ("tensorbord", "did you mean 'tensorboard'"),
-        ("mlflow", "pip install mlflow"),
+        ("mlflow", "needs mlflow, which is not installed; pip install mlflow"),
+        ("wandb", "needs wandb, which is not installed; pip install wandb"),
         ("tensorboard", "pip install 'rote[track]'"),
     ]:
         for verb in ("train", "emm", "study width"):

@@ -6,12 +6,14 @@ The clients are those of Hugging Face accelerate. A tracker is a view: the recor
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from rote.core.errors import ConfigError, did_you_mean
+from rote.core.errors import ConfigError, RunError, did_you_mean
 
 TRACKERS = ("tensorboard", "wandb", "mlflow")
 PROJECT = "rote"
@@ -38,6 +40,35 @@ def check_tracker(name: str | None) -> None:
             )
 
 
+def prepare_tracker(name: str | None) -> None:
+    """Make what the trackers of several workers share, before they begin together.
+
+    Raises
+    ------
+    ConfigError, RunError
+        If it is unknown, not installed, or refuses.
+    """
+    check_tracker(name)
+    if name == "mlflow":
+        with _one_line(name):
+            _make_experiment()
+
+
+def _make_experiment() -> None:
+    """Make MLflow's experiment, and with it a new store, if they are not there.
+
+    Workers that find neither would all begin to make them, and all but one would fail.
+    """
+    import mlflow
+
+    experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME", PROJECT)
+    try:
+        mlflow.create_experiment(experiment)
+    except mlflow.exceptions.MlflowException:
+        if mlflow.get_experiment_by_name(experiment) is None:
+            raise
+
+
 @contextlib.contextmanager
 def tracker(
     name: str | None, *, folder: Path, run: str, config: dict[str, Any]
@@ -61,29 +92,50 @@ def tracker(
     def log(row: dict[str, Any]) -> None:
         if name is None:
             return
-        if not opened:  # a run that has nothing left to do leaves no trace
-            opened.append(_open(name, folder, run, config))
-        values = {key: value for key, value in row.items() if key != "images_seen"}
-        opened[0].log(values, step=row["images_seen"])
+        with _one_line(name):
+            if not opened:  # a run that has nothing left to do leaves no trace
+                opened.append(_open(name, folder, run, config))
+            values = {key: value for key, value in row.items() if key != "images_seen"}
+            opened[0].log(values, step=row["images_seen"])
 
     try:
         yield log
     finally:
         for each in opened:
-            each.finish()
+            with _one_line(str(name)):
+                each.finish()
+
+
+@contextlib.contextmanager
+def _one_line(name: str) -> Iterator[None]:
+    """Keep a client's words out of our results, and turn what it raises into one line."""
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    except Exception as error:  # clients have no error of their own in common
+        told = " ".join(str(error).split()) or type(error).__name__
+        raise RunError(
+            f"--track {name} failed ({told}); put that right, or run the same command without --track: "
+            "what was trained is kept"
+        ) from error
 
 
 def _open(name: str, folder: Path, run: str, config: dict[str, Any]) -> Any:
-    from accelerate import tracking
+    from accelerate import PartialState, tracking
 
+    PartialState()  # their logging asks for it
     settings = dict(_flat(config))
     if name == "tensorboard":
         found = tracking.TensorBoardTracker("tensorboard", logging_dir=folder)
         found.start()
         return found  # config.json lies beside it
     if name == "wandb":
-        found = tracking.WandBTracker(PROJECT, name=run, dir=str(folder))
+        import wandb
+
+        quiet = wandb.Settings(console="off")  # it would copy the terminal, bars and all
+        found = tracking.WandBTracker(PROJECT, name=run, dir=str(folder), settings=quiet)
     else:
+        _make_experiment()
         found = tracking.MLflowTracker(PROJECT, run_name=run)
     found.start()
     found.store_init_configuration(settings)

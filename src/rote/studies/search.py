@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from rote.core.runs import Run, read_json, write_json
-from rote.core.track import check_tracker
+from rote.core.track import prepare_tracker
 from rote.data.dataset import ImageDataset
 from rote.data.scaling import for_models
 from rote.diffusion.preconditioning import build_denoiser
@@ -150,7 +150,7 @@ def estimate_emm(
         _bound(asked, dataset=dataset, seed=seed),
         facts={"seed": seed, "device": device, "preset": preset},
     ) as run:
-        check_tracker(track)
+        prepare_tracker(track)
         watcher = Watcher(on_view, on_note)
         with (
             open_engine(

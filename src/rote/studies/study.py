@@ -11,7 +11,7 @@ from typing import Any
 
 from rote.core.errors import ConfigError
 from rote.core.runs import Run, check_bound, read_json, write_json
-from rote.core.track import check_tracker
+from rote.core.track import check_tracker, prepare_tracker
 from rote.data.dataset import ImageDataset
 from rote.data.scaling import for_models
 from rote.studies.engine import RayOptions, open_engine
@@ -229,6 +229,7 @@ def run_studies(
         finish()
 
     if missing:
+        prepare_tracker(track)
         with open_engine(
             ray,
             workers=workers,
