@@ -98,7 +98,7 @@ def _tiny() -> ExperimentConfig:
             log_images=64 * 20,
         ),
         sample=SampleConfig(),
-        search=SearchConfig(start=32, tolerance=0.3),
+        search=SearchConfig(start=32, tolerance=0.4),
     )
 
 
