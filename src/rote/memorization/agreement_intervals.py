@@ -100,7 +100,9 @@ def spearman_intervals(
     from scipy.stats import rankdata
 
     orders = np.stack([rankdata(score, method="dense") for score in scores]).astype(np.int64)
-    distinct, place = np.unique(orders, axis=0, return_inverse=True)
+    _, first, inverse = np.unique(orders, axis=0, return_index=True, return_inverse=True)
+    # The rulers as they come: sorted by their scores they would stand as the order of the images has it.
+    distinct, place = orders[np.sort(first)], np.argsort(np.argsort(first))[inverse]
     # Images with equal scores throughout can be exchanged, so this order is a function of the scores.
     distinct = distinct[:, np.lexsort(distinct)]
     drawn = np.empty((0, 0, 0))

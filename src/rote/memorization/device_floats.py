@@ -48,7 +48,9 @@ class Floats:
     distance_type = np.float64
     itemsize = 4
 
-    def __init__(self, references: npt.NDArray[Any], device: torch.device, *, size: float) -> None:
+    def __init__(
+        self, references: npt.NDArray[Any], device: torch.device, *, size: float | None = None
+    ) -> None:
         self.count, self.dimension = references.shape
         self.references = references
         chosen = np.linspace(0, self.count - 1, min(SAMPLE, self.count)).astype(np.int64)
