@@ -29,7 +29,9 @@ from rote.core.stats import Rate, wilson
 from rote.memorization.agreement_intervals import (
     Interval,
     kappa_interval,
+    kappa_of,
     spearman_intervals,
+    verdict_table,
 )
 from rote.memorization.by_space import SpaceResult
 from rote.memorization.criteria.calibrated import calibrate
@@ -192,12 +194,8 @@ def kappa(a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_]) -> float | None:
     >>> kappa(np.array([True, True, False, False]), np.array([True, False, False, False]))
     0.5
     """
-    n = len(a)
-    yes_a, yes_b, equal = int(a.sum()), int(b.sum()), int((a == b).sum())
-    by_chance = yes_a * yes_b + (n - yes_a) * (n - yes_b)  # / n^2, in integers so that 1 is 1
-    if by_chance == n * n:
-        return None
-    return (equal * n - by_chance) / (n * n - by_chance)
+    value = float(kappa_of(verdict_table(a, b)))
+    return None if np.isnan(value) else value
 
 
 def _ranks(score: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

@@ -27,6 +27,7 @@ Methods 7 (2008); Bonett and Wright, Psychometrika 65 (2000).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -54,21 +55,29 @@ def kappa_interval(
     >>> high, 0.6 < low < 0.9
     (1.0, True)
     """
-    cells = np.array([(a & b).sum(), (a & ~b).sum(), (~a & b).sum(), (~a & ~b).sum()])
-    value = _kappa(cells[None].astype(np.float64))[0]
+    cells = verdict_table(a, b)
+    value = float(kappa_of(cells))
     if np.isnan(value):
         return None
     rng = np.random.default_rng(child_seed(seed, "bootstrap", KAPPA))
-    drawn = _kappa(rng.standard_gamma(cells + 0.5, size=(RESAMPLES, 4)))
+    drawn = kappa_of(rng.standard_gamma(cells + 0.5, size=(RESAMPLES, 4)))
     low, high = _percentiles(drawn, confidence)
     if value == 1:
         high = 1.0
-    return min(low, float(value)), max(high, float(value))
+    return min(low, value), max(high, value)
 
 
-def _kappa(cells: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return kappa (R,) of tables (R, 4) of both, first only, second only, neither; NaN where unknown."""
-    both, first, second, neither = cells.T
+def verdict_table(a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Return how many images both rulers flag, the first alone, the second alone, and neither, (4,)."""
+    return np.array([(a & b).sum(), (a & ~b).sum(), (~a & b).sum(), (~a & ~b).sum()])
+
+
+def kappa_of(cells: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Return Cohen's kappa (...) of tables (..., 4) as `verdict_table` has them; NaN where unknown.
+
+    Of counts, both sides of the fraction are exact, so that 1 is 1.
+    """
+    both, first, second, neither = np.moveaxis(cells, -1, 0)
     by_chance = (both + first) * (first + neither) + (both + second) * (second + neither)
     with np.errstate(invalid="ignore"):
         return np.asarray(2 * (both * neither - first * second) / by_chance)
