@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rote.data.dataset import ImageDataset
-from rote.data.sources import load_images
 from rote.memorization.audit import audit
 from rote.report import write_report
 
@@ -38,16 +36,10 @@ CONTRAST = """cells => Math.min(...cells.map(cell => {
 
 
 @pytest.fixture(scope="session")
-def spaces_dir(tmp_path_factory) -> Path:
-    digits = load_images("digits")
-    order = np.random.default_rng(0).permutation(len(digits))
-    training, holdout = digits.take(order[:500]), digits.take(order[500:800])
-    copies = training.images[:80].astype(np.int64)
-    noise = np.random.default_rng(1).normal(size=copies.shape)
-    noisy = np.clip(copies + noise * np.linspace(0, 50, 80).reshape(-1, 1, 1, 1), 0, 255)
-    images = np.concatenate([noisy.astype(np.uint8), digits.images[order[800:900]]])
+def spaces_dir(noisy_copies, tmp_path_factory) -> Path:
+    generated, training, holdout = noisy_copies
     found = audit(
-        ImageDataset(images),
+        generated,
         training,
         holdout=holdout,
         spaces=SPACES,

@@ -7,7 +7,6 @@ import pytest
 
 from rote.core.errors import RunError
 from rote.core.runs import read_json
-from rote.data.dataset import ImageDataset
 from rote.data.sources import load_images
 from rote.memorization.audit import audit
 from rote.report import write_report
@@ -18,16 +17,10 @@ SPACES = ("pixel", "lowres:2", "patch")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    digits = load_images("digits")
-    order = np.random.default_rng(0).permutation(len(digits))
-    training, holdout = digits.take(order[:500]), digits.take(order[500:800])
-    copies = training.images[:80].astype(np.int64)
-    noise = np.random.default_rng(1).normal(size=copies.shape)
-    noisy = np.clip(copies + noise * np.linspace(0, 50, 80).reshape(-1, 1, 1, 1), 0, 255)
-    images = np.concatenate([noisy.astype(np.uint8), digits.images[order[800:900]]])
+def folder(noisy_copies, tmp_path_factory):
+    generated, training, holdout = noisy_copies
     found = audit(
-        ImageDataset(images),
+        generated,
         training,
         holdout=holdout,
         spaces=SPACES,
