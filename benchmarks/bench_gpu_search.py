@@ -31,6 +31,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,8 @@ Array = np.ndarray[Any, Any]
 K = 2
 PEER_ROWS = 8192
 CHECKED = 3
-SPARE_BYTES = 4 * 2**30
+MOST_SPARE = 4 * 2**30
+LEAST_SPARE = 2**29
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,11 @@ class Row:
     def nbytes(self) -> int:
         """Bytes of both sides."""
         return (self.queries + self.references) * self.dimension * np.dtype(self.dtype).itemsize
+
+    @property
+    def needed(self) -> int:
+        """Bytes that a run takes: both sides, and parts of them as peers and checks hold them."""
+        return self.nbytes + min(MOST_SPARE, LEAST_SPARE + 16 * self.nbytes)
 
 
 ROWS = {
@@ -268,8 +275,14 @@ def show(
 
 
 def free_memory() -> int:
-    """Return the bytes of memory that are free here."""
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    """Return the bytes of memory that can be had here, those of the system's file cache among them."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return (
+            next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable")) * 1024
+        )
+    except (OSError, StopIteration):  # not a Linux of this decade
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def main() -> None:
@@ -295,10 +308,10 @@ def main() -> None:
         if options.rows and not any(part in name for part in options.rows):
             continue
         scaled = row.scaled(options.scale)
-        if scaled.nbytes + SPARE_BYTES > free_memory():
+        if scaled.needed > free_memory():
             print(
-                f"\n{name}: left out, it needs {(scaled.nbytes + SPARE_BYTES) / 1e9:.0f} GB of memory "
-                f"and {free_memory() / 1e9:.0f} GB are free"
+                f"\n{name}: left out, it needs {scaled.needed / 1e9:.1f} GB of memory "
+                f"and {free_memory() / 1e9:.1f} GB are free"
             )
             continue
         run(name, scaled, options.runs, device)
