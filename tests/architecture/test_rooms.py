@@ -1,6 +1,7 @@
 """The rules between the rooms, held by reading the code."""
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -26,9 +27,14 @@ def room_of(path: Path) -> str:
     return part if part in ROOMS else ""
 
 
-def imported(tree: ast.AST) -> set[str]:
+@functools.cache
+def nodes_of(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(ast.parse(path.read_text())))
+
+
+def imported(path: Path) -> set[str]:
     names = set()
-    for node in ast.walk(tree):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -38,12 +44,10 @@ def imported(tree: ast.AST) -> set[str]:
     return names
 
 
-def calls(tree: ast.AST) -> set[str]:
-    return {
-        ast.unparse(node.func).rsplit(".", 1)[-1]
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-    }
+@functools.cache
+def calls(path: Path) -> set[str]:
+    """Return the names of what a file calls, with all that stands before them."""
+    return {ast.unparse(node.func) for node in nodes_of(path) if isinstance(node, ast.Call)}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
@@ -53,7 +57,7 @@ def test_a_room_imports_only_what_lies_below_it(path: Path) -> None:
         return
     used = {
         name.split(".")[1]
-        for name in imported(ast.parse(path.read_text()))
+        for name in imported(path)
         if name.startswith("rote.") and name.split(".")[1] in ROOMS
     }
     assert used - {room} <= MAY_IMPORT[room]
@@ -62,18 +66,15 @@ def test_a_room_imports_only_what_lies_below_it(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
 def test_only_downloads_open_sockets(path: Path) -> None:
     network = {"socket", "urllib", "http", "ssl", "requests", "ftplib"}
-    used = {name.split(".")[0] for name in imported(ast.parse(path.read_text()))}
+    used = {name.split(".")[0] for name in imported(path)}
     assert path.name == "download.py" or not used & network
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
 def test_only_the_console_prints(path: Path) -> None:
     if path.relative_to(SOURCE).as_posix() != "core/console.py":
-        text = path.read_text()
-        assert "print" not in {
-            ast.unparse(n.func) for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Call)
-        }
-        assert "sys.stdout" not in text
+        assert "print" not in calls(path)
+        assert "sys.stdout" not in path.read_text()
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
@@ -81,8 +82,8 @@ def test_only_runs_and_downloads_write_files(path: Path) -> None:
     writers = {"write_bytes", "savez", "savez_compressed", "save_file", "dump", "to_csv", "tofile"}
     allowed = {"core/runs.py", "data/download.py", "diffusion/checkpoint.py"}
     if path.relative_to(SOURCE).as_posix() not in allowed:
-        assert not calls(ast.parse(path.read_text())) & writers
-        for node in ast.walk(ast.parse(path.read_text())):
+        assert not {name.rsplit(".", 1)[-1] for name in calls(path)} & writers
+        for node in nodes_of(path):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".open"):
                 modes = [a.value for a in node.args if isinstance(a, ast.Constant)]
                 assert not any(isinstance(m, str) and set(m) & set("wax") for m in modes)
@@ -90,7 +91,7 @@ def test_only_runs_and_downloads_write_files(path: Path) -> None:
 
 def test_nothing_pickles() -> None:
     for path in FILES:
-        assert not {"pickle", "shelve", "joblib"} & imported(ast.parse(path.read_text())), path
+        assert not {"pickle", "shelve", "joblib"} & imported(path), path
 
 
 def test_no_file_is_too_long_to_read_in_one_sitting() -> None:
