@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install demo test check format bench docs clean
+.PHONY: help install demo test lint check format bench docs clean
 
 help:  ## Say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,10 +22,12 @@ demo: install  ## Find the EMM of a small diffusion model on real digits (minute
 test: install  ## Run all tests, two at a time
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-check: install  ## What every commit passes: format, lint, types, quick tests
+lint: install  ## Format, lint and types
 	$(BIN)/ruff format --check src tests benchmarks docs examples
 	$(BIN)/ruff check src tests benchmarks docs examples
 	$(BIN)/mypy
+
+check: lint  ## What every commit passes: lint and the quick tests
 	$(BIN)/python -m pytest tests/architecture tests/unit -q
 
 format: install  ## Format and fix
