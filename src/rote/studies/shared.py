@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rote.core.runs import link_file, read_json, write_file
+from rote.core.runs import link_file, read_json, write_file, write_json
 from rote.data.dataset import ImageDataset
 from rote.diffusion.train import training
 from rote.studies.factor import Setting
@@ -34,7 +34,12 @@ def share_training(
     str or None
         The name of the run that trained.
     """
-    if (folder / "config.json").exists() or not runs.exists():
+    note = folder / "shared.json"
+    if (
+        folder / "config.json"
+    ).exists():  # begun; what it began with, an interruption does not change
+        return str(read_json(note)["trained_by"]) if note.exists() else None
+    if not runs.exists():
         return None
     wanted = training(drawn, setting.model, setting.train, seed=seed)
     for other in sorted(path.parent for path in runs.glob("*/trial.json")):
@@ -48,8 +53,10 @@ def share_training(
         ]
         if not all(path.exists() for path in snapshots):
             continue
+        trained_by = str(read_json(other / "trial.json").get("trained_by", other.name))
+        write_json(note, {"trained_by": trained_by})
         write_file(folder / "metrics.jsonl", (other / "metrics.jsonl").read_bytes())
         for path in snapshots:  # the last one, which says that the training is done, comes last
             link_file(folder / "checkpoints" / path.name, path)
-        return str(read_json(other / "trial.json").get("trained_by", other.name))
+        return trained_by
     return None

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from rote.core.errors import Interrupted
 from rote.core.runs import read_json, read_metrics
 from rote.data.scaling import for_models
 from rote.data.sources import load_images
@@ -51,6 +52,21 @@ def test_the_second_run_takes_over_what_it_would_have_trained(source, tmp_path):
     assert finished_trial(guided) == second
     cost = _cost({Cell("1", 6): [first], Cell("3", 6): [second]})
     assert (cost["runs"], cost["images_trained"]) == (2, 320)
+
+
+def test_who_trained_is_still_known_after_an_interruption(source, tmp_path):
+    plain, guided = trials(source, tmp_path)
+    go(plain, source)
+    calls = iter(range(100))
+
+    def stop_while_scoring():
+        return (guided.folder / "config.json").exists() and next(calls) > 0
+
+    with pytest.raises(Interrupted):
+        run_trial(guided, source.dataset, None, should_stop=stop_while_scoring)
+    assert (guided.folder / "config.json").exists()
+    assert not (guided.folder / "trial.json").exists()
+    assert go(guided, source).trained_by == plain.key
 
 
 def test_another_training_is_not_taken_over(source, tmp_path):
