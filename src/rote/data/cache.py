@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rote.core.cache import cache_folder
 from rote.core.errors import DataError, RunError
 from rote.core.runs import new_array, read_json, write_json
 from rote.data.collect import Decoded, decode_all
 from rote.data.decode import UnreadableImageError
-from rote.data.download import cache_folder
 from rote.data.files import Entry
 from rote.data.mapped import write_blocks
 from rote.data.messages import storable

@@ -10,7 +10,6 @@ import contextlib
 import fcntl
 import hashlib
 import http.client
-import os
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -40,12 +39,6 @@ class RemoteFile:
     def name(self) -> str:
         """File name, as in the address."""
         return self.url.rsplit("/", 1)[1]
-
-
-def cache_folder() -> Path:
-    """Return where downloads are kept: ``$ROTE_CACHE``, or ``~/.cache/rote``."""
-    chosen = os.environ.get("ROTE_CACHE")
-    return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "rote"
 
 
 def fetch(

@@ -15,13 +15,14 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from rote.core.cache import cache_folder
 from rote.core.errors import DataError, did_you_mean
 from rote.core.pages import is_mapped
 from rote.data import cifar10, embedded
 from rote.data.arrays import check_brightness, dataset_of_array, load_array_file
 from rote.data.cache import decode_cached, keep_array
 from rote.data.dataset import ImageDataset
-from rote.data.download import Progress, cache_folder
+from rote.data.download import Progress
 from rote.data.files import EXTENSIONS, Listing, list_folder, open_zip, single_file
 from rote.data.labels import labels_of_files
 from rote.data.mapped import blocks_of
@@ -30,7 +31,7 @@ from rote.data.resample import fit_images
 from rote.data.table_files import TABLE_EXTENSIONS, load_table
 from rote.data.tables import Reading, adopt
 
-__all__ = ["cache_folder", "fit_dataset", "load_images", "named_sources"]
+__all__ = ["fit_dataset", "load_images", "named_sources"]
 
 
 def named_sources() -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import altair as alt
 
+from rote.core.cache import kept_text
 from rote.core.stats import Rate
 from rote.report.words import format_interval
 
@@ -21,16 +22,26 @@ Spec = dict[str, Any]
 
 @cache
 def javascript() -> str:
-    """Return Vega, Vega-Lite and Vega-Embed as one script that needs no network."""
+    """Return Vega, Vega-Lite and Vega-Embed as one script that needs no network.
+
+    Bundling takes seconds and always gives the same, so the script is kept in the cache.
+    """
+    from importlib.metadata import version
+
     import vl_convert
 
     wanted = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
-    known = vl_convert.get_vegalite_versions()
-    bundle: str = vl_convert.javascript_bundle(
-        "window.vegaEmbed = vegaEmbed;",
-        vl_version=wanted if wanted in known else None,  # None: the newest it has
-    )
-    return bundle
+    # None: the newest it has
+    vega_lite = wanted if wanted in vl_convert.get_vegalite_versions() else None
+
+    def bundle() -> str:
+        made: str = vl_convert.javascript_bundle(
+            "window.vegaEmbed = vegaEmbed;", vl_version=vega_lite
+        )
+        return made
+
+    bundler = version("vl-convert-python")
+    return kept_text(f"vega-{bundler}-{vega_lite or 'newest'}.js", bundle)
 
 
 def theme(*, dark: bool) -> Spec:

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rote.core.cache import cache_folder
 from rote.core.errors import DataError, DownloadError
 from rote.data.cifar10 import ARCHIVE, load_cifar10
 from rote.data.download import RemoteFile
-from rote.data.sources import cache_folder, load_images, named_sources
+from rote.data.sources import load_images, named_sources
 
 CLASSES = b"airplane\nautomobile\nbird\n\n"
 RNG = np.random.default_rng(0)
