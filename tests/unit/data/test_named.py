@@ -29,6 +29,12 @@ def test_every_name_has_one_line():
         assert "\n" not in description
 
 
+def test_digits_without_their_file_come_from_the_package(monkeypatch):
+    data = load_images("digits")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert load_images("digits").digest == data.digest
+
+
 def test_digits_are_spread_over_the_full_range():
     from sklearn.datasets import load_digits
 
