@@ -6,6 +6,7 @@ from scipy.stats import beta, binom, binomtest
 
 from rote.core.stats import images_to_decide, mcnemar, newcombe, newcombe_paired, wilson
 from rote.memorization.criteria import calibrate
+from rote.memorization.criteria.calibrated import binomial_quantile
 
 
 @pytest.mark.parametrize(
@@ -89,6 +90,13 @@ def test_the_calibrated_threshold_by_hand():
     assert found.low is None
     assert binom.cdf(5, 399, 0.005) > 0.975 > binom.cdf(4, 399, 0.005)
     assert found.high == 6 / 400
+
+
+def test_binomial_quantiles_are_scipy_s():
+    for count in (*range(1, 60), 199, 1000, 1999, 10**6):
+        for share in (1e-3, 0.005, 0.05, 0.5):
+            for q in (0.005, 0.025, 0.975, 0.995):
+                assert binomial_quantile(q, count, share) == binom.ppf(q, count, share)
 
 
 def test_too_few_to_calibrate_says_how_many():

@@ -87,7 +87,7 @@ def calibrate(
     (True, 1, 199)
     """
     check_asked(asked)
-    from scipy.stats import beta, binom
+    from scipy.special import betaincinv
 
     n = len(ratio)
     # The nudge: 0.005 * 200 must be 1, whatever binary fractions make of it.
@@ -97,18 +97,29 @@ def calibrate(
         return Calibration(None, None, None, asked, None, n, needed, confidence)
     ordered, tail = np.sort(ratio), (1 - confidence) / 2
     # Ranks l < u with P(Binomial(n, asked) < l) <= tail and P(Binomial >= u) <= tail.
-    lower = int(binom.ppf(tail, n, asked))
-    upper = int(binom.ppf(1 - tail, n, asked)) + 1
+    lower = binomial_quantile(tail, n, asked)
+    upper = binomial_quantile(1 - tail, n, asked) + 1
     return Calibration(
         threshold=float(ordered[k - 1]),
         low=float(ordered[lower - 1]) if lower >= 1 else None,
         high=float(ordered[upper - 1]) if upper <= n else None,
         asked=asked,
         false_positives=(
-            float(beta.ppf(tail, k, n + 1 - k)),
-            float(beta.ppf(1 - tail, k, n + 1 - k)),
+            float(betaincinv(k, n + 1 - k, tail)),
+            float(betaincinv(k, n + 1 - k, 1 - tail)),
         ),
         images=n,
         needed=needed,
         confidence=confidence,
     )
+
+
+def binomial_quantile(q: float, n: int, p: float) -> int:
+    """Return the least k with P(Binomial(n, p) <= k) >= q, as `scipy.stats.binom.ppf`.
+
+    Without `scipy.stats`, which takes a second to import and would be all that an audit needs of it.
+    """
+    from scipy.special import bdtr, bdtrik
+
+    k = math.ceil(bdtrik(q, n, p))
+    return max(k - 1, 0) if k and bdtr(k - 1, n, p) >= q else k
