@@ -172,6 +172,11 @@ def test_status_and_list_and_bad_input_from_the_command(labels, tmp_path):
     assert found["studies"][0]["done"]
     listed = json.loads(cli("study", "list", "--json", cwd=tmp_path).stdout)
     assert len(listed["studies"]) == 25
+    plain = cli("study", "list", cwd=tmp_path)
+    assert not plain.stderr
+    rows = [line for line in plain.stdout.splitlines() if line.startswith("│")]
+    assert [row.split("│")[1].strip() for row in rows] == [f["name"] for f in listed["studies"]]
+    assert "labels" in cli("study", "status", out, cwd=tmp_path).stdout
     for arguments, message in [
         (["widht", "--out", "x"], "did you mean 'width'"),
         (["width", "--scale", "big", "--out", "x"], "--scale big is unknown"),

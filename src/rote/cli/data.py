@@ -41,7 +41,7 @@ def show(
     """Load a source and say what is in it: items, size, classes, exact duplicates."""
     import numpy as np
 
-    from rote.core.console import console, print_result, table
+    from rote.core.console import print_result, print_table, table
     from rote.memorization.duplicates import exact_duplicates
 
     dataset = options.load(
@@ -64,7 +64,7 @@ def show(
         counts = np.bincount(dataset.labels, minlength=len(dataset.classes))
         shown = [f"{name} {count}" for name, count in zip(dataset.classes, counts, strict=True)]
         rows.append(["classes", ", ".join(shown[:20]) + (" ..." if len(shown) > 20 else "")])
-    console.print(table(dataset.source, ["", ""], rows))
+    print_table(table(dataset.source, ["", ""], rows))
 
 
 def _column(column: dict[str, Any]) -> str:
@@ -83,7 +83,7 @@ def cache(
     json: options.Json = False,
 ) -> None:
     """List the decoded images that audits keep, or remove them (downloads stay)."""
-    from rote.core.console import console, print_result, print_text, table
+    from rote.core.console import print_result, print_table, print_text, table
     from rote.data import cache as store
 
     folder = store.decoded_folder()
@@ -103,5 +103,5 @@ def cache(
         print_result({"folder": str(folder), "bytes": total, "entries": rows})
         return
     shown = [[entry.source, f"{entry.images:,}", f"{entry.size / 1e6:.1f} MB"] for entry in kept]
-    console.print(table(str(folder), ["source", "images", "size"], shown))
+    print_table(table(str(folder), ["source", "images", "size"], shown))
     print_text(f"{len(kept)} decoded sources, {total / 1e6:.1f} MB")

@@ -167,9 +167,9 @@ def _load(
     only_plan: bool,
 ) -> ImageDataset:
     """Load the data; to plan runs of CIFAR-10, its shape is enough, and nothing is fetched."""
+    from rote.core.cache import cache_folder
     from rote.core.console import say
     from rote.data import cifar10
-    from rote.data.sources import cache_folder
 
     if only_plan and data == "cifar10" and not cifar10.is_fetched(cache=cache_folder()):
         say("cifar10 is not here yet: the plan is made from its number and shape")
@@ -189,7 +189,7 @@ def _numbers(text: str) -> list[int]:
 
 
 def _list(*, as_json: bool) -> None:
-    from rote.core.console import console, print_result, table
+    from rote.core.console import print_result, print_table, table
     from rote.studies.factor import factor_names, load_factor
 
     factors = [load_factor(name) for name in factor_names()]
@@ -215,11 +215,11 @@ def _list(*, as_json: bool) -> None:
     built = table("studies", ["name", "group", "question", "values at cpu scale"], rows)
     for column in built.columns:
         column.justify = "left"
-    console.print(built)
+    print_table(built)
 
 
 def _status(folder: Path, *, as_json: bool) -> None:
-    from rote.core.console import console, print_result, table
+    from rote.core.console import print_result, print_table, table
     from rote.core.errors import RunError
     from rote.studies.progress import study_states
 
@@ -242,7 +242,7 @@ def _status(folder: Path, *, as_json: bool) -> None:
     built = table("studies", ["study", "runs", "at work", "left", "result"], rows)
     for column in (built.columns[2], built.columns[4]):
         column.justify = "left"
-    console.print(built)
+    print_table(built)
 
 
 def _possible(
@@ -280,7 +280,7 @@ def _plan(
     as_json: bool,
 ) -> None:
     """Print what the studies would cost."""
-    from rote.core.console import console, print_result, table
+    from rote.core.console import print_result, print_table, print_text, table
     from rote.data.scaling import for_models
     from rote.studies.plan import plan_study, source_of
     from rote.studies.price import price
@@ -321,12 +321,10 @@ def _plan(
         for row in [*found["studies"], {"study": "all", **found["total"]}]
     ]
     columns = ["study", "runs", "of its own", "images trained on", "FLOP", "time of one worker"]
-    console.print(table(f"plan at {scale} scale", columns, rows))
+    print_table(table(f"plan at {scale} scale", columns, rows))
     if flops_per_second is not None:
-        console.print(
-            f"one {gpu} at {_tflops(gpu):g} TFLOP/s (float32), {UTILIZATION:.0%} of it used"
-        )
-    console.print(f"with {workers} workers: about {_time(total_seconds)}")
+        print_text(f"one {gpu} at {_tflops(gpu):g} TFLOP/s (float32), {UTILIZATION:.0%} of it used")
+    print_text(f"with {workers} workers: about {_time(total_seconds)}")
 
 
 def _tflops(gpu: str) -> float:

@@ -1,7 +1,7 @@
-"""The only place that prints: people read stderr, programs read stdout.
+"""The only place that prints: results go to stdout, what accompanies them to stderr.
 
-``--json`` puts one JSON object and nothing else on stdout; everything for people (tables, progress,
-sentences, errors) goes to stderr.
+``--json`` puts one JSON object and nothing else on stdout. Without it a result is a line of text, or a
+table where a command is asked for nothing else; tables beside a result, progress and errors are stderr's.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from rote.core.runs import to_json_text
+
+PIPED_COLUMNS = 240
 
 console = Console(stderr=True, highlight=False)
 
@@ -43,6 +45,12 @@ def print_result(value: dict[str, Any]) -> None:
 def print_text(text: str) -> None:
     """Print a result line to stdout."""
     sys.stdout.write(text + "\n")
+
+
+def print_table(built: Table) -> None:
+    """Print a table that is itself the result to stdout; in a pipe its rows are not wrapped."""
+    wide = None if sys.stdout.isatty() else PIPED_COLUMNS
+    Console(file=sys.stdout, highlight=False, width=wide).print(built)
 
 
 def table(title: str, columns: list[str], rows: list[list[str]]) -> Table:
