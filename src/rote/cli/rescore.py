@@ -20,8 +20,8 @@ def rescore(
         list[str] | None,
         typer.Option(
             "--criterion",
-            help="ratio, calibrated, carlini, tiles, absolute or authenticity; may be given several "
-            "times. [default: all that fit the data]",
+            help="ratio, calibrated, carlini, tiles, absolute (or absolute=LEVELS) or authenticity; may "
+            "be given several times. [default: all that fit the data]",
         ),
     ] = None,
     data: Annotated[

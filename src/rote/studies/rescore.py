@@ -30,7 +30,7 @@ from rote.memorization.emm import EmmPoint
 from rote.studies.config import ExperimentConfig
 from rote.studies.point import point_task, split
 from rote.studies.result import CONFIDENCE
-from rote.studies.scored import Scored, criteria_for, score_run
+from rote.studies.scored import Asked, Scored, criteria_for, score_run
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,8 @@ def rescore(
     dataset
         The source that it drew from, as it was given to the search.
     criteria
-        Of `rote.studies.scored.ALL`; None: all that fit the data.
+        Of `rote.studies.scored.ALL`; None: all that fit the data. "absolute=NUMBER" is the absolute one
+        with a threshold of one's own.
     quality
         Measure quality beside the rates, against items outside each run's subset.
     on_progress
@@ -103,7 +104,7 @@ def rescore(
         )
     config = parse_config(ExperimentConfig, value["config"], where=str(folder / "emm.json"))
     scaled, _ = for_models(dataset)
-    names = criteria_for(dataset, criteria)
+    asked = criteria_for(dataset, criteria)
     paths = sorted((folder / "points").glob("*/point.json"))
     points = [EmmPoint.from_json(read_json(path)) for path in paths]
     points.sort(key=lambda point: (point.size, point.replicate))
@@ -111,10 +112,10 @@ def rescore(
     for number, point in enumerate(points):
         on_progress(number, len(points))
         runs.append(
-            _run(folder, point, config, scaled, seed=value["seed"], names=names, quality=quality)
+            _run(folder, point, config, scaled, seed=value["seed"], asked=asked, quality=quality)
         )
     on_progress(len(points), len(points))
-    found = _content(value, config, runs, names)
+    found = _content(value, config, runs, asked.names)
     write_json(folder / "criteria.json", found)
     return found
 
@@ -126,7 +127,7 @@ def _run(
     dataset: ImageDataset,
     *,
     seed: int,
-    names: tuple[str, ...],
+    asked: Asked,
     quality: bool,
 ) -> Rescored:
     """Score the saved samples of one run."""
@@ -143,7 +144,7 @@ def _run(
         task.folder,
         subset,
         rest,
-        names,
+        asked,
         total=point.rate.total,
         ratio_threshold=config.search.ratio_threshold,
         mirror=config.train.mirror,

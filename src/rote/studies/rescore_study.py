@@ -23,7 +23,7 @@ from rote.studies.effects import fit_rates
 from rote.studies.findings import short
 from rote.studies.plan import Cell, Plan, plan_study, source_of
 from rote.studies.result import CONFIDENCE
-from rote.studies.scored import Scored, criteria_for, score_run
+from rote.studies.scored import Asked, Scored, criteria_for, score_run
 from rote.studies.trial import Trial, finished_trial, training_set
 
 
@@ -49,7 +49,7 @@ def rescore_study(
             f"({value['data']['source']}, digest {value['data']['digest'][:12]}); give that, with the "
             "same --resolution and --channels"
         )
-    names = criteria_for(dataset, criteria)
+    asked = criteria_for(dataset, criteria)
     scaled, _ = for_models(dataset)
     plan = plan_study(
         value["study"],
@@ -66,14 +66,14 @@ def rescore_study(
     for number, trial in enumerate(trials):
         on_progress(number, len(trials))
         if trial.key not in found:
-            found[trial.key] = _score(trial, scaled, names, quality=quality)
+            found[trial.key] = _score(trial, scaled, asked, quality=quality)
     on_progress(len(trials), len(trials))
-    content = _content(value, plan, found, names)
+    content = _content(value, plan, found, asked.names)
     write_json(folder / "criteria.json", content)
     return content
 
 
-def _score(trial: Trial, dataset: ImageDataset, names: tuple[str, ...], *, quality: bool) -> Scored:
+def _score(trial: Trial, dataset: ImageDataset, asked: Asked, *, quality: bool) -> Scored:
     result = finished_trial(trial)
     if result is None:
         raise RunError(f"{trial.folder} holds no finished run; run the study to its end")
@@ -82,7 +82,7 @@ def _score(trial: Trial, dataset: ImageDataset, names: tuple[str, ...], *, quali
         trial.folder,
         training,
         _outside(dataset, training),
-        names,
+        asked,
         total=result.rate.total,
         ratio_threshold=trial.setting.scoring.ratio_threshold,
         mirror=trial.setting.train.mirror,

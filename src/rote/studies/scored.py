@@ -11,22 +11,36 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rote.core.errors import ConfigError, DataError, RunError
+from rote.core.errors import DataError, RunError
 from rote.core.stats import Rate, newcombe, wilson
 from rote.data.dataset import ImageDataset
-from rote.memorization.criteria import CarliniCriterion, RatioCriterion, TileCriterion
-from rote.memorization.criteria.own_threshold import read_criteria
+from rote.memorization.criteria import (
+    AbsoluteCriterion,
+    CarliniCriterion,
+    RatioCriterion,
+    TileCriterion,
+)
+from rote.memorization.criteria.own_threshold import check_own, own_in, read_criteria
 from rote.memorization.duplicates import exact_duplicates
 from rote.memorization.matching import Matcher
 from rote.memorization.quality.manifold import LEAST
 from rote.memorization.quality.measure import measure_quality
 from rote.memorization.ruler import Ruler, check_criteria
+from rote.memorization.spaces.contract import PIXEL
 from rote.memorization.transforms import Invariances
 from rote.studies.result import CONFIDENCE
 
 ALL = ("ratio", "calibrated", "carlini", "tiles", "absolute", "authenticity")
 OF_VECTORS = ("ratio", "calibrated", "carlini", "authenticity")
 FALSE_POSITIVES = 0.005
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The criteria to apply, and the rule of the absolute one."""
+
+    names: tuple[str, ...]
+    absolute: AbsoluteCriterion
 
 
 @dataclass(frozen=True)
@@ -56,7 +70,7 @@ class Scored:
         }
 
 
-def criteria_for(dataset: ImageDataset, asked: Sequence[str] | None) -> tuple[str, ...]:
+def criteria_for(dataset: ImageDataset, texts: Sequence[str] | None) -> Asked:
     """Return the criteria to apply: None is all that fit the data.
 
     Raises
@@ -65,22 +79,19 @@ def criteria_for(dataset: ImageDataset, asked: Sequence[str] | None) -> tuple[st
         If one is unknown, or not for this kind of data.
     """
     known = ALL if dataset.kind == "image" else OF_VECTORS
-    asked, own = read_criteria(asked)
-    if own:
-        raise ConfigError(
-            f"--criterion {own[0].text}: a threshold of your own is for `rote audit`; here give absolute"
-        )
+    asked, own = read_criteria(texts)
     names = check_criteria(known if asked is None else asked)
     if refused := [name for name in names if name not in known]:
         raise DataError(f"--criterion {refused[0]} is for images, and the runs are of vectors")
-    return names
+    check_own(own, [PIXEL])
+    return Asked(names, own_in(own, PIXEL) or AbsoluteCriterion())
 
 
 def score_run(
     folder: Path,
     training: ImageDataset,
     rest: ImageDataset | None,
-    names: tuple[str, ...],
+    asked: Asked,
     *,
     total: int,
     ratio_threshold: float,
@@ -98,7 +109,7 @@ def score_run(
         What it was trained on, in model units.
     rest
         Items of the same source outside it: control and reference of the quality.
-    names
+    asked
         As `criteria_for` returns them.
     total
         How many samples were scored.
@@ -121,14 +132,14 @@ def score_run(
             f"{path} holds {len(samples)} samples of {total} that were scored; run it again"
         )
     samples = samples[:total]
-    ruler = _ruler(training, names, ratio_threshold=ratio_threshold, mirror=mirror)
+    ruler = _ruler(training, asked, ratio_threshold=ratio_threshold, mirror=mirror)
     held_out = None
     if rest is not None:
         measured = ruler.measure(rest.images)
         # What lies in the training set all the same is no control (find_leaks, radius 0).
         kept = np.flatnonzero(measured.matches.nn1_sq > 0)
         held_out = measured.take(kept) if len(kept) else None
-    if held_out is not None and "calibrated" in names:
+    if held_out is not None and "calibrated" in asked.names:
         ruler.calibrate(held_out.scores["ratio"], asked=FALSE_POSITIVES, confidence=CONFIDENCE)
     drawn = ruler.measure(samples)
     audited = _arrays(folder / "audit" / "neighbors.npz", "nn1_sq")
@@ -144,7 +155,7 @@ def score_run(
     return Scored(
         rates=_rates(ruler.verdicts(drawn)),
         controls={} if held_out is None else _rates(ruler.verdicts(held_out)),
-        described={name: ruler.describe(name) for name in names},
+        described={name: ruler.describe(name) for name in asked.names},
         quality=None if found is None else found.to_json(),
     )
 
@@ -158,9 +169,7 @@ def _arrays(path: Path, name: str) -> npt.NDArray[Any]:
     return found
 
 
-def _ruler(
-    training: ImageDataset, names: tuple[str, ...], *, ratio_threshold: float, mirror: bool
-) -> Ruler:
+def _ruler(training: ImageDataset, asked: Asked, *, ratio_threshold: float, mirror: bool) -> Ruler:
     """Prepare a training set as its audit did: exact duplicates once, mirrored where trained so."""
     groups = exact_duplicates(training.images)
     positions = groups.representative
@@ -177,13 +186,14 @@ def _ruler(
     main = matcher(Invariances(flip=mirror))
     return Ruler(
         ratio=RatioCriterion(ratio_threshold),
-        names=names,
+        names=asked.names,
         matcher=main,
         plain=matcher(Invariances()) if mirror else main,
         training=training.images,
         # Of fewer than 50 training items all are the neighborhood; which it was stands in the file.
         carlini=CarliniCriterion(neighbors=min(CarliniCriterion().neighbors, len(positions))),
         tiles=TileCriterion(),
+        absolute=asked.absolute,
     )
 
 

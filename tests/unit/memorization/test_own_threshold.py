@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from rote.core.errors import ConfigError, DataError
+from rote.core.errors import ConfigError
 from rote.data.sources import load_images
 from rote.memorization.audit import audit
 from rote.memorization.criteria.own_threshold import read_criteria
 from rote.memorization.spaces import Space, open_space
-from rote.studies.scored import criteria_for
 
 
 @pytest.fixture(scope="module")
@@ -119,12 +118,3 @@ def test_a_cosine_ends_at_two(sides):
     cosine = Space("c", "means", metric="cosine", prepare=plain.prepare, network=plain.network)
     with pytest.raises(ConfigError, match="in --space c is a cosine distance, 1 - cos, up to 2"):
         audit(*sides, spaces=[cosine], criteria=["absolute=2.5"])
-
-
-def test_the_searches_say_where_it_is_taken(sides):
-    with pytest.raises(
-        ConfigError, match="absolute=3: a threshold of your own is for `rote audit`"
-    ):
-        criteria_for(sides[0], ["absolute=3"])
-    with pytest.raises((ConfigError, DataError), match="unknown"):
-        criteria_for(sides[0], ["abslute"])

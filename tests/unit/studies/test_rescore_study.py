@@ -1,8 +1,9 @@
 """A finished study under other definitions: its own comparisons, from the same samples."""
 
+import numpy as np
 import pytest
 
-from rote.core.errors import DataError
+from rote.core.errors import ConfigError, DataError
 from rote.core.runs import read_json
 from rote.data.sources import load_images
 from rote.report import write_report
@@ -57,6 +58,24 @@ def test_the_report_shows_it_with_the_quality_of_every_run(study):
     page = write_report(out).read_text()
     assert "Under other definitions" in page and "Quality against memorization" in page
     assert "true less none" in page
+
+
+def test_a_threshold_of_ones_own_counts_what_lies_below_it(study, digits):
+    out, before = study
+    near = {}
+    for run in before["runs"]:
+        with np.load(out / "runs" / run["key"] / "audit" / "neighbors.npz") as arrays:
+            near[run["key"]] = np.sqrt(arrays["nn1_sq"] / 64)  # RMS of the 64 levels of a digit
+    middle = float(f"{np.median(np.concatenate(list(near.values()))):.4g}")
+    found = rescore_study(out, digits, criteria=[f"absolute={middle}"], quality=False)
+    for run in found["runs"]:
+        assert run["thresholds"]["absolute"] == middle
+        assert run["rates"]["absolute"]["count"] == (near[run["key"]] < middle).sum()
+    assert any(run["rates"]["absolute"]["count"] for run in found["runs"])
+    (entry,) = (entry for entry in found["criteria"] if entry["name"] == "absolute")
+    assert entry["source"] == "given by the user"
+    with pytest.raises(ConfigError, match="in --space pixel is an RMS difference"):
+        rescore_study(out, digits, criteria=["absolute=300"])
 
 
 def test_other_data_is_refused(study):
