@@ -144,3 +144,7 @@ def test_data_show_says_what_is_in_a_source() -> None:
     value = json.loads(ok("data", "show", "digits", "--json", cwd=Path.cwd()))
     assert value["count"] == 1797
     assert value["duplicates"]["distinct"] == 1797
+    told = ok("data", "show", "digits", cwd=Path.cwd())
+    for words in ("1,797 images, 8 wide, 8 high, 1 channel", "from 0 to 255", "none", "3 183"):
+        assert words in told
+    assert "1 channels" not in told and "{" not in told

@@ -57,14 +57,42 @@ def show(
     if json:
         print_result(value)
         return
-    told = {key: item for key, item in value.items() if key not in ("classes", "columns")}
-    rows = [[key, str(item)] for key, item in told.items()]
-    rows += [[f"column {c['name']}", _column(c)] for c in value.get("columns", [])]
+    rows = _rows(value)
     if dataset.labels is not None:
         counts = np.bincount(dataset.labels, minlength=len(dataset.classes))
         shown = [f"{name} {count}" for name, count in zip(dataset.classes, counts, strict=True)]
         rows.append(["classes", ", ".join(shown[:20]) + (" ..." if len(shown) > 20 else "")])
-    print_table(table(dataset.source, ["", ""], rows))
+    shown_table = table(dataset.source, ["", ""], rows)
+    shown_table.columns[1].justify = "left"
+    print_table(shown_table)
+
+
+def _rows(value: dict[str, Any]) -> list[list[str]]:
+    """Say in words what the JSON of a source holds."""
+    from rote.data.messages import first_few
+
+    count, shape = value["count"], value["shape"]
+    if value["kind"] == "image":
+        size = f"{count:,} images, {shape[2]} wide, {shape[1]} high, {shape[0]} channel"
+    elif value["kind"] == "series":
+        size = f"{count:,} series of {shape[1]} times, {shape[0]} channel"
+    else:
+        size = f"{count:,} rows of {shape[0]} number"
+    same = value["duplicates"]
+    repeated = (
+        f"{same['images']:,} items in {same['groups']:,} groups; {same['distinct']:,} distinct"
+    )
+    low, high = value["range"]
+    rows = [
+        ["items", size if shape[0] == 1 else f"{size}s"],
+        ["values", f"from {low:g} to {high:g}"],
+        ["exact duplicates", repeated if same["groups"] else "none"],
+        ["digest", value["digest"]],
+    ]
+    if value["unreadable"]:
+        left_out = f"{len(value['unreadable']):,} left out: {first_few(value['unreadable'])}"
+        rows.append(["unreadable", left_out])
+    return rows + [[f"column {c['name']}", _column(c)] for c in value.get("columns", [])]
 
 
 def _column(column: dict[str, Any]) -> str:
