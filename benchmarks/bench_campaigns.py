@@ -24,12 +24,13 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from campaign_runs import (
+    Bank,
     BankDraws,
     Source,
     Unit,
@@ -125,9 +126,14 @@ class Replay:
 
 Step = tuple[list[Spent], set[float]]
 """The runs so far, and the tolerances that the design itself holds to be met."""
+Design = Callable[[Replay], Iterator[Step]]
+Sources = Callable[[int], tuple[Source, float]]
 
 
-def adaptive(replay: Replay) -> Iterator[Step]:
+def adaptive(
+    replay: Replay,
+    take: Callable[[WholeRun, np.random.Generator, float], Spent] = frugal,
+) -> Iterator[Step]:
     spent: list[Spent] = []
     while True:
         met: set[float] = set()
@@ -145,7 +151,7 @@ def adaptive(replay: Replay) -> Iterator[Step]:
             met.add(tolerance)
         yield spent, met
         new = [replay.source(size) for size, _ in proposal.runs]
-        spent += [frugal(run, replay.rng, replay.epsilon) for run in new]
+        spent += [take(run, replay.rng, replay.epsilon) for run in new]
 
 
 def fixed_grid(replay: Replay) -> Iterator[Step]:
@@ -179,7 +185,7 @@ def bisection(replay: Replay) -> Iterator[Step]:
         yield spent, set(replay.tolerances)
 
 
-DESIGNS: dict[str, Callable[[Replay], Iterator[Step]]] = {
+DESIGNS: dict[str, Design] = {
     "adaptive": adaptive,
     "fixed grid": fixed_grid,
     "bisection": bisection,
@@ -228,27 +234,26 @@ def follow(
 
 
 def compare(
-    sources: Callable[[int], tuple[Source, float]],
-    unit: Unit,
-    *,
-    octaves: list[int],
-    start: int,
-    epsilon: float,
-    tolerances: Sequence[float],
-    replays: int,
+    sources: Sources, unit: Unit, options: argparse.Namespace, designs: Mapping[str, Design]
 ) -> list[dict[str, object]]:
-    """Replay every design, print the table and return it; ``sources`` gives runs and the true EMM."""
+    """Replay every design, print the table and return it; ``sources`` gives runs and the true EMM.
+
+    One of the designs is called "adaptive", and the others are compared with it.
+    """
+    ends = [int(text) for text in options.octaves.split(",")]
+    octaves = [size for size in WHOLE_GRID if ends[0] <= size <= ends[1]]
+    tolerances = [float(text) for text in options.tolerances.split(",")]
     rows: dict[tuple[float, str], list[dict[str, float]]] = {}
-    for number in range(replays):
-        for name, steps in DESIGNS.items():
+    for number in range(options.replays):
+        for name, steps in designs.items():
             source, truth = sources(number)
             rng = np.random.default_rng([1, number])
             reach = (source.grid[0], source.grid[-1])
 
             def fit(runs: Sequence[Observation], reach: tuple[int, int] = reach) -> CurvePosterior:
-                return fit_curve(runs, epsilon=epsilon, reach=reach)
+                return fit_curve(runs, epsilon=EPSILON, reach=reach)
 
-            replay = Replay(source, octaves, start, epsilon, tolerances, rng)
+            replay = Replay(source, octaves, options.start, EPSILON, tolerances, rng)
             for tolerance, (spent, posterior) in follow(steps(replay), fit, tolerances).items():
                 low, _, high = posterior.quantiles()
                 row = {**cost(spent, unit), "held": float(low <= truth <= high)}
@@ -271,7 +276,7 @@ def compare(
         )
         found.append({"tolerance": tolerance, "design": name, **mean, **ratios})
         print(
-            f"+-{tolerance:4.0%} {name:11} {mean['runs']:5.1f} runs {mean['images']:9.3g} images "
+            f"+-{tolerance:4.0%} {name:16} {mean['runs']:5.1f} runs {mean['images']:9.3g} images "
             f"{mean['samples']:7.0f} samples {mean['seconds']:6.0f} s, as the paper "
             f"{mean['seconds_as_the_paper']:7.0f} s; held {mean['held']:.2f}, at the cap "
             f"{mean['capped']:.2f}; adaptive takes {ratios['adaptive_images_ratio']:.2f} of the images, "
@@ -281,9 +286,10 @@ def compare(
     return found
 
 
-def main() -> None:
+def arguments(description: str | None) -> argparse.ArgumentParser:
+    """Return the options that say what is replayed."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--world", type=int, help="simulate this world of emm_coverage.py")
     parser.add_argument("--data", default="digits")
@@ -297,28 +303,26 @@ def main() -> None:
     parser.add_argument("--replays", type=int, default=200)
     parser.add_argument("--tolerances", default="0.1,0.15,0.2,0.3")
     parser.add_argument("--out", type=Path, help="the bank; campaigns.json is written there")
+    return parser
+
+
+def main() -> None:
+    parser = arguments(__doc__)
     options = parser.parse_args()
     if options.world is None and options.out is None:
         parser.error("give --world, or --out for a bank of real runs")
-    low, high = (int(text) for text in options.octaves.split(","))
-    octaves = [size for size in WHOLE_GRID if low <= size <= high]
-    sources, unit = _simulated(options) if options.world is not None else _trained(options)
-    rows = compare(
-        sources,
-        unit,
-        octaves=octaves,
-        start=options.start,
-        epsilon=EPSILON,
-        tolerances=[float(text) for text in options.tolerances.split(",")],
-        replays=options.replays,
-    )
+    sources, unit = _simulated(options) if options.world is not None else trained(options)[:2]
+    rows = compare(sources, unit, options, DESIGNS)
     if options.out:
-        options.out.mkdir(parents=True, exist_ok=True)
-        result = {"unit_seconds": vars(unit), "replays": options.replays, "designs": rows}
-        (options.out / "campaigns.json").write_text(json.dumps(result, indent=1) + "\n")
+        write(options.out / "campaigns.json", unit, options, rows)
 
 
-Sources = Callable[[int], tuple[Source, float]]
+def write(
+    path: Path, unit: Unit, options: argparse.Namespace, rows: list[dict[str, object]]
+) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    result = {"unit_seconds": vars(unit), "replays": options.replays, "designs": rows}
+    path.write_text(json.dumps(result, indent=1) + "\n")
 
 
 def _simulated(options: argparse.Namespace) -> tuple[Sources, Unit]:
@@ -337,7 +341,7 @@ def _simulated(options: argparse.Namespace) -> tuple[Sources, Unit]:
     return sources, TINY
 
 
-def _trained(options: argparse.Namespace) -> tuple[Sources, Unit]:
+def trained(options: argparse.Namespace) -> tuple[Sources, Unit, Bank]:
     """A bank of real runs; what it says as a whole is taken for the truth."""
     dataset = cli_options.load(
         options.data, resolution=options.resolution, channels=None, skip_unreadable=False
@@ -364,7 +368,7 @@ def _trained(options: argparse.Namespace) -> tuple[Sources, Unit]:
     def sources(number: int) -> tuple[Source, float]:
         return BankDraws(bank, np.random.default_rng([0, number])), truth
 
-    return sources, measure_unit(tasks[0], scaled)
+    return sources, measure_unit(tasks[0], scaled), bank
 
 
 if __name__ == "__main__":

@@ -31,16 +31,21 @@ from rote.studies.point import PointTask, split
 
 SELECTION_SAMPLES, FRESH_SAMPLES = 256, 1000
 MEASURED_STEPS, MEASURED_TIMES = 20, 5
+GAP_SIGMA = 0.4
 
 
 @dataclass(frozen=True)
 class WholeRun:
-    """A run trained to its end: (images seen, copies, samples) of its snapshots, and fresh counts."""
+    """A run trained to its end: (images seen, copies, samples) of its snapshots, and fresh counts.
+
+    ``gaps`` are those of its snapshots at sigma 0.4; a simulated run has none.
+    """
 
     size: int
     selection: tuple[tuple[int, int, int], ...]
     count: int
     total: int
+    gaps: tuple[float, ...] = ()
 
     @property
     def images(self) -> int:
@@ -64,7 +69,8 @@ def read_bank(tasks: Sequence[PointTask]) -> Bank:
     for task in tasks:
         point = EmmPoint.from_json(read_json(task.folder / "point.json"))
         selection = tuple((seen, rate.count, rate.total) for seen, rate in point.selection)
-        run = WholeRun(point.size, selection, point.rate.count, point.rate.total)
+        gaps = tuple(one["gap"][one["sigmas"].index(GAP_SIGMA)] for one in point.gap)
+        run = WholeRun(point.size, selection, point.rate.count, point.rate.total, gaps)
         bank.setdefault(point.size, []).append(run)
     return bank
 
