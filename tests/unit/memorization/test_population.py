@@ -197,6 +197,42 @@ def test_nearest_accuracy_looks_beyond_its_list():
     assert found.accuracy.value == 1
 
 
+def by_brute_force(generated, real):
+    """The share of an item's own kind among all its nearest others, averaged by kind."""
+    pooled = np.concatenate([generated, real]).astype(np.float64)
+    kind = np.repeat([0, 1], len(generated))
+    sq = np.square(pooled[:, None] - pooled).sum(axis=2)
+    np.fill_diagonal(sq, np.inf)
+    tied = sq == sq.min(axis=1, keepdims=True)
+    own = (tied & (kind[:, None] == kind)).sum(axis=1) / tied.sum(axis=1)
+    return own[kind == 0].mean(), own[kind == 1].mean()
+
+
+@pytest.mark.parametrize(
+    "case",
+    ["two binary columns", "a blank kind", "ten binary columns", "a point amid 60 others"],
+)
+def test_nearest_accuracy_counts_every_tie(case):
+    rng = np.random.default_rng(15)
+    if case == "two binary columns":
+        a, b = rng.integers(0, 2, size=(2, 200, 2))
+    elif case == "a blank kind":
+        a = np.r_[np.zeros((60, 2)), rng.normal(size=(140, 2)) + 5]
+        b = np.r_[np.zeros((140, 2)), rng.normal(size=(60, 2)) + 5]
+    elif case == "ten binary columns":  # more distinct rows at one distance than a list holds
+        a, b = rng.integers(0, 2, size=(2, 150, 10))
+    else:  # 60 distinct rows on a sphere of integers: as near as each other, beyond any list
+        ring = 50 * np.concatenate([np.eye(30), -np.eye(30)])
+        a = np.concatenate([np.zeros((1, 30)), ring[:31]])
+        b = np.concatenate([ring[31:], 1000 + 100 * np.eye(30)[:3]])
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    found, swapped = nearest_accuracy(a, b), nearest_accuracy(b, a)
+    on_generated, on_real = by_brute_force(a, b)
+    assert found.on_generated.value == pytest.approx(on_generated, abs=1e-12)
+    assert found.on_real.value == pytest.approx(on_real, abs=1e-12)
+    assert swapped.on_generated.value == pytest.approx(found.on_real.value, abs=1e-12)
+
+
 def test_nearest_accuracy_refuses_unequal_sets():
     generated, training, _ = sets(14, 0)
     with pytest.raises(DataError, match="300 generated and 400 real items; give equally"):

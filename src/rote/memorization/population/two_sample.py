@@ -35,10 +35,11 @@ import numpy.typing as npt
 from rote.core.errors import DataError
 from rote.core.jackknife import GROUPS, Estimate, Rows, group_jackknife
 from rote.core.seeds import child_seed
+from rote.memorization.duplicates import exact_duplicates
 from rote.memorization.neighbors import nearest_neighbors
 
 DEPTH = 24
-"""Neighbors held of each item: leaving out a tenth of one side reaches the nearest that remains."""
+"""Neighbors held of each distinct item: enough for the groups of a jackknife to be left out."""
 
 
 @dataclass(frozen=True)
@@ -87,14 +88,12 @@ def nearest_accuracy(
     if count < 2 * GROUPS:
         raise DataError(f"the nearest-neighbor test has {count} items; give at least {2 * GROUPS}")
     pooled = np.concatenate([s.reshape(len(s), -1) for s in (generated, real)])
-    found = nearest_neighbors(pooled, pooled, k=min(DEPTH, 2 * count))
-    index, sq = found.indices, found.sq_distances
+    pool = _Pool.of(pooled, count)
 
     def statistic(rows: Rows, others: Rows) -> npt.NDArray[np.float64]:
         kept = np.zeros(2 * count, bool)
         kept[rows] = kept[count + others] = True
-        own = _own_share(index, sq, kept, count)
-        own = _looked_up(own, pooled, kept, count)
+        own = pool.own_shares(kept)
         first, second = own[rows].mean(), own[count + others].mean()
         total = len(rows) + len(others)
         pooled_mean = (first * len(rows) + second * len(others)) / total
@@ -106,32 +105,66 @@ def nearest_accuracy(
     return NearestAccuracy(accuracy, on_generated, on_real, count)
 
 
-def _own_share(
-    index: npt.NDArray[np.int64],
-    sq: npt.NDArray[Any],
-    kept: npt.NDArray[np.bool_],
-    count: int,
-) -> npt.NDArray[np.float64]:
-    """Return the share of an item's own kind among its nearest kept others (N,); nan where none is."""
-    usable = kept[index] & (index != np.arange(len(index))[:, None])
-    shown = np.where(usable, sq.astype(np.float64), np.inf)
-    nearest = shown.min(axis=1, keepdims=True)
-    tied = usable & (shown == nearest)
-    own = (index < count) == (np.arange(len(index)) < count)[:, None]
-    with np.errstate(invalid="ignore"):
-        return (tied & own).sum(axis=1) / tied.sum(axis=1)
+@dataclass(frozen=True, eq=False)
+class _Pool:
+    """Both sets together, equal items once, each with its nearest others.
 
+    Tables and blank images have many equal items: as rows of their own they would fill every list of
+    neighbors, and whatever came behind them would count as farther than it is.
+    """
 
-def _looked_up(
-    own: npt.NDArray[np.float64],
-    pooled: npt.NDArray[Any],
-    kept: npt.NDArray[np.bool_],
-    count: int,
-) -> npt.NDArray[np.float64]:
-    """Fill in the kept items of which all listed neighbors were left out, by another search."""
-    for item in np.flatnonzero(np.isnan(own) & kept):
-        rest = np.flatnonzero(kept & (np.arange(len(kept)) != item))
-        sq = nearest_neighbors(pooled[[item]], pooled[rest], k=len(rest)).sq_distances[0]
-        tied = rest[sq == sq.min()]
-        own[item] = ((tied < count) == (item < count)).mean()
-    return own
+    distinct: npt.NDArray[Any]
+    place: npt.NDArray[np.int64]
+    """Which distinct item each item is, (N,)."""
+    kind: npt.NDArray[np.int64]
+    """0 for generated items, 1 for real ones, (N,)."""
+    index: npt.NDArray[np.int64]
+    sq: npt.NDArray[Any]
+
+    @staticmethod
+    def of(items: npt.NDArray[Any], count: int) -> _Pool:
+        """Prepare items of which the first ``count`` are generated."""
+        groups = exact_duplicates(items)
+        distinct = items[groups.representative]
+        found = nearest_neighbors(distinct, distinct, k=min(DEPTH, len(distinct)))
+        kind = (np.arange(len(items)) >= count).astype(np.int64)
+        return _Pool(distinct, groups.group, kind, found.indices, found.sq_distances)
+
+    def own_shares(self, kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+        """Return the share of a kept item's own kind among its nearest kept others, (N,)."""
+        size = len(self.distinct)
+        members = np.stack(
+            [np.bincount(self.place[kept & (self.kind == k)], minlength=size) for k in (0, 1)]
+        )
+        total = members.sum(axis=0)
+        itself = np.arange(size)[:, None]
+        usable = (self.index != itself) & (total[self.index] > 0)
+        shown = np.where(usable, self.sq.astype(np.float64), np.inf)
+        nearest = shown.min(axis=1)
+        tied = usable & (shown == nearest[:, None])
+        ties = np.stack([(members[k][self.index] * tied).sum(axis=1) for k in (0, 1)])
+        # Behind a full list there may be more as near as its last one.
+        unsure = ~usable.any(axis=1)
+        if self.index.shape[1] < size:
+            unsure |= nearest == self.sq[:, -1]
+        for row in np.flatnonzero(unsure & (total == 1)):
+            ties[:, row] = self._all_ties(int(row), members, total)
+        own = np.full(len(self.place), np.nan)
+        at, kind = self.place[kept], self.kind[kept]
+        alone = total[at] == 1
+        with np.errstate(invalid="ignore", divide="ignore"):
+            beside = (members[kind, at] - 1) / (total[at] - 1)
+            around = ties[kind, at] / ties.sum(axis=0)[at]
+        own[kept] = np.where(alone, around, beside)
+        return own
+
+    def _all_ties(
+        self, row: int, members: npt.NDArray[np.int64], total: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.int64]:
+        """Return the nearest kept others of a distinct item by kind, (2,), by a search of all."""
+        rest = np.flatnonzero((total > 0) & (np.arange(len(total)) != row))
+        found = nearest_neighbors(self.distinct[[row]], self.distinct[rest], k=len(rest))
+        sq = found.sq_distances[0]
+        tied = rest[found.indices[0][sq == sq[0]]]
+        ties: npt.NDArray[np.int64] = members[:, tied].sum(axis=1)
+        return ties
