@@ -8,7 +8,7 @@ McNemar's exact test; else that of two independent samples.
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +106,12 @@ def compare(
     a, b = (
         _read(folder, criterion, name) for name, folder in (("FIRST", first), ("SECOND", second))
     )
+    told = _warnings(a, b, criterion)
+    if a.rate.confidence != b.rate.confidence:
+        b = replace(b, rate=wilson(b.rate.count, b.rate.total, confidence=a.rate.confidence))
+        told += (
+            f"the audits give other intervals: here both are at {100 * a.rate.confidence:g} %",
+        )
     same_seeds = a.seeds is not None and b.seeds is not None and np.array_equal(a.seeds, b.seeds)
     if paired and len(a.memorized) != len(b.memorized):
         raise ConfigError(
@@ -141,7 +147,7 @@ def compare(
         p_value=p_value,
         first_only=first_only,
         second_only=second_only,
-        warnings=_warnings(a, b, criterion),
+        warnings=told,
     )
 
 
@@ -184,18 +190,44 @@ def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
 
 
 def _warnings(a: Saved, b: Saved, criterion: str) -> tuple[str, ...]:
-    def of(saved: Saved, key: str, inner: str) -> Any:
-        part = saved.facts.get(key)
-        return part.get(inner) if isinstance(part, dict) else None
-
     checks = [
-        ("training", "digest", "the training sets differ: part of the difference is theirs"),
-        ("training", "count", "the training sets have different sizes: the ratio drifts with size"),
-        ("training", "shape", "the images have different sizes: the ratio drifts with resolution"),
-        ("invariances", "names", "the audits match over different invariances"),
-        ("criterion", "ratio_threshold", "the ratio thresholds differ"),
-        ("criterion", "space", "the distances are taken in different spaces"),
+        (("training", "digest"), "the training sets differ: part of the difference is theirs"),
+        (
+            ("training", "count"),
+            "the training sets have different sizes: the ratio drifts with size",
+        ),
+        (
+            ("training", "shape"),
+            "the images have different sizes: the ratio drifts with resolution",
+        ),
+        (("set_aside",), "different numbers of training items were set aside"),
+        (("ruler",), "the images were brought to the ruler in different ways"),
+        (
+            ("duplicates", "near", "rms"),
+            "the radii of near-duplicates differ, and so the second nearest",
+        ),
+        (("invariances", "names"), "the audits match over different invariances"),
+        (("criterion", "space"), "the distances are taken in different spaces"),
     ]
+    if criterion == "ratio":
+        checks.append((("criterion", "ratio_threshold"), "the ratio thresholds differ"))
     if criterion == "calibrated":
-        checks.append(("control", "digest", "the thresholds were calibrated on different images"))
-    return tuple(text for key, inner, text in checks if of(a, key, inner) != of(b, key, inner))
+        checks.append((("control", "digest"), "the thresholds were calibrated on different images"))
+        asked = ("criteria", criterion, "calibration", "asked")
+        checks.append((asked, "the thresholds were calibrated to different false-positive rates"))
+    else:
+        for key in ("threshold", "alpha", "neighbors", "preprocessing"):
+            if criterion != "ratio":
+                checks.append((("criteria", criterion, key), f"the {key} of {criterion} differs"))
+    return tuple(text for path, text in checks if _fact(a, path) != _fact(b, path))
+
+
+def _fact(saved: Saved, path: tuple[str, ...]) -> Any:
+    """Return what stands at a path of `audit.json`, entries of lists by name; None where nothing."""
+    here: Any = saved.facts
+    for key in path:
+        if isinstance(here, list):
+            here = next((e for e in here if isinstance(e, dict) and e.get("name") == key), None)
+        else:
+            here = here.get(key) if isinstance(here, dict) else None
+    return here
