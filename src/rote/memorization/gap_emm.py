@@ -187,7 +187,7 @@ def emm_from_gap(
     Raises
     ------
     ConfigError
-        If there are fewer than two sizes.
+        If there are fewer than two sizes, or the interval is open on both sides.
 
     >>> calibration = GapCalibration("gap", center=-1.0, slope=4.0, scatter=0.1, runs=50, source="")
     >>> points = [GapPoint(n, 0.01 * n, 0.0005 * n) for n in (8, 16, 32, 64)]
@@ -221,6 +221,11 @@ def emm_from_gap(
     middle = _crossing(positions, curve, target)
     low = _crossing(positions, curve, target - z * error)
     high = _crossing(positions, curve, target + z * error)
+    if low == -math.inf and high == math.inf:
+        raise ConfigError(
+            "the gaps' calibration is too uncertain: its interval reaches beyond the smallest and the "
+            "largest size; score more snapshots"
+        )
     inside = [value if math.isfinite(value) else None for value in (middle, low, high)]
     value, least, most = (None if place is None else math.exp(place) for place in inside)
     if middle == math.inf or (high == math.inf and low > -math.inf):

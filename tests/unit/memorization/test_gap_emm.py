@@ -100,6 +100,13 @@ def test_an_open_end_leaves_a_bound():
     assert 10 < found.low < 21
 
 
+def test_an_interval_open_on_both_sides_says_nothing():
+    vague = GapCalibration("gap", center=-1.0, slope=4.0, scatter=2.0, runs=50, source="")
+    points = [GapPoint(n, 0.01 * n, 0.0005 * n) for n in (8, 16, 32, 64)]
+    with pytest.raises(ConfigError, match="too uncertain"):
+        emm_from_gap(points, vague)
+
+
 def test_bad_input_is_refused():
     with pytest.raises(ConfigError, match="above 0"):
         GapPoint(8, 0.0, 0.1)
