@@ -10,18 +10,25 @@ from pathlib import Path
 import numpy as np
 
 from rote.core.errors import ConfigError
+from rote.core.stats import Rate
 from rote.data.dataset import ImageDataset
-from rote.memorization.by_space import CriterionResult, Lens, SpaceResult
+from rote.memorization.by_space import Lens, SpaceResult
 from rote.memorization.controls import Copies, degraded_copies, find_leaks, training_matches
-from rote.memorization.criteria import RatioCriterion
+from rote.memorization.criteria import Calibration, RatioCriterion
 from rote.memorization.criteria.own_threshold import read_criteria
 from rote.memorization.findings import Audit
-from rote.memorization.gate import Gate, check_limit, decide
+from rote.memorization.gate import check_limit, decide
 from rote.memorization.matching import Progress, no_progress
 from rote.memorization.outcomes import classify
 from rote.memorization.preparation import bring_to, check_groups, find_groups, take_aside
 from rote.memorization.ruler import Measured
-from rote.memorization.settings import Settings, check_sides, check_spaces, chosen_criteria
+from rote.memorization.settings import (
+    Settings,
+    check_gate,
+    check_sides,
+    check_spaces,
+    chosen_criteria,
+)
 from rote.memorization.spaces import PIXEL, Space, open_spaces, own_space
 from rote.memorization.transforms import Invariances
 
@@ -146,6 +153,8 @@ def audit(
     # What is asked for by default is the space of the data's own kind.
     opened = tuple(own if space is PIXEL else space for space in open_spaces(spaces, device=device))
     check_spaces(opened, training, settings)
+    gated = criteria[0] if criteria else "ratio"
+    check_gate(fail_above, gated, opened[0], own_thresholds)
     seconds: dict[str, float] = {}
 
     @contextlib.contextmanager
@@ -188,7 +197,11 @@ def audit(
         with stage("controls"):
             values = int(np.prod(holdout.images.shape[1:]))
             seen = pixels.ruler.measure(holdout.images)
-            leaks, remains = find_leaks(seen, sq_radius=duplicate_rms**2 * values)
+            leaks, remains = find_leaks(
+                seen,
+                sq_radius=duplicate_rms**2 * values,
+                levels=pixels.ruler.nearest_in_levels(holdout.images),
+            )
             kept = np.flatnonzero(remains)
     copies: Copies | None = None
     if count:
@@ -210,6 +223,8 @@ def audit(
             if "calibrated" in lens.ruler.names:
                 ratios = held_out.scores["ratio"]
                 lens.ruler.calibrate(ratios, asked=false_positive_rate, confidence=confidence)
+        if fail_above is not None and gated == "calibrated":
+            _check_calibrated(lens.ruler.calibration)
         measured = measure("search", generated, on_progress)
         if copies is not None:
             made = ImageDataset(copies.images, source="degraded copies")
@@ -260,19 +275,23 @@ def audit(
         within=within,
         spaces=tuple(found),
         brought=brought,
-        gate=None if fail_above is None else _gate(main.criteria, fail_above, criteria),
+        gate=None
+        if fail_above is None
+        else decide(_rate_of(main, gated), fail_above, criterion=gated),
         seconds=seconds,
     )
 
 
-def _gate(
-    results: tuple[CriterionResult, ...], limit: float, criteria: Sequence[str] | None
-) -> Gate:
-    name = criteria[0] if criteria else "ratio"
-    rate = next(result.rate for result in results if result.name == name)
-    if rate is None:
+def _check_calibrated(calibration: Calibration | None) -> None:
+    """Refuse, before the search, a gate against a threshold that could not be calibrated."""
+    if calibration is None or calibration.threshold is None:
         raise ConfigError(
             "--fail-above needs a rate, and there are too few held-out images to calibrate one; give "
             "more, or another --criterion first"
         )
-    return decide(rate, limit, criterion=name)
+
+
+def _rate_of(result: SpaceResult, name: str) -> Rate:
+    rate = next(criterion.rate for criterion in result.criteria if criterion.name == name)
+    assert rate is not None, "checked before anything was measured"
+    return rate

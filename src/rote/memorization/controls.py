@@ -21,7 +21,7 @@ from rote.core.errors import ConfigError
 from rote.core.seeds import child_seed
 from rote.core.stats import Rate, wilson
 from rote.memorization.degradations import DEGRADATIONS
-from rote.memorization.matching import Matches
+from rote.memorization.matching import Matches, Nearest
 from rote.memorization.order import drawn_by_content
 from rote.memorization.ruler import Measured, Ruler
 
@@ -52,19 +52,41 @@ class Leaks:
         return {"exact": self.exact, "near": self.near, "images": self.images}
 
 
-def find_leaks(measured: Measured, *, sq_radius: float) -> tuple[Leaks, npt.NDArray[np.bool_]]:
-    """Return the leaks among measured held-out items and a mask (N,) of those that remain."""
+def find_leaks(
+    measured: Measured, *, sq_radius: float, levels: Nearest | None = None
+) -> tuple[Leaks, npt.NDArray[np.bool_]]:
+    """Return the leaks among measured held-out items and a mask (N,) of those that remain.
+
+    Parameters
+    ----------
+    measured
+        The held-out items.
+    sq_radius
+        Of near-duplicates, squared.
+    levels
+        Their nearest in 8-bit levels, where the matches are of matched tones: an item leaks if either
+        lies within the radius, as such items are grouped.
+    """
     matches = measured.matches
-    exact = matches.nn1_sq == 0
-    near = (matches.nn1_sq <= sq_radius) & ~exact
+    nn1_index, nn1_sq = matches.nn1_index, matches.nn1_sq
+    exact = nn1_sq == 0
+    near = nn1_sq <= sq_radius
+    if levels is not None:
+        own = levels.sq[:, 0]
+        exact = own == 0
+        closer = own <= sq_radius
+        near = near | closer
+        nn1_index = np.where(closer, levels.indices[:, 0], nn1_index)
+        nn1_sq = np.where(closer, own, nn1_sq)
+    near = near & ~exact
     index = np.flatnonzero(exact | near)
     leaks = Leaks(
         exact=int(exact.sum()),
         near=int(near.sum()),
         images=len(exact),
         index=index,
-        nn1_index=matches.nn1_index[index],
-        sq=matches.nn1_sq[index],
+        nn1_index=nn1_index[index],
+        sq=nn1_sq[index],
     )
     return leaks, ~(exact | near)
 

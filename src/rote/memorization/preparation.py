@@ -21,7 +21,7 @@ from rote.memorization.matching import Matcher
 from rote.memorization.order import drawn_by_content
 from rote.memorization.reranking import Reranker
 from rote.memorization.ruler import Ruler
-from rote.memorization.settings import Settings
+from rote.memorization.settings import Settings, kind_words
 from rote.memorization.spaces.autoencoder import load_autoencoder
 from rote.memorization.spaces.contract import PIXEL, Space
 from rote.memorization.transforms import Invariances
@@ -83,8 +83,11 @@ def bring_to(
         training = loaded.round_trip(training)
         holdout = None if holdout is None else loaded.round_trip(holdout)
     if resolution is not None:
-        if training.kind == "vector":
-            raise ConfigError("--ruler-resolution is for images, and --training holds vectors")
+        if training.kind != "image":
+            raise ConfigError(
+                f"--ruler-resolution is for images, and --training holds {kind_words(training)}; leave "
+                "it out"
+            )
         if resolution < 1:
             raise ConfigError(f"--ruler-resolution is {resolution}; give 1 or more")
         generated, training = (_scaled(side, resolution) for side in (generated, training))
@@ -170,11 +173,14 @@ def build_ruler(
     own = settings.invariances if space.kind == "images" else Invariances()
     main = matcher(own)
     plain = matcher(Invariances()) if own.names else main
+    untoned = replace(own, tone=False)
+    levels = main if not own.tone else matcher(untoned) if untoned.names else plain
     names = settings.criteria
     return Ruler(
         ratio=ratio,
         names=names if space.kind == "images" else tuple(n for n in names if n != "tiles"),
         matcher=main,
+        levels=levels,
         plain=plain,
         training=training,
         carlini=CarliniCriterion(),

@@ -21,7 +21,7 @@ from rote.memorization.criteria import (
     calibrate,
     distance_ratio,
 )
-from rote.memorization.matching import Matcher, Matches, Progress, no_progress
+from rote.memorization.matching import Matcher, Matches, Nearest, Progress, no_progress
 
 QUERY_ROWS = 16384
 
@@ -83,6 +83,9 @@ class Ruler:
     ----------
     matcher
         With the invariances asked for.
+    levels
+        With these but tone, which measures in units of each image's own contrast: for thresholds in
+        8-bit levels.
     plain
         Without any; tiles are compared as they are.
     training
@@ -96,6 +99,7 @@ class Ruler:
     ratio: RatioCriterion
     names: tuple[str, ...]
     matcher: Matcher
+    levels: Matcher
     plain: Matcher
     training: npt.NDArray[Any]
     carlini: CarliniCriterion
@@ -128,8 +132,10 @@ class Ruler:
         if "carlini" in self.names:
             scores["carlini"] = self.carlini.score(near.sq[:, : self.carlini.neighbors])
         if "absolute" in self.names and self.absolute is not None:
-            values = int(np.prod(items.shape[1:]))
-            scores["absolute"] = self.absolute.score(matches.nn1_sq, values)
+            values, sq = int(np.prod(items.shape[1:])), matches.nn1_sq
+            if self.levels is not self.matcher:
+                sq = self.levels.nearest(items, 1).sq[:, 0]
+            scores["absolute"] = self.absolute.score(sq, values)
         if "authenticity" in self.names:
             beside = self._beside(matches.nn1_index)
             scores["authenticity"] = self.authenticity.score(matches.nn1_sq, beside)
@@ -143,6 +149,20 @@ class Ruler:
                     scores["tiles"], near.sq[:, wide - 1], int(np.prod(items.shape[1:]))
                 )
         return Measured(matches, scores, unproven)
+
+    def nearest_in_levels(self, items: npt.NDArray[Any]) -> Nearest | None:
+        """Return the nearest of items (N, ...) in 8-bit levels; None where the matches tell it."""
+        if self.levels is self.matcher:
+            return None
+        parts = []
+        for start in range(0, len(items), QUERY_ROWS):
+            parts.append(self.levels.nearest(np.array(items[start : start + QUERY_ROWS]), 1))
+            release_pages(items)
+        return Nearest(
+            np.concatenate([part.indices for part in parts]),
+            np.concatenate([part.sq for part in parts]),
+            np.concatenate([part.transform for part in parts]),
+        )
 
     def _beside(self, index: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         """Return each training item's squared distance to its nearest one of another group, (N,)."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from rote.core.errors import ConfigError, DataError
 from rote.data.dataset import ImageDataset
+from rote.memorization.criteria.absolute import absolute_in
 from rote.memorization.criteria.calibrated import check_asked
-from rote.memorization.criteria.own_threshold import OwnThreshold, check_own
+from rote.memorization.criteria.own_threshold import OwnThreshold, check_own, own_in
 from rote.memorization.duplicates import check_rms
 from rote.memorization.ruler import check_criteria
 from rote.memorization.spaces.contract import COLUMNS, GOWER, PIXEL, Space, own_space
@@ -82,7 +83,7 @@ def check_sides(
         ):
             if wanted:
                 raise ConfigError(
-                    f"{name} is for images, and --training holds {_kind(training)}; leave it out"
+                    f"{name} is for images, and --training holds {kind_words(training)}; leave it out"
                 )
     height, width = (training.shape[1:]) if training.kind == "image" else (99, 99)
     if settings.invariances.shift and min(height, width) < 5:
@@ -110,7 +111,7 @@ def check_spaces(spaces: Sequence[Space], training: ImageDataset, settings: Sett
             )
     if training.kind != "image" and others:
         raise ConfigError(
-            f"--space {others[0].name} is for images, and --training holds {_kind(training)}; leave "
+            f"--space {others[0].name} is for images, and --training holds {kind_words(training)}; leave "
             "it out"
         )
     for name, wanted in (
@@ -124,7 +125,27 @@ def check_spaces(spaces: Sequence[Space], training: ImageDataset, settings: Sett
         space.check_size(training.images.shape)
 
 
-def _kind(dataset: ImageDataset) -> str:
+def check_gate(
+    limit: float | None, criterion: str, space: Space, own: Sequence[OwnThreshold]
+) -> None:
+    """Refuse a gate whose criterion has no verdicts in the space that it is held in, the first."""
+    if limit is None:
+        return
+    if criterion == "tiles" and space.kind != "images":
+        raise ConfigError(
+            f"--fail-above is held against the first --space, and tiles are of pixels, not of "
+            f"{space.name}; give --space pixel first"
+        )
+    known = own_in(own, space) or absolute_in(space.name, space.source)
+    if criterion == "absolute" and known is None:
+        raise ConfigError(
+            f"--fail-above with --criterion absolute: no threshold is known in --space {space.name}; "
+            "give one of your own, as absolute=NUMBER"
+        )
+
+
+def kind_words(dataset: ImageDataset) -> str:
+    """Say what kind of items these are, in the plural."""
     return "series" if dataset.kind == "series" else f"{dataset.kind}s"
 
 

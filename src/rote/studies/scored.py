@@ -188,6 +188,7 @@ def _ruler(training: ImageDataset, asked: Asked, *, ratio_threshold: float, mirr
         ratio=RatioCriterion(ratio_threshold),
         names=asked.names,
         matcher=main,
+        levels=main,  # no tone here
         plain=matcher(Invariances()) if mirror else main,
         training=training.images,
         # Of fewer than 50 training items all are the neighborhood; which it was stands in the file.
