@@ -28,6 +28,9 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.savez(folder / "few.npz", **few)
     half = np.concatenate([digits.images[:250], digits.images[1500:1550]])
     np.savez(folder / "half.npz", images=half, seeds=np.arange(300))
+    three = np.flatnonzero(digits.labels == 3)[:3]
+    np.savez(folder / "three.npz", images=digits.images[three], labels=digits.labels[three])
+    np.savez(folder / "series.npz", series=np.random.default_rng(0).normal(size=(60, 24, 1)))
     np.savez(folder / "vector.npz", images=np.random.default_rng(0).normal(size=(50, 4)))
     return folder
 
@@ -145,6 +148,10 @@ def test_compare_pairs_equal_seeds(room: Path) -> None:
     assert "different spaces" in run("compare", "a", "e", cwd=room).stderr
 
 
+def asked(options: str, sides: tuple[str, ...] = SIDES) -> tuple[str, ...]:
+    return *sides, *options.split()
+
+
 BAD: dict[str, tuple[tuple[str, ...], str]] = {
     "criterion": ((*SIDES, "--criterion", "calibrate"), "did you mean 'calibrated'"),
     "calibrated alone": ((*SIDES, "--criterion", "calibrated"), "--set-aside"),
@@ -169,6 +176,34 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
         "--invariances is for images",
     ),
     "no audit": (("compare", "nowhere", "nowhere"), "does not exist"),
+    "tiles are gated in pixels": (
+        asked("--space lowres --space pixel --criterion tiles --fail-above 0.01"),
+        "tiles are of pixels, not of lowres; give --space pixel first",
+    ),
+    "a gate without a threshold": (
+        asked("--space lowres --criterion absolute --fail-above 0.01"),
+        "no threshold is known in --space lowres; give one of your own",
+    ),
+    "a gate that cannot be calibrated": (
+        asked("--holdout few.npz --criterion calibrated --fail-above 0.01"),
+        "too few held-out images to calibrate",
+    ),
+    "series have no resolution": (
+        asked(
+            "--generated series.npz --training series.npz --ruler-resolution 8", sides=("audit",)
+        ),
+        "--ruler-resolution is for images, and --training holds series",
+    ),
+    "no held-out items": ((*SIDES, "--population"), "give --holdout, or --set-aside"),
+    "quality of few": (
+        asked("--generated few.npz --training train.npz --quality", sides=("audit",)),
+        "--quality has 20 generated and 1000 training items; give 40 and more",
+    ),
+    "one cluster": (
+        asked("--generated three.npz --training train.npz --cluster-by label", sides=("audit",)),
+        "--cluster-by label finds 1 label in 3 items",
+    ),
+    "nowhere to write": ((*SIDES, "--out", "/proc/audit"), "nothing can be written to /proc"),
 }
 
 
@@ -181,6 +216,15 @@ def test_bad_input_is_one_line(room: Path, name: str) -> None:
     lines = [line for line in done.stderr.splitlines() if line.strip()]
     assert len(lines) == 1, lines
     assert said in lines[0]
+
+
+def test_what_fails_beside_an_audit_leaves_the_audit(room: Path) -> None:
+    sides = ("audit", "--generated", "gen.npz", "--training", "train.npz", "--holdout", "train.npz")
+    done = run(*sides, "--population", "--positive-control", "0", "--out", "kept", cwd=room)
+    assert done.returncode == 1
+    assert "of 1,000 given none lies outside the training set" in done.stderr
+    assert json.loads((room / "kept" / "audit.json").read_text())["rate"]["count"] == 100
+    assert (room / "kept" / "report.html").is_file()
 
 
 def test_vectors_are_called_rows(room: Path) -> None:
@@ -218,7 +262,7 @@ def test_several_spaces(room: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: P
     done = run(*SIDES, *options, cwd=room)
     assert "features in lowres:4: 95 images" in done.stderr
     assert (room / "spaces" / "audit.json").read_bytes() == first
-    assert "lowres:4: train.npz" in run("data", "cache", cwd=room).stderr
+    assert "lowres:4: train.npz" in ok("data", "cache", cwd=room)
 
 
 @pytest.mark.parametrize(

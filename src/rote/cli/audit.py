@@ -221,7 +221,7 @@ def audit(
 
     from rote.data.scaling import Scaling
     from rote.memorization.audit import audit as run_audit
-    from rote.memorization.beside import with_more
+    from rote.memorization.beside import check_more
     from rote.memorization.duplicates import DUPLICATE_RMS
     from rote.memorization.spaces import open_space
     from rote.memorization.transforms import Invariances
@@ -234,6 +234,15 @@ def audit(
         duplicate_rms = DUPLICATE_RMS if sides[1].kind == "image" else 0.0
     seconds = {"decode": time.perf_counter() - start}
     groups = clusters_of(cluster_by, captions, generated, made)
+    check_more(
+        made,
+        trained,
+        sides[2] if holdout is not None else None,
+        set_aside=set_aside,
+        quality=quality,
+        population=population,
+        clusters=groups,
+    )
     with options.interruptible(), progress() as bar:
         task = bar.add_task("duplicates", total=len(sides[0]))
         found = run_audit(
@@ -260,8 +269,9 @@ def audit(
         )
         if quality or population or groups is not None:
             bar.update(task, description="beside")
-            found = with_more(
+            found = _with_more(
                 found,
+                out,
                 quality=quality,
                 population=population,
                 clusters=groups,
@@ -284,6 +294,19 @@ def audit(
         say(f"gate: {found.gate.sentence}")
         if found.gate.exit_code:
             raise typer.Exit(found.gate.exit_code)
+
+
+def _with_more(found: Audit, out: Path | None, **more: Any) -> Audit:
+    """Measure what may stand beside the rates; where that fails, the audit is saved all the same."""
+    from rote.core.errors import RoteError
+    from rote.memorization.beside import with_more
+
+    try:
+        return with_more(found, **more)
+    except RoteError:
+        if out is not None:
+            _write(found, out)
+        raise
 
 
 def _write(found: Audit, out: Path) -> float:

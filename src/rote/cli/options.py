@@ -171,8 +171,10 @@ def check_folder(path: Path) -> None:
     ------
     ConfigError
         If a part of it is a file, or it holds a search or a study, whose report would be replaced.
+    RunError
+        If nothing can be written there.
     """
-    from rote.core.bound import holds
+    from rote.core.bound import check_writable, holds
     from rote.core.runs import read_json
 
     there = next((part for part in (path, *path.parents) if part.exists()), None)
@@ -184,6 +186,7 @@ def check_folder(path: Path) -> None:
             f"--out {path} holds {holds(bound)}, whose report would be replaced; choose another --out, "
             f"such as {path / 'audit'}"
         )
+    check_writable(path)
 
 
 def resolve_device(device: str) -> str:

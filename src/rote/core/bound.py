@@ -1,10 +1,13 @@
-"""What a run directory belongs to, by its `config.json`, and how to say that another does not fit."""
+"""Whether a directory can be written to: what it belongs to by its `config.json`, and by trying."""
 
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
+
+from rote.core.errors import RunError
 
 HOLDS = {
     "train": "a training run (`rote train`)",
@@ -62,3 +65,21 @@ def _first_difference(
         elif a != b:
             return f"{prefix}{key}", json.dumps(a), json.dumps(b)
     return None
+
+
+def check_writable(folder: Path) -> None:
+    """Try to write below a folder that may not be there yet; nothing is left.
+
+    Raises
+    ------
+    RunError
+        If that is refused.
+    """
+    there = next((part for part in (folder, *folder.parents) if part.exists()), Path())
+    try:
+        tempfile.TemporaryFile(dir=there).close()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise RunError(
+            f"--out {folder}: nothing can be written to {there} ({reason}); choose another --out"
+        ) from None

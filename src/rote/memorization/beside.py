@@ -17,11 +17,36 @@ from rote.data.dataset import ImageDataset
 from rote.memorization.extras import Beside
 from rote.memorization.findings import Audit
 from rote.memorization.gate import Gate, decide
-from rote.memorization.grouped import Clusters, grouped_rates
+from rote.memorization.grouped import Clusters, check_clusters, grouped_rates
 from rote.memorization.population.measure import Population, measure_population
-from rote.memorization.quality.measure import Quality, measure_quality
+from rote.memorization.quality.measure import Quality, check_enough, measure_quality
 from rote.memorization.spaces.contract import Space
 from rote.memorization.spaces.features import rows_of
+
+
+def check_more(
+    generated: ImageDataset,
+    training: ImageDataset,
+    holdout: ImageDataset | None,
+    *,
+    set_aside: int,
+    quality: bool,
+    population: bool,
+    clusters: Clusters | None,
+) -> None:
+    """Refuse, before an audit, what counts and options alone show to be impossible in `with_more`."""
+    held_out = set_aside if holdout is None else len(holdout)
+    if population and not held_out:
+        raise DataError(
+            "--population needs held-out items; give --holdout, or --set-aside to take some of "
+            "--training"
+        )
+    if quality:
+        check_enough(
+            len(generated), held_out or len(training), "holdout" if held_out else "training"
+        )
+    if clusters is not None:
+        check_clusters(clusters, len(generated))
 
 
 def with_more(
@@ -54,12 +79,13 @@ def with_more(
     Raises
     ------
     DataError
-        If there are too few items, or no held-out ones for ``population``.
+        If there are too few items, or no held-out ones outside the training set for ``population``.
     """
     if population and (found.holdout is None or found.held_out is None):
+        given = 0 if found.holdout is None else len(found.holdout)
         raise DataError(
-            "--population needs held-out items; give --holdout, or --set-aside to take some of "
-            "--training"
+            f"--population needs held-out items, and of {given:,} given none lies outside the training "
+            "set; give others with --holdout"
         )
     name = "pixel" if found.training.kind == "image" else "columns"
     if space is not None and space.kind == "rows":

@@ -57,6 +57,20 @@ class GroupedRates:
         }
 
 
+def check_clusters(clusters: Clusters, items: int) -> None:
+    """Refuse groups that are not of so many items, or fewer than two."""
+    if items != len(clusters.cluster):
+        raise DataError(
+            f"there are {items} generated items and {len(clusters.cluster)} of them have a "
+            f"{clusters.by}; give one each"
+        )
+    if len(np.unique(clusters.cluster)) < 2:
+        raise DataError(
+            f"--cluster-by {clusters.by} finds 1 {clusters.by} in {items} items; an interval over "
+            f"{clusters.by}s needs at least two"
+        )
+
+
 def grouped_rates(
     verdicts: Mapping[str, npt.NDArray[np.bool_]],
     clusters: Clusters,
@@ -77,16 +91,10 @@ def grouped_rates(
     Raises
     ------
     DataError
-        If the items are not as many.
-    ConfigError
-        If there are fewer than two groups.
+        If the items are not as many, or there are fewer than two groups.
     """
     ratio = verdicts["ratio"]
-    if len(ratio) != len(clusters.cluster):
-        raise DataError(
-            f"there are {len(ratio)} generated items and {len(clusters.cluster)} of them have a "
-            f"{clusters.by}; give one each"
-        )
+    check_clusters(clusters, len(ratio))
     groups = []
     for number in np.unique(clusters.cluster).tolist():
         mask = clusters.cluster == number

@@ -86,6 +86,15 @@ class Quality:
         }
 
 
+def check_enough(generated: int, reference: int, against: Against) -> None:
+    """Refuse to measure quality on too few items."""
+    if min(generated, reference) < LEAST:
+        raise DataError(
+            f"--quality has {generated} generated and {reference} "
+            f"{'training' if against == 'training' else 'held-out'} items; give {LEAST} and more of each"
+        )
+
+
 def measure_quality(
     generated: npt.NDArray[Any],
     training: npt.NDArray[Any],
@@ -118,12 +127,8 @@ def measure_quality(
     """
     against: Against = "training" if holdout is None else "holdout"
     reference = training if holdout is None else holdout
+    check_enough(len(generated), len(reference), against)
     count = min(len(generated), len(reference), most)
-    if count < LEAST:
-        raise DataError(
-            f"--quality has {len(generated)} generated and {len(reference)} "
-            f"{'training' if holdout is None else 'held-out'} items; give {LEAST} and more of each"
-        )
     drawn = child_seed(seed, "bootstrap", 7)
 
     def flat(items: npt.NDArray[Any], start: int = 0) -> npt.NDArray[Any]:
