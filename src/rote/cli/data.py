@@ -111,7 +111,7 @@ def cache(
     json: options.Json = False,
 ) -> None:
     """List the decoded images that audits keep, or remove them (downloads stay)."""
-    from rote.core.console import print_result, print_table, print_text, table
+    from rote.core.console import console, print_result, print_text, table
     from rote.data import cache as store
 
     folder = store.decoded_folder()
@@ -131,5 +131,5 @@ def cache(
         print_result({"folder": str(folder), "bytes": total, "entries": rows})
         return
     shown = [[entry.source, f"{entry.images:,}", f"{entry.size / 1e6:.1f} MB"] for entry in kept]
-    print_table(table(str(folder), ["source", "images", "size"], shown))
+    console.print(table(str(folder), ["source", "images", "size"], shown))
     print_text(f"{len(kept)} decoded sources, {total / 1e6:.1f} MB")

@@ -185,6 +185,8 @@ def checkpoint_loss_gap(
 ) -> dict[str, Any]:
     """Compare losses under one snapshot of a run; return the content of `membership.json`.
 
+    Held-out items that equal a training item are members by another name: they are counted and left out.
+
     Raises
     ------
     ConfigError
@@ -197,6 +199,7 @@ def checkpoint_loss_gap(
             f"{checkpoint.path} was trained on other data than the {len(members)} items of "
             f"{members.source}; give the data, resolution and seed that it was trained with"
         )
+    others, left_out = _without(others, members)
     labels = None
     kind = checkpoint.facts["labels"]
     if checkpoint.label_count:
@@ -230,5 +233,17 @@ def checkpoint_loss_gap(
         "fpr": fpr,
         "training": members.describe(),
         "holdout": others.describe(),
+        "holdout_in_training": left_out,
         "levels": [level.to_json() for level in levels],
     }
+
+
+def _without(others: ImageDataset, members: ImageDataset) -> tuple[ImageDataset, int]:
+    """Return the items that equal none of the members, and how many were left out."""
+    if others.shape != members.shape:
+        return others, 0  # which is refused in a moment
+    known = {item.tobytes() for item in members.images}
+    kept = [place for place, item in enumerate(others.images) if item.tobytes() not in known]
+    if len(kept) == len(others):
+        return others, 0
+    return others.take(np.array(kept, np.int64)), len(others) - len(kept)

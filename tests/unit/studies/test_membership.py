@@ -84,3 +84,19 @@ def test_what_cannot_be_compared_is_said(digits):
     network.sigma_min, network.sigma_max = 0.0, 10.0
     with pytest.raises(ConfigError, match="training mode"):
         item_losses(network, members, sigmas=(1.0,), draws=1, seed=0)
+
+
+def test_held_out_items_that_are_members_are_left_out(digits, tmp_path):
+    members, others = digits
+    model = ModelConfig(width=8, channel_mult=(1,), blocks=1, attention_resolutions=())
+    config = TrainConfig(batch=16, images=160, snapshot_images=160, log_images=160)
+    checkpoint = train(members, model, config, out=tmp_path / "run", seed=0)
+    leaky = ImageDataset(np.concatenate([others.images[:30], members.images[:10]]))
+    plain = ImageDataset(others.images[:30])
+    found, clean = (
+        checkpoint_loss_gap(checkpoint, members, side, seed=0, sigmas=(0.4,), draws=1)
+        for side in (leaky, plain)
+    )
+    assert (found["holdout_in_training"], clean["holdout_in_training"]) == (10, 0)
+    assert found["holdout"]["count"] == 30
+    assert found["levels"] == clean["levels"]
