@@ -130,6 +130,9 @@ def save(found: Audit, folder: Path, *, labels: npt.NDArray[np.int64] | None) ->
         assert agreed is not None
         write_npz(folder / "spaces.npz", space_arrays(found, agreed))
         write_npz(folder / "disputes.npz", dispute_arrays(found, agreed))
+    else:
+        for name in ("spaces.npz", "disputes.npz"):  # of an earlier audit in this folder
+            (folder / name).unlink(missing_ok=True)
     write_json(folder / "audit.json", to_json(found))
 
 

@@ -215,3 +215,11 @@ def test_tiles_are_of_pixels_alone(sides):
     )
     assert [[c.name for c in r.criteria] for r in both.spaces] == [["ratio", "tiles"], ["ratio"]]
     assert (both.spaces[1].measured.matches.transform == 0).all()
+
+
+def test_an_audit_of_one_space_leaves_no_files_of_an_earlier_one(sides, found, tmp_path):
+    found.save(tmp_path)
+    assert (tmp_path / "spaces.npz").is_file() and (tmp_path / "disputes.npz").is_file()
+    audit(*sides[:2]).save(tmp_path)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["audit.json", "duplicates.csv", "gallery.npz", "neighbors.npz", "pairs.csv"]
