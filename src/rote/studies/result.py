@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rote.data.dataset import ImageDataset
+from rote.data.dataset import ImageDataset, Kind
 from rote.memorization.criteria import RatioCriterion
 from rote.memorization.curve import fit_curve
 from rote.memorization.emm import EmmPoint, decide, sentence
@@ -17,6 +17,8 @@ from rote.studies.grid_price import grid_price
 
 CONFIDENCE = 0.95
 OTHER_EPSILONS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
+ITEMS: dict[Kind, str] = {"image": "images", "vector": "rows", "series": "series"}
+"""What training items are called."""
 
 
 def answer(
@@ -65,7 +67,7 @@ def answer(
 def estimand(config: ExperimentConfig, dataset: ImageDataset) -> dict[str, Any]:
     """Return what exactly is estimated: in plain words, and as fields."""
     search, train = config.search, config.train
-    items = "images" if dataset.kind == "image" else "rows"
+    items = ITEMS[dataset.kind]
     if search.subset == "random":
         draws = f"random draws of N {items} from the source"
         if search.stratify:
@@ -119,7 +121,7 @@ def full_json(
     """Return the content of `emm.json`."""
     search = config.search
     kind = dataset.kind
-    items = "images" if kind == "image" else "rows"
+    items = ITEMS[kind]
     found = answer(points, epsilon=search.epsilon, reach=(grid[0], grid[-1]), items=items)
     space = own_space(dataset).name
     return {

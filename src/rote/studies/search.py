@@ -31,7 +31,7 @@ from rote.studies.controls import measure_controls
 from rote.studies.design import next_runs
 from rote.studies.engine import Engine, Perform, RayOptions, open_engine
 from rote.studies.point import PointTask, finished_point, point_task, run_point
-from rote.studies.result import CONFIDENCE, answer, full_json
+from rote.studies.result import CONFIDENCE, ITEMS, answer, full_json
 from rote.studies.watch import SearchView, Watcher
 
 # Settings that choose the runs and decide nothing within one: a folder serves any of them.
@@ -212,7 +212,7 @@ def finished_search(
             [EmmPoint.from_json(point) for point in value["points"]],
             epsilon=epsilon,
             reach=(sizes[0], sizes[-1]),
-            items="images" if dataset.kind == "image" else "rows",
+            items=ITEMS[dataset.kind],
         )
     return _estimate(value)
 
