@@ -9,6 +9,7 @@ from helpers import run_here
 
 from rote.core.runs import write_json
 from rote.data.sources import load_images
+from rote.studies.factor import factor_names
 from rote.studies.study import run_studies, run_study
 
 
@@ -161,3 +162,15 @@ def test_the_paper_scale_is_planned_without_the_data(room, monkeypatch):
     assert 620_000_000 <= row["images_trained"] < 620_000_000 + 6 * 512
     # 25.4 GFLOP an image forward, three of them to train on it, and the samples of every snapshot.
     assert row["flops"] == pytest.approx(3 * 25.4e9 * 620e6, rel=0.1)
+
+
+def test_the_whole_paper_is_planned_without_the_data(room, monkeypatch):
+    monkeypatch.setenv("ROTE_CACHE", str(room / "no-cache"))
+    done = run_here(
+        *("study", "all", "--data", "cifar10", "--scale", "paper", "--dry-run", "--json"), cwd=room
+    )
+    assert done.returncode == 0, done.stderr
+    assert "left out" not in done.stderr
+    found = json.loads(done.stdout)
+    assert {row["study"] for row in found["studies"]} == set(factor_names())
+    assert (len(found["studies"]), found["total"]["runs"]) == (25, 392)
