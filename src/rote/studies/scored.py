@@ -22,11 +22,12 @@ from rote.memorization.criteria import (
 )
 from rote.memorization.criteria.own_threshold import check_own, own_in, read_criteria
 from rote.memorization.duplicates import exact_duplicates
+from rote.memorization.gower import Gower
 from rote.memorization.matching import Matcher
 from rote.memorization.quality.manifold import LEAST
 from rote.memorization.quality.measure import measure_quality
 from rote.memorization.ruler import Ruler, check_criteria
-from rote.memorization.spaces.contract import PIXEL
+from rote.memorization.spaces.contract import PIXEL, own_space
 from rote.memorization.transforms import Invariances
 from rote.studies.result import CONFIDENCE
 
@@ -173,6 +174,7 @@ def _ruler(training: ImageDataset, asked: Asked, *, ratio_threshold: float, mirr
     """Prepare a training set as its audit did: exact duplicates once, mirrored where trained so."""
     groups = exact_duplicates(training.images)
     positions = groups.representative
+    gower = Gower.of(training) if own_space(training).metric == "gower" else None
 
     def matcher(invariances: Invariances) -> Matcher:
         return Matcher(
@@ -181,6 +183,7 @@ def _ruler(training: ImageDataset, asked: Asked, *, ratio_threshold: float, mirr
             group=groups.group,
             invariances=invariances,
             device="cpu",
+            gower=gower,
         )
 
     main = matcher(Invariances(flip=mirror))
