@@ -89,6 +89,43 @@ def test_a_search_runs_on_a_table(folder: Path) -> None:
     ok("audit", "--generated", str(point), "--training", "real.csv", cwd=folder)
 
 
+READING = ("--categorical", "floor", "--label", "color", "--ignore", "age")
+
+
+def refusal(*arguments: str, cwd: Path) -> str:
+    done = run_here(*arguments, cwd=cwd)
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.strip().splitlines()
+    return line
+
+
+def test_a_search_is_rescored_with_the_reading_it_had(folder: Path) -> None:
+    source = ("--data", "real.csv", *READING)
+    ok("emm", *source, *QUICK, *SEARCH, "--out", "read", cwd=folder)
+    found = json.loads(ok("rescore", "read", *READING, "--no-quality", "--json", cwd=folder))
+    searched = json.loads((folder / "read" / "emm.json").read_text())
+    assert found["data"]["digest"] == searched["data"]["digest"]
+    # Measured as the search measured: of a mixed table, by Gower's distance.
+    assert found["criteria"][0]["name"] == "ratio"
+    rates = [point["rate"] for point in searched["points"]]
+    assert [run["rates"]["ratio"] for run in found["runs"]] == rates
+    line = refusal("rescore", "read", cwd=folder)
+    assert "real.csv is not what the search in read drew from" in line
+    assert line.endswith("give that, with the same --categorical, --label and --ignore")
+
+
+def test_a_training_is_looked_into_with_the_reading_it_had(folder: Path) -> None:
+    training = ("--data", "real.csv", *READING)
+    ok("train", *training, "--size", "40", *QUICK, "--out", "part", cwd=folder)
+    found = json.loads(ok("membership", "part", *training, "--draws", "1", "--json", cwd=folder))
+    assert (found["training"]["count"], found["holdout"]["count"]) == (40, 40)
+    line = refusal("membership", "part", "--data", "real.csv", cwd=folder)
+    assert "--data real.csv has no subset of 40 items" in line
+    assert line.endswith(
+        "give the --data and --seed of the training, with its --categorical, --label and --ignore"
+    )
+
+
 def test_what_does_not_fit_is_said_in_one_line(folder: Path) -> None:
     (folder / "odd.csv").write_text("age,color,height,floor\n30,mauve,1.5,1\n")
     done = run_here("audit", "--generated", "odd.csv", "--training", "real.csv", cwd=folder)

@@ -20,6 +20,9 @@ def membership(
     resolution: options.Resolution = None,
     channels: options.Channels = None,
     skip_unreadable: options.SkipUnreadable = False,
+    categorical: options.Categorical = None,
+    label: options.LabelColumn = None,
+    ignore: options.Ignore = None,
     weights: Annotated[str, typer.Option("--weights", help="ema or raw.")] = "ema",
     sigmas: Annotated[
         str, typer.Option("--sigmas", help="Noise levels, with commas between.")
@@ -59,7 +62,11 @@ def membership(
         raise ConfigError(f"{run} is not a directory; give the --out of `rote train`")
     checkpoint = load_checkpoint(run)
     dataset = options.load(
-        data, resolution=resolution, channels=channels, skip_unreadable=skip_unreadable
+        data,
+        resolution=resolution,
+        channels=channels,
+        skip_unreadable=skip_unreadable,
+        reading=options.reading(categorical, label, ignore),
     )
     scaled, _ = for_models(dataset)
     count = read_json(run / "config.json")["dataset"]["count"]

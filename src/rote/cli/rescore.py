@@ -35,6 +35,9 @@ def rescore(
     resolution: options.Resolution = None,
     channels: options.Channels = None,
     skip_unreadable: options.SkipUnreadable = False,
+    categorical: options.Categorical = None,
+    label: options.LabelColumn = None,
+    ignore: options.Ignore = None,
     json: options.Json = False,
 ) -> None:
     """Score the saved samples of a search or study under other criteria, without training anything.
@@ -58,7 +61,11 @@ def rescore(
     if data is None:
         data = str(read_json(search / ("study.json" if study else "emm.json"))["data"]["source"])
     dataset = options.load(
-        data, resolution=resolution, channels=channels, skip_unreadable=skip_unreadable
+        data,
+        resolution=resolution,
+        channels=channels,
+        skip_unreadable=skip_unreadable,
+        reading=options.reading(categorical, label, ignore),
     )
     with options.interruptible(), progress() as bar:
         task = bar.add_task("runs", total=None)

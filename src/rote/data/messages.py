@@ -26,6 +26,15 @@ def storable(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def reading_options(*, table: bool) -> str:
+    """Name the options that decide what is read of a source, for a message that asks for the same ones.
+
+    >>> reading_options(table=True)
+    '--categorical, --label and --ignore'
+    """
+    return "--categorical, --label and --ignore" if table else "--resolution and --channels"
+
+
 def first_few(names: Sequence[str], *, limit: int = 5) -> str:
     """Return the first names, then how many more there are.
 

@@ -11,6 +11,7 @@ import numpy as np
 from rote.core.errors import DataError
 from rote.core.runs import read_json, write_json
 from rote.data.dataset import ImageDataset
+from rote.data.messages import reading_options
 from rote.diffusion.checkpoint import Checkpoint, Weights, load_checkpoint, snapshot_paths
 from rote.diffusion.gap import SIGMAS, GapProbe, checkpoint_probe
 
@@ -46,8 +47,8 @@ def find_subset(
     tried = ", ".join(map(str, seeds))
     raise DataError(
         f"--data {dataset.source} has no subset of {count} items that {checkpoint.path} was trained on "
-        f"(tried the whole source, its first items, and --seed {tried}); give the --data, --resolution, "
-        "--channels and --seed of the training"
+        f"(tried the whole source, its first items, and --seed {tried}); give the --data and --seed of "
+        f"the training, with its {reading_options(table=dataset.schema is not None)}"
     )
 
 

@@ -25,6 +25,7 @@ from rote.core.errors import DataError, RunError
 from rote.core.runs import read_json, write_json
 from rote.data.convert import for_models
 from rote.data.dataset import ImageDataset
+from rote.data.messages import reading_options
 from rote.memorization.curve import Observation, fit_curve
 from rote.memorization.emm import EmmPoint
 from rote.studies.config import ExperimentConfig
@@ -100,7 +101,7 @@ def rescore(
         raise DataError(
             f"--data {dataset.source} is not what the search in {folder} drew from "
             f"({value['data']['source']}, digest {value['data']['digest'][:12]}); give that, with the "
-            "same --resolution and --channels"
+            f"same {reading_options(table=dataset.schema is not None)}"
         )
     config = parse_config(ExperimentConfig, value["config"], where=str(folder / "emm.json"))
     scaled, _ = for_models(dataset)
