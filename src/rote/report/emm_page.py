@@ -53,7 +53,7 @@ def search_context(run_dir: Path) -> dict[str, Any]:
         "data": data,
         "configs": fields.child("config").values,
         "cost": fields.child("cost"),
-        "savings": _savings(fields.child("cost")),
+        "savings": _savings(fields.child("cost"), items),
         "fixed_grid": _fixed_grid(fields.child("cost")),
         "from_gaps": _from_gaps(fields),
         "estimand": fields.child("estimand").text("text"),
@@ -80,7 +80,7 @@ def search_context(run_dir: Path) -> dict[str, Any]:
         "charts": {
             "light": charts.theme(dark=False),
             "dark": charts.theme(dark=True),
-            "specs": specs,
+            "specs": words.reworded(specs, items),
         },
     }
 
@@ -169,13 +169,13 @@ class Saving:
         return min(self.spent / self.whole, 1.0) if self.whole else 1.0
 
 
-def _savings(cost: Fields) -> list[Saving]:
+def _savings(cost: Fields, items: str) -> list[Saving]:
     whole = cost.child("whole")
     return [
         Saving(name, cost.count(key), whole.count(key))
         for name, key in (
-            ("Images trained on", "images_trained"),
-            ("Images sampled", "images_sampled"),
+            (f"{items.capitalize()} trained on", "images_trained"),
+            (f"{items.capitalize()} sampled", "images_sampled"),
         )
     ]
 

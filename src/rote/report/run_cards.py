@@ -87,7 +87,7 @@ def _card(
         number=number,
         name=point_name(search, point),
         point=point,
-        note=_note(point),
+        note=_note(point, words.items_word(search.fields.child("data"))),
         loss_path=_path(loss),
         loss_text=f"{point.loss[0][1]:.3g} to {point.loss[-1][1]:.3g}" if point.loss else "",
         gap_text=_gap_text(point),
@@ -116,9 +116,9 @@ def _path(places: Sequence[tuple[float, float]]) -> str:
     return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places) if places else ""
 
 
-def _note(point: Point) -> str:
+def _note(point: Point, items: str) -> str:
     """Say how the training ended."""
-    trained = f"{point.images_trained:,} images seen"
+    trained = f"{point.images_trained:,} {items} seen"
     if point.bound == "at-least":
         return (
             f"Ended early, after {trained}: surely a memorizer, so the rest could only confirm it."

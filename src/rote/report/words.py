@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 # Written out instead of shown: controls, direction overrides, lone surrogates, line separators.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+READ = frozenset({"title", "description", "spoken", "text"})
+"""What people read of a chart; all else names its fields."""
 
 
 def plain(text: object) -> str:
@@ -42,6 +45,28 @@ def one(items: str) -> str:
     ('training row', 'series')
     """
     return items if items.endswith("series") else items[:-1]
+
+
+def reworded(spec: Any, items: str) -> Any:
+    """Return a chart, or part of one, that calls its items by their name where people read it.
+
+    >>> reworded({"title": "images seen", "field": "images"}, "rows")
+    {'title': 'rows seen', 'field': 'images'}
+    """
+    if isinstance(spec, list):
+        return [reworded(part, items) for part in spec]
+    if not isinstance(spec, dict):
+        return spec
+    return {
+        key: _called(part, items)
+        if key in READ and isinstance(part, str)
+        else reworded(part, items)
+        for key, part in spec.items()
+    }
+
+
+def _called(text: str, items: str) -> str:
+    return re.sub(r"\bimages\b", items, re.sub(r"\bImages\b", items.capitalize(), text))
 
 
 def format_size(size: float) -> str:

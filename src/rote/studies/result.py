@@ -79,7 +79,7 @@ def estimand(config: ExperimentConfig, dataset: ImageDataset) -> dict[str, Any]:
             draws += ", the same number of each class"
         over = ["weights", "order", "noise"]
     length = (
-        f"{train.images:,} images seen at every size"
+        f"{train.images:,} {items} seen at every size"
         if train.images is not None
         else f"{train.epochs:,g} passes over the {items} at every size"
     )

@@ -67,8 +67,9 @@ def test_the_onset_is_drawn_with_its_law_and_its_open_ends():
     wanted = {8: "earlier", 32: "bracketed", 64: "bracketed", 128: "bracketed", 256: "later"}
     assert dict(_kinds(spec)) == wanted
     assert "training-set size" in svg(spec)
-    text = page("onset_section", onset=value)
+    text = page("onset_section", onset=value, items="rows")
     assert "(extrapolated)" in text
+    assert "Onset in rows seen" in text and "Rows seen when memorization began" in text
     assert f"{value['advice'][1]['stop_before']:,}" in text
     assert "more training samples than this law can tell" in text
 
@@ -87,7 +88,7 @@ def _kinds(value):
 def test_without_a_law_the_page_says_why():
     value = onset_json(RUNS[-2:], control=(0, 500))
     assert value["law"] is None
-    assert "3 are needed" in page("onset_section", onset=value)
+    assert "3 are needed" in page("onset_section", onset=value, items="rows")
     assert "later" in json.dumps(onset_chart(Fields(FILE, value)))
 
 
