@@ -1,6 +1,6 @@
 """Watch Hugging Face diffusers' unconditional training for memorization: a tiny UNet2DModel on digits.
 
-    pip install "rote[diffusers]"
+    pip install -e '.[diffusers]'
     python examples/diffusers_unconditional.py
 
 The loop is that of diffusers' own training example: noise from a DDPMScheduler, the UNet predicts it, an

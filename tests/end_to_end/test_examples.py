@@ -23,7 +23,7 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 
 def example(name: str, *arguments: str, cwd: Path) -> str:
     if name.startswith("diffusers") and importlib.util.find_spec("diffusers") is None:
-        pytest.skip("diffusers is not installed (pip install 'rote[diffusers]')")
+        pytest.skip("diffusers is not installed (pip install -e '.[diffusers]')")
     done = run(name, *arguments, cwd=cwd)
     assert done.returncode == 0, done.stderr
     return done.stdout
