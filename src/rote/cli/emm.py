@@ -25,13 +25,17 @@ def emm(
     preset: options.Preset = "tiny",
     epsilon: Annotated[
         float | None,
-        typer.Option("--epsilon", help="The EMM is where the rate falls below 1 - epsilon."),
+        typer.Option(
+            "--epsilon",
+            help="The EMM is where the rate falls below 1 - epsilon. [default: the preset's]",
+        ),
     ] = None,
     tolerance: Annotated[
         float | None,
         typer.Option(
             "--tolerance",
-            help="How narrow the interval must be, as a share of the EMM to both sides (0.1).",
+            help="How narrow the interval must be, as a share of the EMM to both sides. [default: the "
+            "preset's]",
         ),
     ] = None,
     budget: Annotated[
@@ -44,7 +48,11 @@ def emm(
     ] = None,
     replicates: Annotated[
         int | None,
-        typer.Option("--replicates", min=1, help="Fewest runs of the size nearest the EMM."),
+        typer.Option(
+            "--replicates",
+            min=1,
+            help="Fewest runs of the size nearest the EMM. [default: the preset's]",
+        ),
     ] = None,
     workers: engines.Workers = None,
     engine: engines.EngineName = "local",
