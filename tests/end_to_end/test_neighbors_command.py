@@ -92,7 +92,7 @@ def test_shards_say_that_they_are_searched_on_the_cpu(
         ((*SEARCH, "--device", "cuda"), "torch sees no CUDA device here"),
         ((*SEARCH, "--memory", "1GB"), "--memory is for shards, and --training t.npy is no folder"),
         ((*SEARCH, "--verify"), "--verify is for shards"),
-        ((*SEARCH, "--k", "301"), "--k is 301, but there are 300 references"),
+        ((*SEARCH, "--k", "301"), "--k is 301, but there are 300 references; choose 1 to 300"),
         ((*SEARCH, "--training", "nowhere"), "--training 'nowhere' is neither"),
         ((*SEARCH, "--generated", "nowhere"), "--generated 'nowhere' is neither"),
         ((*SEARCH, "--training", "digits"), "--generated has items of shape (6, 6, 1)"),

@@ -195,7 +195,7 @@ WRONG = {
         "--workers is for a local Ray",
     ),
     "memory": (("--memory", "much"), "--memory 'much' is no size"),
-    "too little": (("--memory", "10MB"), "give at least --memory"),
+    "too little": (("--memory", "10MB"), " MB in all; give at least --memory "),
     "no shards": (("--training", "."), "no shards.json"),
 }
 

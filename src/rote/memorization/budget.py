@@ -172,6 +172,6 @@ def plan_blocks(
     )
     raise ConfigError(
         f"--memory of {memory / 1e6:,.0f} MB is too little: Python, its libraries and what is loaded "
-        f"take {resident_bytes() / 1e6:,.0f} MB and the smallest search of such items "
-        f"{least / 1e6:,.0f} MB; give at least --memory {-(-least // 10**7) * 10}MB"
+        f"take {resident_bytes() / 1e6:,.0f} MB, and with the smallest search of such items "
+        f"{least / 1e6:,.0f} MB in all; give at least --memory {-(-least // 10**7) * 10}MB"
     )

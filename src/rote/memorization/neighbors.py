@@ -230,7 +230,9 @@ def check_search(queries: npt.NDArray[Any], references: npt.NDArray[Any], k: int
             "cannot be compared: convert both to uint8 in [0, 255]"
         )
     if not 1 <= k <= len(references):
-        raise ConfigError(f"k is {k}, but there are {len(references)} references; choose 1 to that")
+        raise ConfigError(
+            f"k is {k}, but there are {len(references)} references; choose 1 to {len(references)}"
+        )
     for name, items in (("queries", queries), ("references", references)):
         size = 0.0 if items.dtype == np.uint8 else largest(items)
         if not np.isfinite(size):

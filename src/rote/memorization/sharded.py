@@ -316,7 +316,7 @@ def check_sides(
         )
     if not 1 <= k <= len(references):
         raise ConfigError(
-            f"--k is {k}, but there are {len(references):,} references; choose 1 to that"
+            f"--k is {k}, but there are {len(references):,} references; choose 1 to {len(references):,}"
         )
 
 
