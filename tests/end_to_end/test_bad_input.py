@@ -30,6 +30,8 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shown.save(folder / "mixed-channels" / f"{number}.png")
     torn = (folder / "torn" / "3.png").read_bytes()
     (folder / "torn" / "3.png").write_bytes(torn[: len(torn) // 2])
+    done = run_here("data", "shard", "good", "--out", "shards", cwd=folder)
+    assert done.returncode == 0, done.stderr
     np.savez(folder / "unit.npz", images=(digits[:50] / 255).astype(np.float32))
     np.savez(folder / "color.npz", images=np.repeat(digits[:50], 3, axis=3))
     np.savez(folder / "big.npz", images=digits[:50].repeat(2, axis=1).repeat(2, axis=2))
@@ -60,6 +62,13 @@ CASES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("audit", "--training", "one", "--generated", "good"),
         ("one", "at least two"),
     ),
+    "shards": (
+        (*AUDIT, "shards"),
+        ("shards is a folder of shards", "`rote neighbors`", "give --generated the source"),
+    ),
+    "an argument is no option": (("data", "show", "nowhere/"), ("exist; give a folder",)),
+    "an argument without a path": (("data", "show", "digit"), ("error: 'digit' is", "'digits'")),
+    "shards of nothing": (("data", "shard", "empty", "--out", "out"), ("; give a source with",)),
     "no shards": (
         ("neighbors", "--generated", "good", "--training", "good", "--verify", "--out", "out"),
         ("--verify", "--training good", "rote data shard"),

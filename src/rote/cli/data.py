@@ -50,6 +50,7 @@ def show(
         channels=channels,
         skip_unreadable=skip_unreadable,
         reading=options.reading(categorical, label, ignore),
+        flag="",
     )
     value = options.describe_data(dataset)
     value["range"] = [float(dataset.images.min()), float(dataset.images.max())]

@@ -104,6 +104,21 @@ def reading(categorical: list[str] | None, label: str | None, ignore: list[str] 
     return Reading(tuple(categorical or ()), label, tuple(ignore or ()))
 
 
+@contextlib.contextmanager
+def named(flag: str) -> Iterator[None]:
+    """Let errors name the flag that a source was given under; "" if it is an argument without one."""
+    from rote.core.errors import DataError
+
+    try:
+        yield
+    except DataError as error:
+        given = f"{flag} " if flag else ""
+        message = str(error).replace("give --data ", f"give {given}")
+        if message.startswith("--data "):
+            message = given + message.removeprefix("--data ")
+        raise DataError(message) from error
+
+
 def load(
     source: str,
     *,
@@ -114,9 +129,8 @@ def load(
     decoded: Path | None = None,
     flag: str = "--data",
 ) -> ImageDataset:
-    """Load a source; say what was left out. Errors name the flag that the source was given under."""
+    """Load a source; say what was left out. Errors name the flag that it was given under, as `named`."""
     from rote.core.console import progress, say
-    from rote.core.errors import DataError
     from rote.data.sources import load_images
 
     bar = progress()
@@ -127,20 +141,16 @@ def load(
         bar.update(task, completed=done, total=total)
 
     try:
-        dataset = load_images(
-            source,
-            resolution=resolution,
-            channels=channels,
-            skip_unreadable=skip_unreadable,
-            reading=reading,
-            decoded=decoded,
-            progress=downloaded,
-        )
-    except DataError as error:
-        message = str(error).replace("give --data ", f"give {flag} ")
-        if message.startswith("--data "):
-            message = flag + message.removeprefix("--data")
-        raise DataError(message) from error
+        with named(flag):
+            dataset = load_images(
+                source,
+                resolution=resolution,
+                channels=channels,
+                skip_unreadable=skip_unreadable,
+                reading=reading,
+                decoded=decoded,
+                progress=downloaded,
+            )
     finally:
         if bar.live.is_started:
             bar.stop()

@@ -68,13 +68,14 @@ def shard(
     from rote.data.streams import open_stream
 
     size = parse_bytes(shard_size, flag="--shard-size")
-    streams = [
-        open_stream(
-            source, resolution=resolution, channels=channels, skip_unreadable=skip_unreadable
-        )
-        for source in sources
-    ]
-    with options.interruptible(), progress() as bar:
+    with options.named(""):
+        streams = [
+            open_stream(
+                source, resolution=resolution, channels=channels, skip_unreadable=skip_unreadable
+            )
+            for source in sources
+        ]
+    with options.interruptible(), options.named(""), progress() as bar:
         task = bar.add_task("writing shards", total=sum(stream.count for stream in streams))
         write_shards(
             streams,

@@ -22,6 +22,7 @@ from pathlib import Path
 from rote.core.errors import DataError
 from rote.data.decode import UnreadableImageError
 from rote.data.messages import shown
+from rote.data.shards import INDEX
 
 EXTENSIONS = (
     *(".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"),
@@ -182,6 +183,11 @@ def _images_of(names: Iterable[str], *, where: str) -> list[str]:
     if images:
         return images
     wanted = ", ".join(EXTENSIONS)
+    if INDEX in visible:
+        raise DataError(
+            f"{where} is a folder of shards, which `rote neighbors` searches; give --data the source "
+            "that they were written from"
+        )
     if not visible:
         raise DataError(f"{where} has no files; give --data a source with images ({wanted})")
     seen = Counter(_extension(name) or "none" for name in visible).most_common(5)
