@@ -9,7 +9,7 @@ from rote.studies.factor import factor_names
 
 
 def test_every_study_runs_at_smoke_scale(tmp_path):
-    arguments = ("study", "all", "--data", "digits", "--scale", "smoke", "--workers", "1", "--json")
+    arguments = ("study", "all", "--data", "digits", "--scale", "smoke", "--workers", "2", "--json")
     done = run(*arguments, "--out", "studies", cwd=tmp_path, timeout=1200)
     assert done.returncode == 0, done.stderr[-2000:]
     assert json.loads(done.stdout)
