@@ -134,6 +134,17 @@ class ImageDataset:
             hasher.update(np.ascontiguousarray(self.labels).data)
         return hasher.hexdigest()
 
+    def outside(self, other: ImageDataset) -> npt.NDArray[np.int64]:
+        """Return the positions of the items that equal none of another set's, byte for byte.
+
+        >>> items = ImageDataset(np.arange(4, dtype=np.uint8).reshape(4, 1, 1, 1))
+        >>> items.outside(items.take([1, 3])).tolist()
+        [0, 2]
+        """
+        seen = {item.tobytes() for item in other.images}
+        rows = [row for row, item in enumerate(self.images) if item.tobytes() not in seen]
+        return np.array(rows, np.int64)
+
     def describe(self) -> dict[str, Any]:
         """Return what it is, as plain types: source, digest, count, shape and kind.
 

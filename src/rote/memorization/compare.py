@@ -215,10 +215,9 @@ def _warnings(a: Saved, b: Saved, criterion: str) -> tuple[str, ...]:
         checks.append((("control", "digest"), "the thresholds were calibrated on different images"))
         asked = ("criteria", criterion, "calibration", "asked")
         checks.append((asked, "the thresholds were calibrated to different false-positive rates"))
-    else:
+    if criterion not in ("ratio", "calibrated"):
         for key in ("threshold", "alpha", "neighbors", "preprocessing"):
-            if criterion != "ratio":
-                checks.append((("criteria", criterion, key), f"the {key} of {criterion} differs"))
+            checks.append((("criteria", criterion, key), f"the {key} of {criterion} differs"))
     return tuple(text for path, text in checks if _fact(a, path) != _fact(b, path))
 
 

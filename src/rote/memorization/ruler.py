@@ -132,10 +132,9 @@ class Ruler:
         if "carlini" in self.names:
             scores["carlini"] = self.carlini.score(near.sq[:, : self.carlini.neighbors])
         if "absolute" in self.names and self.absolute is not None:
-            values, sq = int(np.prod(items.shape[1:])), matches.nn1_sq
-            if self.levels is not self.matcher:
-                sq = self.levels.nearest(items, 1).sq[:, 0]
-            scores["absolute"] = self.absolute.score(sq, values)
+            own = self.nearest_in_levels(items)
+            sq = matches.nn1_sq if own is None else own.sq[:, 0]
+            scores["absolute"] = self.absolute.score(sq, int(np.prod(items.shape[1:])))
         if "authenticity" in self.names:
             beside = self._beside(matches.nn1_index)
             scores["authenticity"] = self.authenticity.score(matches.nn1_sq, beside)

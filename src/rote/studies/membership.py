@@ -242,8 +242,7 @@ def _without(others: ImageDataset, members: ImageDataset) -> tuple[ImageDataset,
     """Return the items that equal none of the members, and how many were left out."""
     if others.shape != members.shape:
         return others, 0  # which is refused in a moment
-    known = {item.tobytes() for item in members.images}
-    kept = [place for place, item in enumerate(others.images) if item.tobytes() not in known]
+    kept = others.outside(members)
     if len(kept) == len(others):
         return others, 0
-    return others.take(np.array(kept, np.int64)), len(others) - len(kept)
+    return others.take(kept), len(others) - len(kept)

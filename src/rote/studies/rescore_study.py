@@ -12,8 +12,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from rote.core.errors import DataError, RunError
 from rote.core.runs import read_json, write_json
 from rote.data.convert import for_models
@@ -96,9 +94,8 @@ def _outside(dataset: ImageDataset, training: ImageDataset) -> ImageDataset | No
     if dataset.shape != training.shape:
         channels, height, _ = training.shape
         dataset = fit_dataset(dataset, resolution=height, channels=channels)
-    seen = {item.tobytes() for item in training.images}
-    rows = [number for number, item in enumerate(dataset.images) if item.tobytes() not in seen]
-    return dataset.take(np.array(rows, np.int64)) if rows else None
+    rows = dataset.outside(training)
+    return dataset.take(rows) if len(rows) else None
 
 
 def _content(

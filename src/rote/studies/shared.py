@@ -35,9 +35,8 @@ def share_training(
         The name of the run that trained.
     """
     note = folder / "shared.json"
-    if (
-        folder / "config.json"
-    ).exists():  # begun; what it began with, an interruption does not change
+    if (folder / "config.json").exists():
+        # Begun: an interruption does not change what it began with.
         return str(read_json(note)["trained_by"]) if note.exists() else None
     if not runs.exists():
         return None
