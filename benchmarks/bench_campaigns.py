@@ -9,7 +9,7 @@ the images trained and the seconds of its runs are added up. The runs are those 
 on): a replay is then a real campaign whose runs happen to have been trained before, and only the order
 of each size's replicates is drawn anew.
 
-    adaptive      `rote.studies.design.next_runs` with its early stops and its staged sampling
+    adaptive      `rote.emm.acquisition.next_runs` with its early stops and its staged sampling
     fixed grid    one run of every octave within ``--octaves``, repeated with new seeds
     whole grid    the same over every octave that `rote emm` may train: nobody knows where the EMM is
     bisection     doubling until both sides are seen, then the half octave between; repeated
@@ -43,11 +43,11 @@ from emm_coverage import EPSILON, WORLDS, true_crossing
 
 from rote.cli import options as cli_options
 from rote.data.convert import for_models
-from rote.memorization.curve import CurvePosterior, Observation, fit_curve
-from rote.studies import design
-from rote.studies.point import point_task, run_point
-from rote.studies.scoring import stages
-from rote.studies.workers import Workers
+from rote.emm import acquisition as design
+from rote.emm.curve import CurvePosterior, Observation, fit_curve
+from rote.experiments.execution.local import Workers
+from rote.experiments.run.point import point_task, run_point
+from rote.experiments.run.score import stages
 
 FRESH, SELECTION = stages(128, 1000), stages(128, 256)
 PAPER_SAMPLES = 10_000
@@ -73,7 +73,7 @@ def whole(run: WholeRun) -> Spent:
     """The run as grids and bisection take it: all of its training, all of its samples."""
     samples = sum(total for _, _, total in run.selection) + run.total
     seen = Observation(run.size, run.count, run.total)
-    return Spent(seen, run.images, samples, len(run.selection), 0)
+    return Spent(seen, run.items, samples, len(run.selection), 0)
 
 
 def staged(
@@ -98,18 +98,18 @@ def frugal(run: WholeRun, rng: np.random.Generator, epsilon: float) -> Spent:
     for number, (seen, count, total) in enumerate(run.selection, 1):
         count, drawn = staged(count, total, SELECTION, rng, epsilon)
         samples += drawn
-        if seen == run.images:
+        if seen == run.items:
             break
         if design.will_reach(count, drawn, epsilon=epsilon):
             # A stopped run scores its snapshot on fresh samples; here its selection sample stands in.
             bound = Observation(run.size, count, drawn, "at-least")
             return Spent(bound, seen, samples + drawn, number, number)
-        if design.never_reaches(count, drawn, images_seen=seen, images=run.images):
-            most = design.most_at_the_end(count, drawn, images_seen=seen, images=run.images)
+        if design.never_reaches(count, drawn, images_seen=seen, images=run.items):
+            most = design.most_at_the_end(count, drawn, images_seen=seen, images=run.items)
             bound = Observation(run.size, round(most * drawn), drawn, "at-most", design.RISE_ERROR)
             return Spent(bound, seen, samples + FRESH[0], number, number)
     count, total = staged(run.count, run.total, FRESH, rng, epsilon)
-    return Spent(Observation(run.size, count, total), run.images, samples + total, number, number)
+    return Spent(Observation(run.size, count, total), run.items, samples + total, number, number)
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,7 @@ def _octaves_from(start: int, size: int) -> bool:
 
 def cost(spent: Sequence[Spent], unit: Unit) -> dict[str, float]:
     """Add up runs, images, samples, seconds, and seconds with as many samples as the paper draws."""
-    images, samples = sum(s.images for s in spent), sum(s.samples for s in spent)
+    images, samples = sum(s.items for s in spent), sum(s.samples for s in spent)
     seconds = images * unit.image + samples * unit.sample + sum(s.gaps for s in spent) * unit.gap
     more = PAPER_SAMPLES * sum(s.snapshots for s in spent) - samples
     return {

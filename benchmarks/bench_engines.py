@@ -21,12 +21,13 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from rote.data.dataset import ImageDataset
-from rote.data.scaling import Scaling, for_models
-from rote.data.sources import load_images
-from rote.studies.engine import RayOptions, open_engine
-from rote.studies.plan import plan_study, source_of
-from rote.studies.trial import Trial, run_trial
+from rote.data.convert import for_models
+from rote.data.dataset import Dataset
+from rote.data.load import load_images
+from rote.data.scaling import Scaling
+from rote.experiments.execution.engine import RayOptions, open_engine
+from rote.experiments.run.trial import Trial, run_trial
+from rote.experiments.studies.plan import plan_study, source_of
 
 ENGINES = {
     "local, 1 worker": (1, None),
@@ -41,7 +42,7 @@ TARGETS = [
 
 def timed(
     trial: Trial,
-    dataset: ImageDataset,
+    dataset: Dataset,
     scaling: Scaling | None,
     *,
     should_stop: Callable[[], bool],
@@ -52,7 +53,7 @@ def timed(
     return time.process_time() - begin
 
 
-def trials(count: int, runs: Path, dataset: ImageDataset) -> list[Trial]:
+def trials(count: int, runs: Path, dataset: Dataset) -> list[Trial]:
     plan = plan_study("labels", source_of(dataset), scale_name="smoke", runs=runs, values=[])
     return [replace(plan.all_trials()[0], replicate=number) for number in range(count)]
 

@@ -18,8 +18,8 @@ import numpy as np
 import torch
 
 from rote.core.errors import ConfigError
-from rote.data.sources import load_images
-from rote.memorization.spaces import Space, open_space
+from rote.data.load import load_images
+from rote.spaces import Space, open_space
 
 SPACES = ("lowres", "imgsim:64", "imgsim:96", "efficientnet-lite0:96", "efficientnet-lite0:224")
 
@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
-    images = np.asarray(load_images(str(given.images)).images[: given.count])
+    images = np.asarray(load_images(str(given.items)).items[: given.count])
     print(f"{len(images):,} images of {images.shape[2]}x{images.shape[1]}")
     print("| space | images/s of CPU time | outside the network |\n|---|---|---|")
     for name in given.spaces:

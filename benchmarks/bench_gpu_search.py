@@ -38,8 +38,8 @@ import numpy as np
 import torch
 
 from rote.core.precision import strict_fp32
-from rote.memorization.device_search import DeviceSearch
-from rote.memorization.feed import feed
+from rote.neighbors.gpu.index import DeviceSearch
+from rote.neighbors.gpu.transfer import feed
 
 Array = np.ndarray[Any, Any]
 K = 2

@@ -25,10 +25,8 @@ import faiss
 import numpy as np
 import torch
 
-from rote.memorization.budget import peak_bytes, resident_bytes
-from rote.memorization.criteria import RatioCriterion
-from rote.memorization.neighbors import nearest_neighbors
-from rote.memorization.verdicts import memorized
+from rote.neighbors.out_of_core.memory_budget import peak_bytes, resident_bytes
+from rote.neighbors.search import nearest_neighbors
 
 Array = np.ndarray[Any, Any]
 SLOW_QUERIES = 250
@@ -88,17 +86,6 @@ def rows(folder: Path | None) -> dict[str, Row]:
         search("CIFAR-10 test, 10k in 50k", 6, test, train, 2)
         search(
             "near-copies (noise of sigma 8), 10k in 50k", 6, near_copies(train, 10_000), train, 2
-        )
-
-        def verdicts_of_faiss() -> Array:
-            sq = faiss_search(test, train, 2)[0]
-            return RatioCriterion().memorized(sq[:, 0], sq[:, 1])
-
-        table["CIFAR-10 test, verdicts only, 10k in 50k"] = (
-            20,
-            lambda: memorized(test, train),
-            verdicts_of_faiss,
-            lambda a, b: f"{int((a != b).sum())} verdicts differ",
         )
         search("CIFAR-10 test, 10k in 50k", 3, test, train, 50)
         features = [unit_features(side) for side in (test, train)]

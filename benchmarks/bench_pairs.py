@@ -20,7 +20,7 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from rote.memorization.neighbors import components_within, pairs_within
+from rote.neighbors.search import components_within, pairs_within
 
 Array = npt.NDArray[Any]
 RMS = 10.0

@@ -32,10 +32,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from rote.data.shard_writer import write_shards
-from rote.data.streams import Batch, Stream
-from rote.memorization.chunks import Chunks
-from rote.memorization.neighbors import Neighbors, merge
+from rote.data.shards.stream import Batch, Stream
+from rote.data.shards.write import write_shards
+from rote.neighbors.out_of_core.chunk import Chunks
+from rote.neighbors.search import Neighbors, merge
 
 COUNTS = [50_000, 200_000]
 FULL = [50_000, 200_000, 1_000_000]

@@ -30,24 +30,24 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from rote.core.memory import keep_freed_memory
 from rote.core.precision import strict_fp32
-from rote.data.dataset import ImageDataset
-from rote.diffusion.flat import FlatParameters
+from rote.data.dataset import Dataset
 from rote.diffusion.preconditioning import EDM, Denoiser, build_denoiser, denoising_loss
 from rote.diffusion.sample import sample
-from rote.diffusion.state import TrainState
-from rote.diffusion.train import Step, conditioning
-from rote.studies.config import ExperimentConfig, preset
+from rote.diffusion.training.flat_parameters import FlatParameters
+from rote.diffusion.training.loop import Step, conditioning
+from rote.diffusion.training.state import TrainState
+from rote.experiments.config import ExperimentConfig, preset
 
 SHAPES = {"tiny": (1, 8, 8), "small": (3, 16, 16), "paper": (3, 32, 32)}
 Work = Callable[[], int]
 """Does some work and returns its number of images."""
 
 
-def data(name: str) -> ImageDataset:
+def data(name: str) -> Dataset:
     """Return 128 random images: their content does not change the time."""
     channels, height, width = SHAPES[name]
     draw = np.random.default_rng(0).integers(0, 256, (128, height, width, channels), np.uint8)
-    return ImageDataset(draw, source="random")
+    return Dataset(draw, source="random")
 
 
 def configuration(name: str, options: argparse.Namespace) -> ExperimentConfig:

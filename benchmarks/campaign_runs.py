@@ -20,14 +20,14 @@ import torch
 from emm_coverage import EPSILON, RUN_IMAGES, SNAPSHOTS, World, deviations
 from scipy.special import expit
 
-from rote.core.runs import read_json
-from rote.data.dataset import ImageDataset
+from rote.core.atomic_files import read_json
+from rote.data.dataset import Dataset
 from rote.diffusion.checkpoint import load_checkpoint
-from rote.diffusion.gap import checkpoint_probe
+from rote.diffusion.probes.gap import checkpoint_probe
 from rote.diffusion.sample import sample
-from rote.diffusion.train import train
-from rote.memorization.emm import EmmPoint
-from rote.studies.point import PointTask, split
+from rote.diffusion.training.loop import train
+from rote.emm.run import EmmPoint
+from rote.experiments.run.point import PointTask, split
 
 SELECTION_SAMPLES, FRESH_SAMPLES = 256, 1000
 MEASURED_STEPS, MEASURED_TIMES = 20, 5
@@ -122,7 +122,7 @@ class Unit:
     gap: float
 
 
-def measure_unit(task: PointTask, dataset: ImageDataset) -> Unit:
+def measure_unit(task: PointTask, dataset: Dataset) -> Unit:
     """Time training, sampling and the gap of a finished run: medians of CPU seconds, one thread."""
     torch.set_num_threads(1)
     config, tile = task.config, task.config.sample.tile

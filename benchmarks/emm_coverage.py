@@ -23,9 +23,9 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit
 
-from rote.core.stats import wilson
-from rote.memorization.curve import Observation, fit_curve
-from rote.studies import design
+from rote.emm import acquisition as design
+from rote.emm.curve import Observation, fit_curve
+from rote.stats.rates import wilson
 
 EPSILON = 0.1
 STAGES = (128, 256, 512, 1000)
@@ -175,7 +175,7 @@ def campaign(
         "held": low <= true <= high,
         "under": true > high,
         "runs": len(runs),
-        "images": sum(run.images for run in runs),
+        "images": sum(run.items for run in runs),
         "early": sum(run.observation.bound != "exact" for run in runs),
         "width": math.log(high / low) / 2,
         "error": math.log(middle / true),

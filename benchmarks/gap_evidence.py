@@ -18,17 +18,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from rote.core.runs import write_json
+from rote.core.atomic_files import write_json
 from rote.core.seeds import child_seed
 from rote.data.convert import from_model
-from rote.data.dataset import ImageDataset
-from rote.data.sources import load_images
+from rote.data.dataset import Dataset
+from rote.data.load import load_images
 from rote.diffusion.checkpoint import Checkpoint, load_checkpoint, snapshot_paths
 from rote.diffusion.config import ModelConfig, TrainConfig
-from rote.diffusion.gap import GapProbe, checkpoint_probe
+from rote.diffusion.probes.gap import GapProbe, checkpoint_probe
 from rote.diffusion.sample import sample
-from rote.diffusion.train import train
-from rote.memorization.audit import audit
+from rote.diffusion.training.loop import train
+from rote.memorization.audit.audit import audit
 
 SIGMAS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.57, 0.8, 1.13, 1.6, 2.26, 3.2, 6.4)
 SAMPLES = 192
@@ -89,14 +89,14 @@ def jobs() -> list[Job]:
     return [job for row in mixed for job in row if job is not None]
 
 
-def dataset_of(name: str, cifar10: Path) -> ImageDataset:
+def dataset_of(name: str, cifar10: Path) -> Dataset:
     """Load digits, or CIFAR-10 at the resolution that the name ends with."""
     if name == "digits":
         return load_images("digits")
     return load_images(str(cifar10), resolution=int(name.split("-")[1]))
 
 
-def run_job(job: Job, data: ImageDataset, folder: Path) -> dict:
+def run_job(job: Job, data: Dataset, folder: Path) -> dict:
     """Train and measure one job."""
     torch.set_num_threads(1)
     order = data.subset_indices(len(data), seed=job.seed)
@@ -132,7 +132,7 @@ def run_job(job: Job, data: ImageDataset, folder: Path) -> dict:
     return {"job": asdict(job), "holdout": len(rest), "seconds": seconds, "snapshots": found}
 
 
-def measure(checkpoint: Checkpoint, subset: ImageDataset, probe: GapProbe, kind: str) -> dict:
+def measure(checkpoint: Checkpoint, subset: Dataset, probe: GapProbe, kind: str) -> dict:
     """Measure gap and rate of one snapshot, and the CPU seconds of both."""
     denoiser = checkpoint.denoiser(weights=kind)
     started = time.process_time()
@@ -144,7 +144,7 @@ def measure(checkpoint: Checkpoint, subset: ImageDataset, probe: GapProbe, kind:
         labels = torch.from_numpy(drawn)
     seeds = [child_seed(0, "sample", number) for number in range(SAMPLES)]
     samples = sample(denoiser, seeds, shape=checkpoint.shape, labels=labels)
-    images = ImageDataset(from_model(samples, kind="image"), source="samples")
+    images = Dataset(from_model(samples, kind="image"), source="samples")
     rate = audit(images, subset).rate
     return {
         "images_seen": checkpoint.images_seen,
@@ -163,7 +163,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60, help="start no job after this long")
     parser.add_argument("--only", default="", help="runs whose name begins so")
     asked = parser.parse_args()
-    loaded: dict[str, ImageDataset] = {}
+    loaded: dict[str, Dataset] = {}
     started = time.monotonic()
     for number, job in enumerate(jobs()):
         path = asked.out / f"{job.name}.json"

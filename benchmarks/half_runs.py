@@ -39,7 +39,7 @@ from bench_campaigns import (
     write,
 )
 
-from rote.memorization.curve import Observation
+from rote.emm.curve import Observation
 
 HALF = 1
 """Place of the snapshot at half of the training."""

@@ -23,8 +23,8 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from rote.memorization.bounds import fit_projection
-from rote.memorization.cascade import COARSE, FINE, FLOAT_COARSE, FLOAT_FINE, Cascade
+from rote.neighbors.cpu.index import COARSE, FINE, FLOAT_COARSE, FLOAT_FINE, Cascade
+from rote.neighbors.cpu.projection import fit_projection
 
 
 def enlarged(images: npt.NDArray[np.uint8], *, seed: int) -> npt.NDArray[np.uint8]:

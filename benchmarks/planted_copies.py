@@ -23,12 +23,12 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from rote.data.dataset import ImageDataset
-from rote.data.sources import load_images
-from rote.memorization.audit import audit
-from rote.memorization.degradations import DEGRADATIONS
+from rote.data.dataset import Dataset
+from rote.data.load import load_images
+from rote.memorization.audit.audit import audit
+from rote.memorization.corruptions import DEGRADATIONS
 from rote.memorization.duplicates import DUPLICATE_RMS
-from rote.memorization.transforms import Invariances
+from rote.memorization.invariances import Invariances
 from rote.report import write_report
 
 KINDS = {f"{kind.name} {kind.strength:g}": kind for kind in DEGRADATIONS}
@@ -87,12 +87,12 @@ def main() -> None:
     parser.add_argument("--references", type=int, default=50_000, help="the first so many")
     parser.add_argument("--transforms", nargs="*", default=["", "flip,shift", "flip,tone"])
     given: Any = parser.parse_args()
-    images = load_images(str(given.training)).images[: given.references]
-    test = load_images(str(given.test)).images
+    images = load_images(str(given.training)).items[: given.references]
+    test = load_images(str(given.test)).items
     images = plant(np.asarray(images), np.asarray(test[:NOVEL]), given.out / "generated")
     generated = load_images(str(given.out / "generated"))
-    training = ImageDataset(images, source="training with twins")
-    holdout = ImageDataset(np.asarray(test[NOVEL : NOVEL + CONTROL]), source="held out")
+    training = Dataset(images, source="training with twins")
+    holdout = Dataset(np.asarray(test[NOVEL : NOVEL + CONTROL]), source="held out")
     print(f"{len(generated):,} generated against {len(training):,} training; {EACH} of each kind")
     print(f"| | {' | '.join(PLANTED)} | false, of {NOVEL:,} | recall | precision | s |")
     print("|---|" + "---|" * (len(PLANTED) + 4), flush=True)
@@ -114,7 +114,7 @@ def main() -> None:
         found.save(out)
         write_report(out)
     start = time.perf_counter()
-    plain = plain_ratio(generated.images, images)
+    plain = plain_ratio(generated.items, images)
     print(row("plain ratio", plain, generated.names, time.perf_counter() - start), flush=True)
 
 

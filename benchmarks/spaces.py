@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 from planted_copies import EACH, KINDS, PLANTED
 
-from rote.data.dataset import ImageDataset
-from rote.data.sources import load_images
-from rote.memorization.audit import audit
+from rote.data.dataset import Dataset
+from rote.data.load import load_images
+from rote.memorization.audit.audit import audit
 from rote.memorization.duplicates import DUPLICATE_RMS
 from rote.report import write_report
 
@@ -36,8 +36,8 @@ def main() -> None:
     parser.add_argument("--references", type=int, default=2000, help="the first so many")
     parser.add_argument("--spaces", nargs="*", default=SPACES)
     given = parser.parse_args()
-    training = load_images(str(given.training)).images[: given.references]
-    test = load_images(str(given.test)).images
+    training = load_images(str(given.training)).items[: given.references]
+    test = load_images(str(given.test)).items
     order = np.random.default_rng(0).permutation(len(training))[: EACH * len(PLANTED)]
     parts, names = [], []
     for number, name in enumerate(PLANTED):
@@ -48,9 +48,9 @@ def main() -> None:
     names += [f"novel {n}" for n in range(NOVEL)]
     start = time.process_time()
     found = audit(
-        ImageDataset(np.concatenate(parts), names=tuple(names), source="novel and planted images"),
-        ImageDataset(np.asarray(training), source="CIFAR-10, training"),
-        holdout=ImageDataset(np.asarray(test[NOVEL : NOVEL + CONTROL]), source="CIFAR-10, test"),
+        Dataset(np.concatenate(parts), names=tuple(names), source="novel and planted images"),
+        Dataset(np.asarray(training), source="CIFAR-10, training"),
+        holdout=Dataset(np.asarray(test[NOVEL : NOVEL + CONTROL]), source="CIFAR-10, test"),
         spaces=given.spaces,
         duplicate_rms=DUPLICATE_RMS,
         positive_control_copies=COPIES,

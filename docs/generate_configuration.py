@@ -8,7 +8,7 @@ A test holds the file to what this script writes.
 import re
 from pathlib import Path
 
-from rote.studies.config import PRESETS, ExperimentConfig
+from rote.experiments.config import PRESETS, ExperimentConfig
 
 TARGET = Path(__file__).parent / "reference" / "configuration.md"
 HEAD = """# Configuration

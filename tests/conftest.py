@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from rote.data.dataset import ImageDataset
-from rote.data.sources import load_images
+from rote.data.dataset import Dataset
+from rote.data.load import load_images
 
 hypothesis.settings.register_profile("rote", derandomize=True, deadline=None, max_examples=50)
 hypothesis.settings.load_profile("rote")
@@ -26,16 +26,16 @@ def cifar10_folder() -> Path:
 
 
 @pytest.fixture(scope="session")
-def noisy_copies() -> tuple[ImageDataset, ImageDataset, ImageDataset]:
+def noisy_copies() -> tuple[Dataset, Dataset, Dataset]:
     """Return a generated side, training and held-out digits: 80 copies, ever noisier, and 100 others."""
     digits = load_images("digits")
     order = np.random.default_rng(0).permutation(len(digits))
     training, holdout = digits.take(order[:500]), digits.take(order[500:800])
-    copies = training.images[:80].astype(np.int64)
+    copies = training.items[:80].astype(np.int64)
     noise = np.random.default_rng(1).normal(size=copies.shape)
     noisy = np.clip(copies + noise * np.linspace(0, 50, 80).reshape(-1, 1, 1, 1), 0, 255)
-    images = np.concatenate([noisy.astype(np.uint8), digits.images[order[800:900]]])
-    return ImageDataset(images), training, holdout
+    images = np.concatenate([noisy.astype(np.uint8), digits.items[order[800:900]]])
+    return Dataset(images), training, holdout
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -12,63 +12,64 @@ Names load when they are first used, so that ``import rote`` costs nothing.
 from __future__ import annotations
 
 import importlib
+import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rote.core.errors import RoteError
-    from rote.core.stats import Rate, wilson
-    from rote.data.dataset import ImageDataset
-    from rote.data.sources import load_images
+    from rote.data.dataset import Dataset
+    from rote.data.load import load_images
     from rote.diffusion.checkpoint import Checkpoint, load_checkpoint
     from rote.diffusion.config import ModelConfig, SampleConfig, TrainConfig
-    from rote.diffusion.optimum import OptimalDenoiser
+    from rote.diffusion.optimal_denoiser import OptimalDenoiser
     from rote.diffusion.sample import sample
-    from rote.diffusion.train import train
-    from rote.memorization.audit import Audit, audit
-    from rote.memorization.metric import MemorizationRate
-    from rote.memorization.monitor import MemorizationMonitor
-    from rote.memorization.neighbors import Neighbors, nearest_neighbors
+    from rote.diffusion.training.loop import train
+    from rote.experiments.config import ExperimentConfig, SearchConfig, preset
+    from rote.experiments.search.search import EmmEstimate, estimate_emm
+    from rote.experiments.studies.study import StudyResult, run_study
+    from rote.memorization.audit.audit import Audit, audit
+    from rote.memorization.monitor.monitor import MemorizationMonitor
+    from rote.memorization.monitor.rate import MemorizationRate
+    from rote.neighbors.search import Neighbors, nearest_neighbors
     from rote.report import write_report
-    from rote.studies.config import ExperimentConfig, SearchConfig, preset
-    from rote.studies.search import EmmEstimate, estimate_emm
-    from rote.studies.study import StudyResult, run_study
+    from rote.stats.rates import Rate, wilson
 
 _HOMES = {
     "RoteError": "core.errors",
-    "Rate": "core.stats",
-    "wilson": "core.stats",
-    "ImageDataset": "data.dataset",
-    "load_images": "data.sources",
+    "Rate": "stats.rates",
+    "wilson": "stats.rates",
+    "Dataset": "data.dataset",
+    "load_images": "data.load",
     "Checkpoint": "diffusion.checkpoint",
     "load_checkpoint": "diffusion.checkpoint",
     "ModelConfig": "diffusion.config",
     "SampleConfig": "diffusion.config",
     "TrainConfig": "diffusion.config",
-    "OptimalDenoiser": "diffusion.optimum",
+    "OptimalDenoiser": "diffusion.optimal_denoiser",
     "sample": "diffusion.sample",
-    "train": "diffusion.train",
-    "Audit": "memorization.audit",
-    "audit": "memorization.audit",
-    "MemorizationMonitor": "memorization.monitor",
-    "MemorizationRate": "memorization.metric",
-    "Neighbors": "memorization.neighbors",
-    "nearest_neighbors": "memorization.neighbors",
+    "train": "diffusion.training.loop",
+    "Audit": "memorization.audit.audit",
+    "audit": "memorization.audit.audit",
+    "MemorizationMonitor": "memorization.monitor.monitor",
+    "MemorizationRate": "memorization.monitor.rate",
+    "Neighbors": "neighbors.search",
+    "nearest_neighbors": "neighbors.search",
     "write_report": "report",
-    "ExperimentConfig": "studies.config",
-    "SearchConfig": "studies.config",
-    "preset": "studies.config",
-    "EmmEstimate": "studies.search",
-    "estimate_emm": "studies.search",
-    "StudyResult": "studies.study",
-    "run_study": "studies.study",
+    "ExperimentConfig": "experiments.config",
+    "SearchConfig": "experiments.config",
+    "preset": "experiments.config",
+    "EmmEstimate": "experiments.search.search",
+    "estimate_emm": "experiments.search.search",
+    "StudyResult": "experiments.studies.study",
+    "run_study": "experiments.studies.study",
 }
 
 __all__ = [
     "Audit",
     "Checkpoint",
+    "Dataset",
     "EmmEstimate",
     "ExperimentConfig",
-    "ImageDataset",
     "MemorizationMonitor",
     "MemorizationRate",
     "ModelConfig",
@@ -95,6 +96,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "ImageDataset":  # goes in 0.3
+        warnings.warn("rote.ImageDataset is now rote.Dataset", DeprecationWarning, stacklevel=2)
+        name = "Dataset"
     if name not in _HOMES:
         raise AttributeError(f"module 'rote' has no attribute '{name}'")
     value = getattr(importlib.import_module(f"rote.{_HOMES[name]}"), name)

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-# The run directories that the unit tests of the report use.
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "report"))
 
 ARGUMENTS = (
     "--headless",

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from report_runs import HOSTILE, audit_run, emm_run
 
-from rote.core.stats import wilson
 from rote.report import write_report
+from rote.stats.rates import wilson
 
 pytestmark = pytest.mark.browser
 

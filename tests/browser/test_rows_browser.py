@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from report_runs import HOSTILE
-from test_spaces_browser import CONTRAST, NAMES, SCREENS
+from screens import CONTRAST, NAMES, SCREENS
 
-from rote.data.dataset import ImageDataset
+from rote.data.dataset import Dataset
+from rote.data.load import load_images
 from rote.data.scaling import Scaling
-from rote.data.sources import load_images
-from rote.data.tables import Reading
-from rote.memorization.audit import audit
+from rote.data.tables.encode import Reading
+from rote.memorization.audit.audit import audit
 from rote.report import write_report
 from rote.report.words import plain
 
@@ -39,8 +39,8 @@ def table_dir(tmp_path_factory) -> Path:
             csv.writer(handle).writerows([COLUMNS, *part])
     training = load_images(str(out / "real.csv"))
     made = load_images(str(out / "made.csv"), reading=Reading(schema=training.schema))
-    scaling = Scaling.fit(training.images, training.schema)
-    audit(scaling.apply(made), scaling.apply(training)).save(out)
+    scaling = Scaling.fit(training.items, training.schema)
+    audit(made.scaled(scaling), training.scaled(scaling)).save(out)
     write_report(out)
     return out
 
@@ -52,7 +52,7 @@ def series_dir(tmp_path_factory) -> Path:
     rng = np.random.default_rng(0)
     walks = rng.normal(size=(130, 500, 2)).cumsum(axis=1).astype(np.float32)
     made = np.concatenate([walks[:10] + rng.normal(size=(10, 500, 2)) * 0.1, walks[110:]])
-    audit(ImageDataset(made.astype(np.float32)), ImageDataset(walks[:110])).save(out)
+    audit(Dataset(made.astype(np.float32)), Dataset(walks[:110])).save(out)
     write_report(out)
     return out
 
@@ -64,7 +64,7 @@ def vectors_dir(tmp_path_factory) -> Path:
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(130, 100)).astype(np.float32)
     made = np.concatenate([vectors[:10] + np.float32(0.01), vectors[110:]])
-    audit(ImageDataset(made), ImageDataset(vectors[:110])).save(out)
+    audit(Dataset(made), Dataset(vectors[:110])).save(out)
     write_report(out)
     return out
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from report_runs import HOSTILE
 
-from rote.core.runs import read_metrics
-from rote.data.sources import load_images
+from rote.core.run_folder import read_metrics
+from rote.data.load import load_images
+from rote.experiments.studies.study import run_studies
 from rote.report import write_report
 from rote.report.words import format_signed
-from rote.studies.study import run_studies
 
 pytestmark = pytest.mark.browser
 NAMES = ("duration", "width")

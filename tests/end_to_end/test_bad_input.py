@@ -4,19 +4,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import QUICK, run, run_here
+from command import QUICK, run, run_here
 from PIL import Image
 
-from rote.data.dataset import ImageDataset
-from rote.data.sources import load_images
-from rote.memorization.audit import audit
+from rote.data.dataset import Dataset
+from rote.data.load import load_images
+from rote.memorization.audit.audit import audit
 
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Fill a folder with all kinds of wrong input."""
     folder = tmp_path_factory.mktemp("bad")
-    digits = load_images("digits").images
+    digits = load_images("digits").items
     (folder / "empty").mkdir()
     for name in ("one", "good", "torn", "mixed-sizes", "mixed-channels"):
         (folder / name).mkdir()
@@ -39,7 +39,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     broken[2, 1] = np.nan
     np.savez(folder / "nan.npz", images=broken)
     (folder / "notes.txt").write_text("no images here")
-    audit(ImageDataset(digits[:9]), ImageDataset(digits[:50])).save(folder / "audited")
+    audit(Dataset(digits[:9]), Dataset(digits[:50])).save(folder / "audited")
     return folder
 
 

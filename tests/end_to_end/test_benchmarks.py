@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from helpers import ENVIRONMENT
+from command import ENVIRONMENT
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "bench_gpu_search.py"
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import ENVIRONMENT, command, ok, run
+from command import ENVIRONMENT, command, ok, run
 from PIL import Image
 
-from rote.data.sources import load_images
+from rote.data.load import load_images
 
 TRAIN = [
     "--set",
@@ -28,7 +28,7 @@ TRAIN += ["--set", "model.width=8", "--set", "model.channel_mult=[1]", "--size",
 def digits_folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write digits as PNG files: train/, holdout/ and generated/ with 10 copies among 40."""
     folder = tmp_path_factory.mktemp("digits")
-    images = load_images("digits").images[..., 0]
+    images = load_images("digits").items[..., 0]
     for name, numbers in (
         ("train", range(500)),
         ("holdout", range(500, 700)),
@@ -128,7 +128,7 @@ def test_the_optimum_copies(tmp_path: Path) -> None:
 
 def test_vectors_come_back_in_their_own_units(tmp_path: Path) -> None:
     ok("optimum", "--data", "wine", "--count", "30", "--out", "o.npz", cwd=tmp_path)
-    wine = load_images("wine").images
+    wine = load_images("wine").items
     with np.load(tmp_path / "o.npz") as file:
         drawn = file["images"]
     nearest = np.abs(drawn[:, None] - wine[None]).max(axis=2).min(axis=1)

@@ -9,7 +9,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from helpers import ok
+from command import ok
 
 import rote
 

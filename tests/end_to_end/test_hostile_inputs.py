@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import ENVIRONMENT, run_here
+from command import ENVIRONMENT, run_here
 from hostile import MAKERS, make
 
-from rote.data.sources import load_images
+from rote.data.load import load_images
 
 COUNT = 300
 RUNNER = Path(__file__).with_name("hostile_runner.py")
@@ -96,7 +96,7 @@ COMMANDS = (
 @pytest.mark.parametrize("kind", COMMANDS)
 def test_the_command_answers(room: Path, cases: list[Case], kind: str) -> None:
     source, given = next((str(p), n) for name, p, n in cases if name.endswith(f" {kind}"))
-    np.savez(room / "train.npz", images=load_images("digits").images[:50])
+    np.savez(room / "train.npz", images=load_images("digits").items[:50])
     before = everything(room)
     fit = ("--resolution", "8", "--channels", "1") if kind not in ("odd_values",) else ()
     sides = ("--generated", source, "--training", "train.npz", "--skip-unreadable", "--no-cache")

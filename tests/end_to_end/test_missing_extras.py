@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import ENVIRONMENT, command
+from command import ENVIRONMENT, command
 
-from rote.memorization.spaces.catalog import OPENERS
+from rote.spaces.catalog import OPENERS
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 AUDIT = ("audit", "--generated", "images.npz", "--training", "images.npz")

@@ -18,8 +18,8 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from rote.core.seeds import child_seed
-from rote.memorization.gap_emm import GapPoint, GapRate, emm_from_gap, fit_calibration
-from rote.memorization.onset_law import onset_json
+from rote.emm.gap_calibration import GapPoint, GapRate, emm_from_gap, fit_calibration
+from rote.emm.onset import onset_json
 
 HERE = Path(__file__).parent
 SINGLE = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)

@@ -31,9 +31,17 @@ from rote.core.console import console, say, say_error
 from rote.core.errors import Interrupted, RoteError
 from rote.core.memory import is_out_of_memory
 
-# Each module adds its commands to the app.
-from rote.cli import audit, compare, data, emm, gap  # noqa: F401  isort: skip
-from rote.cli import membership, neighbors, report, rescore, shard, study, train  # noqa: F401  isort: skip
+# Each module adds its commands to the app; the order is that of `rote --help`.
+from rote.cli.audit import audit, compare  # noqa: F401  isort: skip
+from rote.cli.data import data  # noqa: F401  isort: skip
+from rote.cli.experiments import emm  # noqa: F401  isort: skip
+from rote.cli.model import gap, membership  # noqa: F401  isort: skip
+from rote.cli.audit import neighbors  # noqa: F401  isort: skip
+from rote.cli import report  # noqa: F401  isort: skip
+from rote.cli.experiments import rescore  # noqa: F401  isort: skip
+from rote.cli.data import shard  # noqa: F401  isort: skip
+from rote.cli.experiments import study  # noqa: F401  isort: skip
+from rote.cli.model import train  # noqa: F401  isort: skip
 
 __all__ = ["main"]
 

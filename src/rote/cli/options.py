@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from rote.data.dataset import ImageDataset
-    from rote.data.tables import Reading
-    from rote.studies.config import ExperimentConfig
+    from rote.data.dataset import Dataset
+    from rote.data.tables.encode import Reading
+    from rote.experiments.config import ExperimentConfig
 
 
 class State:
@@ -99,7 +99,7 @@ Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
 
 def reading(categorical: list[str] | None, label: str | None, ignore: list[str] | None) -> Reading:
     """Return how tables are to be read."""
-    from rote.data.tables import Reading
+    from rote.data.tables.encode import Reading
 
     return Reading(tuple(categorical or ()), label, tuple(ignore or ()))
 
@@ -128,10 +128,10 @@ def load(
     reading: Reading | None = None,
     decoded: Path | None = None,
     flag: str = "--data",
-) -> ImageDataset:
+) -> Dataset:
     """Load a source; say what was left out. Errors name the flag that it was given under, as `named`."""
     from rote.core.console import progress, say
-    from rote.data.sources import load_images
+    from rote.data.load import load_images
 
     bar = progress()
     task = bar.add_task("downloading", total=None)
@@ -161,7 +161,7 @@ def load(
 
 
 def subset(
-    dataset: ImageDataset, size: int | None, *, seed: int | None, stratify: bool = False
+    dataset: Dataset, size: int | None, *, seed: int | None, stratify: bool = False
 ) -> npt.NDArray[np.int64]:
     """Return the positions of --size items, or of all; errors name the flag."""
     from rote.core.errors import DataError
@@ -184,8 +184,8 @@ def check_folder(path: Path) -> None:
     RunError
         If nothing can be written there.
     """
-    from rote.core.bound import check_writable, holds
-    from rote.core.runs import read_json
+    from rote.core.atomic_files import read_json
+    from rote.core.run_folder import check_writable, holds
 
     there = next((part for part in (path, *path.parents) if part.exists()), None)
     if there is not None and not there.is_dir():
@@ -226,7 +226,7 @@ def resolve_device(device: str) -> str:
 def experiment(name: str, *, kind: str, assignments: list[str] | None) -> ExperimentConfig:
     """Return a preset with the assignments applied."""
     from rote.core.config import override
-    from rote.studies.config import preset
+    from rote.experiments.config import preset
 
     return override(preset(name, kind=kind), assignments or [])
 
@@ -288,7 +288,7 @@ def refuse_launcher(command: str) -> None:
         )
 
 
-def describe_data(dataset: ImageDataset) -> dict[str, Any]:
+def describe_data(dataset: Dataset) -> dict[str, Any]:
     """Return what a data set is, as plain types."""
     return {
         **dataset.describe(),

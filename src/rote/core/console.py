@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from rote.core.runs import to_json_text
+from rote.core.atomic_files import to_json_text
 
 PIPED_COLUMNS = 240
 

@@ -1,1 +1,1 @@
-"""Sources of images and vectors, and `ImageDataset`, the form in which all else takes them."""
+"""Sources of images and vectors, and `Dataset`, the form in which all else takes them."""

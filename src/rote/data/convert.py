@@ -13,10 +13,8 @@ import numpy.typing as npt
 import torch
 
 from rote.core.errors import DataError
-from rote.data.dataset import ImageDataset, Kind
-from rote.data.scaling import VECTOR_STD, Scaling, for_models
-
-__all__ = ["VECTOR_STD", "Scaling", "as_items", "for_models", "from_model", "to_model"]
+from rote.data.dataset import Dataset, Kind
+from rote.data.scaling import Scaling
 
 
 def to_model(items: torch.Tensor) -> torch.Tensor:
@@ -63,7 +61,7 @@ def from_model(samples: torch.Tensor, *, kind: Kind) -> npt.NDArray[Any]:
     return scaled.to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
-def as_items(samples: torch.Tensor, like: ImageDataset, *, source: str) -> ImageDataset:
+def as_items(samples: torch.Tensor, like: Dataset, *, source: str) -> Dataset:
     """Return model output as a data set in the units of ``like``, the data that the model is of.
 
     Samples of a table's model become what the table can hold (`rote.data.scaling.Scaling.snapped`).
@@ -71,4 +69,17 @@ def as_items(samples: torch.Tensor, like: ImageDataset, *, source: str) -> Image
     items = from_model(samples, kind=like.kind)
     if like.scaling is not None:
         items = like.scaling.snapped(items)
-    return ImageDataset(items, source=source, schema=like.schema, scaling=like.scaling)
+    return Dataset(items, source=source, schema=like.schema, scaling=like.scaling)
+
+
+def for_models(dataset: Dataset) -> tuple[Dataset, Scaling | None]:
+    """Return the data set as training and distances take it: images untouched, all else scaled."""
+    if dataset.kind == "image":
+        return dataset, None
+    scaling = Scaling.fit(dataset.items, dataset.schema)
+    return dataset.scaled(scaling), scaling
+
+
+def in_own_units(dataset: Dataset) -> npt.NDArray[Any]:
+    """Return the items of a data set in the units of its source."""
+    return dataset.items if dataset.scaling is None else dataset.scaling.invert(dataset.items)

@@ -1,4 +1,4 @@
-"""`ImageDataset`: all items of one source, in memory or mapped, with labels and a digest.
+"""`Dataset`: all items of one source, in memory or mapped, with labels and a digest.
 
 Images rest as uint8 (N, H, W, C) with C = 1 (grey) or 3 (RGB); vectors as float32 (N, D), the rows of a
 table among them; series as float32 (N, T, C). On a device the whole set is one tensor, so training needs
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import warnings
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,14 +18,14 @@ import numpy.typing as npt
 
 from rote.core.errors import DataError
 from rote.core.seeds import child_seed
-from rote.data.mapped import blocks_of
+from rote.data.files.mapped import blocks_of
 from rote.data.messages import shown
+from rote.data.scaling import Scaling
+from rote.data.tables.schema import Schema
 
 if TYPE_CHECKING:
     import torch
 
-    from rote.data.columns import Schema
-    from rote.data.scaling import Scaling
 
 Kind = Literal["image", "vector", "series"]
 _KINDS: dict[int, Kind] = {1: "vector", 2: "series", 3: "image"}
@@ -40,12 +41,12 @@ def kind_of_shape(shape: tuple[int, ...]) -> Kind:
 
 
 @dataclass(frozen=True, eq=False)
-class ImageDataset:
+class Dataset:
     """Images, vectors or series with optional labels, held in memory.
 
     Attributes
     ----------
-    images
+    items
         uint8 (N, H, W, C) images, float32 (N, D) vectors, or float32 (N, T, C) series.
     labels
         int64 (N,) class numbers in [0, len(classes)), or None.
@@ -65,7 +66,7 @@ class ImageDataset:
         How the items were scaled (`rote.data.scaling`); None where they are in their own units.
     """
 
-    images: npt.NDArray[Any]
+    items: npt.NDArray[Any]
     labels: npt.NDArray[np.int64] | None = None
     classes: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
@@ -77,22 +78,22 @@ class ImageDataset:
 
     def __post_init__(self) -> None:
         where = shown(self.source)
-        if self.images.dtype == np.uint8 and self.images.ndim == 4:
-            if self.images.shape[3] not in (1, 3):
+        if self.items.dtype == np.uint8 and self.items.ndim == 4:
+            if self.items.shape[3] not in (1, 3):
                 raise DataError(
-                    f"{where}: images have {self.images.shape[3]} channels; 1 (grey) or 3 "
+                    f"{where}: images have {self.items.shape[3]} channels; 1 (grey) or 3 "
                     "(RGB) are expected, in the order (N, height, width, channels)"
                 )
-        elif not (self.images.dtype == np.float32 and self.images.ndim in (2, 3)):
+        elif not (self.items.dtype == np.float32 and self.items.ndim in (2, 3)):
             raise DataError(
-                f"{where}: an array of {self.images.dtype} with shape {self.images.shape} is "
+                f"{where}: an array of {self.items.dtype} with shape {self.items.shape} is "
                 "neither images (uint8, (N, height, width, channels)) nor vectors (float32, (N, D)) "
                 "nor series (float32, (N, times, channels))"
             )
-        assert self.schema is None or self.images.shape[1:] == (self.schema.width,)
-        if self.labels is not None and self.labels.shape != (len(self.images),):
+        assert self.schema is None or self.items.shape[1:] == (self.schema.width,)
+        if self.labels is not None and self.labels.shape != (len(self.items),):
             raise DataError(
-                f"{where}: {len(self.images)} items but labels of shape {self.labels.shape}; "
+                f"{where}: {len(self.items)} items but labels of shape {self.labels.shape}; "
                 "one label per item is expected"
             )
         if self.labels is not None and len(self):
@@ -104,51 +105,57 @@ class ImageDataset:
                     "the number of classes are expected"
                 )
         if not self.names:
-            object.__setattr__(self, "names", tuple(f"#{i}" for i in range(len(self.images))))
-        assert len(self.names) == len(self.images)
+            object.__setattr__(self, "names", tuple(f"#{i}" for i in range(len(self.items))))
+        assert len(self.names) == len(self.items)
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.items)
+
+    @property
+    def images(self) -> npt.NDArray[Any]:
+        """The items, under the name that they had before tables lived here too; goes in 0.3."""
+        warnings.warn("Dataset.images is now Dataset.items", DeprecationWarning, stacklevel=2)
+        return self.items
 
     @property
     def kind(self) -> Kind:
         """Whether the items are images, vectors or series."""
-        return _KINDS[self.images.ndim - 1]
+        return _KINDS[self.items.ndim - 1]
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one item as models see it: images (C, H, W), series (C, T), vectors (D,)."""
-        *places, channels = (int(size) for size in self.images.shape[1:])
+        *places, channels = (int(size) for size in self.items.shape[1:])
         return (channels, *places)
 
     @functools.cached_property
     def digest(self) -> str:
         """SHA-256 over dtype, shape, values, labels and columns (names and source do not count)."""
-        hasher = hashlib.sha256(f"{self.images.dtype}{self.images.shape}".encode())
+        hasher = hashlib.sha256(f"{self.items.dtype}{self.items.shape}".encode())
         if self.schema is not None:
             hasher.update(f"columns{self.schema.grid}".encode())
-        for block in blocks_of(self.images):
+        for block in blocks_of(self.items):
             hasher.update(np.ascontiguousarray(block).data)
         if self.labels is not None:
             hasher.update(f"labels{self.classes}".encode())
             hasher.update(np.ascontiguousarray(self.labels).data)
         return hasher.hexdigest()
 
-    def outside(self, other: ImageDataset) -> npt.NDArray[np.int64]:
+    def outside(self, other: Dataset) -> npt.NDArray[np.int64]:
         """Return the positions of the items that equal none of another set's, byte for byte.
 
-        >>> items = ImageDataset(np.arange(4, dtype=np.uint8).reshape(4, 1, 1, 1))
+        >>> items = Dataset(np.arange(4, dtype=np.uint8).reshape(4, 1, 1, 1))
         >>> items.outside(items.take([1, 3])).tolist()
         [0, 2]
         """
-        seen = {item.tobytes() for item in other.images}
-        rows = [row for row, item in enumerate(self.images) if item.tobytes() not in seen]
+        seen = {item.tobytes() for item in other.items}
+        rows = [row for row, item in enumerate(self.items) if item.tobytes() not in seen]
         return np.array(rows, np.int64)
 
     def describe(self) -> dict[str, Any]:
         """Return what it is, as plain types: source, digest, count, shape and kind.
 
-        >>> ImageDataset(np.zeros((2, 4, 5, 3), np.uint8)).describe()["shape"]
+        >>> Dataset(np.zeros((2, 4, 5, 3), np.uint8)).describe()["shape"]
         [3, 4, 5]
         """
         told = {
@@ -166,22 +173,26 @@ class ImageDataset:
         """Return all items as one tensor: uint8 (N, C, H, W), float32 (N, D) or float32 (N, C, T)."""
         import torch
 
-        items = torch.from_numpy(np.ascontiguousarray(self.images))
+        items = torch.from_numpy(np.ascontiguousarray(self.items))
         if items.ndim > 2:
             items = items.movedim(-1, 1).contiguous()
         return items.to(device)
 
-    def take(self, indices: npt.NDArray[np.int64]) -> ImageDataset:
+    def take(self, indices: npt.NDArray[np.int64]) -> Dataset:
         """Return the items at ``indices``, in that order."""
         return replace(
             self,
-            images=self.images[indices],
+            items=self.items[indices],
             labels=None if self.labels is None else self.labels[indices],
             names=tuple(self.names[i] for i in indices),
             seeds=None if self.seeds is None else self.seeds[indices],
         )
 
-    def subset(self, size: int, *, seed: int | None, stratify: bool = False) -> ImageDataset:
+    def scaled(self, scaling: Scaling) -> Dataset:
+        """Return vectors or series in units of each column's spread."""
+        return replace(self, items=scaling.scaled(self.items), scaling=scaling)
+
+    def subset(self, size: int, *, seed: int | None, stratify: bool = False) -> Dataset:
         """Return a nested random subset: that of a smaller size is part of that of a larger one.
 
         Parameters

@@ -9,14 +9,13 @@ a column counts as a column, however many categories it has. Columns that do not
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from rote.data.columns import Schema
-from rote.data.dataset import ImageDataset
+from rote.data.tables.schema import Schema
 
 VECTOR_STD = 0.5
 
@@ -56,10 +55,6 @@ class Scaling:
         schema = Schema.from_json(data["schema"]) if data.get("schema") else None
         return Scaling(np.array(data["shift"]), np.array(data["scale"]), schema)
 
-    def apply(self, dataset: ImageDataset) -> ImageDataset:
-        """Return the data set in scaled units."""
-        return replace(dataset, images=self._scaled(dataset.images), scaling=self)
-
     def invert(self, items: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return scaled float32 vectors or series in their own units."""
         values = items.astype(np.float64) / self.scale + self.shift
@@ -74,20 +69,8 @@ class Scaling:
             column.whole or column.kind == "categorical" for column in self.schema.columns
         ):
             return items
-        return self._scaled(self.invert(items))
+        return self.scaled(self.invert(items))
 
-    def _scaled(self, items: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def scaled(self, items: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return float32 vectors or series in units of each column's spread."""
         return ((items.astype(np.float64) - self.shift) * self.scale).astype(np.float32)
-
-
-def for_models(dataset: ImageDataset) -> tuple[ImageDataset, Scaling | None]:
-    """Return the data set as training and distances take it: images untouched, all else scaled."""
-    if dataset.kind == "image":
-        return dataset, None
-    scaling = Scaling.fit(dataset.images, dataset.schema)
-    return scaling.apply(dataset), scaling
-
-
-def in_own_units(dataset: ImageDataset) -> npt.NDArray[Any]:
-    """Return the items of a data set in the units of its source."""
-    return dataset.images if dataset.scaling is None else dataset.scaling.invert(dataset.images)

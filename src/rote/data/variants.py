@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.core.errors import DataError
-from rote.data.dataset import ImageDataset
-from rote.data.sources import fit_dataset
+from rote.data.dataset import Dataset
+from rote.data.load import fit_dataset
 
 Indices = npt.NDArray[np.int64]
 
@@ -56,11 +56,11 @@ class Variant:
 class TrainingSet:
     """A drawn training set, and which of its rows are there several times."""
 
-    images: ImageDataset
+    dataset: Dataset
     repeated: npt.NDArray[np.bool_]
 
 
-def combine(first: ImageDataset, second: ImageDataset) -> ImageDataset:
+def combine(first: Dataset, second: Dataset) -> Dataset:
     """Return both sources in one, the second behind the first; labels only where both have some.
 
     Raises
@@ -68,7 +68,7 @@ def combine(first: ImageDataset, second: ImageDataset) -> ImageDataset:
     DataError
         If their images have different shapes.
     """
-    if first.images.shape[1:] != second.images.shape[1:] or first.kind != second.kind:
+    if first.items.shape[1:] != second.items.shape[1:] or first.kind != second.kind:
         raise DataError(
             f"--data has items of shape {first.shape} and --second of {second.shape}; two sources are "
             "mixed in one training set only if they are alike: give --resolution or --channels"
@@ -81,8 +81,8 @@ def combine(first: ImageDataset, second: ImageDataset) -> ImageDataset:
             f"--data has the classes {', '.join(first.classes[:3])}... and --second "
             f"{', '.join(second.classes[:3])}...; mix sources of the same classes"
         )
-    return ImageDataset(
-        images=np.concatenate([first.images, second.images]),
+    return Dataset(
+        items=np.concatenate([first.items, second.items]),
         labels=labels,
         classes=() if labels is None else first.classes,
         names=(*first.names, *second.names),
@@ -90,7 +90,7 @@ def combine(first: ImageDataset, second: ImageDataset) -> ImageDataset:
     )
 
 
-def halves(dataset: ImageDataset, pool: Indices) -> tuple[Indices, Indices]:
+def halves(dataset: Dataset, pool: Indices) -> tuple[Indices, Indices]:
     """Split every class into the half nearest its mean image and the other half: uniform and diverse.
 
     A stand-in for a second source where none is given. Returns both as indices, in the order of the pool.
@@ -99,14 +99,14 @@ def halves(dataset: ImageDataset, pool: Indices) -> tuple[Indices, Indices]:
     near = np.zeros(len(pool), np.bool_)
     for label in np.unique(labels):
         own = np.flatnonzero(labels == label)
-        values = dataset.images[pool[own]].reshape(len(own), -1).astype(np.float64)
+        values = dataset.items[pool[own]].reshape(len(own), -1).astype(np.float64)
         away = ((values - values.mean(axis=0)) ** 2).sum(axis=1)
         near[own[np.argsort(away, kind="stable")[: len(own) // 2]]] = True
     return pool[near], pool[~near]
 
 
 def draw_variant(
-    dataset: ImageDataset,
+    dataset: Dataset,
     variant: Variant,
     size: int,
     *,
@@ -160,7 +160,7 @@ def draw_variant(
     return TrainingSet(images, np.repeat(repeats > 1, repeats))
 
 
-def _of_classes(dataset: ImageDataset, indices: Indices, variant: Variant) -> Indices:
+def _of_classes(dataset: Dataset, indices: Indices, variant: Variant) -> Indices:
     """Return those of the indices whose class the variant draws from."""
     wanted = variant.classes
     if wanted is None and variant.second_class is None:
@@ -186,7 +186,7 @@ def _of_classes(dataset: ImageDataset, indices: Indices, variant: Variant) -> In
 
 
 def _take(
-    dataset: ImageDataset, pool: Indices, size: int, seed: int | None, *, stratify: bool
+    dataset: Dataset, pool: Indices, size: int, seed: int | None, *, stratify: bool
 ) -> Indices:
     """Draw ``size`` of the pool's indices; none for size 0."""
     if size == 0:

@@ -14,9 +14,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from rote.core.atomic_files import FORMAT_VERSION, write_atomic
 from rote.core.config import parse_config
 from rote.core.errors import RunError
-from rote.core.runs import FORMAT_VERSION, write_atomic
 from rote.diffusion.config import ModelConfig
 from rote.diffusion.preconditioning import Denoiser, build_denoiser
 

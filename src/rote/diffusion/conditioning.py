@@ -10,7 +10,7 @@ from torch import Tensor
 
 from rote.core.errors import DataError
 from rote.core.seeds import child_seed
-from rote.data.dataset import ImageDataset
+from rote.data.dataset import Dataset
 from rote.diffusion.config import TrainConfig
 
 NO_LABEL = -1
@@ -25,7 +25,7 @@ class Conditioning:
     count: int
 
 
-def conditioning(dataset: ImageDataset, config: TrainConfig, *, seed: int) -> Conditioning:
+def conditioning(dataset: Dataset, config: TrainConfig, *, seed: int) -> Conditioning:
     """Make the labels that ``config.labels`` asks for.
 
     Raises

@@ -22,7 +22,7 @@ from rote.core.errors import ConfigError
 from rote.core.precision import strict_fp32
 from rote.core.seeds import child_seed
 from rote.data.convert import to_model
-from rote.data.dataset import ImageDataset
+from rote.data.dataset import Dataset
 from rote.diffusion.sample import DenoiserLike
 
 TILE = 64
@@ -30,7 +30,7 @@ TILE = 64
 
 def item_losses(
     denoiser: DenoiserLike,
-    dataset: ImageDataset,
+    dataset: Dataset,
     *,
     sigmas: Sequence[float],
     draws: int,

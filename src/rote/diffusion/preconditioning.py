@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from rote.core.errors import ConfigError
 from rote.data.dataset import Kind, kind_of_shape
 from rote.diffusion.config import ModelConfig
-from rote.diffusion.mlp import Mlp
-from rote.diffusion.transformer import Transformer
-from rote.diffusion.unet import UNet
+from rote.diffusion.networks.mlp import Mlp
+from rote.diffusion.networks.transformer import Transformer
+from rote.diffusion.networks.unet import UNet
 
 ARCHITECTURES: dict[Kind, dict[str, type[UNet] | type[Transformer] | type[Mlp]]] = {
     "image": {"unet": UNet, "transformer": Transformer},

@@ -19,11 +19,11 @@ import numpy.typing as npt
 
 from rote.core.errors import ConfigError
 from rote.core.seeds import child_seed
-from rote.core.stats import Rate, wilson
-from rote.memorization.degradations import DEGRADATIONS
+from rote.data.sampling import drawn_by_content
+from rote.memorization.corruptions import DEGRADATIONS
+from rote.memorization.evaluator import Measured, Ruler
 from rote.memorization.matching import Matches, Nearest
-from rote.memorization.order import drawn_by_content
-from rote.memorization.ruler import Measured, Ruler
+from rote.stats.rates import Rate, wilson
 
 
 @dataclass(frozen=True, eq=False)

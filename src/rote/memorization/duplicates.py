@@ -1,4 +1,4 @@
-"""Groups of duplicates, exact and near, within one set of items.
+"""Groups of near-duplicates within one set of items.
 
 With every training image present twice, an exact copy has both of its nearest neighbors at distance
 0 and a ratio test that does not know about duplicates calls it novel. So the second neighbor is taken
@@ -13,101 +13,17 @@ model that emits one image a hundred thousand times is grouped like any other.
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rote.core.errors import ConfigError
-from rote.data.mapped import blocks_of
-from rote.memorization.neighbors import components_within
-from rote.memorization.transforms import Invariances, mirrored, standardized
+from rote.data.duplicates import DuplicateGroups, numbered
+from rote.memorization.invariances import Invariances, mirrored, standardized
+from rote.neighbors.search import components_within
 
 DUPLICATE_RMS = 10.0
-DIGEST_BYTES = 32
-"""Of SHA-256, which stands for larger items: a million images must not be kept as keys."""
-
-
-@dataclass(frozen=True, eq=False)
-class DuplicateGroups:
-    """A partition of the items into groups of duplicates.
-
-    Attributes
-    ----------
-    group
-        int64 (N,): the group of each item, numbered by first appearance.
-    representative
-        int64 (groups,): the lowest position in each group, ascending.
-    """
-
-    group: npt.NDArray[np.int64]
-    representative: npt.NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.representative)
-
-    @property
-    def sizes(self) -> npt.NDArray[np.int64]:
-        """Items in each group, int64 (groups,)."""
-        return np.bincount(self.group)
-
-    @property
-    def repeated(self) -> npt.NDArray[np.bool_]:
-        """Whether each item shares its group with another, bool (N,)."""
-        return self.sizes[self.group] > 1
-
-    def to_json(self) -> dict[str, Any]:
-        """Return groups with more than one item, the items in them, and the distinct items."""
-        sizes = self.sizes
-        return {
-            "groups": int((sizes > 1).sum()),
-            "images": int(sizes[sizes > 1].sum()),
-            "distinct": len(self),
-        }
-
-
-def exact_duplicates(items: npt.NDArray[Any]) -> DuplicateGroups:
-    """Group the items that are equal in every value.
-
-    Parameters
-    ----------
-    items
-        (N, ...) of any dtype.
-
-    >>> groups = exact_duplicates(np.array([[1, 2], [3, 4], [1, 2]], dtype=np.uint8))
-    >>> groups.group.tolist(), groups.representative.tolist()
-    ([0, 1, 0], [0, 1])
-    """
-    keys = np.concatenate([_keys(block) for block in blocks_of(items)])
-    # Stable, so the first of equal keys is the lowest position.
-    order = np.lexsort(keys.T)
-    new = np.ones(len(order), bool)
-    new[1:] = (keys[order[1:]] != keys[order[:-1]]).any(axis=1)
-    lowest = order[new]
-    return _numbered(np.cumsum(new)[np.argsort(order)] - 1, lowest)
-
-
-def _keys(items: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
-    """Return what tells items apart: their own bytes, or their SHA-256 where that is shorter."""
-    # + 0.0 turns -0.0 into 0.0, which is equal and has other bytes.
-    flat = np.ascontiguousarray(items if items.dtype == np.uint8 else items + 0.0)
-    flat = flat.reshape(len(flat), -1).view(np.uint8)
-    if flat.shape[1] > DIGEST_BYTES:
-        digests = b"".join(hashlib.sha256(item.data).digest() for item in flat)
-        flat = np.frombuffer(digests, np.uint8).reshape(-1, DIGEST_BYTES)
-    padded = np.zeros((len(flat), -(-flat.shape[1] // 8) * 8), np.uint8)
-    padded[:, : flat.shape[1]] = flat
-    return padded.view(np.uint64)
-
-
-def _numbered(group: npt.NDArray[np.int64], lowest: npt.NDArray[np.int64]) -> DuplicateGroups:
-    """Number groups by first appearance, given the lowest position in each."""
-    order = np.argsort(lowest)
-    number = np.empty(len(order), np.int64)
-    number[order] = np.arange(len(order))
-    return DuplicateGroups(number[group], lowest[order].astype(np.int64))
 
 
 def check_rms(rms: float, *, name: str = "--duplicate-rms") -> None:
@@ -159,7 +75,7 @@ def near_duplicates(
         component = _components_of_twins(items[rows], sq_radius, invariances)
     component = component[exact.group]
     _, lowest, group = np.unique(component, return_index=True, return_inverse=True)
-    return _numbered(group, lowest)
+    return numbered(group, lowest)
 
 
 def _components_of_twins(

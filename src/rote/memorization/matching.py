@@ -11,14 +11,14 @@ import numpy.typing as npt
 import torch
 
 from rote.core.errors import ConfigError
-from rote.core.pages import is_mapped, release_pages
-from rote.memorization.gower import Gower
-from rote.memorization.neighbors import CASCADE_FROM, Neighbors, nearest_neighbors
-from rote.memorization.transforms import Invariances, mirrored, offsets, standardized
+from rote.core.mapped_pages import is_mapped, release_pages
+from rote.memorization.invariances import Invariances, mirrored, offsets, standardized
+from rote.neighbors.search import CASCADE_FROM, Neighbors, nearest_neighbors
+from rote.spaces.gower import Gower
 
 if TYPE_CHECKING:
-    from rote.memorization.cascade import Cascade
-    from rote.memorization.device_search import DeviceSearch
+    from rote.neighbors.cpu.index import Cascade
+    from rote.neighbors.gpu.index import DeviceSearch
 
 Progress = Callable[[int, int], None]
 
@@ -272,11 +272,11 @@ class Matcher:
 
     def _prepare(self) -> Cascade | DeviceSearch:
         if self._device != "cpu":
-            from rote.memorization.device_search import DeviceSearch
+            from rote.neighbors.gpu.index import DeviceSearch
 
             flat = self._references.reshape(len(self._references), -1)
             return DeviceSearch(flat, device=self._device)
-        from rote.memorization.cascade import Cascade  # numba takes a moment to import
+        from rote.neighbors.cpu.index import Cascade  # numba takes a moment to import
 
         return Cascade(self._references, threads=torch.get_num_threads())
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rote.memorization.invariances import Invariances
 from rote.memorization.matching import Matcher, Nearest, Progress, no_progress
-from rote.memorization.spaces.contract import Space
-from rote.memorization.transforms import Invariances
+from rote.spaces.space import Space
 
 
 class Reranker(Matcher):

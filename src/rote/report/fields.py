@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rote.core.errors import RunError
-from rote.core.stats import Difference, Rate
+from rote.stats.rates import Difference, Rate
 
 
 class Fields:

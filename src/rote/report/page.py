@@ -12,14 +12,14 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from rote.core.atomic_files import write_text
 from rote.core.errors import RunError
-from rote.core.runs import write_text
-from rote.core.stats import Rate
 from rote.report import words
-from rote.report.audit_page import audit_context
-from rote.report.emm_page import search_context
-from rote.report.read import read_manifest
-from rote.report.study_page import overview_context, study_context
+from rote.report.audit.page import audit_context
+from rote.report.audit.read import read_manifest
+from rote.report.emm.page import search_context
+from rote.report.study.page import overview_context, study_context
+from rote.stats.rates import Rate
 
 STYLES = ("report.css", "audit.css", "emm.css", "study.css")
 
@@ -145,7 +145,7 @@ def _share_style(rate: Rate) -> str:
 
 def _vega() -> str:
     """Return Vega's bundle as one classic script that leaves no stray names behind."""
-    from rote.report import charts
+    from rote.report.charts import chart as charts
 
     script = f"(() => {{{charts.javascript()}\n}})();\n"
     # Browsers end a script at these even inside a string.

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rote.core.stats import Rate
+from rote.stats.rates import Rate
 
 if TYPE_CHECKING:
     from rote.report.fields import Fields

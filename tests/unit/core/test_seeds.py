@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from rote.core.seeds import Purpose, child_seed
-from rote.data.sources import load_images
+from rote.data.load import load_images
 from rote.diffusion.config import ModelConfig, SampleConfig, TrainConfig
 from rote.diffusion.preconditioning import build_denoiser
 from rote.diffusion.sample import sample
-from rote.diffusion.train import train
+from rote.diffusion.training.loop import train
 
 
 def test_values_never_change_between_versions():

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from rote.core.errors import DataError
-from rote.data.convert import VECTOR_STD, Scaling, for_models, from_model, to_model
-from rote.data.dataset import ImageDataset
+from rote.data.convert import for_models, from_model, to_model
+from rote.data.dataset import Dataset
+from rote.data.scaling import VECTOR_STD, Scaling
 
 
 def test_ends_of_the_range():
@@ -53,10 +54,10 @@ def vectors():
 
 
 def test_scaling_gives_mean_0_and_the_standard_deviation():
-    data = ImageDataset(vectors())
+    data = Dataset(vectors())
     scaled, scaling = for_models(data)
     assert scaling is not None
-    varying = scaled.images[:, :3].astype(np.float64)
+    varying = scaled.items[:, :3].astype(np.float64)
     # float32 rounding of values near 1 is 6e-8; the mean of 50 stays within it.
     np.testing.assert_allclose(varying.mean(axis=0), 0, atol=1e-6)
     np.testing.assert_allclose(varying.std(axis=0), VECTOR_STD, atol=1e-6)
@@ -65,23 +66,23 @@ def test_scaling_gives_mean_0_and_the_standard_deviation():
 def test_constant_columns_are_only_shifted():
     scaling = Scaling.fit(vectors())
     assert scaling.scale[3] == 1
-    assert np.array_equal(scaling.apply(ImageDataset(vectors())).images[:, 3], np.zeros(50))
+    assert np.array_equal(Dataset(vectors()).scaled(scaling).items[:, 3], np.zeros(50))
     assert np.array_equal(scaling.invert(np.zeros((1, 4), np.float32))[0, 3:], vectors()[0, 3:])
     zeros = Scaling.fit(np.zeros((3, 1), dtype=np.float32))
     assert (zeros.shift[0], zeros.scale[0]) == (0, 1)
 
 
 def test_scaling_round_trip():
-    data = ImageDataset(vectors())
+    data = Dataset(vectors())
     scaled, scaling = for_models(data)
-    back = scaling.invert(scaled.images)
+    back = scaling.invert(scaled.items)
     # One rounding to float32 of the scaled value: relative to the column's spread, 2 ** -24 * 4.
-    spread = data.images.std(axis=0) + np.abs(data.images).max(axis=0)
-    assert (np.abs(back - data.images) <= 2.0**-22 * spread).all()
+    spread = data.items.std(axis=0) + np.abs(data.items).max(axis=0)
+    assert (np.abs(back - data.items) <= 2.0**-22 * spread).all()
 
 
 def test_images_are_not_scaled():
-    data = ImageDataset(np.zeros((2, 4, 4, 1), dtype=np.uint8))
+    data = Dataset(np.zeros((2, 4, 4, 1), dtype=np.uint8))
     same, scaling = for_models(data)
     assert same is data
     assert scaling is None

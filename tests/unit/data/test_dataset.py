@@ -1,10 +1,10 @@
-"""ImageDataset: what it accepts, subsets by hand, digest, tensors."""
+"""Dataset: what it accepts, subsets by hand, digest, tensors."""
 
 import numpy as np
 import pytest
 
 from rote.core.errors import DataError
-from rote.data.dataset import ImageDataset
+from rote.data.dataset import Dataset
 
 
 def images(count=6, channels=3):
@@ -13,13 +13,13 @@ def images(count=6, channels=3):
 
 
 def labelled():
-    return ImageDataset(images(), np.array([0, 1, 0, 1, 1, 0]), ("a", "b"))
+    return Dataset(images(), np.array([0, 1, 0, 1, 1, 0]), ("a", "b"))
 
 
 def test_shape_kind_and_default_names():
-    data = ImageDataset(images(2))
+    data = Dataset(images(2))
     assert (data.kind, data.shape, len(data), data.names) == ("image", (3, 4, 5), 2, ("#0", "#1"))
-    vectors = ImageDataset(np.zeros((3, 7), dtype=np.float32))
+    vectors = Dataset(np.zeros((3, 7), dtype=np.float32))
     assert (vectors.kind, vectors.shape) == ("vector", (7,))
 
 
@@ -33,7 +33,7 @@ def test_shape_kind_and_default_names():
 )
 def test_other_arrays_are_refused(array, part):
     with pytest.raises(DataError) as caught:
-        ImageDataset(array, source="here\n")
+        Dataset(array, source="here\n")
     assert part in str(caught.value)
     assert str(caught.value).startswith("here\\n: ")
 
@@ -50,20 +50,20 @@ def test_other_arrays_are_refused(array, part):
 )
 def test_labels_that_do_not_fit_are_refused(labels, classes, part):
     with pytest.raises(DataError) as caught:
-        ImageDataset(images(), labels, classes)
+        Dataset(images(), labels, classes)
     assert part in str(caught.value)
 
 
 def test_tensor_is_channels_first_and_equal():
-    data = ImageDataset(images())
+    data = Dataset(images())
     tensor = data.tensor()
     assert tuple(tensor.shape) == (6, 3, 4, 5)
-    assert np.array_equal(tensor.numpy(), data.images.transpose(0, 3, 1, 2))
+    assert np.array_equal(tensor.numpy(), data.items.transpose(0, 3, 1, 2))
 
 
 def test_take_keeps_images_labels_and_names_together():
     taken = labelled().take(np.array([4, 0]))
-    assert np.array_equal(taken.images, images()[[4, 0]])
+    assert np.array_equal(taken.items, images()[[4, 0]])
     assert taken.labels.tolist() == [1, 0]
     assert taken.names == ("#4", "#0")
 
@@ -101,32 +101,32 @@ def test_impossible_subsets(size, stratify, part):
 
 def test_balanced_subsets_need_labels_and_large_enough_classes():
     with pytest.raises(DataError, match=r"no labels.*--stratify"):
-        ImageDataset(images()).subset(2, seed=0, stratify=True)
-    uneven = ImageDataset(images(), np.array([0, 1, 1, 1, 1, 1]), ("a", "b"))
+        Dataset(images()).subset(2, seed=0, stratify=True)
+    uneven = Dataset(images(), np.array([0, 1, 1, 1, 1, 1]), ("a", "b"))
     with pytest.raises(DataError, match=r"class 'a' .* has 1 items.*choose at most 2"):
         uneven.subset(4, seed=0, stratify=True)
-    empty = ImageDataset(images(), np.ones(6, dtype=np.int64), ("a", "b"))
+    empty = Dataset(images(), np.ones(6, dtype=np.int64), ("a", "b"))
     with pytest.raises(DataError, match=r"class 'a' .* has no items.*--stratify"):
         empty.subset(2, seed=0, stratify=True)
 
 
 def test_digest_counts_labels_and_layout_but_not_names():
     data = labelled()
-    plain = ImageDataset(images())
+    plain = Dataset(images())
     assert data.digest != plain.digest
-    assert ImageDataset(images(), source="b", names=tuple("abcdef")).digest == plain.digest
-    assert ImageDataset(images().reshape(6, 5, 4, 3)).digest != plain.digest
-    swapped = ImageDataset(images(), 1 - data.labels, data.classes)
+    assert Dataset(images(), source="b", names=tuple("abcdef")).digest == plain.digest
+    assert Dataset(images().reshape(6, 5, 4, 3)).digest != plain.digest
+    swapped = Dataset(images(), 1 - data.labels, data.classes)
     assert swapped.digest != data.digest
     # A strided view has the digest of its values.
     double = np.repeat(images(), 2, axis=0)
-    assert ImageDataset(double[::2]).digest == plain.digest
+    assert Dataset(double[::2]).digest == plain.digest
 
 
 def test_describe_is_plain_and_keeps_its_order():
-    said = ImageDataset(np.zeros((2, 4, 5, 3), np.uint8), source="x").describe()
+    said = Dataset(np.zeros((2, 4, 5, 3), np.uint8), source="x").describe()
     assert list(said) == ["source", "digest", "count", "shape", "kind"]
     assert (said["source"], said["count"]) == ("x", 2)
     assert (said["shape"], said["kind"]) == ([3, 4, 5], "image")
-    vectors = ImageDataset(np.zeros((3, 7), np.float32)).describe()
+    vectors = Dataset(np.zeros((3, 7), np.float32)).describe()
     assert (vectors["shape"], vectors["kind"]) == ([7], "vector")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rote.data.load import load_images
 from rote.data.resample import fit_images, resize, set_channels
-from rote.data.sources import load_images
 
 RNG = np.random.default_rng(0)
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from rote.core.errors import DataError
-from rote.data.dataset import ImageDataset
-from rote.data.sources import load_images
+from rote.data.dataset import Dataset
+from rote.data.load import load_images
 from rote.data.variants import Variant, combine, draw_variant, halves
 
 
 def rows(dataset):
-    return {image.tobytes() for image in dataset.images}
+    return {image.tobytes() for image in dataset.items}
 
 
 @pytest.fixture(scope="module")
@@ -20,13 +20,13 @@ def digits():
 
 def test_the_default_is_the_plain_subset(digits):
     found = draw_variant(digits, Variant(), 50, seed=3)
-    assert np.array_equal(found.images.images, digits.subset(50, seed=3).images)
+    assert np.array_equal(found.dataset.items, digits.subset(50, seed=3).items)
     assert not found.repeated.any()
 
 
 @pytest.mark.parametrize("classes", [1, 2, 5, 10])
 def test_classes_have_equal_shares_of_the_same_total(digits, classes):
-    found = draw_variant(digits, Variant(classes=classes), 60, seed=0).images
+    found = draw_variant(digits, Variant(classes=classes), 60, seed=0).dataset
     assert np.bincount(found.labels, minlength=10).tolist() == (
         [60 // classes] * classes + [0] * (10 - classes)
     )
@@ -38,25 +38,25 @@ def test_two_sources_are_mixed_in_the_share_asked_for(digits, share, given):
     near, far = (digits.take(part) for part in halves(digits, np.arange(len(digits))))
     both, second_at = (combine(near, far), len(near)) if given else (digits, None)
     variant = Variant(second_share=share, second_class=5)
-    found = draw_variant(both, variant, 40, seed=1, second_at=second_at).images
+    found = draw_variant(both, variant, 40, seed=1, second_at=second_at).dataset
     assert set(found.labels) == {5}
-    assert sum(image.tobytes() in rows(far) for image in found.images) == round(40 * share)
+    assert sum(image.tobytes() in rows(far) for image in found.items) == round(40 * share)
 
 
 def test_a_second_source_does_not_change_plain_subsets(digits):
     other = digits.subset(100, seed=9)
     both = draw_variant(combine(digits, other), Variant(), 30, seed=2, second_at=len(digits))
     alone = draw_variant(digits, Variant(), 30, seed=2)
-    assert np.array_equal(both.images.images, alone.images.images)
+    assert np.array_equal(both.dataset.items, alone.dataset.items)
 
 
 def test_the_two_halves_of_a_class_lie_near_and_far(digits):
     near, far = (digits.take(part) for part in halves(digits, np.arange(len(digits))))
     assert len(near) + len(far) == len(digits)
     for label in range(10):
-        values = digits.images[digits.labels == label].reshape(-1, 64).astype(float)
+        values = digits.items[digits.labels == label].reshape(-1, 64).astype(float)
         near_away, far_away = (
-            ((part.images[part.labels == label].reshape(-1, 64) - values.mean(0)) ** 2).sum(1)
+            ((part.items[part.labels == label].reshape(-1, 64) - values.mean(0)) ** 2).sum(1)
             for part in (near, far)
         )
         assert near_away.max() <= far_away.min()
@@ -65,20 +65,20 @@ def test_the_two_halves_of_a_class_lie_near_and_far(digits):
 def test_every_kth_image_is_there_r_times(digits):
     found = draw_variant(digits, Variant(every=4, times=3), 16, seed=0)
     plain = draw_variant(digits, Variant(), 16, seed=0)
-    assert len(found.images) == 12 + 4 * 3
-    assert rows(found.images) == rows(plain.images)
+    assert len(found.dataset) == 12 + 4 * 3
+    assert rows(found.dataset) == rows(plain.dataset)
     assert found.repeated.sum() == 12
-    _, counts = np.unique(found.images.images.reshape(-1, 64), axis=0, return_counts=True)
+    _, counts = np.unique(found.dataset.items.reshape(-1, 64), axis=0, return_counts=True)
     assert sorted(counts) == [1] * 12 + [3] * 4
 
 
 def test_a_resolution_scales_the_images_drawn(digits):
     found = draw_variant(digits, Variant(resolution=4), 10, seed=0)
-    assert found.images.shape == (1, 4, 4)
+    assert found.dataset.shape == (1, 4, 4)
 
 
 def test_bad_input_is_one_line(digits):
-    unlabeled = ImageDataset(digits.images)
+    unlabeled = Dataset(digits.items)
     small = load_images("digits", resolution=4)
     for message, call in [
         ("has no labels", lambda: draw_variant(unlabeled, Variant(classes=2), 10, seed=0)),

@@ -2,9 +2,9 @@
 
 import pytest
 
-from rote.data.sources import load_images
+from rote.data.load import load_images
 from rote.diffusion.config import ModelConfig, TrainConfig
-from rote.diffusion.train import train
+from rote.diffusion.training.loop import train
 
 
 @pytest.fixture(scope="session")

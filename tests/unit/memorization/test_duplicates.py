@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rote.memorization.duplicates import exact_duplicates
+from rote.data.duplicates import exact_duplicates
 
 
 def test_groups_are_numbered_by_first_appearance():

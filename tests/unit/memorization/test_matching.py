@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from rote.core.errors import ConfigError
-from rote.memorization.duplicates import exact_duplicates, near_duplicates
+from rote.data.duplicates import exact_duplicates
+from rote.memorization.duplicates import near_duplicates
+from rote.memorization.invariances import Invariances, describe, offsets, standardized
 from rote.memorization.matching import Matcher
-from rote.memorization.transforms import Invariances, describe, offsets, standardized
 
 
 def images(count, seed, size=6, channels=1):
@@ -133,13 +134,12 @@ def test_unknown_invariances_are_one_line():
 
 @pytest.mark.parametrize("names", ["", "flip", "tone"])
 def test_a_prepared_search_and_chunks_give_the_same(monkeypatch, names):
-    from rote.data.dataset import ImageDataset
-    from rote.memorization import matching, ruler
-    from rote.memorization.audit import audit
+    from rote.data.dataset import Dataset
+    from rote.memorization import evaluator as ruler
+    from rote.memorization import matching
+    from rote.memorization.audit.audit import audit
 
-    sides = [
-        ImageDataset(images(count, seed, size=20)) for count, seed in ((70, 1), (300, 2), (40, 3))
-    ]
+    sides = [Dataset(images(count, seed, size=20)) for count, seed in ((70, 1), (300, 2), (40, 3))]
 
     def found():
         value = audit(

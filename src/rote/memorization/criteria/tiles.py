@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rote.memorization.spaces.pairs import tile_squares
+from rote.spaces.pairwise import tile_squares
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Commands that measure: `rote audit`, `rote compare`, `rote neighbors`."""

@@ -1,0 +1,187 @@
+"""What a person sees of an audit: one table of answers, one of the positive control."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rote.cli.audit.spaces_view import show_spaces
+from rote.core.console import console, say, table
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from rote.memorization.audit.audit import Audit
+    from rote.memorization.controls import Recall
+    from rote.stats.rates import Rate
+
+
+def show_audit(found: Audit) -> None:
+    """Print the audit for people."""
+    title = f"{len(found.generated):,} generated against {len(found.training):,} training"
+    columns = ["memorized by", f"generated, of {found.rate.total:,}"]
+    if found.control is not None:
+        columns.append(f"held out, of {found.control.total:,}")
+    console.print(table(title, columns, _rate_rows(found)))
+    for line in _sentences(found):
+        say(line)
+    if found.positive:
+        console.print(_recall_table(found))
+    if len(found.spaces) > 1:
+        show_spaces(found)
+    if found.beside is not None:
+        from rote.cli.audit.supplement_view import show_beside
+
+        show_beside(found.beside)
+
+
+def show_timings(seconds: dict[str, float]) -> None:
+    """Print the seconds of every stage."""
+    rows = [[name, f"{value:.2f}"] for name, value in seconds.items()]
+    console.print(
+        table("seconds", ["stage", "s"], [*rows, ["all", f"{sum(seconds.values()):.2f}"]])
+    )
+
+
+def _rate_rows(found: Audit) -> list[list[str]]:
+    from rote.stats.rates import newcombe
+
+    titles = {
+        "ratio": f"ratio < {float(found.criterion.fraction):.3g}",
+        "calibrated": f"ratio, {100 * found.settings.false_positive_rate:g} % false",
+        "carlini": "calibrated L2",
+        "tiles": "tiles",
+        "absolute": "nearest",
+        "authenticity": "not authentic",
+    }
+    rows = []
+    for result in found.criteria:
+        rate, control = result.rate, result.control
+        title, threshold = titles[result.name], result.description["threshold"]
+        if result.name == "absolute" and threshold is not None:
+            title += f" < {threshold:g}"
+        row = [title, _text(rate)]
+        if found.control is None:
+            rows.append(row)
+            continue
+        rows.append([*row, _text(control)])
+        if rate is not None and control is not None:
+            more = newcombe(rate, control)
+            excess = f"{more.value:+.3g} [{more.low:+.2g}, {more.high:+.2g}]"
+            rows.append(["  excess", excess, ""])
+    return rows
+
+
+def _text(rate: Rate | None) -> str:
+    if rate is None:
+        return "not known"
+    return f"{rate.count:,}: {rate.value:.3g} [{rate.low:.2g}, {rate.high:.2g}]"
+
+
+def _sentences(found: Audit) -> list[str]:
+    """Say in words what the numbers rest on; only what applies."""
+    from rote.memorization.summary import count_verdicts
+
+    counts, coverage = count_verdicts(found.verdict), found.coverage()
+    item, items = _words(found)
+    lines = [
+        f"{counts['memorized']:,} memorized, {counts['collapsed']:,} collapsed (near another generated "
+        f"{item}, not near training), {counts['novel']:,} novel"
+    ]
+    if counts["memorized"]:
+        lines.append(
+            f"{coverage['distinct_references']:,} of {coverage['references']:,} training {items} "
+            f"reproduced; the most copied 1 % make {100 * coverage['top_share']:.0f} % of the copies"
+        )
+    exact, near = found.duplicates.to_json(), found.groups.to_json()
+    rms = found.settings.duplicate_rms
+    unit = " levels" if found.training.kind == "image" else ""
+    within = f", {near['images']:,} in {near['groups']:,} within {rms:g}{unit}" if rms else ""
+    lines.append(
+        f"duplicates in training: {exact['images']:,} exact in {exact['groups']:,} groups{within}"
+    )
+    lines += _ruler_sentences(found)
+    lines += _control_sentences(found)
+    for result in found.criteria:
+        if result.unproven:
+            lines.append(
+                f"tiles: {result.unproven:,} verdicts are not proven beyond the nearest "
+                f"{result.description['neighbors']} training {items}"
+            )
+    return lines
+
+
+def _words(found: Audit) -> tuple[str, str]:
+    """Return what one item is called, and several."""
+    return ("image", "images") if found.training.kind == "image" else ("row", "rows")
+
+
+def _ruler_sentences(found: Audit) -> list[str]:
+    """Say what was done to the images before they were measured."""
+    brought, lines = found.brought, []
+    if brought is not None and brought.resolution is not None:
+        height, width = brought.given[1:]
+        lines.append(
+            f"measured at {brought.resolution}x{brought.resolution} (images of {width}x{height})"
+        )
+    if brought is not None and brought.autoencoder is not None:
+        lines.append(
+            f"real images went through the autoencoder {brought.autoencoder['name']} "
+            f"(SHA-256 {brought.autoencoder['weights_sha256'][:12]}) before they were measured"
+        )
+    return lines
+
+
+def _control_sentences(found: Audit) -> list[str]:
+    _, items = _words(found)
+    if found.holdout is None:
+        return [
+            "no control: give --holdout, or --set-aside N, to see what this rule flags among real "
+            f"{items}"
+        ]
+    lines = []
+    if found.settings.set_aside:
+        lines.append(
+            f"control: {found.settings.set_aside:,} training {items} were set aside; copies of them "
+            "are missed"
+        )
+    leaks = found.leaks
+    if leaks is not None and leaks.exact + leaks.near:
+        lines.append(
+            f"{leaks.exact:,} held-out {items} lie in the training set exactly and {leaks.near:,} "
+            f"nearly, of {leaks.images:,}; they are left out of the control"
+        )
+    for result in found.criteria:
+        calibration = result.description.get("calibration")
+        if calibration and calibration["threshold"] is None:
+            lines.append(
+                f"not calibrated: {calibration['images']:,} held-out {items} are too few for "
+                f"{calibration['asked']:g}, which needs {calibration['needed']:,}"
+            )
+        elif calibration:
+            low, high = calibration["false_positives"]
+            lines.append(
+                f"calibrated: ratio < {calibration['threshold']:.4g}, false positives between "
+                f"{low:.2g} and {high:.2g}"
+            )
+    return lines
+
+
+def _recall_table(found: Audit) -> Table:
+    """Return the recall of every corruption, a column per strength, mild to strong."""
+    names = list(found.positive[0].recall)
+    by_kind: dict[str, list[Recall]] = {}
+    for cell in found.positive:
+        by_kind.setdefault(cell.corruption, []).append(cell)
+    rows = []
+    for kind, cells in by_kind.items():
+        strengths = " ".join(f"{cell.strength:g}" for cell in cells) if len(cells) > 1 else ""
+        shown = [" ".join(_short(cell.recall[name].value) for cell in cells) for name in names]
+        rows.append([f"{kind} {strengths}", *shown])
+    copies = found.positive[0].found.total
+    title = f"what this audit would have seen: recall of {copies} copies per kind and strength"
+    return table(title, ["copies made by", *names], rows)
+
+
+def _short(value: float) -> str:
+    """Return a share with two decimals and no leading zero: .96, 1.00."""
+    return f"{value:.2f}".removeprefix("0")

@@ -1,0 +1,51 @@
+"""`rote compare`: the difference of two audits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rote.cli import options
+from rote.cli.app import app
+
+
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(help="The --out of one `rote audit`.")],
+    second: Annotated[Path, typer.Argument(help="The --out of another.")],
+    criterion: Annotated[
+        str, typer.Option("--criterion", help="Whose verdicts to compare.")
+    ] = "ratio",
+    paired: Annotated[
+        bool,
+        typer.Option(
+            "--paired",
+            help="Take image i of one for the partner of image i of the other (so it is by itself "
+            "where both tell the same noise seeds).",
+        ),
+    ] = False,
+    json: options.Json = False,
+) -> None:
+    """Say by how much the rates of two audits differ (first - second), with an interval."""
+    from rote.core.console import console, print_result, print_text, say, table
+    from rote.memorization.audit.compare import compare as run_compare
+
+    found = run_compare(first, second, criterion=criterion, paired=paired)
+    for warning in found.warnings:
+        say(f"note: {warning}")
+    if json:
+        print_result(found.to_json())
+        return
+    rows = [[str(first), str(found.first)], [str(second), str(found.second)]]
+    rows.append(["first - second", str(found.difference)])
+    console.print(table(f"memorized by {criterion}", ["", ""], rows))
+    if found.p_value is None:
+        say(f"independent samples: {found.why}")
+    else:
+        say(
+            f"paired: {found.why}; {found.first_only:,} memorized in the first alone, "
+            f"{found.second_only:,} in the second alone (McNemar, exact: p = {found.p_value:.3g})"
+        )
+    print_text(f"difference {found.difference}")

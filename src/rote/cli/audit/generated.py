@@ -1,0 +1,236 @@
+"""The generated side of an audit: any source, a run directory, or a function that samples.
+
+========================  =====================================================================
+``--generated``           what is audited
+========================  =====================================================================
+a source of images        all of it
+a point of `rote emm`     its fresh samples, ``samples/fresh.npz``
+a run of `rote train`     ``--count`` samples of its newest snapshot, those of `rote sample`
+``module:function``       ``--count`` images of ``function(num, seed)``, asked for in batches
+========================  =====================================================================
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rote.cli import options
+from rote.core.errors import ConfigError, DataError, Interrupted, RunError
+from rote.core.seeds import child_seed
+from rote.data.dataset import Dataset
+from rote.data.files.arrays import dataset_of_array
+from rote.data.load import fit_dataset, named_sources
+from rote.data.messages import shown
+from rote.data.tables.encode import Reading, adopt
+
+COUNT = 1000
+BATCH = 256
+"""Most images asked of a function at once; part of what its images are, like the seed."""
+_FUNCTION = re.compile(r"[^\W\d][\w.]*:[^\W\d]\w*")
+_FRESH = Path("samples") / "fresh.npz"
+
+
+def load_generated(
+    source: str,
+    *,
+    count: int | None,
+    seed: int,
+    resolution: int | None,
+    channels: int | None,
+    skip_unreadable: bool,
+    reading: Reading,
+    decoded: Path | None,
+    device: str,
+) -> Dataset:
+    """Load or draw the generated side.
+
+    Parameters
+    ----------
+    source
+        As the table above says. A path that exists goes before a ``module:function``.
+    count, seed
+        How many samples to draw (None: 1,000) and the root of their seeds. A count is an error where
+        nothing is drawn.
+    resolution, channels, skip_unreadable, reading, decoded
+        As in `rote.data.load.load_images`.
+    device
+        Where a run's model samples: cpu, cuda or auto.
+
+    Raises
+    ------
+    ConfigError
+        If ``count`` is given where nothing is drawn, or there is no such module or function.
+    DataError
+        If the images cannot be used as they are, or the function failed.
+    RunError
+        If a run directory holds no snapshot.
+    """
+    path = Path(source).expanduser()
+    drawn: Dataset | None = None
+    if source not in named_sources():
+        if _is_run(path) and not _has(path / _FRESH):
+            drawn = _of_run(path, count or COUNT, seed=seed, device=device)
+        elif _FUNCTION.fullmatch(source) and not _has(path):
+            drawn = _of_function(source, count or COUNT, seed=seed)
+    if drawn is not None:
+        if reading.schema is not None:
+            drawn = adopt(drawn, reading.schema)
+        return fit_dataset(drawn, resolution, channels)
+    if count is not None:
+        raise ConfigError(
+            f"--count is for samples drawn from a run of `rote train` or a module:function, and "
+            f"--generated {shown(source)} is audited whole; leave --count out"
+        )
+    is_point = source not in named_sources() and _is_run(path)
+    if not is_point and _has(path / "emm.json"):
+        raise DataError(
+            f"--generated {shown(source)} holds a whole search; give one of its points, such as "
+            f"{shown(path / 'points' / 'size-...')}"
+        )
+    found = options.load(
+        str(path / _FRESH) if is_point else source,
+        resolution=resolution,
+        channels=channels,
+        skip_unreadable=skip_unreadable,
+        reading=None if is_point else reading,
+        decoded=decoded,
+        flag="--generated",
+    )
+    if not is_point or found.kind == "image":
+        return found
+    own = _in_units_of_data(found, path)
+    return own if reading.schema is None else adopt(own, reading.schema)
+
+
+def _has(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name too long, or with a zero byte: the loader has the words
+        return False
+
+
+def _is_run(path: Path) -> bool:
+    return _has(path / "config.json") and _has(path / "checkpoints")
+
+
+def _of_run(path: Path, count: int, *, seed: int, device: str) -> Dataset:
+    """Draw what `rote sample` draws."""
+    from rote.cli.model.drawing import draw
+    from rote.diffusion.checkpoint import load_checkpoint
+
+    checkpoint = load_checkpoint(path)
+    return draw(checkpoint, count, seed=seed, device=options.resolve_device(device))
+
+
+def _in_units_of_data(found: Dataset, path: Path) -> Dataset:
+    """Scale samples of a point back: its files hold them in units of each column's spread."""
+    from rote.data.scaling import Scaling
+    from rote.diffusion.checkpoint import load_checkpoint
+
+    scaling = load_checkpoint(path).facts["scaling"]
+    if not scaling:
+        raise RunError(f"{shown(path)} holds vectors and its snapshots no scaling; train it again")
+    known = Scaling.from_json(scaling)
+    return replace(found, items=known.invert(found.items), schema=known.schema)
+
+
+def _of_function(source: str, count: int, *, seed: int) -> Dataset:
+    from rote.core.console import progress
+
+    function = _imported(source)
+    parts: list[npt.NDArray[Any]] = []
+    with options.interruptible(), progress() as bar:
+        task = bar.add_task(source, total=count)
+        for number, start in enumerate(range(0, count, BATCH)):
+            size = min(BATCH, count - start)
+            with _one_line(source, f"{source}({size}, seed) raised"):
+                given = function(size, child_seed(seed, "sample", number))
+            items = _checked(given, size, source)
+            if parts and items.shape[1:] != parts[0].shape[1:]:
+                raise DataError(
+                    f"--generated {source} gave items of shape {parts[0].shape[1:]} and then of "
+                    f"{items.shape[1:]}; all must have one"
+                )
+            parts.append(items)
+            bar.update(task, completed=start + size)
+    return Dataset(np.concatenate(parts), source=source)
+
+
+def _imported(source: str) -> Callable[[int, int], object]:
+    """Import from the current folder, as `python -m` does, or from what is installed."""
+    name, _, attribute = source.partition(":")
+    here = str(Path.cwd())
+    added = here not in sys.path
+    if added:
+        sys.path.insert(0, here)
+    try:
+        with _one_line(source, f"importing {name} raised", missing=name):
+            module = importlib.import_module(name)
+    finally:
+        if added and here in sys.path:
+            sys.path.remove(here)
+    function = getattr(module, attribute, None)
+    if not callable(function):
+        what = f"has no function {attribute}" if function is None else f"{attribute} is no function"
+        raise ConfigError(
+            f"--generated {source}: module {name} {what}; give module:function, a function of "
+            "(num, seed)"
+        )
+    return function
+
+
+@contextlib.contextmanager
+def _one_line(source: str, what: str, *, missing: str = "") -> Iterator[None]:
+    """Run a person's own code: what it prints goes to stderr, what it raises becomes one line."""
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    except (Interrupted, KeyboardInterrupt):
+        raise
+    # Its code may raise anything, and sys.exit would end the audit without a word.
+    except BaseException as error:
+        if isinstance(error, ModuleNotFoundError) and _is_part(error.name, missing):
+            raise ConfigError(
+                f"--generated {source}: there is no module {shown(error.name)} in this folder or "
+                "among the installed packages, nor a file of that name"
+            ) from error
+        raise DataError(
+            f"--generated {source}: {what} {type(error).__name__}: {shown(error)} (--debug shows "
+            "where)"
+        ) from error
+
+
+def _is_part(name: str | None, whole: str) -> bool:
+    return bool(name) and f"{whole}.".startswith(f"{name}.")
+
+
+def _checked(given: object, size: int, source: str) -> npt.NDArray[Any]:
+    """Refuse what is not ``size`` uint8 images (or vectors); return them channels last."""
+    where = f"--generated {source}"
+    if not isinstance(given, np.ndarray):
+        raise DataError(
+            f"{where} gave {type(given).__module__}.{type(given).__qualname__}; a uint8 NumPy array "
+            "(N, H, W, C) or (N, C, H, W) is expected (of a tensor, .cpu().numpy())"
+        )
+    if given.ndim == 0 or len(given) != size:
+        raise DataError(
+            f"{where} was asked for {size} images and gave an array of shape {given.shape}; "
+            f"({size}, H, W, C) or ({size}, C, H, W) is expected"
+        )
+    items = dataset_of_array(given, where=where)
+    if items.kind == "image" and given.dtype != np.uint8:
+        raise DataError(
+            f"{where} gave images of type {given.dtype}; uint8 is expected, so that no batch is "
+            "rounded by guess: add .astype('uint8')"
+        )
+    return items.items

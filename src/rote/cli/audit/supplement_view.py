@@ -1,0 +1,109 @@
+"""What a person sees beside the rates: quality, definitions over whole sets, rates per caption."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rote.core.console import console, say, table
+
+if TYPE_CHECKING:
+    from rote.data.dataset import Dataset
+    from rote.memorization.audit.extras import Beside
+    from rote.memorization.audit.per_group import Clusters, GroupedRates
+    from rote.metrics.population import Population
+    from rote.metrics.quality import Quality
+
+MOST_GROUPS = 10
+
+
+def clusters_of(by: str | None, captions: Any, generated: str, made: Dataset) -> Clusters | None:
+    """Return the groups of the generated side that the options ask for.
+
+    ``captions`` is the path of a metadata file, or None for that of the folder ``generated``.
+    """
+    from rote.core.errors import ConfigError
+    from rote.data.files.captions import find_captions, load_captions
+    from rote.memorization.audit.per_group import Clusters, clusters_of_labels
+
+    if by not in (None, "label", "caption"):
+        raise ConfigError(f"--cluster-by {by} is unknown; choose caption or label")
+    if captions is not None and by != "caption":
+        raise ConfigError("--captions is for --cluster-by caption; give that, or leave it out")
+    if by == "label":
+        return clusters_of_labels(made.labels, made.classes)
+    if by == "caption":
+        path = find_captions(generated) if captions is None else captions
+        return Clusters("caption", *load_captions(path, made.names))
+    return None
+
+
+def show_beside(found: Beside) -> None:
+    """Print what stands beside the rates."""
+    if found.quality is not None:
+        _show_quality(found.quality)
+    if found.population is not None:
+        _show_population(found.population)
+    if found.clusters is not None:
+        _show_groups(found.clusters)
+
+
+def _show_quality(found: Quality) -> None:
+    sides = [found.generated, found.control]
+    rows = []
+    for name in ("frechet", "precision", "recall", "density", "coverage"):
+        cells = []
+        for side in sides:
+            if side is not None:
+                cells.append(
+                    str(side.frechet if name == "frechet" else getattr(side.manifold, name))
+                )
+        rows.append(["Fréchet distance" if name == "frechet" else name, *cells])
+    columns = ["quality", "generated"]
+    if found.control is not None:
+        columns.append("training" if found.control_of == "training" else "further held-out")
+    against = "held-out" if found.against == "holdout" else "training"
+    title = (
+        f"quality against {found.count:,} {against} items, {found.count:,} of each side, in "
+        f"{found.space}"
+    )
+    console.print(table(title, columns, rows))
+    if found.against == "training":
+        say(
+            "quality is against the training set itself, which a copier matches best; give --holdout"
+        )
+
+
+def _show_population(found: Population) -> None:
+    rows = []
+    if found.three_sample is not None:
+        test = found.three_sample
+        control = "none" if test.control is None else f"{test.control:.3g}"
+        rows.append(["C_T (below 0: copying)", str(test.statistic), control])
+        rows.append(["nearer than held-out (0.5: no copying)", str(test.nearer), "0.5"])
+    if found.likelihood is not None:
+        gap = found.likelihood
+        rows.append(["likelihood gap (below control: copying)", str(gap.gap), str(gap.control)])
+    if found.accuracy is not None:
+        control = "none" if found.accuracy_control is None else str(found.accuracy_control.accuracy)
+        rows.append(["1-NN accuracy (below 0.5: copying)", str(found.accuracy.accuracy), control])
+    title = f"definitions over whole sets, in {found.space}"
+    console.print(table(title, ["definition", "generated", "held out"], rows))
+    for name, reason in found.reasons.items():
+        say(f"{name}: {reason}")
+    used = found.compared
+    if used["count"] < used["training"] and found.accuracy is not None:
+        say(
+            f"the 1-NN accuracies took {used['count']:,} of {used['training']:,} training items: copies "
+            "of the rest look fresh to them"
+        )
+
+
+def _show_groups(found: GroupedRates) -> None:
+    rows = [[name, str(rate), f"{rate.design_effect:.3g}"] for name, rate in found.rates.items()]
+    title = f"rates with the {found.by} as the unit"
+    console.print(table(title, ["memorized by", "rate", "design effect"], rows))
+    groups = sorted(found.groups, key=lambda row: -row[1].value)
+    shown = [[name, str(rate)] for name, rate in groups[:MOST_GROUPS]]
+    console.print(
+        table(f"the {found.by}s copied most, of {len(groups):,}", [found.by, "rate"], shown)
+    )

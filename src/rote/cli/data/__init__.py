@@ -1,0 +1,1 @@
+"""Commands of data: `rote data` and `rote data shard`."""

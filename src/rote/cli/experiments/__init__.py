@@ -1,0 +1,1 @@
+"""Commands of many runs: `rote emm`, `rote study`, `rote rescore`."""

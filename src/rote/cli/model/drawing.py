@@ -1,0 +1,83 @@
+"""Samples of a trained model, the same wherever a command asks for them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from rote.cli import options
+from rote.core.console import progress
+from rote.core.memory import keep_freed_memory
+from rote.core.seeds import child_seed
+from rote.data.convert import from_model
+from rote.data.dataset import Dataset, kind_of_shape
+from rote.data.scaling import Scaling
+from rote.diffusion.sample import sample
+
+if TYPE_CHECKING:
+    from rote.diffusion.checkpoint import Checkpoint, Weights
+    from rote.diffusion.config import SampleConfig
+
+
+def draw(
+    checkpoint: Checkpoint,
+    count: int,
+    *,
+    seed: int,
+    device: str,
+    config: SampleConfig | None = None,
+    weights: Weights = "ema",
+    label: int | None = None,
+) -> Dataset:
+    """Draw ``count`` samples of a snapshot, in the units of its training data, with their noise seeds.
+
+    Parameters
+    ----------
+    checkpoint
+        The snapshot.
+    count
+        How many.
+    seed
+        Root seed: sample i is a function of (seed, i) and, if conditional, of its label.
+    device
+        "cpu" or "cuda".
+    config
+        The sampler; None takes the defaults.
+    weights
+        "ema" or "raw".
+    label
+        Of all samples of a conditional model; None draws labels uniformly.
+    """
+    keep_freed_memory()
+    labels = None
+    if checkpoint.label_count:
+        rng = np.random.default_rng(child_seed(seed, "labels"))
+        drawn_labels = rng.integers(checkpoint.label_count, size=count)
+        labels = torch.from_numpy(drawn_labels if label is None else np.full(count, label))
+    seeds = [child_seed(seed, "sample", number) for number in range(count)]
+    with options.interruptible(), progress() as bar:
+        task = bar.add_task("samples", total=count)
+        drawn = sample(
+            checkpoint.denoiser(weights=weights, device=device),
+            seeds,
+            shape=checkpoint.shape,
+            config=config,
+            labels=labels,
+            device=device,
+            on_progress=lambda done, _: bar.update(task, completed=done),
+        )
+    images = from_model(drawn, kind=kind_of_shape(checkpoint.shape))
+    schema = None
+    if checkpoint.facts["scaling"]:
+        scaling = Scaling.from_json(checkpoint.facts["scaling"])
+        images, schema = scaling.invert(images), scaling.schema
+    found = Dataset(
+        images, source=str(checkpoint.path), seeds=np.array(seeds, np.int64), schema=schema
+    )
+    if labels is not None:
+        names = tuple(str(number) for number in range(checkpoint.label_count))
+        found = replace(found, labels=labels.numpy(), classes=names)
+    return found

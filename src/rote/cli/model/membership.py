@@ -1,0 +1,136 @@
+"""`rote membership`: can the loss tell training images from held-out ones?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rote.cli import options
+from rote.cli.app import app
+from rote.cli.model.gap import Holdout, held_out, parse_levels
+
+
+@app.command()
+def membership(
+    run: Annotated[Path, typer.Argument(help="The --out folder of `rote train`.")],
+    data: options.Data = "digits",
+    holdout: Holdout = None,
+    resolution: options.Resolution = None,
+    channels: options.Channels = None,
+    skip_unreadable: options.SkipUnreadable = False,
+    categorical: options.Categorical = None,
+    label: options.LabelColumn = None,
+    ignore: options.Ignore = None,
+    weights: Annotated[str, typer.Option("--weights", help="ema or raw.")] = "ema",
+    sigmas: Annotated[
+        str, typer.Option("--sigmas", help="Noise levels, with commas between.")
+    ] = "0.1,0.2,0.4,0.8,1.6",
+    draws: Annotated[
+        int, typer.Option("--draws", min=1, help="Noises per image and noise level.")
+    ] = 4,
+    false_positive_rate: Annotated[
+        float,
+        typer.Option("--false-positive-rate", help="At which the recall of members is taken."),
+    ] = 0.01,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    json: options.Json = False,
+) -> None:
+    """Compare the denoising loss of training and held-out images at each noise level.
+
+    AUC and the recall at 1 % false positives of the loss as a test of membership, for the newest
+    snapshot, into membership.json.
+    """
+    from typing import cast
+
+    from rote.core.atomic_files import read_json, write_json
+    from rote.core.console import print_result, print_text, progress
+    from rote.core.errors import ConfigError
+    from rote.data.convert import for_models
+    from rote.diffusion.checkpoint import Weights, load_checkpoint
+    from rote.diffusion.probes.gap_file import complement, find_subset
+    from rote.diffusion.probes.membership import checkpoint_loss_gap
+    from rote.stats.conformal import check_asked
+
+    if weights not in ("ema", "raw"):
+        raise ConfigError(f"--weights {weights} is unknown; choose ema or raw")
+    check_asked(false_positive_rate)
+    levels = parse_levels(sigmas)
+    if not run.is_dir():
+        raise ConfigError(f"{run} is not a directory; give the --out of `rote train`")
+    checkpoint = load_checkpoint(run)
+    dataset = options.load(
+        data,
+        resolution=resolution,
+        channels=channels,
+        skip_unreadable=skip_unreadable,
+        reading=options.reading(categorical, label, ignore),
+    )
+    scaled, _ = for_models(dataset)
+    count = read_json(run / "config.json")["dataset"]["count"]
+    taken = find_subset(
+        scaled, checkpoint, count=count, seeds=sorted({seed, checkpoint.facts["seed"]})
+    )
+    rest = held_out(
+        holdout,
+        scaled,
+        complement(scaled, taken),
+        resolution=resolution,
+        channels=channels,
+        skip_unreadable=skip_unreadable,
+    )
+    with options.interruptible(), progress() as bar:
+        task = bar.add_task("losses", total=None)
+        found = checkpoint_loss_gap(
+            checkpoint,
+            scaled.take(taken),
+            rest,
+            weights=cast("Weights", weights),
+            seed=seed,
+            sigmas=levels,
+            draws=draws,
+            fpr=false_positive_rate,
+            device=options.resolve_device(device),
+            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    write_json(run / "membership.json", found)
+    if json:
+        print_result(found)
+        return
+    show_table(found)
+    for level in found["levels"]:
+        roc = level["roc"]
+        print_text(
+            f"sigma {level['sigma']:g}: AUC {roc['auc']:.4g} [{roc['auc_low']:.4g}, "
+            f"{roc['auc_high']:.4g}]"
+        )
+
+
+def show_table(found: dict[str, Any]) -> None:
+    """Print all noise levels to stderr."""
+    from rote.core.console import console, say, table
+
+    rows = []
+    for level in found["levels"]:
+        roc = level["roc"]
+        recall = "too few held-out images"
+        if roc["tpr"] is not None:
+            recall = f"{roc['tpr']:.3g} [{roc['tpr_low']:.3g}, {roc['tpr_high']:.3g}]"
+        rows.append(
+            [
+                f"{level['sigma']:g}",
+                f"{level['member_loss']:.4g}",
+                f"{level['other_loss']:.4g}",
+                f"{roc['auc']:.4g} [{roc['auc_low']:.4g}, {roc['auc_high']:.4g}]",
+                recall,
+            ]
+        )
+    columns = ["sigma", "loss, training", "loss, held out", "AUC", f"recall at {found['fpr']:g}"]
+    title = f"membership by the loss after {found['images_seen']:,} images seen (AUC 0.5: not told apart)"
+    console.print(table(title, columns, rows))
+    say(
+        f"{found['training']['count']:,} training and {found['holdout']['count']:,} held-out images, "
+        f"{found['draws']} draws each"
+    )

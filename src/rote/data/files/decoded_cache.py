@@ -1,0 +1,266 @@
+"""Decoded images on disk: a large source is decoded once, then mapped into memory.
+
+The key is the content: SHA-256 over every file's name and bytes (of an array file, its bytes), the
+options, and the version of the decoder. So a changed, added or renamed file is never served from an old
+entry, whatever its time says.
+An entry is `<key>.npy` (uint8 (N, H, W, C)) with `<key>.json` beside it, written last. Images mapped from
+it need not be in memory together.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rote.core.atomic_files import new_array, read_json, write_json
+from rote.core.cache_folder import cache_folder
+from rote.core.errors import DataError, RunError
+from rote.data.files.decode import UnreadableImageError
+from rote.data.files.decode_all import Decoded, decode_all
+from rote.data.files.listing import Entry
+from rote.data.files.mapped import write_blocks
+from rote.data.messages import storable
+from rote.data.resample import workers
+
+CACHE_FROM = 1000
+"""Files from which a source is kept: fewer are decoded in no time."""
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One entry of the cache."""
+
+    source: str
+    images: int
+    shape: tuple[int, ...]
+    size: int
+    """Bytes on disk."""
+    path: Path
+
+
+def decoded_folder() -> Path:
+    """Return where decoded images are kept: ``decoded`` in the folder of downloads."""
+    return cache_folder() / "decoded"
+
+
+def decode_cached(
+    entries: Sequence[Entry],
+    *,
+    where: str,
+    resolution: int | None,
+    channels: int | None,
+    skip_unreadable: bool,
+    folder: Path | None,
+) -> Decoded:
+    """Decode as `decode_all` does, or map what was decoded before; arguments and errors as there.
+
+    Parameters
+    ----------
+    folder
+        Where entries are kept; None keeps none.
+    """
+
+    def decode(**options: Any) -> Decoded:
+        return decode_all(
+            entries,
+            where=where,
+            resolution=resolution,
+            channels=channels,
+            skip_unreadable=skip_unreadable,
+            **options,
+        )
+
+    if folder is None or len(entries) < CACHE_FROM:
+        return decode()
+    options = f"{VERSION} {_pillow()} {resolution} {channels} {skip_unreadable}"
+    key = _key(entries, options)
+    path, note = folder / f"{key}.npy", folder / f"{key}.json"
+    if not (path.exists() and note.exists()):
+        with _advised():
+            with new_array(path) as make_room:
+                found = decode(make_room=make_room)
+            _write_note(note, where, found.images.shape, found if found.unreadable else None)
+    return _mapped(path, note)
+
+
+def keep_array(
+    blocks: Iterator[npt.NDArray[np.uint8]],
+    shape: tuple[int, ...],
+    *,
+    path: Path,
+    options: str,
+    folder: Path,
+) -> npt.NDArray[np.uint8]:
+    """Keep the images of an array file, or map what was kept before.
+
+    Parameters
+    ----------
+    blocks
+        The images as uint8 (n, H, W, C), some at a time; not touched where they are kept already.
+    shape
+        (N, H, W, C) of all of them.
+    path, options
+        The file, and what was done to its images.
+    folder
+        Where entries are kept.
+
+    Raises
+    ------
+    DataError
+        If they cannot be written.
+    """
+    with path.open("rb") as handle:
+        content = hashlib.file_digest(handle, "sha256").hexdigest()
+    key = hashlib.sha256(f"{VERSION} {_pillow()} {options} {shape} {content}".encode()).hexdigest()
+    entry, note = folder / f"{key}.npy", folder / f"{key}.json"
+    if not (entry.exists() and note.exists()):
+        with _advised():
+            with new_array(entry) as make_room:
+                write_blocks(blocks, shape, make_room)
+            _write_note(note, str(path), shape, None)
+    return _mapped(entry, note).images
+
+
+def keep_rows(
+    compute: Callable[[npt.NDArray[np.float32]], None],
+    *,
+    shape: tuple[int, int],
+    key: str,
+    source: str,
+    folder: Path,
+) -> npt.NDArray[np.float32]:
+    """Keep rows of features, or map what was kept before.
+
+    Parameters
+    ----------
+    compute
+        Fills an array of ``shape``, float32; not called where they are kept already.
+    shape
+        (N, D).
+    key
+        A digest of everything that the rows depend on.
+    source
+        What they are of, for a person.
+    folder
+        Where entries are kept, among the decoded images.
+
+    Raises
+    ------
+    DataError
+        If they cannot be written.
+    """
+    entry, note = folder / f"{key}.npy", folder / f"{key}.json"
+    if not (entry.exists() and note.exists()):
+        with _advised():
+            with new_array(entry, dtype="<f4") as make_room:
+                compute(make_room(shape))
+            _write_note(note, source, shape, None)
+    try:
+        rows = np.load(entry, mmap_mode="r", allow_pickle=False)
+        if rows.dtype != np.float32 or rows.shape != shape:
+            raise ValueError("it does not fit its note")
+    except (OSError, ValueError) as error:
+        raise _damaged(entry, error) from None
+    return rows
+
+
+@contextlib.contextmanager
+def _advised() -> Iterator[None]:
+    """Say what can be done where the cache cannot be written."""
+    try:
+        yield
+    except RunError as error:
+        reason = str(error).split("; ")[0]
+        raise DataError(
+            f"{reason}; set ROTE_CACHE to another folder, or decode into memory with --no-cache"
+        ) from None
+
+
+def _write_note(note: Path, source: str, shape: tuple[int, ...], found: Decoded | None) -> None:
+    """Describe an entry; without ``found`` all of it are images."""
+    write_json(
+        note,
+        {
+            "source": storable(source),
+            "kept": None if found is None else found.kept.tolist(),
+            "unreadable": [] if found is None else [storable(name) for name in found.unreadable],
+            "shape": list(shape),
+        },
+    )
+
+
+def _mapped(path: Path, note: Path) -> Decoded:
+    value = read_json(note)
+    try:
+        images = np.load(path, mmap_mode="r", allow_pickle=False)
+        kept = (
+            np.arange(len(images)) if value["kept"] is None else np.array(value["kept"], np.int64)
+        )
+        unreadable = tuple(value["unreadable"])
+        if images.dtype != np.uint8 or images.ndim != 4 or len(images) < len(kept):
+            raise ValueError("it does not fit its note")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(path, error) from None
+    return Decoded(images=images[: len(kept)], kept=kept, unreadable=unreadable)
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    return DataError(
+        f"{path} is damaged ({error}); clear the decoded images with `rote data cache --clear`"
+    )
+
+
+def _key(entries: Sequence[Entry], options: str) -> str:
+    def digest(entry: Entry) -> bytes:
+        try:
+            content = hashlib.sha256(entry.content()).digest()
+        except UnreadableImageError as error:
+            content = str(error).encode(errors="replace")
+        name = entry.name.encode(errors="surrogateescape")
+        return hashlib.sha256(name + b"\0" + content).digest()
+
+    hasher = hashlib.sha256(options.encode())
+    with ThreadPoolExecutor(workers()) as pool:
+        for start in range(0, len(entries), CACHE_FROM):
+            for part in pool.map(digest, entries[start : start + CACHE_FROM]):
+                hasher.update(part)
+    return hasher.hexdigest()
+
+
+def _pillow() -> str:
+    from PIL import __version__
+
+    return __version__
+
+
+def kept_entries(folder: Path) -> list[Kept]:
+    """Return what the cache holds, by source."""
+    found = []
+    for path in sorted(folder.glob("*.npy")):
+        note = path.with_suffix(".json")
+        value = read_json(note) if note.exists() else {}
+        shape = tuple(value.get("shape", ()))
+        source = str(value.get("source", "unfinished"))
+        kept = value.get("kept", ())
+        count = shape[0] if kept is None else len(kept)
+        found.append(Kept(source, count, shape[1:], path.stat().st_size, path))
+    return sorted(found, key=lambda entry: (entry.source, entry.path))
+
+
+def clear(folder: Path) -> int:
+    """Remove all decoded images and return the bytes freed."""
+    freed = 0
+    for pattern in ("*.npy", "*.json", ".*.tmp"):
+        for path in folder.glob(pattern):
+            freed += path.stat().st_size
+            path.unlink()
+    return freed

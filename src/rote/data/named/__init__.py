@@ -1,0 +1,1 @@
+"""Data sets by name: those inside scikit-learn, and those that are downloaded."""

@@ -1,0 +1,1 @@
+"""Shards: a data set larger than memory, as a folder of .npy files."""

@@ -1,0 +1,1 @@
+"""Tables: CSV and Parquet files to columns, columns to vectors, and back."""

@@ -1,0 +1,160 @@
+"""The cells of CSV and Parquet files."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rote.core.errors import DataError
+from rote.data.dataset import Dataset
+from rote.data.messages import first_few, shown, storable
+from rote.data.tables.encode import Reading, Table, dataset_of_table, number
+from rote.data.tables.schema import Schema
+
+TABLE_EXTENSIONS = (".csv", ".tsv", ".parquet")
+
+
+def load_table(path: Path, reading: Reading, *, skip_missing: bool) -> Dataset:
+    """Read a table and encode it as `rote.data.tables.encode.dataset_of_table` does."""
+    read = read_parquet if path.suffix.lower() == ".parquet" else read_csv
+    return dataset_of_table(read(path), reading, skip_missing=skip_missing)
+
+
+def read_csv(path: Path) -> Table:
+    """Read a CSV file with a header, in UTF-8.
+
+    Cells are parted by tabs in a .tsv file, else by the first of comma, semicolon and tab that the header
+    has.
+
+    Raises
+    ------
+    DataError
+        If it is no such file, or a row is longer or shorter than the header.
+    """
+    where = shown(path)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as handle:
+            first = handle.readline()
+            handle.seek(0)
+            found = [mark for mark in (",", ";", "\t") if mark in first]
+            comma = "\t" if path.suffix.lower() == ".tsv" else [*found, ","][0]
+            rows = csv.reader(handle, delimiter=comma, strict=True)
+            names = _header([name.strip() for name in next(rows, [])], where)
+            lines, cells = [], []
+            for row in rows:
+                if not row:
+                    continue  # an empty line, such as the last one
+                if len(row) != len(names):
+                    raise DataError(
+                        f"{where}, line {rows.line_num} has {len(row)} cells, and the header names "
+                        f"{len(names)} columns; repair that line"
+                    )
+                lines.append(f"line {rows.line_num}")
+                cells.append([cell.strip() for cell in row])
+    except UnicodeDecodeError:
+        raise DataError(f"{where} is not UTF-8; save it again as CSV in UTF-8") from None
+    except (OSError, csv.Error) as error:
+        raise DataError(f"{where} cannot be read as CSV ({shown(error)}); write it again") from None
+    if not cells:
+        raise DataError(f"{where} has a header and no rows; give a table with some")
+    columns = {
+        name: list(texts) for name, texts in zip(names, zip(*cells, strict=True), strict=True)
+    }
+    return Table(columns, tuple(lines), storable(str(path)))
+
+
+def _header(names: Sequence[str], where: str) -> list[str]:
+    """Check the names of the columns."""
+    if not names:
+        raise DataError(f"{where} is empty; give a table whose first line names the columns")
+    empty = [place for place, name in enumerate(names, start=1) if not name]
+    if empty:
+        raise DataError(
+            f"{where}: column {empty[0]} has no name in the first line; name it (an index that pandas "
+            "wrote? write the table again with index=False)"
+        )
+    twice = [name for place, name in enumerate(names) if name in names[:place]]
+    if twice:
+        raise DataError(f"{where} has two columns named '{shown(twice[0])}'; rename one of them")
+    if all(number(name) is not None for name in names):
+        raise DataError(
+            f"{where} begins with numbers ({first_few(names)}); a first line that names the columns is "
+            "expected: add one"
+        )
+    return [storable(name) for name in names]
+
+
+def read_parquet(path: Path) -> Table:
+    """Read a Parquet file; needs pyarrow.
+
+    Numbers, texts, truth values and dictionaries of them are read; all else is an error.
+    """
+    where = shown(path)
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        raise DataError(
+            f"{where} is a Parquet file, which needs pyarrow; pip install 'rote[tables]', or give a CSV "
+            "file"
+        ) from None
+    try:
+        table = parquet.read_table(path)
+    except (OSError, pyarrow.ArrowException) as error:
+        raise DataError(
+            f"{where} cannot be read as Parquet ({shown(error)}); write it again"
+        ) from None
+    names = _header([str(name) for name in table.column_names], where)
+    columns = {name: _texts(table.column(place), name, where) for place, name in enumerate(names)}
+    if not table.num_rows:
+        raise DataError(f"{where} has no rows; give a table with some")
+    return Table(
+        columns, tuple(f"row {row + 1}" for row in range(table.num_rows)), storable(str(path))
+    )
+
+
+def _texts(column: Any, name: str, where: str) -> list[str]:
+    """Return the cells of an Arrow column as the texts that a CSV file would have."""
+    from pyarrow import types
+
+    kind = column.type.value_type if types.is_dictionary(column.type) else column.type
+    plain = (types.is_integer, types.is_floating, types.is_decimal, types.is_boolean)
+    if not any(known(kind) for known in (*plain, types.is_string, types.is_large_string)):
+        raise DataError(
+            f"{where}, column '{shown(name)}' is of type {shown(kind)}; numbers, texts and truth values "
+            f"can be used: convert it, or write the table without it"
+        )
+    return ["" if value is None else str(value).strip() for value in column.to_pylist()]
+
+
+def csv_lines(dataset: Dataset) -> Iterator[str]:
+    """Yield the lines of a CSV file of a table in its own units, header first, labels last."""
+    schema = dataset.schema
+    assert schema is not None
+    assert dataset.scaling is None
+    labels = _label_texts(dataset, schema)
+    header = [*schema.names, *([] if labels is None else [schema.label])]
+    yield _line(header)
+    for row, cells in enumerate(schema.cells(dataset.items)):
+        yield _line([*cells, *([] if labels is None else [labels[row]])])
+
+
+def _label_texts(dataset: Dataset, schema: Schema) -> list[str] | None:
+    """Return the class of each row by its name, where there are labels and a column for them."""
+    if dataset.labels is None or schema.label is None:
+        return None
+    classes = schema.classes or dataset.classes
+    known = int(np.max(dataset.labels, initial=0)) < len(classes)
+    return [classes[k] if known else str(k) for k in dataset.labels.tolist()]
+
+
+def _line(cells: Iterable[Any]) -> str:
+    import io
+
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()

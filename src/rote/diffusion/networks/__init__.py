@@ -1,0 +1,1 @@
+"""The networks: U-Net, transformer, perceptron, and their building blocks."""

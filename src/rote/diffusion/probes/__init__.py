@@ -1,0 +1,1 @@
+"""What the denoiser tells without sampling: its gap to the optimum, and membership by its loss."""

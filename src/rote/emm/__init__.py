@@ -1,0 +1,4 @@
+"""The effective model memorization (EMM) from the runs that measured it.
+
+Numbers only: no images, no models.
+"""

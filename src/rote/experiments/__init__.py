@@ -1,0 +1,1 @@
+"""Where making and measuring meet: runs, the search for the EMM, studies, other definitions."""

@@ -1,0 +1,1 @@
+"""Finished runs under other definitions of a copy."""

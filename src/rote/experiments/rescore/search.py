@@ -1,0 +1,227 @@
+"""Other definitions over the runs of a finished search: does its conclusion depend on the ruler?
+
+Reads the saved fresh samples of every finished run in the folder (also those of earlier calls that asked
+for other sizes), draws the run's training subset again from the source, and
+scores the samples under several criteria; the same curve is fitted to the rates of each. Nothing is
+trained or sampled.
+
+What it can't do. A run whose training was ended early says, by its own rule, that its rate under the
+ratio would have been above or below the line. Of another criterion that says nothing, and its samples are
+those of an unfinished training. Such runs are left out, of every criterion alike, so that all EMMs come
+from the same runs; `emm.json` keeps the search's own answer, which uses them. Snapshots and the number of
+samples were chosen by the ratio, too, where the search says so (``chosen_by_ratio``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rote.core.atomic_files import read_json, write_json
+from rote.core.config import parse_config
+from rote.core.errors import DataError, RunError
+from rote.data.convert import for_models
+from rote.data.dataset import Dataset
+from rote.data.messages import reading_options
+from rote.emm.curve import Observation, fit_curve
+from rote.emm.run import EmmPoint
+from rote.experiments.config import ExperimentConfig
+from rote.experiments.rescore.score import Asked, Scored, criteria_for, score_run
+from rote.experiments.run.point import point_task, split
+from rote.experiments.search.result_file import CONFIDENCE
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """One run of a search under all criteria."""
+
+    point: EmmPoint
+    scored: Scored
+
+    @property
+    def used(self) -> bool:
+        """Whether the run was trained to its end, and so counts for every criterion."""
+        return self.point.observation.bound == "exact"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the run as plain types."""
+        return {
+            "size": self.point.size,
+            "replicate": self.point.replicate,
+            "run": self.point.run,
+            "used": self.used,
+            "bound": self.point.observation.bound,
+            **self.scored.to_json(),
+        }
+
+
+def rescore(
+    folder: Path,
+    dataset: Dataset,
+    *,
+    criteria: Sequence[str] | None = None,
+    quality: bool = True,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, Any]:
+    """Score a finished search under other criteria, and write `criteria.json` into its folder.
+
+    Parameters
+    ----------
+    folder
+        The ``--out`` of `rote emm`.
+    dataset
+        The source that it drew from, as it was given to the search.
+    criteria
+        Of `rote.experiments.rescore.score.ALL`; None: all that fit the data. "absolute=NUMBER" is the
+        absolute one with a threshold of one's own.
+    quality
+        Measure quality beside the rates, against items outside each run's subset.
+    on_progress
+        Called with runs done and their total.
+
+    Returns
+    -------
+    dict
+        The content of `criteria.json`.
+
+    Raises
+    ------
+    RunError
+        If the folder holds no finished search, or its files do not belong together.
+    DataError
+        If the data is not that of the search.
+    """
+    if not (folder / "emm.json").is_file():
+        raise RunError(f"{folder} holds no emm.json; give the --out of a finished `rote emm`")
+    value = read_json(folder / "emm.json")
+    if value["data"]["digest"] != dataset.digest:
+        raise DataError(
+            f"--data {dataset.source} is not what the search in {folder} drew from "
+            f"({value['data']['source']}, digest {value['data']['digest'][:12]}); give that, with the "
+            f"same {reading_options(table=dataset.schema is not None)}"
+        )
+    config = parse_config(ExperimentConfig, value["config"], where=str(folder / "emm.json"))
+    scaled, _ = for_models(dataset)
+    asked = criteria_for(dataset, criteria)
+    paths = sorted((folder / "points").glob("*/point.json"))
+    points = [EmmPoint.from_json(read_json(path)) for path in paths]
+    points.sort(key=lambda point: (point.size, point.replicate))
+    runs = []
+    for number, point in enumerate(points):
+        on_progress(number, len(points))
+        runs.append(
+            _run(folder, point, config, scaled, seed=value["seed"], asked=asked, quality=quality)
+        )
+    on_progress(len(points), len(points))
+    found = _content(value, config, runs, asked.names)
+    write_json(folder / "criteria.json", found)
+    return found
+
+
+def _run(
+    folder: Path,
+    point: EmmPoint,
+    config: ExperimentConfig,
+    dataset: Dataset,
+    *,
+    seed: int,
+    asked: Asked,
+    quality: bool,
+) -> Rescored:
+    """Score the saved samples of one run."""
+    task = point_task(
+        point.size, point.replicate, seed=seed, out=folder, config=config, device="cpu"
+    )
+    subset, rest = split(task, dataset)
+    bound = read_json(task.folder / "config.json")["dataset"]["digest"]
+    if bound != subset.digest:
+        raise RunError(
+            f"{task.folder} was not trained on the subset that its seed draws; run again"
+        )
+    scored = score_run(
+        task.folder,
+        subset,
+        rest,
+        asked,
+        total=point.rate.total,
+        ratio_threshold=config.search.ratio_threshold,
+        mirror=config.train.mirror,
+        quality=quality,
+        seed=task.root_seed,
+    )
+    return Rescored(point, scored)
+
+
+def _content(
+    value: dict[str, Any],
+    config: ExperimentConfig,
+    runs: Sequence[Rescored],
+    names: tuple[str, ...],
+) -> dict[str, Any]:
+    """Return the content of `criteria.json`."""
+    sizes, emm = value["design"]["sizes"], value["emm"]
+    search = config.search
+    middle = emm["value"] or emm["low"] or emm["high"] or runs[0].point.size
+    return {
+        "kind": "criteria",
+        "epsilon": search.epsilon,
+        "confidence": CONFIDENCE,
+        "data": value["data"],
+        "seed": value["seed"],
+        "searched": value["emm"],
+        "chosen_by_ratio": {
+            "snapshot": search.snapshot == "best",
+            "samples": search.first_samples < search.fresh_samples,
+        },
+        "runs": [run.to_json() for run in runs],
+        "left_out": sum(not run.used for run in runs),
+        "criteria": [
+            _criterion(
+                name, runs, epsilon=search.epsilon, reach=(sizes[0], sizes[-1]), middle=middle
+            )
+            for name in names
+        ],
+    }
+
+
+def _criterion(
+    name: str, runs: Sequence[Rescored], *, epsilon: float, reach: tuple[int, int], middle: float
+) -> dict[str, Any]:
+    """Return one criterion's EMM from the runs that were trained to their end.
+
+    ``middle`` is the size near which the control is taken.
+    """
+    seen = [
+        Observation(run.point.size, run.scored.rates[name].count, run.scored.rates[name].total)
+        for run in runs
+        if run.used and name in run.scored.rates
+    ]
+    described = next(run.scored.described[name] for run in runs)
+    # One run's control and not all together: the runs share most of their held-out items.
+    near = [run for run in runs if run.used and name in run.scored.controls]
+    near.sort(key=lambda run: (abs(math.log(run.point.size / middle)), run.point.replicate))
+    control = None
+    if near:
+        control = {"size": near[0].point.size, "rate": near[0].scored.controls[name].to_json()}
+    found: dict[str, Any] = {
+        "name": name,
+        "formula": described["formula"],
+        "source": described["source"],
+        "runs": len(seen),
+        "control": control,
+        "emm": None,
+        "band": [],
+        "reason": None,
+    }
+    if len({run.size for run in seen}) < 2:
+        found["reason"] = (
+            "fewer than two sizes have a run that was trained to its end; search with --set "
+            "search.early_stop=false"
+        )
+        return found
+    curve = fit_curve(seen, epsilon=epsilon, reach=reach)
+    band = curve.to_json(confidence=CONFIDENCE)["band"]
+    return found | {"emm": curve.emm(confidence=CONFIDENCE).to_json(), "band": band}

@@ -1,0 +1,167 @@
+"""A finished study under other definitions: do its differences depend on the ruler?
+
+As `rote.experiments.rescore.search` does for a search, the saved samples of every run are scored under
+several criteria against the run's own training set, drawn again, and the study's own model of rates and
+their
+spread (`rote.stats.rate_model`) is fitted to the rates of each. Every comparison of the study is made
+under each criterion, corrected for their number within a criterion, as the study does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rote.core.atomic_files import read_json, write_json
+from rote.core.errors import DataError, RunError
+from rote.data.convert import for_models
+from rote.data.dataset import Dataset
+from rote.data.load import fit_dataset
+from rote.experiments.rescore.score import Asked, Scored, criteria_for, score_run
+from rote.experiments.run.trial import Trial, finished_trial, training_set
+from rote.experiments.search.result_file import CONFIDENCE
+from rote.experiments.studies.plan import Cell, Plan, plan_study, source_of
+from rote.experiments.studies.result_file import short
+from rote.stats.rate_model import fit_rates
+
+
+def rescore_study(
+    folder: Path,
+    dataset: Dataset,
+    *,
+    criteria: Sequence[str] | None = None,
+    quality: bool = True,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, Any]:
+    """Score a finished study under other criteria, and write `criteria.json` into its folder.
+
+    Parameters and errors are those of `rote.experiments.rescore.search.rescore`; a study of two sources
+    is refused.
+    """
+    value = read_json(folder / "study.json")
+    design = value["design"]
+    if design["second_source"]:
+        raise RunError(f"{folder} is a study of two sources, which cannot be drawn again from one")
+    if value["data"]["digest"] != dataset.digest:
+        raise DataError(
+            f"--data {dataset.source} is not what the study in {folder} drew from "
+            f"({value['data']['source']}, digest {value['data']['digest'][:12]}); give that, with the "
+            "same --resolution and --channels"
+        )
+    asked = criteria_for(dataset, criteria)
+    scaled, _ = for_models(dataset)
+    plan = plan_study(
+        value["study"],
+        source_of(scaled),
+        scale_name=value["scale"],
+        runs=folder / value["runs_folder"],
+        seed=value["seed"],
+        seeds=design["seeds"],
+        values=design["values"],
+        sizes=design["sizes"] or None,
+    )
+    trials = plan.all_trials()
+    found: dict[str, Scored] = {}
+    for number, trial in enumerate(trials):
+        on_progress(number, len(trials))
+        if trial.key not in found:
+            found[trial.key] = _score(trial, scaled, asked, quality=quality)
+    on_progress(len(trials), len(trials))
+    content = _content(value, plan, found, asked.names)
+    write_json(folder / "criteria.json", content)
+    return content
+
+
+def _score(trial: Trial, dataset: Dataset, asked: Asked, *, quality: bool) -> Scored:
+    result = finished_trial(trial)
+    if result is None:
+        raise RunError(f"{trial.folder} holds no finished run; run the study to its end")
+    training = training_set(trial, dataset).dataset
+    return score_run(
+        trial.folder,
+        training,
+        _outside(dataset, training),
+        asked,
+        total=result.rate.total,
+        ratio_threshold=trial.setting.scoring.ratio_threshold,
+        mirror=trial.setting.train.mirror,
+        quality=quality,
+        seed=trial.root_seed,
+    )
+
+
+def _outside(dataset: Dataset, training: Dataset) -> Dataset | None:
+    """Return the items of the source that equal none of a training set, in its form."""
+    if dataset.shape != training.shape:
+        channels, height, _ = training.shape
+        dataset = fit_dataset(dataset, resolution=height, channels=channels)
+    rows = dataset.outside(training)
+    return dataset.take(rows) if len(rows) else None
+
+
+def _content(
+    value: dict[str, Any], plan: Plan, found: dict[str, Scored], names: tuple[str, ...]
+) -> dict[str, Any]:
+    """Return the content of `criteria.json`."""
+    runs = [
+        {"value": cell.value, "size": cell.size, "replicate": trial.replicate, "key": trial.key}
+        | found[trial.key].to_json()
+        for cell, trials in plan.trials.items()
+        for trial in trials
+    ]
+    return {
+        "kind": "study-criteria",
+        "study": value["study"],
+        "confidence": CONFIDENCE,
+        "data": value["data"],
+        "seed": value["seed"],
+        "runs": runs,
+        "criteria": [_criterion(name, plan, found) for name in names],
+    }
+
+
+def _criterion(name: str, plan: Plan, found: dict[str, Scored]) -> dict[str, Any]:
+    """Return one criterion's mean rates and differences."""
+    first = next(iter(found.values())).described[name]
+    counts: dict[Cell, list[tuple[int, int]]] = {
+        cell: [
+            (rate.count, rate.total)
+            for trial in trials
+            if (rate := found[trial.key].rates.get(name)) is not None
+        ]
+        for cell, trials in plan.trials.items()
+    }
+    entry: dict[str, Any] = {
+        "name": name,
+        "formula": first["formula"],
+        "source": first["source"],
+        "cells": [],
+        "effects": [],
+        "reason": None,
+    }
+    if not all(counts.values()):
+        entry["reason"] = "too few held-out items to calibrate in some run"
+        return entry
+    model, pairs = fit_rates(counts), plan.pairs()
+    each = 1 - (1 - CONFIDENCE) / max(1, len(pairs))
+    entry["cells"] = [
+        {
+            "value": cell.value,
+            "size": cell.size,
+            "rate": model.rate(cell, confidence=CONFIDENCE).to_json(),
+        }
+        for cell in counts
+    ]
+    entry["effects"] = [
+        {
+            "first": {"value": one.value, "size": one.size},
+            "second": {"value": other.value, "size": other.size},
+            "difference": {
+                key: short(part)
+                for key, part in model.difference(one, other, confidence=each).to_json().items()
+            },
+        }
+        for one, other, _ in pairs
+    ]
+    return entry

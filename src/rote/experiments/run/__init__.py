@@ -1,0 +1,1 @@
+"""One run: draw the training set, train, sample, score."""

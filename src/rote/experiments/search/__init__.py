@@ -1,0 +1,1 @@
+"""The search for the EMM: which runs, their progress, and `emm.json`."""

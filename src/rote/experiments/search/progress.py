@@ -1,0 +1,84 @@
+"""What a person sees of a search while it runs, put together from the runs' own files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rote.emm.curve import EmmInterval
+from rote.emm.run import EmmPoint
+from rote.experiments.run.point import PointTask, finished_point, read_status, told
+
+
+@dataclass(frozen=True)
+class PointView:
+    """What a person sees of a run.
+
+    ``stage`` is "waiting", "train", "score ...", "fresh samples" or "done".
+    """
+
+    size: int
+    replicate: int
+    stage: str
+    done: int
+    total: int
+    rate: float | None
+    point: EmmPoint | None
+
+
+@dataclass(frozen=True)
+class SearchView:
+    """What a person sees of a search: all runs so far, and the answer after the last full round."""
+
+    points: tuple[PointView, ...]
+    emm: EmmInterval | None
+    why: str
+    """Why the runs of this round are trained, or why the search is done."""
+
+
+class Watcher:
+    """Shows a search; reads a finished run's file once."""
+
+    def __init__(
+        self, on_view: Callable[[SearchView], None], on_note: Callable[[str], None]
+    ) -> None:
+        self._on_view, self._on_note = on_view, on_note
+        self._finished: dict[tuple[int, int], EmmPoint] = {}
+        self._tasks: Sequence[PointTask] = ()
+        self._emm: EmmInterval | None = None
+        self._why = ""
+
+    def start(
+        self,
+        finished: Sequence[EmmPoint],
+        tasks: Sequence[PointTask],
+        *,
+        emm: EmmInterval | None,
+        why: str,
+    ) -> None:
+        """Note the finished runs and the round that begins."""
+        self._finished = {(point.size, point.replicate): point for point in finished}
+        self._tasks, self._emm, self._why = tasks, emm, why
+
+    def poll(self) -> None:
+        """Read the files and show them."""
+        views = []
+        for task in self._tasks:
+            key = task.size, task.replicate
+            if key not in self._finished and (point := finished_point(task)):
+                self._finished[key] = point
+                for note in told(task.folder):
+                    self._on_note(note)
+            if key not in self._finished:
+                status = read_status(task)
+                views.append(
+                    PointView(*key, point=None, **status)
+                    if status
+                    else PointView(*key, "waiting", 0, 1, None, None)
+                )
+        views += [
+            PointView(*key, "done", 1, 1, point.rate.value, point)
+            for key, point in self._finished.items()
+        ]
+        views.sort(key=lambda view: (view.size, view.replicate))
+        self._on_view(SearchView(tuple(views), self._emm, self._why))

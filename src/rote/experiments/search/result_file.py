@@ -1,0 +1,235 @@
+"""The content of `emm.json`: from the finished runs of a search to its answer, for any epsilon."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rote.data.dataset import Dataset, Kind
+from rote.emm.curve import fit_curve
+from rote.emm.from_gap import emm_without_sampling
+from rote.emm.onset import onset_json
+from rote.emm.run import EmmPoint, decide, sentence
+from rote.experiments.config import ExperimentConfig
+from rote.experiments.search.fixed_grid_cost import grid_price
+from rote.memorization.criteria import RatioCriterion
+from rote.spaces import own_space
+
+CONFIDENCE = 0.95
+OTHER_EPSILONS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
+ITEMS: dict[Kind, str] = {"image": "images", "vector": "rows", "series": "series"}
+"""What training items are called."""
+
+
+def answer(
+    points: Sequence[EmmPoint],
+    *,
+    epsilon: float,
+    reach: tuple[int, int],
+    items: str,
+) -> dict[str, Any]:
+    """Return what the runs say for one epsilon: EMM, sentence, curve, posterior, EMM from gaps.
+
+    Parameters
+    ----------
+    points
+        The runs, by size and replicate.
+    epsilon
+        Of the EMM. It may be another one than that of the search: nothing is trained for it.
+    reach
+        Smallest and largest size that the search may train.
+    items
+        What training items are called.
+    """
+    seen = [point.observation for point in points]
+    posterior = fit_curve(seen, epsilon=epsilon, reach=reach)
+    found = posterior.emm(confidence=CONFIDENCE)
+    curve = posterior.to_json(confidence=CONFIDENCE)
+    others = {
+        other: fit_curve(seen, epsilon=other, reach=reach).emm(confidence=CONFIDENCE)
+        for other in OTHER_EPSILONS
+    }
+    return {
+        "emm": found.to_json(),
+        "sentence": sentence(
+            found, epsilon=epsilon, sizes=[point.size for point in points], items=items
+        ),
+        "epsilon": epsilon,
+        "confidence": CONFIDENCE,
+        "points": [point.to_json() | {"decision": decide(point.rate, epsilon)} for point in points],
+        "curve": {key: value for key, value in curve.items() if key != "posterior"},
+        "posterior": curve["posterior"],
+        "other_epsilons": [{"epsilon": other, **emm.to_json()} for other, emm in others.items()],
+        "without_sampling": emm_without_sampling(points, epsilon=epsilon),
+    }
+
+
+def estimand(config: ExperimentConfig, dataset: Dataset) -> dict[str, Any]:
+    """Return what exactly is estimated: in plain words, and as fields."""
+    search, train = config.search, config.train
+    items = ITEMS[dataset.kind]
+    if search.subset == "random":
+        draws = f"random draws of N {items} from the source"
+        if search.stratify:
+            draws += ", the same number of each class"
+        over = ["subset", "weights", "order", "noise"]
+    else:
+        draws = f"no draw of the {items}: always the first N of the source"
+        if search.stratify:
+            draws += ", the same number of each class"
+        over = ["weights", "order", "noise"]
+    length = (
+        f"{train.images:,} {items} seen at every size"
+        if train.images is not None
+        else f"{train.epochs:,g} passes over the {items} at every size"
+    )
+    scored = {
+        "best": "the snapshot with the highest rate, chosen on other samples than it is measured on",
+        "last": "the last snapshot",
+    }[search.snapshot]
+    weights = {"ema": "moving average of the weights", "raw": "raw weights"}[search.weights]
+    return {
+        "text": (
+            f"The largest N at which the expected rate of memorized samples is at least "
+            f"1 - epsilon. The expectation runs over {draws}, and over the seeds of weights, order "
+            f"and noise. Training: {length}. Scored: {scored}, {weights}."
+        ),
+        "subset": search.subset,
+        "stratify": search.stratify,
+        "over": over,
+        "snapshot": search.snapshot,
+        "weights": search.weights,
+        "budget": {"images": train.images, "epochs": train.epochs},
+        "snapshot_images": train.snapshot_images,
+        "ratio_threshold": search.ratio_threshold,
+    }
+
+
+def full_json(
+    dataset: Dataset,
+    config: ExperimentConfig,
+    points: Sequence[EmmPoint],
+    *,
+    grid: Sequence[int],
+    rounds: list[dict[str, Any]],
+    stopped: str,
+    controls: dict[str, Any],
+    seed: int,
+    preset: str | None,
+    seconds: float,
+) -> dict[str, Any]:
+    """Return the content of `emm.json`."""
+    search = config.search
+    kind = dataset.kind
+    items = ITEMS[kind]
+    found = answer(points, epsilon=search.epsilon, reach=(grid[0], grid[-1]), items=items)
+    space = own_space(dataset).name
+    return {
+        "kind": "emm",
+        "emm": found["emm"],
+        "sentence": found["sentence"],
+        "epsilon": found["epsilon"],
+        "confidence": found["confidence"],
+        "estimand": estimand(config, dataset),
+        "criterion": {**RatioCriterion(search.ratio_threshold).to_json(), "space": space},
+        "data": {**dataset.describe(), "classes": list(dataset.classes)},
+        "preset": preset,
+        "seed": seed,
+        "points": found["points"],
+        "curve": found["curve"],
+        "posterior": found["posterior"],
+        "other_epsilons": found["other_epsilons"],
+        "without_sampling": found["without_sampling"],
+        "design": {
+            "epsilon": search.epsilon,
+            "tolerance": search.tolerance,
+            "replicates": search.replicates,
+            "max_runs": search.max_runs,
+            "early_stop": search.early_stop,
+            "budget": {"images": search.budget_images, "seconds": search.budget_seconds},
+            "sizes": list(grid),
+            "rounds": rounds,
+            "stopped": stopped,
+        },
+        "controls": controls,
+        "onset": onset(
+            points, controls, images=config.train.total_images(points[-1].size), items=items
+        ),
+        "config": config.model_dump(mode="json"),
+        "cost": {**_cost(config, points, grid=grid, seed=seed), "seconds": seconds},
+    }
+
+
+def onset(
+    points: Sequence[EmmPoint], controls: dict[str, Any], *, images: int, items: str
+) -> dict[str, Any] | None:
+    """Return from when on the runs copied, the law of it, and what it advises a trainer.
+
+    None where no snapshots were scored. ``images`` is the length of a training, in images seen.
+    """
+    runs = [
+        (point.size, [(seen, rate.count, rate.total) for seen, rate in point.selection])
+        for point in points
+        if point.selection
+    ]
+    if not runs:
+        return None
+    holdout = controls["holdout"]
+    control = (holdout["rate"]["count"], holdout["rate"]["total"]) if holdout else None
+    found = onset_json(runs, control=control, budgets=[images])
+    return {"sentence": _advice(found, items), **found}
+
+
+def _advice(found: dict[str, Any], items: str) -> str:
+    """Say in one sentence when to stop, or why that cannot be said."""
+    if found["law"] is None:
+        return f"When copying begins cannot be said: {found['reason']}."
+    last, (needed,) = found["advice"][-2], found["needed"]
+    said = (
+        f"With {last['size']:,} training {items}, stop before {last['stop_before']:,.0f} images seen if "
+        f"copying is to begin in at most {100 * found['risk']:g} % of runs"
+    )
+    if needed["size"] is None:
+        return f"{said}."
+    beyond = " (beyond the sizes seen here)" if needed["extrapolated"] else ""
+    return (
+        f"{said}; to train for {needed['images']:,} images seen takes {needed['size']:,.0f} training "
+        f"{items}{beyond}."
+    )
+
+
+def _cost(
+    config: ExperimentConfig, points: Sequence[EmmPoint], *, grid: Sequence[int], seed: int
+) -> dict[str, Any]:
+    """Count the images.
+
+    ``whole`` is the same runs trained to the end and sampled to the most, ``fixed_grid`` a grid of
+    octaves that would have given as narrow an interval.
+    """
+    search, train = config.search, config.train
+    snapshots = [
+        len(train.snapshots(point.size)) if search.snapshot == "best" else 0 for point in points
+    ]
+    posterior = fit_curve(
+        [point.observation for point in points],
+        epsilon=search.epsilon,
+        reach=(grid[0], grid[-1]),
+    )
+    return {
+        "images_trained": sum(point.images_trained for point in points),
+        "images_sampled": sum(point.images_sampled() for point in points),
+        "whole": {
+            "images_trained": sum(train.total_images(point.size) for point in points),
+            "images_sampled": sum(
+                search.selection_samples * count + search.fresh_samples for count in snapshots
+            ),
+        },
+        "fixed_grid": grid_price(
+            posterior,
+            grid=grid,
+            start=search.start,
+            samples=search.fresh_samples,
+            images=train.total_images,
+            seed=seed,
+        ),
+    }

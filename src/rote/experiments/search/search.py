@@ -1,0 +1,342 @@
+"""`estimate_emm`: the search for the EMM, from a data set to `emm.json`.
+
+Propose runs, train them, observe, propose again: `rote.emm.acquisition` decides from the runs so far and
+from nothing else. Every call plays the whole search from its first round and takes runs that are there
+already from their files, so a search that was killed, or asked again for more, answers as one that ran
+through.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rote.core.atomic_files import read_json, write_json
+from rote.core.run_folder import Run
+from rote.core.trackers import prepare_tracker
+from rote.data.convert import for_models
+from rote.data.dataset import Dataset
+from rote.diffusion.preconditioning import build_denoiser
+from rote.emm.acquisition import next_runs
+from rote.emm.curve import EmmInterval
+from rote.emm.run import EmmPoint
+from rote.experiments.config import ExperimentConfig, SearchConfig
+from rote.experiments.execution.engine import Engine, Perform, RayOptions, open_engine
+from rote.experiments.run.controls import measure_controls
+from rote.experiments.run.point import PointTask, finished_point, point_task, run_point
+from rote.experiments.search.progress import SearchView, Watcher
+from rote.experiments.search.result_file import CONFIDENCE, ITEMS, answer, full_json
+from rote.experiments.search.round_times import Clock
+from rote.experiments.search.sizes import search_sizes
+
+# Settings that choose the runs and decide nothing within one: a folder serves any of them.
+PATH_SETTINGS = (
+    "tolerance",
+    "replicates",
+    "max_runs",
+    "budget_images",
+    "budget_seconds",
+    "start",
+    "min_size",
+    "max_size",
+    "steps_per_octave",
+    "points_per_round",
+)
+
+
+@dataclass(frozen=True)
+class EmmEstimate:
+    """The result of a search; `to_json` is the content of `emm.json`."""
+
+    found: EmmInterval
+    sentence: str
+    points: tuple[EmmPoint, ...]
+    json: dict[str, Any]
+
+    @property
+    def value(self) -> float | None:
+        """The EMM in training items; None where it lies beyond the sizes tried."""
+        return self.found.value
+
+    @property
+    def low(self) -> float | None:
+        """Lower end of its interval."""
+        return self.found.low
+
+    @property
+    def high(self) -> float | None:
+        """Upper end of its interval."""
+        return self.found.high
+
+    @property
+    def status(self) -> str:
+        """Whether it lies within the sizes tried: "bracketed", or "above" or "below" them."""
+        return self.found.status
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of `emm.json`."""
+        return self.json
+
+
+def estimate_emm(
+    dataset: Dataset,
+    config: ExperimentConfig,
+    *,
+    out: Path,
+    seed: int = 0,
+    workers: int = 1,
+    ray: RayOptions | None = None,
+    device: str = "cpu",
+    preset: str | None = None,
+    on_view: Callable[[SearchView], None] = lambda view: None,
+    on_note: Callable[[str], None] = lambda note: None,
+    track: str | None = None,
+) -> EmmEstimate:
+    """Search for the effective model memorization of a model and its training on a data set.
+
+    Every run trains into its own directory under ``out/points``; the same call carries on after any
+    interruption and does nothing once `emm.json` is there. With another tolerance, budget or range of
+    sizes it trains what is missing. With another epsilon, and all else equal, a finished search
+    answers from its runs: nothing is trained or written.
+
+    Parameters
+    ----------
+    dataset
+        The source of training subsets: images, or vectors in their own units.
+    config
+        Model, training, sampling and search.
+    out
+        The directory of the search.
+    seed
+        Root seed of subsets, training and samples.
+    workers
+        Worker processes; changes nothing but the time.
+    ray
+        Runs on Ray; None: on worker processes here. Changes nothing but the time.
+    device
+        "cpu" or "cuda".
+    preset
+        Name of the preset that the configuration came from, for the record.
+    on_view
+        Called several times a second with the state of the search.
+    on_note
+        Called with what a person should know, such as a worker that was lost.
+    track
+        "tensorboard", "wandb" or "mlflow": shows every training there.
+
+    Raises
+    ------
+    Interrupted
+        Never by itself; a KeyboardInterrupt passes through after all workers have saved.
+    RunError, DataError, ConfigError
+        One line each: what was wrong, where, what to do.
+    """
+    scaled, scaling = for_models(dataset)
+    search = config.search
+    grid = search_sizes(dataset, search)
+    # What cannot work at all should say so now and not from a worker.
+    build_denoiser(config.model, scaled.shape, label_count=0, seed=0)
+    asked = config.model_dump(mode="json")
+    known = finished_search(out, asked, dataset=dataset, seed=seed)
+    if known is not None:
+        return known
+    with Run(
+        out,
+        _bound(asked, dataset=dataset, seed=seed),
+        facts={"seed": seed, "device": device, "preset": preset},
+    ) as run:
+        prepare_tracker(track)
+        watcher = Watcher(on_view, on_note)
+        with (
+            open_engine(
+                ray,
+                workers=workers,
+                dataset=scaled,
+                scaling=scaling,
+                threads=search.threads,
+                on_note=on_note,
+            ) as engine,
+            run.timed("points"),
+        ):
+            played = _play(
+                config,
+                grid=grid,
+                out=out,
+                seed=seed,
+                device=device,
+                engine=engine,
+                perform=partial(run_point, track=track),
+                watcher=watcher,
+            )
+        with run.timed("controls"):
+            nearest = replace(
+                played.nearest(), device=device if torch.cuda.is_available() else "cpu"
+            )
+            controls = measure_controls(nearest, scaled)
+        value = full_json(
+            dataset,
+            config,
+            played.points,
+            grid=grid,
+            rounds=played.rounds,
+            stopped=played.stopped,
+            controls=controls,
+            seed=seed,
+            preset=preset,
+            seconds=round(sum(read_json(out / "manifest.json")["seconds"].values()), 1),
+        )
+        write_json(out / "emm.json", value)
+    return _estimate(read_json(out / "emm.json"))
+
+
+def finished_search(
+    out: Path, asked: dict[str, Any], *, dataset: Dataset, seed: int
+) -> EmmEstimate | None:
+    """Return the answer of a finished search, if it is the one asked for but perhaps for its epsilon."""
+    if not (out / "emm.json").exists():
+        return None
+    value = read_json(out / "emm.json")
+    config, epsilon = value["config"], asked["search"]["epsilon"]
+    same = asked["search"] | {"epsilon": config["search"]["epsilon"]} == config["search"]
+    same = same and all(asked[key] == config[key] for key in ("model", "train", "sample"))
+    if not same or value["seed"] != seed or value["data"]["digest"] != dataset.digest:
+        return None
+    if epsilon != config["search"]["epsilon"]:
+        sizes = value["design"]["sizes"]
+        value |= answer(
+            [EmmPoint.from_json(point) for point in value["points"]],
+            epsilon=epsilon,
+            reach=(sizes[0], sizes[-1]),
+            items=ITEMS[dataset.kind],
+        )
+    return _estimate(value)
+
+
+def _bound(asked: dict[str, Any], *, dataset: Dataset, seed: int) -> dict[str, Any]:
+    """Return what a folder belongs to: all that decides a run."""
+    search = {key: value for key, value in asked["search"].items() if key not in PATH_SETTINGS}
+    return {
+        "kind": "emm",
+        "seed": seed,
+        "data": {**dataset.describe(), "classes": list(dataset.classes)},
+        **asked,
+        "search": search,
+    }
+
+
+def _estimate(value: dict[str, Any]) -> EmmEstimate:
+    return EmmEstimate(
+        found=EmmInterval(**value["emm"]),
+        sentence=value["sentence"],
+        points=tuple(EmmPoint.from_json(point) for point in value["points"]),
+        json=value,
+    )
+
+
+@dataclass(frozen=True)
+class _Played:
+    """A search that has ended."""
+
+    points: list[EmmPoint]
+    tasks: list[PointTask]
+    rounds: list[dict[str, Any]]
+    stopped: str
+    emm: EmmInterval
+
+    def nearest(self) -> PointTask:
+        """Return a run at the smallest size from the EMM on, else at the largest."""
+        aim = self.emm.value if self.emm.value is not None else self.emm.low or 0.0
+        return min(self.tasks, key=lambda t: (t.size < aim, abs(t.size - aim), t.replicate))
+
+
+def _play(
+    config: ExperimentConfig,
+    *,
+    grid: Sequence[int],
+    out: Path,
+    seed: int,
+    device: str,
+    engine: Engine,
+    perform: Perform[PointTask, EmmPoint],
+    watcher: Watcher,
+) -> _Played:
+    """Train round after round until the design asks for no more."""
+    search = config.search
+    clock = Clock(out / "rounds.json")
+    points: list[EmmPoint] = []
+    tasks: list[PointTask] = []
+    rounds: list[dict[str, Any]] = []
+    while True:
+        proposal = next_runs(
+            [point.observation for point in points],
+            grid=grid,
+            cost=lambda size: float(config.train.total_images(size)),
+            epsilon=search.epsilon,
+            tolerance=search.tolerance,
+            start=search.start,
+            points_per_round=search.points_per_round,
+            early_stop=search.early_stop and search.snapshot == "best",
+        )
+        emm = proposal.posterior.emm(confidence=CONFIDENCE) if proposal.posterior else None
+        runs, reason = proposal.runs, proposal.reason
+        if not runs and emm is not None:
+            runs = _repeats(points, emm, search.replicates)
+            reason = (
+                f"to have {search.replicates} runs of the size nearest the EMM" if runs else reason
+            )
+        if spent := _spent(search, points, clock.seconds):
+            runs, reason = (), spent
+        ordered = sorted(points, key=lambda point: (point.size, point.replicate))
+        new = [
+            point_task(size, number, seed=seed, out=out, config=config, device=device)
+            for size, number in runs
+        ]
+        watcher.start(ordered, new, emm=emm, why=reason)
+        watcher.poll()
+        if not new:
+            assert emm is not None
+            return _Played(ordered, tasks, rounds, reason, emm)
+        with clock.round(runs):
+            missing = [task for task in new if finished_point(task) is None]
+            if missing:
+                engine.run_each(missing, perform, on_poll=watcher.poll)
+        points += [point for task in new if (point := finished_point(task))]
+        tasks += new
+        rounds.append(
+            {
+                "runs": [{"size": size, "replicate": number} for size, number in runs],
+                "why": reason,
+                "emm": emm.to_json() if emm else None,
+            }
+        )
+
+
+def _repeats(
+    points: Sequence[EmmPoint], emm: EmmInterval, replicates: int
+) -> tuple[tuple[int, int], ...]:
+    """Return the runs that the trained size nearest the EMM is short of."""
+    if (value := emm.value) is None:
+        return ()
+    sizes = [point.size for point in points]
+    nearest = min(sizes, key=lambda size: (abs(math.log(size / value)), size))
+    return tuple((nearest, number) for number in range(sizes.count(nearest), replicates))
+
+
+def _spent(search: SearchConfig, points: Sequence[EmmPoint], seconds: float) -> str:
+    """Say which limit has been reached, or nothing; a search has at least one round."""
+    if not points:
+        return ""
+    if len(points) >= search.max_runs:
+        return f"as many runs as search.max_runs allows ({search.max_runs})"
+    images = sum(point.images_trained for point in points)
+    if search.budget_images is not None and images >= search.budget_images:
+        return f"the budget of {search.budget_images:,} training images is spent"
+    if search.budget_seconds is not None and seconds >= search.budget_seconds:
+        return f"the budget of {search.budget_seconds:,g} seconds is spent"
+    return ""

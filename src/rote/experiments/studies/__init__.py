@@ -1,0 +1,1 @@
+"""Studies: one factor each, its plan, its runs, and `study.json`."""

@@ -1,0 +1,134 @@
+"""What studies cost before they run: images, floating-point operations, seconds."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from rote.core.config import digest
+from rote.data.dataset import Dataset
+from rote.diffusion.conditioning import conditioning
+from rote.diffusion.preconditioning import build_denoiser, denoising_loss
+from rote.experiments.run.trial import Trial
+from rote.experiments.studies.plan import Plan, Source, network_size
+
+TRAINING_FORWARDS = 3
+"""Cost of a training image in forward passes: backward costs two."""
+TIMED_STEPS = 4
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one run costs, in images and floating-point operations (a multiply-add is two)."""
+
+    parameters: int
+    forward_flops: int
+    images_trained: int
+    images_sampled: int
+    flops: float
+
+
+def price(
+    plans: Sequence[Plan], source: Source, *, flops_per_second: float | None
+) -> dict[str, Any]:
+    """Return the runs and costs of each study and of all, each run counted once in the total.
+
+    Parameters
+    ----------
+    plans
+        The studies.
+    source
+        Their data.
+    flops_per_second
+        What a device gets done; None: measure a few steps of each kind of run on this machine.
+    """
+    costs: dict[str, tuple[Cost, float]] = {}
+
+    def priced(trial: Trial) -> tuple[Cost, float]:
+        key = digest(trial.setting.to_json() | {"size": trial.size})  # equal but for their seeds
+        if key not in costs:
+            drawn = source.draw(trial)
+            cost = trial_cost(trial, drawn)
+            seconds = (
+                measured_seconds(trial, drawn)
+                if flops_per_second is None
+                else cost.flops / flops_per_second
+            )
+            costs[key] = (cost, seconds)
+        return costs[key]
+
+    known: set[str] = set()
+    rows = []
+    total = {"runs": 0, "new_runs": 0, "images_trained": 0, "flops": 0.0, "seconds": 0.0}
+    for plan in plans:
+        trials = {trial.key: trial for trial in plan.all_trials()}
+        row = {"study": plan.factor.name, **_sum([priced(trial) for trial in trials.values()])}
+        new = [priced(trial) for key, trial in trials.items() if key not in known]
+        known |= set(trials)
+        rows.append(row | {"new_runs": len(new)})
+        for key, value in _sum(new).items():
+            total[key] += value
+        total["new_runs"] += len(new)
+    return {"studies": rows, "total": total}
+
+
+def _sum(costs: Sequence[tuple[Cost, float]]) -> dict[str, Any]:
+    return {
+        "runs": len(costs),
+        "images_trained": sum(cost.images_trained for cost, _ in costs),
+        "flops": sum(cost.flops for cost, _ in costs),
+        "seconds": round(sum(seconds for _, seconds in costs), 1),
+    }
+
+
+def trial_cost(trial: Trial, drawn: Dataset) -> Cost:
+    """Count a run: training at three forward passes an image, sampling at one each evaluation.
+
+    ``drawn`` is the run's training set.
+    """
+    means = trial.setting
+    labels = conditioning(drawn, means.train, seed=trial.root_seed).count
+    parameters, forward = network_size(means.model, drawn.shape, labels)
+    trained = means.train.total_images(len(drawn))
+    scoring, snapshots = means.scoring, means.train.snapshots(len(drawn))
+    chosen_on = scoring.selection_samples * len(snapshots) if scoring.snapshot == "best" else 0
+    sampled = scoring.samples + chosen_on
+    evaluations = (
+        2 * means.sample.steps - 1 if means.sample.solver == "heun" else means.sample.steps
+    )
+    evaluations *= 1 if means.sample.guidance == 1 else 2
+    flops = float(forward) * (TRAINING_FORWARDS * trained + evaluations * sampled)
+    return Cost(parameters, forward, trained, sampled, flops)
+
+
+def measured_seconds(trial: Trial, drawn: Dataset) -> float:
+    """Estimate the seconds of a run from a few training steps and one evaluation on this machine."""
+    means = trial.setting
+    labels = conditioning(drawn, means.train, seed=trial.root_seed).count
+    network = build_denoiser(means.model, drawn.shape, label_count=labels, seed=0)
+
+    def inputs(count: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        asked = torch.zeros(count, dtype=torch.int64) if labels else None
+        return torch.zeros(count, *drawn.shape), torch.ones(count), asked
+
+    clean, sigma, asked = inputs(means.train.batch)
+    steps = []
+    for _ in range(TIMED_STEPS):
+        started = time.perf_counter()
+        loss = denoising_loss(network, clean, sigma, torch.zeros_like(clean), asked)
+        loss.mean().backward()  # type: ignore[no-untyped-call]
+        steps.append(time.perf_counter() - started)
+    x, sigma, asked = inputs(means.sample.tile)
+    with torch.no_grad():
+        started = time.perf_counter()
+        network(x, sigma, asked)
+        evaluation = time.perf_counter() - started
+    cost = trial_cost(trial, drawn)
+    evaluations = 2 * means.sample.steps * math.ceil(cost.images_sampled / means.sample.tile)
+    evaluations *= 1 if means.sample.guidance == 1 else 2
+    return min(steps[1:]) * cost.images_trained / means.train.batch + evaluation * evaluations

@@ -1,0 +1,286 @@
+"""`run_study`: every run of a factor, and what they say together. `run_studies` for several at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rote.core.atomic_files import read_json, write_json
+from rote.core.errors import ConfigError
+from rote.core.run_folder import Run, check_bound
+from rote.core.trackers import check_tracker, prepare_tracker
+from rote.data.convert import for_models
+from rote.data.dataset import Dataset
+from rote.experiments.execution.engine import RayOptions, open_engine
+from rote.experiments.run.point import read_stage, told
+from rote.experiments.run.trial import Trial, run_trial
+from rote.experiments.studies.layout import OWN, SHARED, earlier, runs_of
+from rote.experiments.studies.plan import Plan, plan_study, source_of
+from rote.experiments.studies.result_file import findings
+
+
+@dataclass(frozen=True)
+class TrialView:
+    """What a person sees of a run that is at work: its stage, and how far it is."""
+
+    key: str
+    """Digest of its inputs: several studies may share one run."""
+    value: str
+    size: int
+    replicate: int
+    stage: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class StudyView:
+    """What a person sees of a study: runs finished, and those at work."""
+
+    name: str
+    finished: int
+    runs: int
+    active: tuple[TrialView, ...]
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """The result of a study; `to_json` is the content of `study.json`."""
+
+    name: str
+    sentence: str
+    json: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of `study.json`."""
+        return self.json
+
+
+def run_study(
+    name: str,
+    dataset: Dataset,
+    *,
+    scale: str,
+    out: Path,
+    second: Dataset | None = None,
+    seed: int = 0,
+    seeds: int | None = None,
+    values: Sequence[str] | None = None,
+    sizes: Sequence[int] | None = None,
+    workers: int = 1,
+    ray: RayOptions | None = None,
+    device: str = "cpu",
+    on_view: Callable[[list[StudyView]], None] = lambda views: None,
+    on_note: Callable[[str], None] = lambda note: None,
+    track: str | None = None,
+) -> StudyResult:
+    """Run one study: every value of a factor, trained several times, compared with the baseline.
+
+    Every run has its own directory under ``out/runs``, named by the digest of its inputs. The same call
+    carries on after any interruption; with more ``values``, ``sizes`` or ``seeds`` it trains what is
+    missing and keeps what was there.
+
+    Parameters
+    ----------
+    name
+        The factor, such as "width" (`rote study list`).
+    dataset
+        The source of the training sets: images, or vectors in their own units.
+    scale
+        "smoke", "cpu" or "paper".
+    out
+        Folder of the study, of its own or one of several that `run_studies` made.
+    second
+        A second source for the study of diversity.
+    seed
+        Root seed.
+    seeds
+        Runs per value and size; None: those of the scale.
+    values, sizes
+        What to train beside the baseline; None: what the factor's file says.
+    workers
+        Worker processes; changes nothing but the time.
+    ray
+        Runs on Ray; None: on worker processes here. Changes nothing but the time.
+    device
+        "cpu" or "cuda".
+    on_view
+        Called several times a second with the state of the runs.
+    on_note
+        Called with what a person should know, such as a worker that was lost.
+    track
+        "tensorboard", "wandb" or "mlflow": shows every training there.
+
+    Raises
+    ------
+    RunError, DataError, ConfigError
+        One line each: what was wrong, where, what to do.
+    """
+    return run_studies(
+        [name],
+        dataset,
+        scale=scale,
+        outs=[out],
+        runs=out / "runs",
+        second=second,
+        seed=seed,
+        seeds=seeds,
+        values=values,
+        sizes=sizes,
+        workers=workers,
+        ray=ray,
+        device=device,
+        on_view=on_view,
+        on_note=on_note,
+        track=track,
+    )[0]
+
+
+def run_studies(
+    names: Sequence[str],
+    dataset: Dataset,
+    *,
+    scale: str,
+    outs: Sequence[Path],
+    runs: Path,
+    second: Dataset | None = None,
+    seed: int = 0,
+    seeds: int | None = None,
+    values: Sequence[str] | None = None,
+    sizes: Sequence[int] | None = None,
+    workers: int = 1,
+    ray: RayOptions | None = None,
+    device: str = "cpu",
+    on_view: Callable[[list[StudyView]], None] = lambda views: None,
+    on_note: Callable[[str], None] = lambda note: None,
+    track: str | None = None,
+    on_study: Callable[[StudyResult], None] = lambda result: None,
+) -> list[StudyResult]:
+    """Run several studies in one pool of workers: a run that several of them need is trained once.
+
+    Parameters are those of `run_study`; ``outs`` are the studies' folders. ``runs`` is where the runs of
+    new studies go: beside several studies, or into one. A study that has runs elsewhere stays with them.
+    ``on_study`` is called with each study as it is finished.
+    """
+    if second is not None and dataset.kind != "image":
+        raise ConfigError("--second is for images; vectors of two sources are scaled differently")
+    check_tracker(track)
+    described = dataset.describe() | {"classes": list(dataset.classes)}
+    data = described | {"second": second.digest if second else None}
+    common: dict[str, Any] = {"scale": scale, "seed": seed, "data": data}
+    bounds = [{"kind": "study", "study": name, **common} for name in names]
+    # Before anything is read: the values and sizes of another study would be taken for this one's.
+    for out, bound in zip(outs, bounds, strict=True):
+        check_bound(out, bound)
+    together = runs.parent if runs.parent not in outs else None
+    if together is not None:
+        check_bound(together, {"kind": "studies"})
+    scaled, scaling = for_models(dataset)
+    source = source_of(scaled, second)
+    places = [runs_of(out, default=SHARED if together else OWN) for out in outs]
+    plans = []
+    for name, out, place in zip(names, outs, places, strict=True):
+        more_values, more_sizes, more_seeds = earlier(out, values, sizes, seeds)
+        plan = plan_study(
+            name,
+            source,
+            scale_name=scale,
+            runs=(out / place).resolve(),
+            seed=seed,
+            seeds=more_seeds,
+            values=more_values,
+            sizes=more_sizes,
+            device=device,
+        )
+        plans.append(plan)
+    started = time.monotonic()
+    facts = {"seed": seed, "device": device}
+    if together is not None:
+        Run(together, {"kind": "studies"}, facts=facts).close()
+    for plan, out, bound, place in zip(plans, outs, bounds, places, strict=True):
+        with Run(out, bound, facts=facts):
+            write_json(out / "plan.json", _planned(plan, place))
+    results: dict[str, StudyResult] = {}
+
+    def finish() -> None:
+        """Write down every study whose last run has come in; studies wait for their own runs alone."""
+        for plan, out, place in zip(plans, outs, places, strict=True):
+            name = plan.factor.name
+            if name in results or _missing(plan.all_trials()):
+                continue
+            found = findings(plan, second=second is not None)
+            found |= {"data": described, "seed": seed, "runs_folder": place}
+            found["cost"]["elapsed_seconds"] = round(time.monotonic() - started, 1)
+            write_json(out / "study.json", found)
+            results[name] = StudyResult(name, found["sentence"], read_json(out / "study.json"))
+            on_study(results[name])
+
+    missing = _missing([trial for plan in plans for trial in plan.all_trials()])
+    at_work = {trial.folder: trial for trial in missing}
+
+    def poll() -> None:
+        on_view(_views(plans))
+        for folder in [folder for folder, trial in at_work.items() if trial.is_finished]:
+            for note in told(at_work.pop(folder).folder):
+                on_note(note)
+        finish()
+
+    if missing:
+        prepare_tracker(track)
+        with open_engine(
+            ray,
+            workers=workers,
+            dataset=source.dataset,
+            scaling=scaling,
+            threads=1,
+            on_note=on_note,
+        ) as engine:
+            for root in dict.fromkeys(trial.root for trial in missing):
+                mine = [trial for trial in missing if trial.root == root]
+                engine.run_each(mine, partial(run_trial, track=track), on_poll=poll)
+    poll()
+    return [results[plan.factor.name] for plan in plans]
+
+
+def _planned(plan: Plan, folder: str) -> dict[str, Any]:
+    """Return the content of `plan.json`: every run and where it is, for `rote study status`."""
+    rows = [
+        {"value": cell.value, "size": cell.size, "replicate": trial.replicate, "key": trial.key}
+        for cell, trials in plan.trials.items()
+        for trial in trials
+    ]
+    return {"study": plan.factor.name, "runs_folder": folder, "runs": rows}
+
+
+def _missing(trials: Sequence[Trial]) -> list[Trial]:
+    """Return the unfinished runs, each once: studies that lie together share theirs."""
+    return list({trial.folder: trial for trial in trials if not trial.is_finished}.values())
+
+
+def _views(plans: Sequence[Plan]) -> list[StudyView]:
+    views = []
+    for plan in plans:
+        active, finished = [], 0
+        for cell, trials in plan.trials.items():
+            for trial in trials:
+                if trial.is_finished:
+                    finished += 1
+                elif status := read_stage(trial.folder):
+                    stage, done, total = status["stage"], status["done"], status["total"]
+                    active.append(
+                        TrialView(
+                            trial.key,
+                            cell.value,
+                            cell.size,
+                            trial.replicate,
+                            stage,
+                            done,
+                            total,
+                        )
+                    )
+        views.append(StudyView(plan.factor.name, finished, len(plan.all_trials()), tuple(active)))
+    return views

@@ -1,0 +1,1 @@
+"""The audit: two sides in; rates, controls and verdicts out; its files."""

@@ -1,0 +1,116 @@
+"""`gallery.npz`: the pictures, rows or series that the report of an audit shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rote.data.duplicates import DuplicateGroups
+from rote.spaces.gower import Gower
+
+if TYPE_CHECKING:
+    from rote.memorization.audit.result import Audit
+
+LOWEST, SPREAD = 100, 100
+DIGITS = 5
+"""Of the numbers of a table, as the page shows them."""
+LARGEST_GROUPS, OF_EACH = 12, 6
+GENERATED, TRAINING, HOLDOUT = 0, 1, 2
+"""Sides of the small pictures."""
+
+
+def gallery(found: Audit, labels: npt.NDArray[np.int64] | None) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays of `gallery.npz`, as `docs/reference/files.md` tells them."""
+    chosen = _chosen(found)
+    if labels is None:
+        labels = np.full(len(found.ratio), -1, np.int64)
+    return {
+        "generated_index": chosen,
+        "generated": found.generated.items[chosen],
+        "nn1": found.training.items[found.nn1_index[chosen]],
+        "nn2": found.training.items[found.nn2_index[chosen]],
+        "ratio": found.ratio[chosen],
+        "memorized": found.memorized[chosen],
+        "nn1_index": found.nn1_index[chosen],
+        "labels": labels[chosen],
+        **_small(found),
+        **_cells(found, chosen),
+    }
+
+
+def _cells(found: Audit, chosen: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[Any]]:
+    """Return the cells of a table's rows as texts, and how far apart they are; nothing of other items."""
+    schema, scaling = found.training.schema, found.training.scaling
+    if schema is None:
+        return {}
+    training = found.training.items
+    scaled = (
+        found.generated.items[chosen],
+        training[found.nn1_index[chosen]],
+        training[found.nn2_index[chosen]],
+    )
+    sides = scaled if scaling is None else [scaling.invert(side) for side in scaled]
+    cells = [schema.cells(side, digits=DIGITS) for side in sides]
+    gower = Gower.of(found.training)
+    apart = [gower.by_column(scaled[0], side, schema) for side in scaled[1:]]
+    shape = (len(chosen), len(schema.columns))
+    return {
+        "cells": np.stack([np.array(side, np.str_).reshape(shape) for side in cells], axis=1),
+        "apart": np.stack(apart, axis=1).astype(np.float32),
+    }
+
+
+def _chosen(found: Audit) -> npt.NDArray[np.int64]:
+    """Return generated positions: lowest ratios, an even spread, then some of each listed group."""
+    order = np.argsort(found.ratio, kind="stable")
+    # The lowest ratios are what an auditor wants to see; the spread shows what the rest is like.
+    lowest, rest = order[:LOWEST], order[LOWEST:]
+    spread = np.linspace(0, len(rest) - 1, min(SPREAD, len(rest)))
+    parts = [lowest, rest[np.unique(spread.round().astype(np.int64))]]
+    nearest = found.nn1_index[order]
+    for index in _top(found):
+        parts.append(order[nearest == index][:OF_EACH])
+    for number in _largest(found.groups):
+        parts.append(order[found.groups.group[nearest] == number][:OF_EACH])
+    for number in _largest(found.collapse):
+        parts.append(order[found.collapse.group[order] == number][:OF_EACH])
+    everything = np.concatenate(parts)
+    _, first = np.unique(everything, return_index=True)
+    return everything[np.sort(first)]
+
+
+def _small(found: Audit) -> dict[str, npt.NDArray[Any]]:
+    """Return one picture of everything that the page lists, each once."""
+    wanted = [(TRAINING, index) for index in _top(found)]
+    for side, groups in ((TRAINING, found.groups), (GENERATED, found.collapse)):
+        wanted += [(side, int(groups.representative[number])) for number in _largest(groups)]
+    if found.leaks is not None:
+        for index, near in zip(found.leaks.index, found.leaks.nn1_index, strict=True):
+            if len(wanted) < 6 * LARGEST_GROUPS:
+                wanted += [(HOLDOUT, int(index)), (TRAINING, int(near))]
+    wanted = list(dict.fromkeys(wanted))
+    sides = (found.generated, found.training, found.holdout)
+    images = []
+    for side, index in wanted:
+        held = sides[side]
+        assert held is not None, side
+        images.append(np.asarray(held.items[index]))
+    empty = np.empty((0, *found.training.items.shape[1:]), found.training.items.dtype)
+    return {
+        "small": np.stack(images) if images else empty,
+        "small_side": np.array([side for side, _ in wanted], np.int8),
+        "small_index": np.array([index for _, index in wanted], np.int64),
+    }
+
+
+def _top(found: Audit) -> list[int]:
+    return [int(entry["index"]) for entry in found.coverage()["top"]]
+
+
+def _largest(groups: DuplicateGroups) -> npt.NDArray[np.int64]:
+    """Return the numbers of the largest groups of two and more, ties to the lower number."""
+    sizes = groups.sizes
+    order = np.argsort(-sizes, kind="stable")[:LARGEST_GROUPS]
+    return order[sizes[order] > 1]

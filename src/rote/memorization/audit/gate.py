@@ -1,0 +1,72 @@
+"""The gate: pass or fail only when the interval says so."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from rote.core.errors import ConfigError
+from rote.stats.rates import Rate, images_to_decide
+
+EXIT_CODES = {"below": 0, "above": 3, "undecided": 4}
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A limit on a rate, and whether the rate's whole interval lies on one side of it.
+
+    Attributes
+    ----------
+    more_images
+        Further generated images that would decide if the present rate held; None when decided, or
+        when no number would.
+    """
+
+    criterion: str
+    limit: float
+    decision: Literal["below", "above", "undecided"]
+    more_images: int | None
+
+    @property
+    def exit_code(self) -> int:
+        """0 below, 3 above, 4 undecided."""
+        return EXIT_CODES[self.decision]
+
+    @property
+    def sentence(self) -> str:
+        """The decision in words."""
+        if self.decision != "undecided":
+            return f"the whole interval lies {self.decision} {self.limit:g}"
+        if self.more_images is None:
+            return (
+                f"not decided: the rate is {self.limit:g} itself; more samples shift it or nothing"
+            )
+        return (
+            f"not decided with this many samples; {self.more_images:,} more would decide "
+            "(if the present rate holds)"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the gate as plain types."""
+        return {**asdict(self), "exit_code": self.exit_code}
+
+
+def check_limit(limit: float | None) -> None:
+    """Refuse a limit that no rate can be held against."""
+    if limit is not None and not 0 < limit < 1:
+        raise ConfigError(f"--fail-above is {limit:g}; it must lie strictly between 0 and 1")
+
+
+def decide(rate: Rate, limit: float, *, criterion: str) -> Gate:
+    """Hold a rate against a limit.
+
+    >>> from rote.stats.rates import wilson
+    >>> decide(wilson(0, 1000), 0.01, criterion="ratio").decision
+    'below'
+    """
+    check_limit(limit)
+    if rate.low > limit:
+        return Gate(criterion, limit, "above", None)
+    if rate.high < limit:
+        return Gate(criterion, limit, "below", None)
+    return Gate(criterion, limit, "undecided", images_to_decide(rate, limit))

@@ -1,0 +1,130 @@
+"""`Audit`: what an audit found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rote.data.dataset import Dataset
+from rote.data.duplicates import DuplicateGroups
+from rote.memorization.audit import files as audit_files
+from rote.memorization.audit.agreement import Agreement, agreement
+from rote.memorization.audit.extras import Beside
+from rote.memorization.audit.gate import Gate
+from rote.memorization.audit.per_space import CriterionResult, SpaceResult
+from rote.memorization.audit.prepare import Seen
+from rote.memorization.audit.settings import Settings
+from rote.memorization.controls import Leaks, Recall
+from rote.memorization.criteria import RatioCriterion, distance_ratio
+from rote.memorization.evaluator import Measured
+from rote.memorization.matching import Matches
+from rote.memorization.summary import coverage
+from rote.stats.rates import Rate
+
+
+@dataclass(frozen=True, eq=False)
+class Audit:
+    """What an audit found.
+
+    Attributes
+    ----------
+    rate
+        Share of memorized items under the ratio.
+    memorized
+        bool (N,): the verdict of each generated item under the ratio.
+    verdict
+        int8 (N,): 2 memorized, 1 collapsed (a duplicate of another generated item, and not memorized),
+        0 novel.
+    nn1_index, nn2_index
+        int64 (N,): positions of the nearest training item and of the nearest one of another
+        duplicate group.
+    nn1_sq, nn2_sq
+        Squared distances (N,): int64 for images, float64 for vectors and under shift or tone.
+    control
+        The same rate over held-out items, or None.
+    duplicates, groups, collapse
+        Exact duplicates of the training side; those within the radius; those of the generated side.
+    measured, held_out
+        All that was measured of the generated items, and of the held-out items that remain.
+    leaks
+        Held-out items that also lie in the training set, and were taken out of the control.
+    spaces
+        What every space says, the primary one, whose numbers are the fields above, first.
+    brought
+        What was done to the images before they were measured; ``generated`` and ``training`` are as they
+        were then.
+    within
+        Some training items matched with the rest of the training side.
+    beside
+        Quality, definitions over whole sets and rates per group, as far as asked for.
+    seconds
+        Wall-clock seconds per stage; in no result file.
+    """
+
+    rate: Rate
+    memorized: npt.NDArray[np.bool_]
+    verdict: npt.NDArray[np.int8]
+    criterion: RatioCriterion
+    criteria: tuple[CriterionResult, ...]
+    duplicates: DuplicateGroups
+    groups: DuplicateGroups
+    collapse: DuplicateGroups
+    generated: Dataset
+    training: Dataset
+    measured: Measured
+    settings: Settings
+    control: Rate | None = None
+    holdout: Dataset | None = None
+    held_out: Measured | None = None
+    leaks: Leaks | None = None
+    positive: tuple[Recall, ...] = ()
+    within: Matches | None = None
+    spaces: tuple[SpaceResult, ...] = ()
+    brought: Seen | None = None
+    gate: Gate | None = None
+    beside: Beside | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def nn1_index(self) -> npt.NDArray[np.int64]:
+        return self.measured.matches.nn1_index
+
+    @property
+    def nn2_index(self) -> npt.NDArray[np.int64]:
+        return self.measured.matches.nn2_index
+
+    @property
+    def nn1_sq(self) -> npt.NDArray[Any]:
+        return self.measured.matches.nn1_sq
+
+    @property
+    def nn2_sq(self) -> npt.NDArray[Any]:
+        return self.measured.matches.nn2_sq
+
+    @property
+    def ratio(self) -> npt.NDArray[np.float64]:
+        """|x - NN1| / |x - NN2| of each item, float64 (N,) in [0, 1]."""
+        return distance_ratio(self.nn1_sq, self.nn2_sq)
+
+    @cached_property
+    def agreement(self) -> Agreement | None:
+        """How far all rulers of this audit agree; None where there is only one."""
+        settings = self.settings
+        return agreement(self.spaces, seed=settings.seed, confidence=settings.confidence)
+
+    def coverage(self) -> dict[str, Any]:
+        """Return which training items were reproduced, and how concentrated."""
+        return coverage(self.nn1_index[self.memorized], self.groups.group, self.training.names)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of `audit.json`."""
+        return audit_files.to_json(self)
+
+    def save(self, folder: Path, *, labels: npt.NDArray[np.int64] | None = None) -> None:
+        """Write `neighbors.npz`, the tables, `gallery.npz` and, last, `audit.json`."""
+        audit_files.save(self, folder, labels=labels)

@@ -1,0 +1,377 @@
+"""`MemorizationMonitor`: what any training loop calls to know whether copying has begun.
+
+Every so many images seen it draws fresh images from the caller's sampler and puts each into one of three
+classes, as an audit does: *memorized* (a copy of a training image), *collapsed* (not memorized, but
+nearly equal to another generated image), *novel*. `rote.stats.sequential` says how it decides that
+memorization has begun.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from rote.core.atomic_files import FORMAT_VERSION, write_text
+from rote.core.errors import ConfigError, DataError, RunError
+from rote.core.run_folder import read_metrics
+from rote.core.seeds import child_seed
+from rote.data.dataset import Dataset
+from rote.memorization.criteria import RatioCriterion
+from rote.memorization.duplicates import DUPLICATE_RMS
+from rote.memorization.monitor.check import Check, near_another
+from rote.memorization.monitor.rate import Images, References, ValueRange
+from rote.stats.rates import Rate, wilson
+from rote.stats.sequential import SPENDING, binomial_p_value, fisher_p_value, spent_alpha
+
+Sampler = Callable[[int, int], Images]
+NULL_RATE = 0.001
+"""False positives to expect of the ratio without held-out images: up to this on CIFAR-10."""
+ONLY = "model"
+
+
+class MemorizationMonitor:
+    """Watches a training for memorization: call it with ``images_seen`` and a sampler, at any steps.
+
+    Parameters
+    ----------
+    training
+        All training images, as `MemorizationRate` takes them.
+    every_images
+        Training images between two checks.
+    holdout
+        Real images that were not trained on: the control that the rate must exceed. Those within
+        ``duplicate_rms`` of a training image are taken out.
+    null_rate
+        The rate to exceed where there is no ``holdout``, in [0, 1); None takes 0.001.
+    samples
+        Images drawn for each check of each set of weights.
+    batch
+        Most images to ask the sampler for at once; None asks for all.
+    seed
+        Root of the sampler's seeds: each check has fresh ones, the same for all weights.
+    alpha
+        Most that the chance of a false alarm may be, over the whole training and all weights.
+    stop_at
+        When `should_stop` becomes true: "begun", or a rate in [0, 1) that the true rate is shown to
+        exceed (the exact test, with the same bound on false alarms). None: never.
+    collapse_rms
+        Root-mean-square difference per value, in 8-bit levels, up to which two generated images are
+        nearly equal.
+    duplicate_rms, criterion, confidence, device, value_range
+        As for `MemorizationRate`.
+    out
+        A file that takes one JSON line for each check, replaced atomically. If it exists, its curve is
+        continued: checks that it holds are not made again.
+
+    Raises
+    ------
+    DataError
+        If images cannot be used.
+    ConfigError
+        If an argument is out of range.
+    RunError
+        If ``out`` holds the curve of another training set or other settings, or cannot be written.
+
+    >>> from rote import load_images
+    >>> digits = load_images("digits")
+    >>> training, rest = digits.take(np.arange(100)), digits.take(np.arange(100, 1797))
+    >>> def copier(num, seed):
+    ...     return training.items[np.random.default_rng(seed).integers(100, size=num)]
+    >>> monitor = MemorizationMonitor(training, holdout=rest, every_images=500, samples=50)
+    >>> for images_seen in range(100, 1100, 100):
+    ...     for check in monitor(images_seen, copier):
+    ...         print(check)
+    500 images seen, model: memorized 1 [0.9287, 1] (50 of 50), collapsed 0, novel 0
+    1,000 images seen, model: memorized 1 [0.9287, 1] (50 of 50), collapsed 0, novel 0
+    >>> monitor.begun
+    500
+    """
+
+    def __init__(
+        self,
+        training: Dataset | Images,
+        *,
+        every_images: int,
+        holdout: Dataset | Images | None = None,
+        null_rate: float | None = None,
+        samples: int = 1000,
+        batch: int | None = None,
+        seed: int = 0,
+        alpha: float = 0.05,
+        stop_at: Literal["begun"] | float | None = None,
+        collapse_rms: float = DUPLICATE_RMS,
+        duplicate_rms: float = DUPLICATE_RMS,
+        criterion: RatioCriterion | None = None,
+        confidence: float = 0.95,
+        device: str = "cpu",
+        value_range: ValueRange | None = None,
+        out: Path | str | None = None,
+    ) -> None:
+        for name, value in (("every_images", every_images), ("samples", samples), ("batch", batch)):
+            if value is not None and value < 1:
+                raise ConfigError(f"{name} is {value}; it must be at least 1")
+        if not 0 < alpha < 1:
+            raise ConfigError(f"alpha is {alpha}; it must lie strictly between 0 and 1")
+        if not 0 <= collapse_rms <= 255:
+            raise ConfigError(
+                f"collapse_rms is {collapse_rms}; it must lie in [0, 255], such as 10"
+            )
+        if holdout is not None and null_rate is not None:
+            raise ConfigError("give holdout or null_rate: the rate to exceed is one of them")
+        for name, rate in (("stop_at", stop_at), ("null_rate", null_rate)):
+            if isinstance(rate, int | float) and not 0 <= rate < 1:
+                raise ConfigError(f"{name} is {rate}; it must lie in [0, 1), such as 0.01")
+        if isinstance(stop_at, str) and stop_at != "begun":
+            raise ConfigError(f'stop_at is "{stop_at}"; "begun" or a rate is expected')
+        wilson(0, 1, confidence=confidence)
+        self._references = References(
+            training,
+            criterion=criterion,
+            duplicate_rms=duplicate_rms,
+            device=device,
+            value_range=value_range,
+        )
+        self._every, self._samples, self._batch = every_images, samples, batch
+        self._seed, self._alpha, self._confidence = seed, alpha, confidence
+        self._null_rate = NULL_RATE if null_rate is None else null_rate
+        self._stop_at, self._collapse_rms, self._device = stop_at, collapse_rms, device
+        self._excluded = 0
+        self.control = None if holdout is None else self._measure_control(holdout)
+        self._checks: list[Check] = []
+        self._out = None if out is None else Path(out)
+        self._resumed = self._out is not None and self._out.exists()
+        if self._resumed:
+            self._read()
+
+    def due(self, images_seen: int) -> bool:
+        """Return whether a call with ``images_seen`` would make a check."""
+        last = self._checks[-1].images_seen if self._checks else 0
+        return images_seen // self._every > last // self._every
+
+    def __call__(
+        self, images_seen: int, sampler: Sampler | Mapping[str, Sampler]
+    ) -> tuple[Check, ...]:
+        """Make a check if one is due.
+
+        Parameters
+        ----------
+        images_seen
+            Training images seen so far.
+        sampler
+            ``f(num, seed)`` that returns ``num`` images (any form that `MemorizationRate.update`
+            takes), or several by the name of their weights: ``{"raw": f, "ema": g}``. torch's random
+            state is put back afterwards: training goes on as it would have without the check.
+
+        Returns
+        -------
+        tuple of Check
+            One for each set of weights; empty if no check is due.
+
+        Raises
+        ------
+        DataError
+            If the sampler's images do not fit, or it ignores its seed.
+        ConfigError
+            If the names of the weights change.
+        RunError
+            If a training begins again on a file that holds the curve of an earlier one.
+
+        What the sampler itself raises comes through, with a note that says when.
+        """
+        if self._resumed and self._checks and images_seen < self._checks[0].images_seen:
+            raise RunError(
+                f"{self._out} holds checks up to {self._checks[-1].images_seen} images seen, but "
+                f"training is at {images_seen}: it began again; delete that file or choose another out"
+            )
+        self._resumed = False
+        if not self.due(images_seen):
+            return ()
+        samplers = sampler if isinstance(sampler, Mapping) else {ONLY: sampler}
+        known = list(dict.fromkeys(check.weights for check in self._checks))
+        if not samplers or (known and set(samplers) != set(known)):
+            raise ConfigError(
+                f"samplers of {list(samplers)} were given, {known or 'at least one'} expected; the "
+                "sets of weights share the chance of a false alarm and cannot change"
+            )
+        look = 1 + len(self._checks) // len(samplers)
+        with _random_state_kept():
+            drawn = {name: self._draw(images_seen, name, f) for name, f in samplers.items()}
+        checks = tuple(
+            self._check(images_seen, name, look, items, sets=len(samplers))
+            for name, items in drawn.items()
+        )
+        self._checks.extend(checks)
+        self._write()
+        return checks
+
+    @property
+    def curve(self) -> tuple[Check, ...]:
+        """All checks so far, in the order they were made."""
+        return tuple(self._checks)
+
+    @property
+    def begun_by(self) -> dict[str, int | None]:
+        """For each set of weights: images seen when its test first said "begun", or None."""
+        found: dict[str, int | None] = {}
+        for check in self._checks:
+            if found.get(check.weights) is None:
+                found[check.weights] = check.images_seen if check.above_control else None
+        return found
+
+    @property
+    def begun(self) -> int | None:
+        """Images seen at the first check, of any weights, that showed memorization; or None."""
+        return min((seen for seen in self.begun_by.values() if seen is not None), default=None)
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether what ``stop_at`` names has been shown; stays true."""
+        if self._stop_at is None:
+            return False
+        if isinstance(self._stop_at, str):
+            return self.begun is not None
+        rate = self._stop_at
+        return any(
+            binomial_p_value(c.memorized.count, c.memorized.total, rate=rate) <= c.alpha
+            for c in self._checks
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return settings, control, curve and what was found, as plain types."""
+        return {
+            **self._settings(),
+            "begun": self.begun,
+            "begun_by": self.begun_by,
+            "curve": [check.to_json() for check in self._checks],
+        }
+
+    def _measure_control(self, holdout: Dataset | Images) -> Rate:
+        images = holdout.items if isinstance(holdout, Dataset) else holdout
+        items = self._references.accept(images, value_range=None, name="holdout")
+        if not len(items):
+            raise DataError("holdout has no images; images that were not trained on are needed")
+        found = self._references.match(items)
+        values = int(np.prod(items.shape[1:]))
+        fresh = found.nn1_sq > self._references.duplicate_rms**2 * values
+        self._excluded = len(items) - int(fresh.sum())
+        if not fresh.any():
+            raise DataError(
+                f"holdout has {len(items)} images, all of them equal or nearly equal to a training "
+                "image; images that were not trained on are needed"
+            )
+        flagged = self._references.criterion.memorized(found.nn1_sq[fresh], found.nn2_sq[fresh])
+        return wilson(int(flagged.sum()), len(flagged), confidence=self._confidence)
+
+    def _draw(self, images_seen: int, name: str, sampler: Sampler) -> npt.NDArray[Any]:
+        """Return the check's images, uint8 (samples, H, W, C)."""
+        where = f"samples of '{name}' at {images_seen} images seen"
+        parts: list[npt.NDArray[Any]] = []
+        size = self._batch or self._samples
+        for number, start in enumerate(range(0, self._samples, size)):
+            count = min(size, self._samples - start)
+            try:
+                images = sampler(count, child_seed(self._seed, "sample", images_seen, number))
+            except Exception as error:
+                error.add_note(f"raised by the sampler of '{name}' at {images_seen} images seen")
+                raise
+            part = self._references.accept(images, value_range=None, name=where)
+            if len(part) != count:
+                raise DataError(f"{where}: {count} images were asked for, {len(part)} came")
+            if parts and np.array_equal(part, parts[-1]) and not (part == part[:1]).all():
+                raise DataError(
+                    f"{where}: two seeds gave the same images; make f(num, seed) use seed"
+                )
+            parts.append(part)
+        return np.concatenate(parts)
+
+    def _check(
+        self, images_seen: int, name: str, look: int, items: npt.NDArray[Any], *, sets: int
+    ) -> Check:
+        memorized = self._references.memorized(items)
+        collapsed = ~memorized & near_another(items, rms=self._collapse_rms, device=self._device)
+        counts = [int(memorized.sum()), int(collapsed.sum())]
+        counts.append(len(items) - sum(counts))
+        rates = [wilson(count, len(items), confidence=self._confidence) for count in counts]
+        return Check(
+            images_seen=images_seen,
+            weights=name,
+            look=look,
+            memorized=rates[0],
+            collapsed=rates[1],
+            novel=rates[2],
+            p_value=self._p_value(counts[0], len(items)),
+            alpha=spent_alpha(self._alpha, look, sets=sets),
+        )
+
+    def _p_value(self, count: int, total: int) -> float:
+        if self.control is None:
+            return binomial_p_value(count, total, rate=self._null_rate)
+        return fisher_p_value(
+            count, total, control_count=self.control.count, control_total=self.control.total
+        )
+
+    def _settings(self) -> dict[str, Any]:
+        control = None
+        if self.control is not None:
+            control = {"rate": self.control.to_json(), "excluded": self._excluded}
+        return {
+            "kind": "monitor",
+            "training": {
+                "digest": self._references.dataset.digest,
+                "count": len(self._references.dataset),
+                "distinct": self._references.distinct,
+                "duplicate_rms": self._references.duplicate_rms,
+            },
+            "control": control,
+            "null_rate": None if control else self._null_rate,
+            "criterion": self._references.criterion.to_json(),
+            "collapse_rms": self._collapse_rms,
+            "test": "fisher" if control else "binomial",
+            "alpha": self._alpha,
+            "spending": SPENDING,
+            "confidence": self._confidence,
+            "every_images": self._every,
+            "samples": self._samples,
+            "batch": self._batch,
+            "seed": self._seed,
+        }
+
+    def _write(self) -> None:
+        if self._out is not None:
+            head = {"format_version": FORMAT_VERSION, **self._settings()}
+            rows = [head, *(check.to_json() for check in self._checks)]
+            write_text(self._out, "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
+
+    def _read(self) -> None:
+        assert self._out is not None
+        rows = read_metrics(self._out)
+        if (
+            not all(isinstance(row, dict) for row in rows)
+            or not rows
+            or rows[0].get("kind") != "monitor"
+        ):
+            raise RunError(f"{self._out} is not a monitor's file; choose another out")
+        expected = json.loads(json.dumps({"format_version": FORMAT_VERSION, **self._settings()}))
+        for key, value in expected.items():
+            if rows[0].get(key) != value:
+                raise RunError(
+                    f"{self._out} belongs to other settings ({key} is {json.dumps(rows[0].get(key))} "
+                    f"there and {json.dumps(value)} here); delete it or choose another out"
+                )
+        self._checks = [Check.from_json(row) for row in rows[1:]]
+
+
+@contextlib.contextmanager
+def _random_state_kept() -> Iterator[None]:
+    """Put torch's random states back after the block: the CPU's and the current GPU's."""
+    cuda: Any = torch.cuda  # is_initialized has no types
+    devices = [cuda.current_device()] if cuda.is_initialized() else []
+    with torch.random.fork_rng(devices=devices):
+        yield

@@ -1,1 +1,0 @@
-"""Quality beside memorization: a model that copies nothing because it is broken is no success."""

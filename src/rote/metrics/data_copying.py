@@ -1,0 +1,293 @@
+"""C_T, the three-sample test: are generated items nearer to the training set than fresh ones?
+
+Distances to the nearest training item are taken of generated items (L(Q), m of them) and held-out items
+(L(P), n), in each of k cells of the training set apart, and compared by the Mann-Whitney statistic:
+
+    U = #{(q, p): L(q) > L(p)} + ties / 2,   z = (U - m n / 2) / sqrt(m n (m + n + 1) / 12),
+    C_T = sum over cells of P(cell) z(cell) / sum of P(cell),
+
+over the cells that hold at least a share tau of the generated items; P is the held-out share. C_T far
+below 0: copying; far above 0: underfitting; 0: as near as held-out items. Under the null each z is a
+standard normal, which gives `p_value`, one-sided for copying. Ties, which integer distances have, are
+corrected for in the variance.
+
+Source: Meehan, Chaudhuri and Dasgupta, "A Non-Parametric Test to Detect Data-Copying in Generative
+Models" (AISTATS 2020), equations 1 to 3. The cells are k-means' of the training set; distances in a cell
+are to the training items of that cell, as there. A cell without held-out items is left out and
+counted, where their code stops.
+
+Direction: both distances are to the training set. Swapping generated and held-out items turns the sign;
+swapping training and held-out items asks another question. The training side is never sampled: on a part
+of it copies of the rest look fresh.
+
+Control: one half of the held-out items scored as if generated, against the other half; near 0.
+
+Interval: of C_T, and of `nearer` = P(L(q) < L(p)) + ties / 2 (0.5: no copying), both with the cells as
+they are. C_T grows with the root of the sample size where there is any copying: compare `nearer`.
+
+What it misses: copies beside an equal amount of underfitting in the same cell, and a rare copy, as it
+compares whole distributions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rote.core.errors import DataError
+from rote.core.seeds import child_seed
+from rote.data.sampling import drawn_by_content
+from rote.neighbors.search import nearest_neighbors
+from rote.stats.jackknife import Estimate
+from rote.stats.roc import auc_interval
+
+CELLS = 5
+LEAST_SHARE = 0.01
+MOST_FITTED = 5000
+"""Training items that k-means sees; all of them are measured."""
+REPLICATES = 400
+Floats = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: how many items of each side, and z (None where it was left out)."""
+
+    generated: int
+    training: int
+    holdout: int
+    z: float | None
+
+
+@dataclass(frozen=True)
+class ThreeSample:
+    """The test's answer.
+
+    Attributes
+    ----------
+    statistic
+        C_T; its interval is a percentile bootstrap of the distances.
+    p_value
+        One-sided, for copying.
+    nearer
+        Probability that a generated item lies nearer to the training set than a held-out one, over all
+        of the training set (no cells).
+    z
+        Of the whole set as one cell.
+    control
+        C_T of one half of the held-out items against the other; None where a half has too few.
+    """
+
+    statistic: Estimate
+    p_value: float
+    nearer: Estimate
+    z: float
+    cells: tuple[Cell, ...]
+    control: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the answer as plain types."""
+        return asdict(self)
+
+
+def mann_whitney(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> tuple[float, float]:
+    """Return P(first < second) + ties / 2, and z of U = #{first > second}, corrected for ties.
+
+    z is 0 where all values are equal.
+
+    >>> mann_whitney(np.array([1, 2]), np.array([3, 4]))[0]
+    1.0
+    """
+    _, place = np.unique(np.concatenate([first, second]), return_inverse=True)
+    counts = [
+        np.bincount(part, minlength=place.max() + 1)
+        for part in (place[: len(first)], place[len(first) :])
+    ]
+    return _compared(counts[0], counts[1])
+
+
+def _compared(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> tuple[float, float]:
+    """Return what `mann_whitney` does, from how often each value occurs, values ascending."""
+    first, second = first.astype(np.float64), second.astype(np.float64)
+    m, n = float(first.sum()), float(second.sum())
+    above = float(first @ (np.cumsum(second) - second / 2))
+    ties, total = first + second, m + n
+    tied = float((ties**3 - ties).sum()) / (total * (total - 1))
+    variance = m * n / 12 * (total + 1 - tied)
+    # All values equal leave a rest of rounding, of either sign.
+    z = (above - m * n / 2) / variance**0.5 if variance > 1e-9 * m * n else 0.0
+    return 1 - above / (m * n), z
+
+
+def three_sample_test(
+    generated: npt.NDArray[Any],
+    training: npt.NDArray[Any],
+    holdout: npt.NDArray[Any],
+    *,
+    cells: int = CELLS,
+    least_share: float = LEAST_SHARE,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> ThreeSample:
+    """Test whether generated items lie nearer to the training set than held-out ones.
+
+    Parameters
+    ----------
+    generated, training, holdout
+        uint8 or float (N, ...) of one item shape; the whole training set, and items outside it.
+    cells
+        k of k-means; 1: no cells.
+    least_share
+        tau: cells with a smaller share of the generated items are left out.
+    seed
+        Of k-means, of the halves of the control and of the bootstrap.
+    confidence
+        Of both intervals.
+
+    Raises
+    ------
+    DataError
+        If a side is too small, or no cell is left.
+    """
+    sides = [np.ascontiguousarray(s.reshape(len(s), -1)) for s in (generated, training, holdout)]
+    generated, training, holdout = sides
+    if len(training) < cells or min(len(generated), len(holdout)) < 4:
+        raise DataError(
+            f"C_T has {len(generated)} generated, {len(training)} training and {len(holdout)} held-out "
+            f"items; it needs 4 and more of the first and last, and a training item for each of {cells} "
+            "cells"
+        )
+    places = _cells(sides, cells, child_seed(seed, "bootstrap", 1))
+    near = [_within(s, training, p, places[1]) for s, p in zip(sides, places, strict=True)]
+    placed = (places[0], places[2])
+    training_cells = np.bincount(places[1], minlength=cells)
+    found = _statistic(near[0], near[2], *placed, training_cells, least_share)
+    if found is None:
+        raise DataError(
+            "C_T finds no cell with training, held-out and generated items; take fewer cells"
+        )
+    value, null_deviation, table = found
+    low, high = _bootstrap(
+        near[0], near[2], *placed, table, seed=child_seed(seed, "bootstrap", 3), tail=confidence
+    )
+    whole = [nearest_neighbors(s, training, k=1).sq_distances[:, 0] for s in (generated, holdout)]
+    nearer, z = mann_whitney(whole[0], whole[1])
+    ends = auc_interval(nearer, len(generated), len(holdout), confidence=confidence)
+    from scipy.special import ndtr
+
+    halves = np.random.default_rng(child_seed(seed, "bootstrap", 2)).permutation(len(holdout)) % 2
+    a, b = (np.flatnonzero(halves == side) for side in (0, 1))
+    control = _statistic(
+        near[2][a], near[2][b], places[2][a], places[2][b], training_cells, least_share
+    )
+    return ThreeSample(
+        statistic=Estimate(value, low, high, confidence, "percentile bootstrap of the distances"),
+        p_value=float(ndtr(value / null_deviation)),
+        nearer=Estimate(nearer, *ends, confidence, "newcombe (2006), method 5"),
+        z=z,
+        cells=table,
+        control=None if control is None else control[0],
+    )
+
+
+def _cells(sides: list[npt.NDArray[Any]], cells: int, seed: int) -> list[npt.NDArray[np.int64]]:
+    """Return the cell of every item of the three sides: the nearest center of the training set."""
+    if cells == 1:
+        return [np.zeros(len(side), np.int64) for side in sides]
+    from sklearn.cluster import KMeans
+
+    fitted = KMeans(cells, n_init=2, max_iter=50, random_state=seed % 2**32)
+    training = sides[1]
+    if len(training) > MOST_FITTED:
+        # The cells are any partition; some of the training items are enough to draw its borders.
+        drawn = drawn_by_content(training, np.arange(len(training), dtype=np.int64), seed=seed)
+        training = training[np.sort(drawn[:MOST_FITTED])]
+    fitted.fit(training.astype(np.float32))
+    return [fitted.predict(side.astype(np.float32)).astype(np.int64) for side in sides]
+
+
+def _within(
+    items: npt.NDArray[Any],
+    training: npt.NDArray[Any],
+    place: npt.NDArray[np.int64],
+    training_place: npt.NDArray[np.int64],
+) -> npt.NDArray[np.float64]:
+    """Return the squared distance (N,) to the nearest training item of the own cell; inf without one."""
+    if items is training:
+        return np.zeros(len(items))  # only the place of the training items counts
+    found = np.full(len(items), np.inf)
+    for cell in np.unique(place):
+        rows, own = place == cell, training[training_place == cell]
+        if len(own):
+            found[rows] = nearest_neighbors(items[rows], own, k=1).sq_distances[:, 0]
+    return found
+
+
+def _statistic(
+    near: Floats,
+    near_holdout: Floats,
+    place: Places,
+    place_holdout: Places,
+    training: Places,
+    least_share: float,
+) -> tuple[float, float, tuple[Cell, ...]] | None:
+    """Return C_T, its standard deviation under the null, and the cells; None without a cell."""
+    table, weights, zs = [], [], []
+    for cell, count in enumerate(training.tolist()):
+        mine, theirs = near[place == cell], near_holdout[place_holdout == cell]
+        z = None
+        if len(mine) and len(theirs) and count and len(mine) >= least_share * len(near):
+            z = mann_whitney(mine, theirs)[1]
+            weights.append(len(theirs))
+            zs.append(z)
+        table.append(Cell(len(mine), count, len(theirs), z))
+    if not zs:
+        return None
+    share = np.array(weights) / sum(weights)
+    return float(share @ np.array(zs)), float(np.sqrt(np.square(share).sum())), tuple(table)
+
+
+def _bootstrap(
+    near: Floats,
+    near_holdout: Floats,
+    place: Places,
+    place_holdout: Places,
+    table: tuple[Cell, ...],
+    *,
+    seed: int,
+    tail: float,
+) -> tuple[float, float]:
+    """Return the percentile interval of C_T over the cells that took part.
+
+    A resample is how often each item is drawn, so nothing is sorted again.
+    """
+    rng = np.random.default_rng(seed)
+    _, value = np.unique(np.concatenate([near, near_holdout]), return_inverse=True)
+    values = int(value.max()) + 1
+    cells = [
+        (mine, value[: len(near)][mine], theirs, value[len(near) :][theirs])
+        for number, cell in enumerate(table)
+        if cell.z is not None
+        for mine, theirs in [(place == number, place_holdout == number)]
+    ]
+    found = []
+    for _ in range(REPLICATES):
+        drawn = [
+            np.bincount(rng.integers(n, size=n), minlength=n)
+            for n in (len(near), len(near_holdout))
+        ]
+        weights, zs = [], []
+        for mine, my_value, theirs, their_value in cells:
+            first = np.bincount(my_value, weights=drawn[0][mine], minlength=values)
+            second = np.bincount(their_value, weights=drawn[1][theirs], minlength=values)
+            if first.any() and second.any():
+                weights.append(second.sum())
+                zs.append(_compared(first, second)[1])
+        if zs:
+            found.append(float(np.average(zs, weights=weights)))
+    low, high = np.quantile(found, [(1 - tail) / 2, (1 + tail) / 2])
+    return float(low), float(high)

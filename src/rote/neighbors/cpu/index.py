@@ -1,0 +1,368 @@
+"""The exact neighbor search on a CPU: screen by few projections, settle by true distances.
+
+References lie in leaves by their features (`leaves`). For each block of queries: the nearest leaf gives a
+first limit, which rules out whole leaves; of the others, a float32 matrix product over the coarse
+features (`bounds`) and a scan note what lies within each query's limit, also by all features, while the
+limit tightens (`kernels.scan`); at the end the noted references are measured exactly (`kernels.settle`).
+Where the data has no structure that projections could use, the items themselves are the features, which
+is a blocked brute-force search with the same certificate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from rote.neighbors.cpu import kernels
+from rote.neighbors.cpu.filter import (
+    Block,
+    Counter,
+    ItemScreen,
+    Product,
+    Screen,
+    center_of,
+    item_values,
+    margins,
+    parts_of,
+    sq_norms,
+)
+from rote.neighbors.cpu.partition import Leaves, box_values, build_leaves, lifted_queries
+from rote.neighbors.cpu.projection import SAMPLE, Projection, fit_projection
+from rote.neighbors.cpu.refine import Found, fences, measured, plain_with
+from rote.neighbors.numeric import computing_pool, item_scale
+
+COARSE, FINE = 64, 128
+FLOAT_COARSE, FLOAT_FINE = 96, 256
+"""Features of networks spread over more directions than pixels do."""
+FIRST_QUERIES = 128
+QUERY_BLOCK = 512
+WIDE_QUERY_BLOCK = 4096
+REFERENCE_BLOCK = 2048
+LEAF = 1024
+CAPACITY = 8192
+SPARE = 2
+FEW_QUERIES = 32
+"""So many queries are measured against everything without a matrix product."""
+GATHER_COST = 4.0
+WIDE_NUMBERS = 2**24
+
+
+class Cascade:
+    """References prepared for exact search.
+
+    Parameters
+    ----------
+    references
+        uint8, float32 or float64 (N, D), finite.
+    threads
+        How many query blocks are worked on side by side.
+    coarse, fine
+        Directions of the first screening, and in all; None takes the defaults.
+    projection
+        Directions to take in place of fitting some, made for references of the same `item_scale`.
+    """
+
+    def __init__(
+        self,
+        references: npt.NDArray[Any],
+        *,
+        threads: int,
+        coarse: int | None = None,
+        fine: int | None = None,
+        projection: Projection | None = None,
+    ) -> None:
+        self.references = np.ascontiguousarray(references).reshape(len(references), -1)
+        self._threads = threads
+        self._integer = references.dtype == np.uint8
+        self.scale = item_scale(self.references)
+        self.projection = projection
+        self.screen: Screen | None = None
+        self._leaves: Leaves | None = None
+        count, dimension = self.references.shape
+        usual = (COARSE, FINE) if self._integer else (FLOAT_COARSE, FLOAT_FINE)
+        coarse, fine = coarse or usual[0], fine or usual[1]
+        fine = min(fine, dimension // 2, min(count, SAMPLE) // 2)
+        # With more than half of the dimensions there is nothing to gain over the items themselves.
+        if projection is None and fine >= 2:
+            self.projection = fit_projection(
+                self.references, directions=fine, coarse=min(coarse, fine)
+            )
+        if self.projection is not None:
+            with self.pool() as pool:
+                self.screen = self.project(self.references, pool)
+
+    @property
+    def leaves(self) -> Leaves:
+        """The projected references in boxes; made when first asked for."""
+        assert self.screen is not None
+        if self._leaves is None:
+            self._leaves = build_leaves(
+                self.screen.coarse, self.screen.coarse_sq, self.screen.fine, size=LEAF
+            )
+        return self._leaves
+
+    def nearest(
+        self,
+        queries: npt.NDArray[Any],
+        k: int,
+        *,
+        known: Found | None = None,
+        screen: Screen | None = None,
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Found:
+        """Return indices int64 (Q, k) and squared distances (Q, k), int64 or float64.
+
+        Ties go to the lowest index. Distances of float items are those of
+        `rote.neighbors.brute_force.sq_differences`. With ``known`` neighbors among other references,
+        sorted and at most k, the k nearest of both are returned; theirs are indices outside of
+        [0, N). ``screen`` are the features of the queries, where they were made before.
+        """
+        queries = np.ascontiguousarray(queries)
+        if known is None:
+            kind = np.int64 if self._integer else np.float64
+            known = np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), kind)
+        seeds = known[0].shape[1]
+        # Float distances of the compiled loop differ from the defined ones in the last bits: some
+        # spare neighbors are found and measured again.
+        wanted = k if self._integer else min(k + SPARE, len(self.references) + seeds)
+        best_sq = np.zeros((len(queries), wanted), known[1].dtype)
+        best_index = np.full((len(queries), wanted), kernels.UNSET, np.int64)
+        best_index[:, :seeds], best_sq[:, :seeds] = known
+        if seeds == k < wanted:
+            best_index[:, k:], best_sq[:, k:] = fences(
+                known[1][:, -1], wanted - k, queries.shape[1]
+            )
+        done = Counter(len(queries), on_progress)
+        rest = np.arange(len(queries))
+        with self.pool() as pool:
+            if self.projection is not None and len(rest):
+                screen = screen or self.project(queries, pool)
+                helped, rest = self._by_projection(queries, screen, best_sq, best_index, pool, done)
+                if not helped:  # nor would they help the next queries
+                    self.projection, self.screen, self._leaves = None, None, None
+            if 0 < len(rest) <= FEW_QUERIES:
+                self._directly(queries, rest, best_sq, best_index, pool)
+                done.add(len(rest))
+            elif len(rest):
+                self._by_items(queries, rest, known, best_sq, best_index, pool, done)
+            if self._integer:
+                return best_index, best_sq
+            found = best_index, best_sq
+            return measured(queries, self.references, found, k, known=known, pool=pool)
+
+    def pool(self) -> AbstractContextManager[ThreadPoolExecutor]:
+        """Lend threads that each compute alone."""
+        return computing_pool(self._threads)
+
+    def project(self, items: npt.NDArray[Any], pool: ThreadPoolExecutor) -> Screen:
+        """Return the features of uint8 or float (N, D) items."""
+        assert self.projection is not None
+        features = self.projection.features(items, pool, scale=self.scale)
+        used = self.projection.coarse
+        coarse = np.concatenate(
+            [features.values[:, :used], features.coarse_residual[:, None]], axis=1
+        )
+        return Screen(
+            coarse=coarse,
+            coarse_sq=sq_norms(coarse).astype(np.float32),
+            fine=features.values,
+            slip=features.slip,
+            length=features.length,
+        )
+
+    def _by_projection(
+        self,
+        queries: npt.NDArray[Any],
+        screen: Screen,
+        best_sq: npt.NDArray[Any],
+        best_index: npt.NDArray[np.int64],
+        pool: ThreadPoolExecutor,
+        done: Counter,
+    ) -> tuple[bool, npt.NDArray[np.int64]]:
+        """Search by features; return whether they help, and the queries left."""
+        count = len(queries)
+
+        def search(own: npt.NDArray[np.int64]) -> tuple[float, npt.NDArray[np.int64]]:
+            block = Block(queries[own], best_sq[own], best_index[own])
+            cost, dense = self._through_leaves(block, screen.take(own))
+            best_sq[own], best_index[own] = block.best_sq, block.best_index
+            return cost / (len(own) * len(self.references)), dense
+
+        def search_more(part: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+            dense = search(part)[1]
+            done.add(len(part) - len(dense))
+            return part[dense]
+
+        # Some queries from everywhere tell what projections are worth; the others go by neighborhoods.
+        first = np.arange(0, count, -(-count // FIRST_QUERIES))
+        cost, dense = search(first)
+        others = np.setdiff1d(np.arange(count), first)
+        if cost >= self.references.shape[1] or 4 * len(dense) > len(first):
+            return False, np.sort(np.concatenate([first[dense], others]))
+        done.add(len(first) - len(dense))
+        home = self.homes(screen.coarse, pool)
+        others = others[np.argsort(home[others], kind="stable")]
+        parts = [others[part] for part in parts_of(len(others), QUERY_BLOCK)]
+        return True, np.concatenate([first[dense], *pool.map(search_more, parts)])
+
+    def _directly(
+        self,
+        queries: npt.NDArray[Any],
+        rows: npt.NDArray[np.int64],
+        best_sq: npt.NDArray[Any],
+        best_index: npt.NDArray[np.int64],
+        pool: ThreadPoolExecutor,
+    ) -> None:
+        """Search a few queries that lie amid countless references, like images of one color."""
+
+        def search(row: int) -> None:
+            own = slice(row, row + 1)
+            kernels.direct(queries[own], self.references, best_sq[own], best_index[own])
+
+        list(pool.map(search, rows))
+
+    def homes(
+        self, features: npt.NDArray[np.float32], pool: ThreadPoolExecutor
+    ) -> npt.NDArray[np.int64]:
+        """Return the leaf whose box is nearest to each query's features."""
+        parts = parts_of(len(features), QUERY_BLOCK)
+        found = pool.map(lambda part: self.boxes(features[part]).argmin(axis=0), parts)
+        return np.concatenate([np.empty(0, np.int64), *found])
+
+    def boxes(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Return squared distances of features to the boxes of all leaves, (leaves, queries)."""
+        values = np.empty((len(self.leaves.parts), len(features)))
+        box_values(features, self.leaves.low, self.leaves.high, values)
+        return values
+
+    def _through_leaves(self, block: Block, own: Screen) -> tuple[float, npt.NDArray[np.int64]]:
+        """Search one block of queries; return its cost in products, and the queries given up."""
+        screen, leaves = self.screen, self.leaves
+        assert screen is not None
+        hits = block.hits(CAPACITY)
+        slip, coarse_error, fine_error = margins(own, screen)
+        lifted = torch.from_numpy(lifted_queries(own.coarse))
+        boxes = self.boxes(own.coarse)
+        home = boxes.argmin(axis=0)
+        limits = block.limits(self.scale, slip, coarse_error)
+        product = Product(len(lifted), lifted.shape[1], leaves.widest)
+        pairs, looked = 0, 0
+        # The nearest leaf first: its references make a limit that rules out many leaves.
+        homes = np.unique(home)
+        for turn, leaf in enumerate(np.concatenate([homes, boxes.sum(axis=1).argsort()])):
+            if turn < len(homes):
+                rows = np.flatnonzero((home == leaf) & (boxes[leaf] <= limits))
+            else:
+                rows = np.flatnonzero((boxes[leaf] <= limits) & (home != leaf) & (hits[2] >= 0))
+            if not len(rows):
+                continue
+            part = leaves.parts[leaf]
+            pairs += len(rows) * (part.stop - part.start)
+            looked += kernels.scan(
+                product.of(lifted, rows, torch.from_numpy(leaves.lifted[part])),
+                rows,
+                leaves.ids[part],
+                own.coarse_sq,
+                block.queries,
+                self.references,
+                own.fine,
+                leaves.fine[part],
+                block.best_sq,
+                block.best_index,
+                limits,
+                self.scale,
+                slip,
+                coarse_error,
+                fine_error,
+                *hits,
+            )
+        measured = kernels.settle(
+            block.queries,
+            self.references,
+            block.best_sq,
+            block.best_index,
+            self.scale,
+            slip,
+            fine_error,
+            *hits,
+        )
+        gathered = own.fine.shape[1] * looked + self.references.shape[1] * measured
+        cost = pairs * own.coarse.shape[1] + GATHER_COST * gathered
+        return cost, np.flatnonzero(hits[2] < 0)
+
+    def _by_items(
+        self,
+        queries: npt.NDArray[Any],
+        rest: npt.NDArray[np.int64],
+        known: Found,
+        best_sq: npt.NDArray[Any],
+        best_index: npt.NDArray[np.int64],
+        pool: ThreadPoolExecutor,
+        done: Counter,
+    ) -> None:
+        """Search the queries ``rest`` with the items themselves as features."""
+        center = center_of(self.references)
+        screen = ItemScreen(self.references, center, self.scale)
+        ids = np.arange(len(self.references), dtype=np.int32)
+
+        def search(part: slice) -> None:
+            own = rest[part]
+            block = Block(queries[own], best_sq[own], best_index[own])
+            features = ItemScreen(block.queries, center, self.scale).rows(slice(None))
+            dense = self._through_items(block, features, screen, ids)
+            if len(dense):  # countless near-ties: decide them without any screening
+                seeds = known[0][own[dense]], known[1][own[dense]]
+                found = plain_with(seeds, block.queries[dense], self.references, best_sq.shape[1])
+                block.best_index[dense], block.best_sq[dense] = found
+            best_sq[own], best_index[own] = block.best_sq, block.best_index
+            done.add(len(own))
+
+        fit = max(FIRST_QUERIES, WIDE_NUMBERS // queries.shape[1])
+        each = max(1, min(WIDE_QUERY_BLOCK, fit, -(-len(rest) // self._threads)))
+        list(pool.map(search, parts_of(len(rest), each)))
+
+    def _through_items(
+        self, block: Block, own: Screen, screen: ItemScreen, ids: npt.NDArray[np.int32]
+    ) -> npt.NDArray[np.int64]:
+        """Search one block of queries among the items themselves; return queries given up."""
+        hits = block.hits(max(256, CAPACITY * FIRST_QUERIES // max(len(own.coarse), FIRST_QUERIES)))
+        slip, error, _ = margins(own, screen)
+        limits = block.limits(self.scale, slip, error)
+        for part in parts_of(len(self.references), REFERENCE_BLOCK):
+            right = screen.rows(part)
+            for few in parts_of(len(own.coarse), QUERY_BLOCK):
+                kernels.scan(
+                    item_values(own.take(few), right),
+                    np.arange(few.start, few.stop),
+                    ids[part],
+                    own.coarse_sq,
+                    block.queries,
+                    self.references,
+                    own.fine,
+                    right.fine,
+                    block.best_sq,
+                    block.best_index,
+                    limits,
+                    self.scale,
+                    slip,
+                    error,
+                    error,
+                    *hits,
+                )
+        kernels.settle(
+            block.queries,
+            self.references,
+            block.best_sq,
+            block.best_index,
+            self.scale,
+            slip,
+            error,
+            *hits,
+        )
+        return np.flatnonzero(hits[2] < 0)

@@ -1,0 +1,1 @@
+"""Searches past one memory and past one machine, resumable."""

@@ -1,0 +1,98 @@
+"""One search in references that come chunk by chunk.
+
+What is known of a query's neighbors is where its search of the next chunk begins: a chunk has to be
+looked at only where it may hold something nearer. Directions fitted to the first chunk serve the later
+ones, and the queries are projected on them once; which directions are taken changes no answer.
+
+The known neighbors go into the cascade as (distance, index) pairs among the others, their indices counted
+from the chunk's first item. So they lie outside of [0, N) and compare with the chunk's own as the
+global indices do: ties go to the lowest index whatever the order of the chunks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from rote.neighbors.brute_force import exhaustive_nearest
+from rote.neighbors.numeric import item_scale
+from rote.neighbors.search import Neighbors, cascade_pays, check_search, merge
+
+
+class Chunks:
+    """Queries, and the nearest of all references searched so far.
+
+    Parameters
+    ----------
+    queries
+        uint8 or float (Q, ...).
+    k
+        How many; fewer where not as many references were searched.
+    known
+        The nearest among references that were searched elsewhere, as many as there are up to k.
+    """
+
+    def __init__(
+        self, queries: npt.NDArray[Any], *, k: int, known: Neighbors | None = None
+    ) -> None:
+        self.queries, self.k, self.best = queries, k, known
+        self._fitted: Any = None
+
+    def search(
+        self,
+        references: npt.NDArray[Any],
+        *,
+        first: int,
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> None:
+        """Take in further references (n, ...), whose global indices start at ``first``.
+
+        Raises
+        ------
+        DataError
+            As `rote.neighbors.search.nearest_neighbors` raises it.
+        """
+        check_search(self.queries, references, 1)
+        if cascade_pays(self.queries, references):
+            index, sq = self._through_cascade(references, first, on_progress)
+            self.best = Neighbors(index + first, sq)
+            return
+        index, sq = exhaustive_nearest(
+            self.queries.reshape(len(self.queries), -1),
+            references.reshape(len(references), -1),
+            min(self.k, len(references)),
+            on_progress=on_progress,
+        )
+        found = Neighbors(index + first, sq)
+        self.best = found if self.best is None else merge(self.best, found, k=self.k)
+
+    def _through_cascade(
+        self,
+        references: npt.NDArray[Any],
+        first: int,
+        on_progress: Callable[[int, int], None],
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
+        from rote.neighbors.cpu.index import Cascade  # numba takes a moment to import
+
+        flat = self.queries.reshape(len(self.queries), -1)
+        projection, scale, screen = self._fitted or (None, None, None)
+        references = references.reshape(len(references), -1)
+        if projection is not None and item_scale(references) != scale:
+            projection = screen = None
+        cascade = Cascade(references, threads=torch.get_num_threads(), projection=projection)
+        if cascade.projection is not None and screen is None:
+            with cascade.pool() as pool:
+                screen = cascade.project(flat, pool)
+        known, have = None, 0
+        if self.best is not None:
+            known = self.best.indices - first, self.best.sq_distances
+            have = known[0].shape[1]
+        k = min(self.k, have + len(references))
+        found = cascade.nearest(flat, k, known=known, screen=screen, on_progress=on_progress)
+        # Without a projection after the search, its directions were found to be of no use.
+        self._fitted = cascade.projection and (cascade.projection, cascade.scale, screen)
+        return found

@@ -1,0 +1,161 @@
+"""The positive control for a page: what copies this audit would have found, made by rote itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rote.report.audit.criteria import Criterion
+from rote.report.fields import Fields
+from rote.report.words import join, plain
+from rote.stats.rates import Rate
+
+# (name of the row, copies made so)
+KINDS = {
+    "noise": ("Noise", "noisy"),
+    "blur": ("Blur", "blurred"),
+    "jpeg": ("JPEG", "recompressed"),
+    "shift": ("Shift", "shifted"),
+    "flip": ("Mirror", "mirrored"),
+    "tone": ("Brightness and contrast", "brightness-changed"),
+    "resize": ("Down and up sampling", "resampled"),
+}
+FINDS, MISSES = 0.9, 0.1
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One strength of one corruption; ``recall`` in the order of the criteria."""
+
+    strength: str
+    found: Rate
+    recall: tuple[Rate | None, ...]
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """All strengths of one corruption, the mildest first."""
+
+    title: str
+    adjective: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What one criterion finds, finds in part and misses, each as a list for people."""
+
+    title: str
+    finds: str
+    partly: str
+    misses: str
+
+
+@dataclass(frozen=True)
+class Recall:
+    """The positive control of an audit."""
+
+    copies: int
+    criteria: tuple[str, ...]
+    corruptions: tuple[Corruption, ...]
+    blind: str  # kinds of copies that the first criterion misses, empty if none
+    sentence: str
+    sights: tuple[Sight, ...]
+
+
+def read_recall(fields: Fields, criteria: Sequence[Criterion]) -> Recall | None:
+    """Return the positive control, or None where there was none."""
+    positive = fields.optional_child("positive_control")
+    entries = positive.children("cells") if positive else []
+    if positive is None or not entries:
+        return None
+    shown = [c for c in criteria if any(_has(entry, c.name) for entry in entries)]
+    grouped: dict[str, list[Cell]] = {}
+    for entry in entries:
+        rates = entry.child("recall")
+        cell = Cell(
+            strength=strength_text(entry),
+            found=entry.rate("found"),
+            recall=tuple(rates.optional_rate(c.name) for c in shown),
+        )
+        grouped.setdefault(entry.text("corruption"), []).append(cell)
+    corruptions = tuple(
+        Corruption(*KINDS.get(name, (plain(name), plain(name))), tuple(cells))
+        for name, cells in grouped.items()
+    )
+    sights = tuple(_sight(c.title, n, corruptions) for n, c in enumerate(shown))
+    return Recall(
+        copies=positive.count("copies"),
+        criteria=tuple(c.title for c in shown),
+        corruptions=corruptions,
+        blind=join([name for name, *_ in _blind(corruptions)], "or") if shown else "",
+        sentence=_sentence(corruptions, shown[0].title) if shown else "",
+        sights=sights,
+    )
+
+
+def _has(entry: Fields, name: str) -> bool:
+    return entry.child("recall").values.get(name) is not None
+
+
+def strength_text(entry: Fields) -> str:
+    """Return the strength of a cell with its unit, for people."""
+    value, unit = entry.number("strength"), entry.text("unit")
+    if unit == "share":
+        return f"{100 * value:g} %"
+    if unit == "times":
+        return "once" if value == 1 else f"{value:g} times"
+    if unit in ("quality", "factor"):
+        return f"{unit} {value:g}"
+    return f"{value:g} {plain(unit)}".removesuffix("s" if value == 1 else "")
+
+
+def _rates(corruption: Corruption, criterion: int) -> list[tuple[str, Rate]]:
+    pairs = ((cell.strength, cell.recall[criterion]) for cell in corruption.cells)
+    return [(strength, rate) for strength, rate in pairs if rate is not None]
+
+
+def _sight(title: str, criterion: int, corruptions: Sequence[Corruption]) -> Sight:
+    """Sort the corruptions into found, found in part, and missed."""
+    finds, partly, misses = [], [], []
+    for corruption in corruptions:
+        rates = _rates(corruption, criterion)
+        found = [strength for strength, rate in rates if rate.value >= FINDS]
+        if not rates:
+            continue
+        if len(found) == len(rates):
+            finds.append(corruption.adjective)
+        elif found:
+            finds.append(f"{corruption.adjective} (to {found[-1]})")
+        elif all(rate.value <= MISSES for _, rate in rates):
+            misses.append(corruption.adjective)
+        else:
+            partly.append(corruption.adjective)
+    return Sight(title, *(join(part) or "none" for part in (finds, partly, misses)))
+
+
+def _sentence(corruptions: Sequence[Corruption], title: str) -> str:
+    """Say what a low rate says nothing about, with the counts that show it."""
+    blind = _blind(corruptions)
+    if not blind:
+        return (
+            f"Every kind of copy tried here is found by the {title.lower()} at some strength; "
+            "what it misses is in the table."
+        )
+    names = join([name for name, _, _ in blind], "or")
+    counts = join([f"{found:,} of {made:,} {name}" for name, found, made in blind])
+    return (
+        f"A low rate says nothing about {names} copies: of copies that were made so on purpose, the "
+        f"{title.lower()} finds {counts}."
+    )
+
+
+def _blind(corruptions: Sequence[Corruption]) -> list[tuple[str, int, int]]:
+    """Return the kinds that the first criterion misses at every strength: name, found, made."""
+    blind = []
+    for corruption in corruptions:
+        rates = [rate for _, rate in _rates(corruption, 0)]
+        if rates and all(rate.value <= MISSES for rate in rates):
+            found, made = sum(r.count for r in rates), sum(r.total for r in rates)
+            blind.append((corruption.adjective, found, made))
+    return blind

@@ -1,0 +1,1 @@
+"""The charts of all pages, as Vega-Lite specifications."""

@@ -1,0 +1,147 @@
+"""The small pictures of a run: its loss and the rates of its snapshots, as plain SVG.
+
+Dozens of runs fit on a page as small multiples; they need no script, and take the colors of the theme
+from the style sheet.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rote.report import words
+from rote.report.emm.read import Point, Search
+from rote.stats.rates import Rate
+
+WIDTH, HEIGHT = 280.0, 64.0
+MARGIN = 6.0
+MOST_POINTS = 120
+GAP_SIGMA = 0.8  # where the gap goes best with the rate of copies
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A snapshot's rate: where it is, the ends of its interval, and whether it was the one chosen."""
+
+    x: float
+    y: float
+    low: float
+    high: float
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class Card:
+    """What the card of one run shows; coordinates are within WIDTH x HEIGHT."""
+
+    number: int
+    name: str
+    point: Point
+    note: str
+    loss_path: str
+    loss_text: str
+    gap_text: str
+    """The gap at each snapshot, at the noise level nearest GAP_SIGMA; empty where it was not measured."""
+    rate_path: str
+    dots: tuple[Dot, ...]
+    line: float
+    """Height of 1 - epsilon."""
+
+
+def run_cards(search: Search) -> list[Card]:
+    """Return a card for every run, all on the same scales."""
+    last = max(point.images_trained for point in search.points)
+    losses = [loss for point in search.points for _, loss in point.loss if loss > 0]
+    lowest, highest = (min(losses), max(losses)) if losses else (0.1, 1.0)
+    return [
+        _card(number, point, search, last=last, lowest=lowest, highest=highest)
+        for number, point in enumerate(search.points)
+    ]
+
+
+def point_name(search: Search, point: Point) -> str:
+    """Name a run by its size, and by its number where the size has several."""
+    several = sum(other.size == point.size for other in search.points) > 1
+    return f"{point.size:,}" + (f" · run {point.replicate}" if several else "")
+
+
+def _card(
+    number: int, point: Point, search: Search, *, last: int, lowest: float, highest: float
+) -> Card:
+    def across(seen: float) -> float:
+        return MARGIN + (WIDTH - 2 * MARGIN) * seen / last
+
+    def loss_height(loss: float) -> float:
+        if highest <= lowest:
+            return HEIGHT / 2
+        share = math.log(highest / max(loss, lowest)) / math.log(highest / lowest)
+        return MARGIN + (HEIGHT - 2 * MARGIN) * share
+
+    dots = tuple(
+        Dot(across(seen), *_heights(rate), chosen=seen == point.images_seen)
+        for seen, rate in point.selection
+    )
+    loss = [(across(seen), loss_height(value)) for seen, value in _thinned(point.loss)]
+    return Card(
+        number=number,
+        name=point_name(search, point),
+        point=point,
+        note=_note(point, words.items_word(search.fields.child("data"))),
+        loss_path=_path(loss),
+        loss_text=f"{point.loss[0][1]:.3g} to {point.loss[-1][1]:.3g}" if point.loss else "",
+        gap_text=_gap_text(point),
+        rate_path=_path([(dot.x, dot.y) for dot in dots]),
+        dots=dots,
+        line=_height(1 - search.epsilon),
+    )
+
+
+def _height(rate: float) -> float:
+    return MARGIN + (HEIGHT - 2 * MARGIN) * (1 - rate)
+
+
+def _heights(rate: Rate) -> tuple[float, float, float]:
+    return _height(rate.value), _height(rate.low), _height(rate.high)
+
+
+def _thinned(rows: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
+    """Return at most MOST_POINTS rows, each the mean of a block: a line needs no more."""
+    size = -(-len(rows) // MOST_POINTS)
+    blocks = [rows[start : start + size] for start in range(0, len(rows), max(size, 1))]
+    return [(block[-1][0], sum(loss for _, loss in block) / len(block)) for block in blocks]
+
+
+def _path(places: Sequence[tuple[float, float]]) -> str:
+    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places) if places else ""
+
+
+def _note(point: Point, items: str) -> str:
+    """Say how the training ended."""
+    trained = f"{point.images_trained:,} {items} seen"
+    if point.bound == "at-least":
+        return (
+            f"Ended early, after {trained}: surely a memorizer, so the rest could only confirm it."
+        )
+    if point.bound == "at-most":
+        most = words.format_share(point.bound_rate)
+        return f"Ended early, after {trained}: by its end it would not have passed {most}."
+    if point.selection and point.images_seen != point.images_trained:
+        return f"Trained to the end, {trained}; best at {point.images_seen:,}."
+    return f"Trained to the end, {trained}."
+
+
+def _gap_text(point: Point) -> str:
+    """Say how the gap to the optimum fell."""
+    found = []
+    sigma = None
+    for entry in point.gap:
+        sigmas, gaps = entry.values.get("sigmas"), entry.values.get("gap")
+        if not (
+            isinstance(sigmas, list) and isinstance(gaps, list) and len(sigmas) == len(gaps) > 0
+        ):
+            raise entry.wrong("gap", "a list with one entry per noise level")
+        place = min(range(len(sigmas)), key=lambda n: abs(sigmas[n] - GAP_SIGMA))
+        sigma = sigmas[place]
+        found.append("none" if gaps[place] is None else f"{gaps[place]:.2g}")
+    return f"{words.join(found, 'then')}, at σ = {sigma:g}" if found else ""

@@ -1,0 +1,116 @@
+"""Networks of the Hugging Face hub, through transformers: `dinov2` and `clip`.
+
+Weights are downloaded by transformers when they are first asked for, or come from a folder:
+``dinov2:FOLDER`` with config.json and model.safetensors. Their hash travels with every score;
+``#sha256=HEX`` pins it. Files that could run code on loading are not taken.
+
+Sources: Oquab et al., "DINOv2" (2023); Radford et al., "Learning Transferable Visual Models" (2021).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rote.core.errors import ConfigError
+from rote.spaces.packaged_network import PIP
+from rote.spaces.parse import Wanted, check_hash, check_options, size_of
+from rote.spaces.preprocess import Preprocessing
+from rote.spaces.space import Space
+
+WEIGHTS = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Hub:
+    """A network of the hub: where it is, how images go in, and what of its output counts."""
+
+    repository: str
+    model: str
+    license: str
+    preprocessing: Preprocessing
+    rows: Callable[[Any], torch.Tensor]
+
+
+DINOV2 = Hub(
+    repository="facebook/dinov2-base",
+    model="Dinov2Model",
+    license="Apache-2.0",
+    preprocessing=Preprocessing("imagenet", size=256, crop=224, filter="bicubic"),
+    rows=lambda output: output.pooler_output,
+)
+CLIP = Hub(
+    repository="openai/clip-vit-base-patch32",
+    model="CLIPVisionModelWithProjection",
+    license="MIT",
+    preprocessing=Preprocessing("clip", size=224, crop=224, filter="bicubic"),
+    rows=lambda output: output.image_embeds,
+)
+
+
+def dinov2(wanted: Wanted, device: str) -> Space:
+    """Return the space of DINOv2's class token, cosine."""
+    return _space(DINOV2, wanted, device)
+
+
+def clip(wanted: Wanted, device: str) -> Space:
+    """Return the space of CLIP's image embedding, cosine."""
+    return _space(CLIP, wanted, device)
+
+
+def _space(hub: Hub, wanted: Wanted, device: str) -> Space:
+    check_options(wanted, ("size",))
+    network, path = _load(hub, wanted)
+    sha256 = check_hash(path, wanted.sha256, wanted)
+    network = network.eval().to(device)
+    preprocessing = hub.preprocessing
+    if "size" in wanted.options:
+        size = size_of(wanted.options["size"], wanted)
+        preprocessing = replace(preprocessing, size=size, crop=size)
+    return Space(
+        name=wanted.name,
+        preprocessing=str(preprocessing),
+        metric="cosine",
+        source=wanted.argument or f"huggingface.co/{hub.repository}",
+        license=hub.license,
+        weights_sha256=sha256,
+        prepare=replace(preprocessing, device=device),
+        network=lambda prepared: hub.rows(network(pixel_values=prepared)),
+        tile=16,
+    )
+
+
+def _load(hub: Hub, wanted: Wanted) -> tuple[Any, Path]:
+    """Return the network and the file that its weights come from."""
+    folder = Path(wanted.argument).expanduser() if wanted.argument else None
+    by_hand = (
+        f"get config.json and {WEIGHTS} of huggingface.co/{hub.repository} into a folder and give "
+        f"--space {wanted.name}:FOLDER"
+    )
+    if folder is not None and not (folder / WEIGHTS).is_file():
+        raise ConfigError(f"--space {wanted.text}: {folder} holds no {WEIGHTS}; {by_hand}")
+    try:
+        import transformers
+        from huggingface_hub import try_to_load_from_cache
+    except ImportError:
+        raise ConfigError(
+            f"--space {wanted.text} needs the package transformers, which is not installed: {PIP}"
+        ) from None
+    model = getattr(transformers, hub.model)
+    try:
+        network = model.from_pretrained(str(folder or hub.repository), use_safetensors=True)
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+        raise ConfigError(
+            f"--space {wanted.text}: its weights cannot be had ({reason}); {by_hand}"
+        ) from error
+    if folder is not None:
+        return network, folder / WEIGHTS
+    path = try_to_load_from_cache(hub.repository, WEIGHTS)
+    if not isinstance(path, str):
+        raise ConfigError(f"--space {wanted.text}: no {WEIGHTS} among what was loaded; {by_hand}")
+    return network, Path(path)

@@ -1,0 +1,197 @@
+"""Networks that a person brings: TorchScript and ONNX files, and functions of their own.
+
+    torchscript:PATH[?size=N&norm=NAME&metric=cosine][#sha256=HEX]
+    onnx:PATH[the same]
+    sscd:PATH[#sha256=HEX]             the published TorchScript file, with its official preprocessing
+    module:function                    a function: uint8 (T, H, W, C) -> float (T, D), both NumPy arrays
+
+A file sees float32 (T, 3, h, w). Nothing about its preprocessing is guessed: ``size`` scales the shorter
+side (left out: images as they are), ``norm`` is one of unit ([0, 1], the default), half ([-1, 1]),
+imagenet, clip, lite. A file is run, like a script: take it from whom you trust, and pin its hash.
+
+SSCD: Pizzi et al., "A Self-Supervised Descriptor for Image Copy Detection" (2022); 512 numbers, cosine,
+shorter side to 288, ImageNet's statistics. Its published thresholds hold for this preprocessing alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import re
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import torch
+
+from rote.core.errors import ConfigError, DataError, did_you_mean
+from rote.spaces.packaged_network import PIP
+from rote.spaces.parse import Wanted, check_hash, check_options, file_of, size_of
+from rote.spaces.preprocess import NORMS, Preprocessing
+from rote.spaces.space import Metric, Network, Space
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+OPTIONS = ("size", "norm", "metric")
+METRICS = ("l2", "cosine")
+_FUNCTION = re.compile(r"[^\W\d][\w.]*:[^\W\d]\w*")
+
+
+def torchscript(wanted: Wanted, device: str) -> Space:
+    """Return the space of a TorchScript file."""
+    check_options(wanted, OPTIONS)
+    path = file_of(wanted)
+    sha256 = check_hash(path, wanted.sha256, wanted)
+    return _of_file(wanted, path, sha256, _torchscript(wanted, path, device), device)
+
+
+def sscd(wanted: Wanted, device: str) -> Space:
+    """Return the space of SSCD, from its published TorchScript file."""
+    check_options(wanted, ())
+    if not wanted.argument:
+        raise ConfigError(
+            "--space sscd needs its weights by hand: get sscd_disc_mixup.torchscript.pt from "
+            "github.com/facebookresearch/sscd-copy-detection and give --space sscd:PATH"
+        )
+    path = file_of(wanted)
+    sha256 = check_hash(path, wanted.sha256, wanted)
+    return Space(
+        name="sscd",
+        preprocessing=str(Preprocessing("imagenet", size=288)),
+        metric="cosine",
+        source=path.name,
+        license="MIT",
+        weights_sha256=sha256,
+        prepare=Preprocessing("imagenet", size=288, device=device),
+        network=_torchscript(wanted, path, device),
+        tile=16,
+        width=512,
+    )
+
+
+def onnx(wanted: Wanted, device: str) -> Space:
+    """Return the space of an ONNX file, run on the CPU."""
+    check_options(wanted, OPTIONS)
+    path = file_of(wanted)
+    sha256 = check_hash(path, wanted.sha256, wanted)
+    try:
+        import onnxruntime
+    except ImportError:
+        raise ConfigError(
+            f"--space {wanted.text} needs the package onnxruntime, which is not installed: {PIP}"
+        ) from None
+    try:
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise _no_network(wanted, path, "ONNX", error) from error
+    entry = session.get_inputs()[0]
+
+    def network(prepared: torch.Tensor) -> torch.Tensor:
+        try:
+            found = session.run(None, {entry.name: prepared.cpu().numpy()})
+        except Exception as error:
+            raise ValueError(str(error)) from error
+        return torch.from_numpy(np.asarray(found[0]))
+
+    batch = entry.shape[0] if entry.shape else None
+    tile = batch if isinstance(batch, int) and batch > 0 else 16
+    return _of_file(wanted, path, sha256, network, "cpu", tile=tile)
+
+
+def function(text: str, names: Collection[str]) -> Space:
+    """Return the space of a person's own function, or say that there is no such space."""
+    unknown = f"--space '{text}' is unknown{did_you_mean(text.partition(':')[0], names)}"
+    if not _FUNCTION.fullmatch(text):
+        raise ConfigError(unknown)
+    module_name, _, name = text.partition(":")
+    here = str(Path.cwd())
+    added = here not in sys.path
+    if added:
+        sys.path.insert(0, here)
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{module_name}.".startswith(f"{error.name}."):
+            raise ConfigError(f"{unknown}, and there is no module {module_name}") from None
+        raise ConfigError(f"--space {text}: importing {module_name} raised {error}") from error
+    except Exception as error:
+        raise ConfigError(
+            f"--space {text}: importing {module_name} raised {type(error).__name__}: {error}"
+        ) from error
+    finally:
+        if added and here in sys.path:
+            sys.path.remove(here)
+    found = getattr(module, name, None)
+    if not callable(found):
+        raise ConfigError(
+            f"--space {text}: module {module_name} has no function {name}; give a function of uint8 "
+            "images (T, H, W, C) that returns an array (T, D)"
+        )
+    source = getattr(module, "__file__", None)
+    digest = hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else None
+    return Space(
+        name=text,
+        preprocessing="the function's own",
+        source=f"function {text}; the hash is that of its module's file",
+        weights_sha256=digest,
+        prepare=lambda images: torch.from_numpy(images),
+        network=lambda prepared: _called(found, prepared, text),
+        tile=32,
+    )
+
+
+def _called(found: Callable[[Any], Any], prepared: torch.Tensor, text: str) -> torch.Tensor:
+    try:
+        rows = found(prepared.numpy())
+    except Exception as error:
+        raise DataError(f"--space {text} raised {type(error).__name__}: {error}") from error
+    return torch.from_numpy(np.asarray(rows)) if not isinstance(rows, torch.Tensor) else rows
+
+
+def _torchscript(wanted: Wanted, path: Path, device: str) -> Network:
+    try:
+        with warnings.catch_warnings():
+            # Newer versions of torch would rather export; the published files are TorchScript.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            network = torch.jit.load(str(path), map_location=device)  # type: ignore[no-untyped-call]
+    except (RuntimeError, ValueError) as error:
+        raise _no_network(wanted, path, "TorchScript", error) from error
+    return cast("Network", network.eval())
+
+
+def _no_network(wanted: Wanted, path: Path, kind: str, error: Exception) -> ConfigError:
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+    return ConfigError(f"--space {wanted.text}: {path} is no {kind} file ({reason})")
+
+
+def _of_file(
+    wanted: Wanted,
+    path: Path,
+    sha256: str,
+    network: Network,
+    device: str,
+    *,
+    tile: int = 16,
+) -> Space:
+    norm, metric = wanted.options.get("norm", "unit"), wanted.options.get("metric", "l2")
+    for key, value, known in (("norm", norm, tuple(NORMS)), ("metric", metric, METRICS)):
+        if value not in known:
+            raise ConfigError(
+                f"--space {wanted.text}: {key}={value} is unknown{did_you_mean(value, known)}"
+            )
+    size = size_of(wanted.options["size"], wanted) if "size" in wanted.options else None
+    return Space(
+        name=replace(wanted, argument=path.name).text,
+        preprocessing=str(Preprocessing(norm, size=size)),
+        metric=cast("Metric", metric),
+        source=path.name,
+        weights_sha256=sha256,
+        prepare=Preprocessing(norm, size=size, device=device),
+        network=network,
+        tile=tile,
+    )

@@ -1,1 +1,0 @@
-"""Studies: where making and measuring meet. Train points, score them, choose the next."""

@@ -1,0 +1,188 @@
+"""`rote study`: run, run again, extend, resume after a kill, report, status, bad input."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import replace
+
+import pytest
+from command import ENVIRONMENT, command
+
+from rote.core.atomic_files import read_json, write_json
+from rote.core.errors import RunError
+from rote.data.load import load_images
+from rote.experiments.run.point import Status
+from rote.experiments.run.trial import _Scorer, training_set
+from rote.experiments.studies.plan import plan_study, source_of
+from rote.experiments.studies.study import run_studies, run_study
+from rote.report import write_report
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_images("digits")
+
+
+@pytest.fixture(scope="module")
+def labels(digits, tmp_path_factory):
+    out = tmp_path_factory.mktemp("studies") / "labels"
+    return out, run_study("labels", digits, scale="smoke", out=out, values=["true"])
+
+
+def files(out):
+    return {p: p.stat().st_mtime_ns for p in out.rglob("*.safetensors")}
+
+
+def test_a_study_compares_its_values_and_writes_them_down(labels):
+    out, found = labels
+    value = read_json(out / "study.json")
+    assert value == found.to_json()
+    assert [cell["value"] for cell in value["cells"]] == ["none", "true"]
+    assert [len(cell["runs"]) for cell in value["cells"]] == [2, 1]
+    (effect,) = value["effects"]
+    assert (effect["first"]["value"], effect["second"]["value"]) == ("true", "none")
+    assert effect["paper"] == "more"
+    assert effect["difference"]["low"] <= effect["difference"]["value"]
+    none, true = value["cells"]
+    assert none["runs"][0]["own_label"] is None
+    run = true["runs"][0]
+    assert 0 <= run["own_label"] <= run["rate"]["count"]
+
+
+def test_runs_of_one_replicate_start_from_the_same_noise(labels):
+    import numpy as np
+
+    out, found = labels
+    seeds = []
+    for cell in found.json["cells"]:
+        with np.load(out / "runs" / cell["runs"][0]["key"] / "samples" / "fresh.npz") as arrays:
+            seeds.append(arrays["seeds"])
+    assert np.array_equal(*seeds)
+
+
+def test_a_second_call_does_nothing_and_an_extension_keeps_what_was_there(labels, digits):
+    out, found = labels
+    before = files(out)
+    run_study("labels", digits, scale="smoke", out=out)
+    assert files(out) == before
+    more = run_study("labels", digits, scale="smoke", out=out, values=["random"])
+    assert [cell["value"] for cell in more.json["cells"]] == ["none", "true", "random"]
+    assert more.json["cells"][:2] != [] and before.items() <= files(out).items()
+    assert [c["runs"] for c in more.json["cells"][:2]] == [c["runs"] for c in found.json["cells"]]
+    page = write_report(out).read_text()
+    assert more.sentence in page
+    assert "random like true" in page
+    overview = write_report(out.parent).read_text()
+    assert 'href="labels/report.html"' in overview
+
+
+def test_a_study_stays_with_its_runs_alone_and_among_several(labels, digits, tmp_path):
+    out, _ = labels
+    before = read_json(out / "study.json")
+    # As `rote study all` lays it out: the runs beside the studies.
+    shutil.copytree(out, tmp_path / "all" / "labels")
+    (tmp_path / "all" / "labels" / "runs").rename(tmp_path / "all" / "runs")
+    plan = read_json(tmp_path / "all" / "labels" / "plan.json")
+    write_json(tmp_path / "all" / "labels" / "plan.json", plan | {"runs_folder": "../runs"})
+    alone = run_study("labels", digits, scale="smoke", out=tmp_path / "all" / "labels")
+    assert alone.json["runs_folder"] == "../runs"
+    assert not (tmp_path / "all" / "labels" / "runs").exists()
+    # Begun alone, then one of several.
+    shutil.copytree(out, tmp_path / "mixed" / "labels")
+    (together,) = run_studies(
+        ["labels"],
+        digits,
+        scale="smoke",
+        outs=[tmp_path / "mixed" / "labels"],
+        runs=tmp_path / "mixed" / "runs",
+    )
+    assert together.json["runs_folder"] == "runs"
+    assert not (tmp_path / "mixed" / "runs").exists()
+    for again in (alone, together):
+        assert again.json["cells"] == before["cells"]
+
+
+def test_killed_and_started_again_it_ends_as_if_never_killed(labels, digits, tmp_path):
+    _, found = labels
+    arguments = ["study", "labels", "--scale", "smoke", "--value", "true", "--out", str(tmp_path)]
+    process = subprocess.Popen(
+        command(*arguments),
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("runs/*/trial.json")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    again = run_study("labels", digits, scale="smoke", out=tmp_path, values=["true"])
+
+    def bare(value):
+        kept = {k: v for k, v in value.items() if k not in ("cost", "design")}
+        for cell in kept["cells"]:
+            for run in cell["runs"]:
+                run.pop("seconds")
+        return kept
+
+    assert bare(again.to_json()) == bare(found.to_json())
+
+
+def test_a_damaged_result_is_one_line(labels, tmp_path):
+    out, _ = labels
+    text = (out / "study.json").read_text()
+    for old, new, message in [
+        ('"kind": "study"', '"kind": "stud"', "kind"),
+        ('"runs_folder": "runs"', '"runs_folder": "../../elsewhere"', "runs_folder"),
+        ('"verdict"', '"verdicts"', "verdict"),
+    ]:
+        (tmp_path / "study.json").write_text(text.replace(old, new))
+        with pytest.raises(RunError, match=message) as caught:
+            write_report(tmp_path)
+        assert "\n" not in str(caught.value)
+
+
+def test_mirrored_copies_count_after_mirrored_training_alone(digits, tmp_path):
+    source = source_of(digits)
+    plan = plan_study("augmentation", source, scale_name="smoke", runs=tmp_path)
+    rates = []
+    for trials in plan.trials.values():
+        references = training_set(trials[0], digits).items
+        mirrored = replace(references, items=references.items[:, :, ::-1].copy())
+        scorer = _Scorer(trials[0], references, Status(tmp_path), lambda: False)
+        rates.append(scorer._audit(mirrored).rate.value)
+    assert rates[0] < 0.5
+    assert rates[1] == 1
+
+
+def cli(*arguments, cwd):
+    return subprocess.run(
+        command(*arguments), cwd=cwd, capture_output=True, text=True, env=ENVIRONMENT, timeout=60
+    )
+
+
+def test_status_and_list_and_bad_input_from_the_command(labels, tmp_path):
+    out, _ = labels
+    found = json.loads(cli("study", "status", out, "--json", cwd=tmp_path).stdout)
+    assert found["studies"][0]["study"] == "labels"
+    assert found["studies"][0]["done"]
+    listed = json.loads(cli("study", "list", "--json", cwd=tmp_path).stdout)
+    assert len(listed["studies"]) == 25
+    plain = cli("study", "list", cwd=tmp_path)
+    assert not plain.stderr
+    rows = [line for line in plain.stdout.splitlines() if line.startswith("│")]
+    assert [row.split("│")[1].strip() for row in rows] == [f["name"] for f in listed["studies"]]
+    assert "labels" in cli("study", "status", out, cwd=tmp_path).stdout
+    for arguments, message in [
+        (["widht", "--out", "x"], "did you mean 'width'"),
+        (["width", "--scale", "big", "--out", "x"], "--scale big is unknown"),
+        (["width"], "--out"),
+    ]:
+        done = cli("study", *arguments, cwd=tmp_path)
+        assert done.returncode == 1
+        assert message in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1

@@ -1,0 +1,145 @@
+"""One training by two processes, as launchers start them; trackers."""
+
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from command import ENVIRONMENT, ok, run_here
+
+from rote.core.run_folder import read_metrics
+from rote.diffusion.checkpoint import load_checkpoint, read_tensors
+
+pytestmark = pytest.mark.enable_socket
+TRAIN = [
+    *("train", "--data", "digits", "--size", "32", "--seed", "3"),
+    *("--set", "model.width=8", "--set", "model.channel_mult=[1]", "--set", "model.dropout=0.2"),
+    *("--set", "train.batch=16", "--set", "train.images=480", "--set", "train.log_images=160"),
+    *(
+        "--set",
+        "train.labels=true",
+        "--set",
+        "train.label_dropout=0.2",
+        "--set",
+        "train.mirror=true",
+    ),
+    *("--set", "train.snapshot_images=240"),
+]
+needs_accelerate = pytest.mark.skipif(
+    find_spec("accelerate") is None, reason="accelerate is not installed (rote[track])"
+)
+TORCHRUN = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+ACCELERATE = [
+    *("accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"),
+    *("--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"),
+]
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("alone")
+    ok(*TRAIN, "--out", "run", cwd=folder)
+    return folder / "run"
+
+
+def launch(launcher: list[str], *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *launcher, "-m", "rote", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT,
+        timeout=600,
+    )
+
+
+def assert_equal_but_for_sums(found: Path, expected: Path) -> None:
+    """Thirty steps whose gradients are sums of two halves: weights differ by roundings alone.
+
+    A rounding of a gradient near zero can turn the direction of one weight's Adam step; no weight may
+    move by more than a twentieth of the way that thirty steps can go, and hardly any by a hundredth.
+    """
+    one = read_tensors(load_checkpoint(found).path)
+    other = read_tensors(load_checkpoint(expected).path)
+    assert one.keys() == other.keys()
+    way = 30 * 1e-3
+    for name, tensor in one.items():
+        assert torch.allclose(tensor, other[name], rtol=0, atol=0.05 * way), name
+    differences = torch.cat([(one[n] - other[n]).abs().flatten() for n in one])
+    assert float((differences > 0.01 * way).float().mean()) < 0.01
+    rows = [read_metrics(folder / "metrics.jsonl") for folder in (found, expected)]
+    assert [row["images_seen"] for row in rows[0]] == [row["images_seen"] for row in rows[1]]
+    losses = [[row["loss"] for row in each] for each in rows]
+    assert np.allclose(*losses, rtol=1e-4)
+
+
+@needs_accelerate
+def test_two_processes_train_what_one_does_and_one_tracks(alone: Path, tmp_path: Path) -> None:
+    done = launch(ACCELERATE, *TRAIN, "--out", "run", "--track", "tensorboard", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "run/checkpoints/480.safetensors"
+    folder = tmp_path / "run"
+    assert_equal_but_for_sums(folder, alone)
+    assert (folder / "config.json").read_bytes() == (alone / "config.json").read_bytes()
+    assert not (folder / "checkpoints" / "state.safetensors").exists()
+    assert events(folder) == [
+        (row["images_seen"], pytest.approx(row["loss"], rel=1e-6))
+        for row in read_metrics(folder / "metrics.jsonl")
+    ]
+
+
+def events(folder: Path) -> list[tuple[int, float]]:
+    """Read what TensorBoard was shown back from its own files."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    found = EventAccumulator(str(folder / "tensorboard"))
+    found.Reload()
+    assert found.Tags()["scalars"] == ["loss"]
+    return [(event.step, event.value) for event in found.Scalars("loss")]
+
+
+def test_a_batch_that_cannot_be_shared_is_one_line_of_each_process(
+    alone: Path, tmp_path: Path
+) -> None:
+    """torchrun this time; and a finished run, of which nothing is left to do."""
+    uneven = ("--set", "train.batch=15", "--set", "train.images=480")
+    done = launch(TORCHRUN, *TRAIN, *uneven, "--out", "run", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "train.batch 15 cannot be shared equally by 2 processes" in done.stderr
+    before = (alone / "metrics.jsonl").stat().st_mtime_ns
+    done = launch(TORCHRUN, *TRAIN, "--out", str(alone), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(alone / "checkpoints" / "480.safetensors")
+    assert (alone / "metrics.jsonl").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("verb", ["study width", "emm"])
+def test_searches_and_studies_refuse_a_launcher(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    done = run_here(*verb.split(), "--out", "x", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "launchers such as `accelerate launch` are for `rote train`" in done.stderr
+
+
+def test_a_tracker_that_is_not_there_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for package in ("mlflow", "tensorboard", "wandb"):
+        monkeypatch.setitem(sys.modules, package, None)
+    for name, message in [
+        ("tensorbord", "did you mean 'tensorboard'"),
+        ("mlflow", "needs mlflow, which is not installed; pip install mlflow"),
+        ("wandb", "needs wandb, which is not installed; pip install wandb"),
+        ("tensorboard", "pip install 'rote[track]'"),
+    ]:
+        for verb in ("train", "emm", "study width"):
+            done = run_here(*verb.split(), "--out", "x", "--track", name, cwd=tmp_path)
+            assert done.returncode == 1
+            assert message in done.stderr
+            assert len(done.stderr.strip().splitlines()) == 1
+            assert not (tmp_path / "x").exists()

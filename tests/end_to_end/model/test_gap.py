@@ -1,0 +1,60 @@
+"""`rote gap` and `rote train --gap` as processes."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import ok, run
+
+from rote.data.load import load_images
+from rote.diffusion.checkpoint import load_checkpoint
+from rote.diffusion.probes.gap_file import complement, find_subset
+
+TRAIN = ["train", "--size", "16", "--set", "train.batch=16", "--set", "train.images=640"]
+TRAIN += ["--set", "train.snapshot_images=320", "--set", "model.width=8", "--first"]
+TRAIN += ["--set", "model.channel_mult=[1]"]
+
+
+@pytest.fixture(scope="module")
+def logged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train with --gap; return the folder that holds the run `logged`."""
+    folder = tmp_path_factory.mktemp("gap")
+    ok(*TRAIN, "--gap", "--out", "logged", cwd=folder)
+    return folder
+
+
+def test_training_logs_what_the_command_measures_afterwards(logged: Path) -> None:
+    written = (logged / "logged" / "gap.json").read_bytes()
+    entries = json.loads(written)["snapshots"]
+    assert [entry["images_seen"] for entry in entries] == [320, 640]
+    assert all(len(entry["gap"]) == 5 for entry in entries)
+    (logged / "logged" / "gap.json").unlink()
+    said = json.loads(ok("gap", "logged", "--json", cwd=logged))
+    assert said["snapshots"] == entries
+    assert (logged / "logged" / "gap.json").read_bytes() == written
+    assert (said["training"]["count"], said["holdout"]["count"]) == (16, 1781)
+
+
+def test_the_run_is_found_by_its_digest_and_its_rest_is_the_complement(logged: Path) -> None:
+    digits = load_images("digits")
+    checkpoint = load_checkpoint(logged / "logged")
+    taken = find_subset(digits, checkpoint, count=16, seeds=[0])
+    assert taken.tolist() == list(range(16))
+    rest = complement(digits, taken)
+    assert np.array_equal(rest.items, digits.items[16:])
+
+
+def test_what_cannot_be_measured_is_said_in_one_line(logged: Path) -> None:
+    for arguments, expected in (
+        (["gap", "nowhere"], "not a directory"),
+        (["gap", "logged", "--sigmas", "0.4,x"], "--sigmas 0.4,x"),
+        (["gap", "logged", "--resolution", "4"], "no subset of 16 items"),
+        (["train", "--gap", "--out", "whole"], "--holdout SOURCE"),
+        (["train", "--holdout", "digits", "--out", "whole"], "give --gap too"),
+    ):
+        done = run(*arguments, cwd=logged)
+        assert done.returncode == 1, arguments
+        assert expected in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+    assert not (logged / "whole").exists()

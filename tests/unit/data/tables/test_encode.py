@@ -1,0 +1,291 @@
+"""Tables: cells to vectors and back, and what is said of cells that cannot be used."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rote.core.errors import DataError
+from rote.data.convert import for_models, in_own_units
+from rote.data.load import load_images
+from rote.data.scaling import VECTOR_STD, Scaling
+from rote.data.tables.encode import Reading
+from rote.data.tables.files import csv_lines
+from rote.data.tables.schema import Column, Schema
+
+PETS = """age,pet,weight,owner
+3,cat,4.25,ann
+7,dog,12.5,bob
+7,bird,0.5,ann
+12,dog,30,bob
+"""
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def pets(tmp_path: Path) -> Path:
+    return written(tmp_path / "pets.csv", PETS)
+
+
+def error_of(path: Path, **options: object) -> str:
+    with pytest.raises(DataError) as caught:
+        load_images(path, reading=Reading(**options))  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_cells_become_numbers_and_one_hot_columns(pets: Path) -> None:
+    found = load_images(pets)
+    assert found.kind == "vector"
+    assert found.items.dtype == np.float32
+    # age, bird, cat, dog, weight, ann, bob
+    assert found.items.tolist() == [
+        [3, 0, 1, 0, 4.25, 1, 0],
+        [7, 0, 0, 1, 12.5, 0, 1],
+        [7, 1, 0, 0, 0.5, 1, 0],
+        [12, 0, 0, 1, 30, 0, 1],
+    ]
+    assert found.schema is not None
+    assert found.schema.columns == (
+        Column("age", whole=True, low=3, high=12),
+        Column("pet", "categorical", categories=("bird", "cat", "dog")),
+        Column("weight", whole=False, low=0.5, high=30),
+        Column("owner", "categorical", categories=("ann", "bob")),
+    )
+
+
+def test_a_label_column_is_no_part_of_the_vectors(pets: Path) -> None:
+    found = load_images(pets, reading=Reading(label="owner", ignore=("weight",)))
+    assert found.shape == (4,)
+    assert found.classes == ("ann", "bob")
+    assert found.labels is not None
+    assert found.labels.tolist() == [0, 1, 0, 1]
+
+
+def test_numbers_are_categories_where_asked(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", "floor,rent\n10,5\n2,6\n2.0,7\n")
+    found = load_images(path, reading=Reading(categorical=("floor",)))
+    assert found.schema is not None
+    assert found.schema.columns[0].categories == ("2", "10")  # in the order of numbers
+    assert found.items[:, :2].tolist() == [[0, 1], [1, 0], [1, 0]]
+
+
+def test_cells_survive_the_way_to_vectors_and_back(pets: Path, tmp_path: Path) -> None:
+    found = load_images(pets, reading=Reading(label="owner"))
+    again = written(tmp_path / "again.csv", "".join(csv_lines(found)))
+    back = load_images(again, reading=Reading(label="owner"))
+    assert back.digest == found.digest
+    assert again.read_text().splitlines()[1] == "3,cat,4.25,ann"
+
+
+def test_samples_become_what_a_table_can_hold(pets: Path) -> None:
+    schema = load_images(pets).schema
+    assert schema is not None
+    noisy = np.array([[6.5, 0.3, 0.2, 0.4, 4.251, -1.0, -2.0]], np.float32)
+    assert schema.snapped(noisy).tolist() == [[7, 0, 0, 1, np.float32(4.251), 1, 0]]
+    assert schema.cells(noisy) == [["7", "dog", "4.251", "ann"]]
+
+
+def test_a_categorical_column_has_the_variance_of_a_numeric_one(pets: Path) -> None:
+    scaled, scaling = for_models(load_images(pets))
+    assert scaling is not None
+    assert scaling.schema is not None
+    for _, part in scaling.schema.parts():
+        variance = scaled.items[:, part].astype(np.float64).var(axis=0).sum()
+        assert variance == pytest.approx(VECTOR_STD**2, rel=1e-6)
+
+
+def test_scaled_rows_snap_to_themselves_and_near_rows_to_them(pets: Path) -> None:
+    table = load_images(pets, reading=Reading(ignore=("weight",)))
+    scaled, scaling = for_models(table)
+    assert scaling is not None
+    moved = scaled.items + np.float32(0.01)
+    assert (scaling.snapped(moved) == scaled.items).all()
+    assert (in_own_units(scaled) == table.items).all()
+
+
+def test_a_scaling_with_its_schema_is_read_back(pets: Path) -> None:
+    _, scaling = for_models(load_images(pets, reading=Reading(label="owner")))
+    assert scaling is not None
+    back = Scaling.from_json(scaling.to_json())
+    assert back.schema == scaling.schema
+    assert isinstance(back.schema, Schema)
+
+
+def test_another_table_is_read_by_the_training_tables_columns(pets: Path, tmp_path: Path) -> None:
+    schema = load_images(pets).schema
+    other = written(tmp_path / "b.csv", "owner,pet,age,weight\nbob,cat,5,1e1\n")
+    found = load_images(other, reading=Reading(schema=schema))
+    assert found.items.tolist() == [[5, 0, 1, 0, 10, 0, 1]]
+    assert found.schema == schema
+
+
+def test_digest_tells_kinds_of_columns_apart(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", "a,b\n0,1.5\n1,2.5\n")
+    plain = load_images(path)
+    other = load_images(written(tmp_path / "b.csv", "a,c\n0,1.5\n1,2.5\n"))
+    assert plain.digest != load_images(path, reading=Reading(categorical=("a",))).digest
+    assert plain.digest != load_images(np.asarray(plain.items)).digest
+    assert plain.digest != other.digest  # the same numbers under other names
+
+
+def test_separators_and_byte_order_marks(tmp_path: Path) -> None:
+    for name, text in (
+        ("a.csv", "a;b\n1;2.5\n3;4.5\n"),
+        ("b.tsv", "a\tb\n1\t2.5\n3\t4.5\n"),
+        ("c.csv", '\ufeffa,b\r\n1,"2.5"\r\n\r\n3, 4.5\r\n'),
+    ):
+        assert load_images(written(tmp_path / name, text)).items.tolist() == [[1, 2.5], [3, 4.5]]
+
+
+def test_parquet_equals_csv(pets: Path, tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    columns = {
+        "age": pyarrow.array([3, 7, 7, 12], pyarrow.int32()),
+        "pet": pyarrow.array(["cat", "dog", "bird", "dog"]).dictionary_encode(),
+        "weight": pyarrow.array([4.25, 12.5, 0.5, 30.0], pyarrow.float32()),
+        "owner": ["ann", "bob", "ann", "bob"],
+    }
+    path = tmp_path / "pets.parquet"
+    parquet.write_table(pyarrow.table(columns), path)
+    assert load_images(path).digest == load_images(pets).digest
+
+    parquet.write_table(pyarrow.table({**columns, "age": [3, None, 7, 12]}), path)
+    assert "row 2, column 'age' has no value" in error_of(path)
+    parquet.write_table(pyarrow.table({**columns, "born": [[1], [2], [3], [4]]}), path)
+    assert "column 'born' is of type list" in error_of(path)
+    written(path, "no parquet")
+    assert "cannot be read as Parquet" in error_of(path)
+
+
+@pytest.mark.parametrize("mark", ["", "NA", "nan", "?", "None"])
+def test_missing_values_are_named_or_left_out(tmp_path: Path, mark: str) -> None:
+    path = written(tmp_path / "a.csv", f"age,pet\n3,cat\n{mark},dog\n7,dog\n8,{mark}\n")
+    message = error_of(path)
+    assert "line 3, column 'age' has no value (1 more rows miss some)" in message
+    assert "--skip-unreadable" in message
+    found = load_images(path, skip_unreadable=True)
+    assert found.items.tolist() == [[3, 1, 0], [7, 0, 1]]
+    assert found.unreadable == ("line 3", "line 5")
+
+
+def test_none_is_a_category_where_a_column_is_called_categorical(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", "fence,price\nNone,3\nwood,4\n")
+    assert "has no value" in error_of(path)
+    found = load_images(path, reading=Reading(categorical=("fence",)))
+    assert found.schema is not None
+    assert found.schema.columns[0].categories == ("None", "wood")
+    # and in the other table, which is read by the schema
+    other = written(tmp_path / "b.csv", "fence,price\nNone,5\n")
+    assert load_images(other, reading=Reading(schema=found.schema)).items.tolist() == [[1, 0, 5]]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "age,pet\n3,cat\nold,dog\n7,dog\n",
+            "line 3, column 'age' holds 'old', which is no number",
+        ),
+        ("pet,n\ncat,1\ndog,2\n7,3\n", "line 4, column 'pet' holds '7', which is a number"),
+        ("a,b\n1,2\n1,3\n", "column 'a' holds '1' in all 2 rows"),
+        ("a,b\nx,2\nx,3\n", "column 'a' holds 'x' in all 2 rows"),
+        ("a,b\n1,2\n1,3,4\n", "line 3 has 3 cells, and the header names 2 columns"),
+        ("a,a\n1,2\n", "two columns named 'a'"),
+        (",a\n0,1\n", "column 1 has no name in the first line"),
+        ("1.5,2\n3,4\n", "begins with numbers (1.5, 2)"),
+        ("", "is empty"),
+        ("a,b\n", "has a header and no rows"),
+        ("a,b\n1,1e99\n2,3\n", "line 2, column 'b' holds 1e99, which is beyond float32"),
+        ('a,b\n1,"2\n', "cannot be read as CSV"),
+    ],
+)
+def test_tables_that_cannot_be_used(tmp_path: Path, text: str, told: str) -> None:
+    message = error_of(written(tmp_path / "a.csv", text))
+    assert told in message
+    assert str(tmp_path / "a.csv") in message
+
+
+def test_not_utf8(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes("a,b\nö,1\nü,2\n".encode("latin-1"))
+    assert "is not UTF-8" in error_of(path)
+
+
+def test_a_column_of_names_is_no_category(tmp_path: Path) -> None:
+    rows = "".join(f"customer {n},{n}\n" for n in range(50))
+    path = written(tmp_path / "a.csv", f"id,n\n{rows}")
+    message = error_of(path)
+    assert "column 'id' has 50 different categories in 50 rows" in message
+    assert "--ignore 'id'" in message
+    commas = written(tmp_path / "b.csv", "a;n\n" + "".join(f"{n},5;{n}\n" for n in range(50)))
+    assert "decimal comma" in error_of(commas)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("age,pet,weight\n3,cat,1\n", "has no column 'owner'"),
+        ("age,pet,weight,owner,color\n3,cat,1,ann,red\n", "has a column 'color'"),
+        (
+            "age,pet,weight,owner\n3,cow,1,ann\n",
+            "column 'pet' holds 'cow', which is none of the 3 categories of the training table "
+            "(bird, cat, dog)",
+        ),
+        (
+            "age,pet,weight,owner\nx,cat,1,ann\n",
+            "column 'age' holds 'x', and the column is numeric in the training table",
+        ),
+        ("age,pet,weight,owner\n,cat,1,ann\n", "line 2, column 'age' has no value"),
+    ],
+)
+def test_tables_that_do_not_fit_the_training_table(
+    pets: Path, tmp_path: Path, text: str, told: str
+) -> None:
+    schema = load_images(pets).schema
+    message = error_of(written(tmp_path / "b.csv", text), schema=schema)
+    assert told in message
+    assert str(tmp_path / "b.csv") in message
+
+
+def test_labels_that_the_training_table_does_not_have(pets: Path, tmp_path: Path) -> None:
+    schema = load_images(pets, reading=Reading(label="owner")).schema
+    path = written(tmp_path / "b.csv", "age,pet,weight,owner\n3,cat,1,eve\n")
+    assert "holds the label 'eve', which is none of the 2" in error_of(path, schema=schema)
+    without = written(tmp_path / "c.csv", "age,pet,weight\n3,cat,1\n")
+    assert load_images(without, reading=Reading(schema=schema)).labels is None
+
+
+def test_columns_that_are_not_there(pets: Path) -> None:
+    message = error_of(pets, categorical=("agee",))
+    assert message.startswith("--categorical agee: ")
+    assert "did you mean" in message
+    assert error_of(pets, label="zzz").startswith("--label zzz: ")
+    assert error_of(pets, ignore=("zzz",)).startswith("--ignore zzz: ")
+    with pytest.raises(DataError, match="are for CSV and Parquet tables, and wine is none"):
+        load_images("wine", reading=Reading(categorical=("alcohol",)))
+
+
+def test_vectors_take_over_the_columns_of_a_table(pets: Path) -> None:
+    table = load_images(pets)
+    assert table.schema is not None
+    reading = Reading(schema=table.schema)
+    taken = load_images(np.asarray(table.items), reading=reading)
+    assert taken.schema == table.schema
+    with pytest.raises(DataError, match="does not hold one category a row for the column 'pet'"):
+        load_images(table.items * 0.9, reading=reading)
+    with pytest.raises(DataError, match="take 7 numbers"):
+        load_images(table.items[:, :5], reading=reading)
+
+
+def test_named_tables_have_columns() -> None:
+    wine = load_images("wine")
+    assert wine.schema is not None
+    assert wine.schema.columns[0] == Column("alcohol", low=11.03, high=14.83)
+    assert wine.schema.columns[-1] == Column("proline", whole=True, low=278, high=1680)
+    assert not wine.schema.mixed

@@ -1,0 +1,72 @@
+"""What one run says by itself, and the sentences."""
+
+import doctest
+import json
+
+import pytest
+
+from rote.emm import run as emm
+from rote.emm.curve import EmmInterval, Observation
+from rote.emm.run import EmmPoint, decide, sentence
+from rote.stats.rates import Rate, wilson
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "epsilon", "decision"),
+    [
+        (0.9, 1.0, 0.1, "at-least"),
+        (0.8999999, 1.0, 0.1, "undecided"),
+        (0.2, 0.9, 0.1, "undecided"),
+        (0.2, 0.8999999, 0.1, "less"),
+        # 1 - 0.7 is 0.30000000000000004 in binary, 1 - 0.8 is 0.19999999999999996
+        (0.3, 0.4, 0.7, "at-least"),
+        (0.1, 0.2, 0.8, "undecided"),
+    ],
+)
+def test_decisions_at_exact_boundaries(low, high, epsilon, decision):
+    assert decide(Rate((low + high) / 2, low, high, 1, 2, 0.95), epsilon) == decision
+
+
+def test_a_run_survives_its_file():
+    point = EmmPoint(
+        size=45,
+        replicate=3,
+        images_seen=3200,
+        images_trained=6400,
+        rate=wilson(3, 128),
+        observation=Observation(45, 110, 256, "at-most", 0.02),
+        selection=((3200, wilson(2, 128)), (6400, wilson(1, 256))),
+        gap=({"images_seen": 3200, "gap": [0.5, None]},),
+        coverage={"distinct_references": 2, "references": 45},
+        run="points/size-000045-run-03",
+    )
+    assert EmmPoint.from_json(json.loads(json.dumps(point.to_json()))) == point
+    assert point.images_sampled() == 128 + 128 + 256
+
+
+SIZES = [32, 32, 64]
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        ((None, 36.4, None, "above"), "The EMM is at least 36 training rows (97.5 % confidence, 3"),
+        ((None, 36.4, None, "above"), "reaches beyond the largest size trained, 64."),
+        ((None, None, 4.26, "below"), "The EMM is at most 4.3 training rows (97.5 % confidence"),
+        ((None, None, 4.26, "below"), "reaches below the smallest size trained, 32."),
+        ((None, None, None, "above"), "not known yet (3 runs of 2 sizes)"),
+        ((None, None, None, "below"), "beyond the sizes trained, 32 to 64 rows."),
+        ((1063.2, 900.0, 1250.0, "bracketed"), "about 1,063 training rows (95 % interval 900 to"),
+        ((1063.2, 900.0, 1250.0, "bracketed"), "copies at least 80 % of the time"),
+    ],
+)
+def test_sentences(found, words):
+    said = sentence(EmmInterval(*found, 0.95), epsilon=0.2, sizes=SIZES, items="rows")
+    assert words in said
+    assert said.endswith(".") and "None" not in said
+
+
+def test_examples_in_docstrings():
+    done = doctest.testmod(emm)
+    assert done.attempted >= 3
+    assert done.failed == 0

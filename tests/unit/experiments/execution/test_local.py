@@ -1,0 +1,74 @@
+"""Local workers: what a failing run says, and workers that are killed again and again."""
+
+import os
+import signal
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rote.core.errors import Interrupted, RunError
+from rote.data.dataset import Dataset
+from rote.experiments.execution import local as workers
+from rote.experiments.execution.local import Workers
+
+DATA = Dataset(np.zeros((2, 4, 4, 1), np.uint8))
+
+
+@dataclass(frozen=True)
+class Errand:
+    number: int
+    root: Path
+
+    @property
+    def folder(self):
+        return self.root / str(self.number)
+
+    def moved(self, root):
+        return replace(self, root=root)
+
+
+def fail_or_wait(task, dataset, scaling, *, should_stop):
+    """The last one fails; the others would wait for ever, were they not stopped."""
+    if task.number == 1:
+        raise RunError("the disk is full")
+    while not should_stop():
+        time.sleep(0.01)
+    raise Interrupted
+
+
+def die_twice(task, dataset, scaling, *, should_stop):
+    task.folder.mkdir(parents=True, exist_ok=True)
+    tries = len(list(task.folder.iterdir()))
+    (task.folder / str(tries)).touch()
+    if task.number == 1 and tries < 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return task.number, tries
+
+
+def test_what_one_says_comes_before_the_stopping_of_the_others(tmp_path):
+    with (
+        pytest.raises(RunError, match="the disk is full"),
+        Workers(2, DATA, None, threads=1) as pool,
+    ):
+        pool.run_each(
+            [Errand(0, tmp_path), Errand(1, tmp_path)], fail_or_wait, on_poll=lambda: None
+        )
+
+
+def test_a_worker_killed_twice_and_once_too_often(tmp_path, monkeypatch):
+    errands = [Errand(number, tmp_path / "a") for number in range(3)]
+    told = []
+    with Workers(1, DATA, None, threads=1, on_note=told.append) as pool:
+        found = pool.run_each(errands, die_twice, on_poll=lambda: None)
+    assert found == [(0, 0), (1, 2), (2, 0)]
+    assert len(told) == 2 and "killed from outside" in told[0]
+    monkeypatch.setattr(workers, "RESTARTS", 1)
+    with (
+        pytest.raises(RunError, match="killed from outside 2 times") as caught,
+        Workers(1, DATA, None, threads=1) as pool,
+    ):
+        pool.run_each([Errand(1, tmp_path / "b")], die_twice, on_poll=lambda: None)
+    assert "\n" not in str(caught.value)

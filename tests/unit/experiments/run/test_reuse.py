@@ -1,0 +1,100 @@
+"""One training for runs that differ in sampling alone."""
+
+from dataclasses import replace
+
+import pytest
+
+from rote.core.atomic_files import read_json
+from rote.core.errors import Interrupted
+from rote.core.run_folder import read_metrics
+from rote.data.convert import for_models
+from rote.data.load import load_images
+from rote.experiments.run.trial import finished_trial, run_trial
+from rote.experiments.studies.plan import Cell, plan_study, source_of
+from rote.experiments.studies.result_file import _cost
+
+
+@pytest.fixture(scope="module")
+def source():
+    return source_of(for_models(load_images("digits"))[0])
+
+
+def trials(source, runs):
+    """A model without and with guidance at sampling: one training, two ways to sample."""
+    plan = plan_study("guidance", source, scale_name="smoke", runs=runs)
+    found = []
+    for value in ("1", "3"):
+        (trial, *_) = plan.trials[Cell(value, 6)]
+        short = trial.setting.train.model_copy(update={"images": 320, "snapshot_images": 160})
+        found.append(replace(trial, setting=replace(trial.setting, train=short)))
+    return found
+
+
+def go(trial, source):
+    return run_trial(trial, source.dataset, None, should_stop=lambda: False)
+
+
+def test_the_second_run_takes_over_what_it_would_have_trained(source, tmp_path):
+    plain, guided = trials(source, tmp_path / "together")
+    first, second = go(plain, source), go(guided, source)
+    assert (first.trained_by, second.trained_by) == (plain.key, plain.key)
+    (_, apart) = trials(source, tmp_path / "apart")
+    alone = go(apart, source)
+    assert alone.trained_by == apart.key
+    assert replace(second, seconds=0, trained_by="") == replace(alone, seconds=0, trained_by="")
+    for path in sorted((apart.folder / "checkpoints").iterdir()):
+        taken = guided.folder / "checkpoints" / path.name
+        assert taken.read_bytes() == path.read_bytes()
+        assert taken.samefile(plain.folder / "checkpoints" / path.name)
+    assert read_json(guided.folder / "config.json") == read_json(apart.folder / "config.json")
+    assert read_metrics(guided.folder / "metrics.jsonl") == read_metrics(
+        apart.folder / "metrics.jsonl"
+    )
+    assert finished_trial(guided) == second
+    cost = _cost({Cell("1", 6): [first], Cell("3", 6): [second]})
+    assert (cost["runs"], cost["images_trained"]) == (2, 320)
+
+
+def test_who_trained_is_still_known_after_an_interruption(source, tmp_path):
+    plain, guided = trials(source, tmp_path)
+    go(plain, source)
+    calls = iter(range(100))
+
+    def stop_while_scoring():
+        return (guided.folder / "config.json").exists() and next(calls) > 0
+
+    with pytest.raises(Interrupted):
+        run_trial(guided, source.dataset, None, should_stop=stop_while_scoring)
+    assert (guided.folder / "config.json").exists()
+    assert not (guided.folder / "trial.json").exists()
+    assert go(guided, source).trained_by == plain.key
+
+
+def test_another_training_is_not_taken_over(source, tmp_path):
+    plain, guided = trials(source, tmp_path)
+    go(plain, source)
+    for change in (
+        {
+            "setting": replace(
+                guided.setting, train=plain.setting.train.model_copy(update={"batch": 16})
+            )
+        },
+        {"replicate": 1},
+        {"size": 7},
+    ):
+        other = replace(guided, **change)
+        assert go(other, source).trained_by == other.key
+
+
+def test_an_unfinished_run_is_not_taken_over(source, tmp_path):
+    plain, guided = trials(source, tmp_path)
+    go(plain, source)
+    (plain.folder / "trial.json").unlink()
+    assert go(guided, source).trained_by == guided.key
+
+
+def test_results_of_before_still_read(source, tmp_path):
+    (plain, _) = trials(source, tmp_path)
+    result = go(plain, source)
+    old = {key: value for key, value in result.to_json().items() if key != "trained_by"}
+    assert type(result).from_json(old) == result
