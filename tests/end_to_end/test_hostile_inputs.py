@@ -17,7 +17,7 @@ from hostile import MAKERS, make
 from rote.data.load import load_images
 
 COUNT = 300
-RUNNER = Path(__file__).with_name("hostile_runner.py")
+RUNNER = Path(__file__).parents[1] / "support" / "hostile_runner.py"
 Case = tuple[str, Path | str, int]
 
 

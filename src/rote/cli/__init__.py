@@ -27,7 +27,8 @@ from typing import NoReturn
 
 from rote.cli.app import app
 from rote.cli.options import State
-from rote.core.console import console, say, say_error
+from rote.cli.flags import as_flags
+from rote.core.console import console, reword, say, say_error
 from rote.core.errors import Interrupted, RoteError
 from rote.core.memory import is_out_of_memory
 
@@ -55,6 +56,7 @@ def _fail(message: str) -> NoReturn:
 
 def main() -> None:
     """Run the command line and exit."""
+    reword(as_flags)
     try:
         app()
     except RoteError as error:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rote.cli.flags import as_flags
 from rote.core.errors import ConfigError, Interrupted
 
 if TYPE_CHECKING:
@@ -112,11 +113,7 @@ def named(flag: str) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        given = f"{flag} " if flag else ""
-        message = str(error).replace("give --data ", f"give {given}")
-        if message.startswith("--data "):
-            message = given + message.removeprefix("--data ")
-        raise DataError(message) from error
+        raise DataError(as_flags(str(error), {"source": flag})) from error
 
 
 def load(

@@ -33,12 +33,12 @@ def one_line_io(path: Path) -> Iterator[None]:
         advice = {
             errno.ENOSPC: "the disk is full; free some space and run the same command again",
             errno.EDQUOT: "the disk quota is used up; free some space and run the same again",
-            errno.EACCES: "no permission to write there; choose another --out",
-            errno.EPERM: "no permission to write there; choose another --out",
-            errno.EROFS: "the file system is read-only; choose another --out",
-            errno.ENOTDIR: "a part of the path is a file, not a folder; choose another --out",
-            errno.EEXIST: "a file of that name is in the way; choose another --out",
-            errno.EISDIR: "a folder of that name is in the way; choose another --out",
+            errno.EACCES: "no permission to write there; choose another `out`",
+            errno.EPERM: "no permission to write there; choose another `out`",
+            errno.EROFS: "the file system is read-only; choose another `out`",
+            errno.ENOTDIR: "a part of the path is a file, not a folder; choose another `out`",
+            errno.EEXIST: "a file of that name is in the way; choose another `out`",
+            errno.EISDIR: "a folder of that name is in the way; choose another `out`",
         }.get(error.errno or 0, error.strerror or str(error))
         raise RunError(f"cannot write {path}: {advice}") from error
 

@@ -69,7 +69,7 @@ def _keys_at(model: type[BaseModel], path: list[str]) -> list[str]:
     return list(current.model_fields)
 
 
-def override(config: ModelT, assignments: list[str], *, where: str = "--set") -> ModelT:
+def override(config: ModelT, assignments: list[str], *, where: str = "`set`") -> ModelT:
     """Return the configuration with ``key=value`` assignments applied.
 
     Dotted keys reach nested configurations. Values are text as the field's type reads it, or JSON for

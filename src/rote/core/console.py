@@ -7,6 +7,7 @@ table where a command is asked for nothing else; tables beside a result, progres
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
@@ -18,11 +19,18 @@ from rote.core.atomic_files import to_json_text
 PIPED_COLUMNS = 240
 
 console = Console(stderr=True, highlight=False)
+_reworded: Callable[[str], str] = str
+
+
+def reword(words: Callable[[str], str]) -> None:
+    """Pass every message through a function from now on: a command line names flags, not arguments."""
+    global _reworded
+    _reworded = words
 
 
 def say(message: str) -> None:
     """Print one line for people (no markup is interpreted: file names are untrusted text)."""
-    console.print(message, markup=False, soft_wrap=True)
+    console.print(_reworded(message), markup=False, soft_wrap=True)
 
 
 def hush() -> None:
@@ -34,7 +42,7 @@ def say_error(message: str) -> None:
     """Print one error line."""
     console.quiet = False
     console.print("error: ", style="bold red", end="")
-    console.print(message, markup=False, soft_wrap=True)
+    console.print(_reworded(message), markup=False, soft_wrap=True)
 
 
 def print_result(value: dict[str, Any]) -> None:

@@ -36,7 +36,7 @@ def check_ray() -> None:
         Naming the package to install.
     """
     if find_spec("ray") is None:
-        raise ConfigError("--engine ray needs Ray, which is not installed; pip install 'rote[ray]'")
+        raise ConfigError("`engine` ray needs Ray, which is not installed; pip install 'rote[ray]'")
 
 
 @contextlib.contextmanager
@@ -107,8 +107,8 @@ def _start(ray: Any, folder: str, workers: int, object_bytes: int) -> None:
     except Exception as error:  # noqa: BLE001 - Ray documents no exceptions of its own here
         _pass_on_interrupt(error)
         raise RunError(
-            f"a local Ray could not be started ({first_line(error)}); use --engine local, or start "
-            "Ray yourself and give its --ray-address"
+            f"a local Ray could not be started ({first_line(error)}); use `engine` local, or start "
+            "Ray yourself and give its `ray_address`"
         ) from None
 
 
@@ -136,7 +136,7 @@ def _connect(ray: Any, address: str) -> None:
             problem = first_line(error)
     if problem:
         raise ConfigError(
-            f"--ray-address {address} cannot be reached ({problem}); give the address that `ray start "
+            f"`ray_address` {address} cannot be reached ({problem}); give the address that `ray start "
             "--head` printed, or leave it out for a local Ray"
         )
 

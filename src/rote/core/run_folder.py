@@ -50,7 +50,7 @@ def conflict(path: Path, old: dict[str, Any], new: dict[str, Any]) -> str | None
 
     >>> study = {"kind": "study", "study": "unique"}
     >>> conflict(Path("out"), study, study | {"study": "size"})
-    'out holds the study `unique`, not the study `size`; choose another --out'
+    "out holds the study 'unique', not the study 'size'; choose another `out`"
     >>> conflict(Path("out"), {"seed": 0}, {"seed": 1}).partition(";")[0]
     'out belongs to another configuration (seed is 0 there and 1 here)'
     """
@@ -59,21 +59,21 @@ def conflict(path: Path, old: dict[str, Any], new: dict[str, Any]) -> str | None
         return None
     held, asked = holds(old), holds(new)
     if held and asked and held != asked:
-        way_out = "choose another --out"
+        way_out = "choose another `out`"
         if (old["kind"], new["kind"]) == ("studies", "study"):
-            way_out = f"give --out {path / new['study']}, its folder there, or another"
+            way_out = f"give `out` {path / new['study']}, its folder there, or another"
         return f"{path} holds {held}, not {asked}; {way_out}"
     key, old_value, new_value = difference
     return (
         f"{path} belongs to another configuration ({key} is {old_value} there and {new_value} here); "
-        "choose another --out or delete that folder"
+        "choose another `out` or delete that folder"
     )
 
 
 def holds(bound: dict[str, Any]) -> str | None:
     """Return in words what a directory with this configuration holds, if it is of a known kind."""
     kind = bound.get("kind")
-    return f"the study `{bound.get('study')}`" if kind == "study" else HOLDS.get(str(kind))
+    return f"the study '{bound.get('study')}'" if kind == "study" else HOLDS.get(str(kind))
 
 
 def _first_difference(
@@ -105,7 +105,7 @@ def check_writable(folder: Path) -> None:
     except OSError as error:
         reason = error.strerror or str(error)
         raise RunError(
-            f"--out {folder}: nothing can be written to {there} ({reason}); choose another --out"
+            f"`out` {folder}: nothing can be written to {there} ({reason}); choose another `out`"
         ) from None
 
 
@@ -235,7 +235,7 @@ def _lock(path: Path) -> Any:
                 handle.close()
                 raise RunError(
                     f"another process is working in {path}; wait for it, stop it, or choose "
-                    "another --out"
+                    "another `out`"
                 ) from None
             time.sleep(0.2)
         else:

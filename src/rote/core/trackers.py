@@ -30,13 +30,13 @@ def check_tracker(name: str | None) -> None:
     if name is None:
         return
     if name not in TRACKERS:
-        raise ConfigError(f"--track {name} is unknown{did_you_mean(name, TRACKERS)}")
+        raise ConfigError(f"`track` {name} is unknown{did_you_mean(name, TRACKERS)}")
     for package in ("accelerate", name):
         if find_spec(package) is None:
             own = package in ("accelerate", "tensorboard")
             install = "'rote[track]'" if own else package
             raise ConfigError(
-                f"--track {name} needs {package}, which is not installed; pip install {install}"
+                f"`track` {name} needs {package}, which is not installed; pip install {install}"
             )
 
 
@@ -115,7 +115,7 @@ def _one_line(name: str) -> Iterator[None]:
     except Exception as error:  # clients have no error of their own in common
         told = " ".join(str(error).split()) or type(error).__name__
         raise RunError(
-            f"--track {name} failed ({told}); put that right, or run the same command without --track: "
+            f"`track` {name} failed ({told}); put that right, or run the same command without `track`: "
             "what was trained is kept"
         ) from error
 

@@ -230,7 +230,7 @@ class Dataset:
         if self.labels is None:
             raise DataError(
                 f"{where} has no labels, so its subsets cannot be class-balanced; drop "
-                "--stratify or give a source with classes"
+                "`stratify` or give a source with classes"
             )
         classes = len(self.classes)
         if size % classes:
@@ -245,7 +245,7 @@ class Dataset:
         if counts[smallest] == 0:
             raise DataError(
                 f"class '{name}' of {where} has no items, so no subset can "
-                "be class-balanced; drop --stratify or give items of every class"
+                "be class-balanced; drop `stratify` or give items of every class"
             )
         if counts[smallest] < per_class:
             raise DataError(

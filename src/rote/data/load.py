@@ -101,9 +101,9 @@ def load_images(
     (3, 4, 4)
     """
     if resolution is not None and not (type(resolution) is int and resolution >= 1):
-        raise DataError(f"--resolution is {resolution!r}; give a whole number of pixels from 1")
+        raise DataError(f"`resolution` is {resolution!r}; give a whole number of pixels from 1")
     if channels not in (None, 1, 3):
-        raise DataError(f"--channels is {channels!r}; give 1 (grey) or 3 (RGB)")
+        raise DataError(f"`channels` is {channels!r}; give 1 (grey) or 3 (RGB)")
     reading = reading or Reading()
     file: Path | None = None
     if isinstance(source, np.ndarray):
@@ -125,7 +125,7 @@ def load_images(
         dataset = adopt(dataset, reading.schema)
     elif reading.asked:
         raise DataError(
-            f"--categorical, --label and --ignore are for CSV and Parquet tables, and "
+            f"`categorical`, `label` and `ignore` are for CSV and Parquet tables, and "
             f"{shown(dataset.source)} is none; leave them out"
         )
     return fit_dataset(dataset, resolution, channels, file=file, decoded=decoded)
@@ -141,20 +141,22 @@ def _existing(source: str | Path) -> Path:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(
-            f"'{shown(text)}' cannot be opened ({reason}); give --data another path"
+            f"'{shown(text)}' cannot be opened ({reason}); give `source` another path"
         ) from None
     if found is None:
         if isinstance(source, str) and "/" not in text and "." not in text:
             hint = did_you_mean(text, named_sources())
             raise DataError(
-                f"--data '{shown(text)}' is neither a named source{hint} nor a path that exists"
+                f"`source` '{shown(text)}' is neither a named source{hint} nor a path that exists"
             )
         raise DataError(
-            f"'{shown(text)}' does not exist; give --data a folder, a .zip, .npz, .npy, .csv or "
+            f"'{shown(text)}' does not exist; give `source` a folder, a .zip, .npz, .npy, .csv or "
             ".parquet file, an image, or a named source"
         )
     if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
-        raise DataError(f"'{shown(text)}' is neither a folder nor a file; give --data one of them")
+        raise DataError(
+            f"'{shown(text)}' is neither a folder nor a file; give `source` one of them"
+        )
     return path
 
 
@@ -182,7 +184,7 @@ def _load_path(
     if suffix in EXTENSIONS:
         return load(single_file(path))
     raise DataError(
-        f"{shown(path)} is a file of unknown type '{shown(suffix)}'; give --data a folder, a .zip, "
+        f"{shown(path)} is a file of unknown type '{shown(suffix)}'; give `source` a folder, a .zip, "
         f".npz or .npy file, a table ({', '.join(TABLE_EXTENSIONS)}), or an image "
         f"({', '.join(EXTENSIONS)})"
     )
@@ -257,7 +259,7 @@ def fit_dataset(
                 folder=decoded,
             )
         return replace(dataset, items=fitted)
-    option = "--resolution" if resolution is not None else "--channels"
+    option = "`resolution`" if resolution is not None else "`channels`"
     if resolution is not None or channels is not None:
         raise DataError(
             f"{option} is for images, and {shown(dataset.source)} holds "

@@ -30,9 +30,9 @@ def reading_options(*, table: bool) -> str:
     """Name the options that decide what is read of a source, for a message that asks for the same ones.
 
     >>> reading_options(table=True)
-    '--categorical, --label and --ignore'
+    '`categorical`, `label` and `ignore`'
     """
-    return "--categorical, --label and --ignore" if table else "--resolution and --channels"
+    return "`categorical`, `label` and `ignore`" if table else "`resolution` and `channels`"
 
 
 def first_few(names: Sequence[str], *, limit: int = 5) -> str:

@@ -70,15 +70,15 @@ def combine(first: Dataset, second: Dataset) -> Dataset:
     """
     if first.items.shape[1:] != second.items.shape[1:] or first.kind != second.kind:
         raise DataError(
-            f"--data has items of shape {first.shape} and --second of {second.shape}; two sources are "
-            "mixed in one training set only if they are alike: give --resolution or --channels"
+            f"`source` has items of shape {first.shape} and `second` of {second.shape}; two sources are "
+            "mixed in one training set only if they are alike: give `resolution` or `channels`"
         )
     labels = None
     if first.labels is not None and second.labels is not None:
         labels = np.concatenate([first.labels, second.labels])
     if labels is not None and first.classes != second.classes:
         raise DataError(
-            f"--data has the classes {', '.join(first.classes[:3])}... and --second "
+            f"`source` has the classes {', '.join(first.classes[:3])}... and `second` "
             f"{', '.join(second.classes[:3])}...; mix sources of the same classes"
         )
     return Dataset(
@@ -167,7 +167,7 @@ def _of_classes(dataset: Dataset, indices: Indices, variant: Variant) -> Indices
         return indices
     if dataset.labels is None:
         raise DataError(
-            f"{dataset.source} has no labels, so no classes can be drawn from it; give --data a "
+            f"{dataset.source} has no labels, so no classes can be drawn from it; give `source` a "
             "source with labels"
         )
     known = len(dataset.classes)

@@ -163,7 +163,7 @@ def preset(name: str, *, kind: str = "image") -> ExperimentConfig:
         If the name is unknown.
     """
     if name not in PRESETS:
-        raise ConfigError(f"--preset {name} is unknown{did_you_mean(name, PRESETS)}")
+        raise ConfigError(f"`preset` {name} is unknown{did_you_mean(name, PRESETS)}")
     config = PRESETS[name]()
     if kind != "image":
         if kind == "vector":

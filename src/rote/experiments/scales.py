@@ -117,5 +117,5 @@ def scale(name: str) -> Scale:
         If the name is unknown.
     """
     if name not in SCALES:
-        raise ConfigError(f"--scale {name} is unknown{did_you_mean(name, SCALES)}")
+        raise ConfigError(f"`scale` {name} is unknown{did_you_mean(name, SCALES)}")
     return SCALES[name]()

@@ -157,7 +157,7 @@ def degraded_copies(
     """
     if copies > len(positions):
         raise ConfigError(
-            f"--positive-control is {copies}, and --training has {len(positions)} distinct images; "
+            f"`positive_control` is {copies}, and `training` has {len(positions)} distinct images; "
             "give at most that many"
         )
     drawn = drawn_by_content(training, positions, seed=child_seed(seed, "degrade"))

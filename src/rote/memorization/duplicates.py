@@ -26,7 +26,7 @@ from rote.neighbors.search import components_within
 DUPLICATE_RMS = 10.0
 
 
-def check_rms(rms: float, *, name: str = "--duplicate-rms") -> None:
+def check_rms(rms: float, *, name: str = "`duplicate_rms`") -> None:
     """Refuse a radius that cannot be one."""
     if not 0 <= rms <= 255:
         raise ConfigError(
@@ -61,6 +61,7 @@ def near_duplicates(
     ConfigError
         If the radius is out of range.
 
+    >>> from rote.data.duplicates import exact_duplicates
     >>> items = np.array([[[[0]]], [[[200]]], [[[3]]]], dtype=np.uint8)
     >>> near_duplicates(items, exact_duplicates(items), rms=3).group.tolist()
     [0, 1, 0]

@@ -41,7 +41,7 @@ def check_criteria(names: Sequence[str]) -> tuple[str, ...]:
     """
     for name in names:
         if name not in CRITERIA:
-            raise ConfigError(f"--criterion '{name}' is unknown{did_you_mean(name, CRITERIA)}")
+            raise ConfigError(f"`criteria` '{name}' is unknown{did_you_mean(name, CRITERIA)}")
     return tuple(name for name in CRITERIA if name in names or name == "ratio")
 
 

@@ -1,6 +1,6 @@
 """Copies that plain distances miss: matching over transforms within each reference.
 
-With ``--invariances flip,shift,tone`` the distance of a query q to a reference r is
+With invariances flip, shift and tone the distance of a query q to a reference r is
 
     flip    min over q and its mirror image
     shift   min over offsets of up to 2 pixels each way, of the overlapping area alone, rescaled:
@@ -53,7 +53,7 @@ class Invariances:
         names = [name.strip() for name in text.split(",") if name.strip()]
         for name in names:
             if name not in KINDS:
-                raise ConfigError(f"--invariances '{name}' is unknown{did_you_mean(name, KINDS)}")
+                raise ConfigError(f"`invariances` '{name}' is unknown{did_you_mean(name, KINDS)}")
         return Invariances(**{name: name in names for name in KINDS})
 
     @property

@@ -212,8 +212,8 @@ class Matcher:
         """Return the exact k nearest under the minimum over the transforms."""
         if k > len(self):
             raise ConfigError(
-                f"{k} nearest training images are needed and --training has {len(self)} distinct "
-                "ones; leave out the --criterion that needs them, or give more training images"
+                f"{k} nearest training images are needed and `training` has {len(self)} distinct "
+                "ones; leave out the `criteria` that needs them, or give more training images"
             )
         if self._invariances.tone:
             queries = standardized(queries)

@@ -90,7 +90,7 @@ def check_enough(generated: int, reference: int, against: Against) -> None:
     """Refuse to measure quality on too few items."""
     if min(generated, reference) < LEAST:
         raise DataError(
-            f"--quality has {generated} generated and {reference} "
+            f"`quality` has {generated} generated and {reference} "
             f"{'training' if against == 'training' else 'held-out'} items; give {LEAST} and more of each"
         )
 

@@ -222,7 +222,7 @@ def check_search(queries: npt.NDArray[Any], references: npt.NDArray[Any], k: int
     if queries.shape[1:] != references.shape[1:]:
         raise DataError(
             f"queries have items of shape {queries.shape[1:]}, references of {references.shape[1:]}; "
-            "bring both to one size and channel count (--resolution, --channels)"
+            "bring both to one size and channel count (`resolution`, `channels`)"
         )
     if (queries.dtype == np.uint8) != (references.dtype == np.uint8):
         raise DataError(

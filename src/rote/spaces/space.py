@@ -47,7 +47,7 @@ class Space:
     Attributes
     ----------
     name
-        As it is given to ``--space``, such as "pixel" or "imgsim:64".
+        As it is asked for, such as "pixel" or "imgsim:64".
     preprocessing
         What is done to an image before the network, in words that fix it.
     metric
@@ -140,8 +140,8 @@ class Space:
         height, width = shape[1:3]
         if min(height, width) < self.smallest:
             raise DataError(
-                f"--space {self.name} takes images from {self.smallest}x{self.smallest} on, and these "
-                f"are {width}x{height}; leave it out, or load larger ones (--resolution)"
+                f"`spaces` {self.name} takes images from {self.smallest}x{self.smallest} on, and these "
+                f"are {width}x{height}; leave it out, or load larger ones (`resolution`)"
             )
 
     def describe(self, dimension: int | None = None) -> dict[str, Any]:
@@ -170,7 +170,7 @@ class Space:
         except (RuntimeError, ValueError, IndexError) as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[-1][:200]
             raise DataError(
-                f"--space {self.name} failed on images of {shape[2]}x{shape[1]}: {reason}; if they are "
+                f"`spaces` {self.name} failed on images of {shape[2]}x{shape[1]}: {reason}; if they are "
                 "of another size than it takes, bring them to it with ?size=N behind the file"
             ) from error
 
@@ -179,18 +179,18 @@ class Space:
         if not isinstance(found, torch.Tensor) or found.ndim < 2 or len(found) != self.tile:
             got = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
             raise DataError(
-                f"--space {self.name} gave {got} for {self.tile} images; a tensor ({self.tile}, D) is "
+                f"`spaces` {self.name} gave {got} for {self.tile} images; a tensor ({self.tile}, D) is "
                 "expected"
             )
         rows = found[:count].flatten(1).to("cpu", torch.float32).numpy()
         if self.width is not None and rows.shape[1] != self.width:
             raise DataError(
-                f"--space {self.name} gave rows of {rows.shape[1]} numbers, and {self.width} are "
+                f"`spaces` {self.name} gave rows of {rows.shape[1]} numbers, and {self.width} are "
                 "expected; is it another network?"
             )
         if not np.isfinite(rows).all():
             raise DataError(
-                f"--space {self.name} gave NaN or infinity; its weights do not fit, or its values "
+                f"`spaces` {self.name} gave NaN or infinity; its weights do not fit, or its values "
                 "overflow"
             )
         return rows

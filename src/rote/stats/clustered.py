@@ -92,7 +92,7 @@ def clustered_rate(
     clusters, total = len(size), len(success)
     if clusters < 2:
         raise ConfigError(
-            f"--cluster-by finds {clusters} cluster in {total} items; an interval over clusters needs "
+            f"`cluster_by` finds {clusters} cluster in {total} items; an interval over clusters needs "
             "at least two"
         )
     from scipy.special import stdtrit

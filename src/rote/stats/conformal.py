@@ -64,7 +64,7 @@ def check_asked(asked: float) -> None:
     """Refuse a false-positive rate that cannot be asked for."""
     if not 0 < asked <= 0.5:
         raise ConfigError(
-            f"--false-positive-rate is {asked}; it must lie in (0, 0.5], such as 0.005"
+            f"`false_positive_rate` is {asked}; it must lie in (0, 0.5], such as 0.005"
         )
 
 

@@ -70,11 +70,11 @@ CASES = {
     ),
     "folder of another study": (
         ("width", "--scale", "smoke", "--out", "begun"),
-        ("begun holds the study `unique`, not the study `width`", "choose another --out"),
+        ("begun holds the study 'unique', not the study 'width'", "choose another --out"),
     ),
     "folder of another study that is done": (
         ("size", "--scale", "smoke", "--out", "finished"),
-        ("finished holds the study `unique`, not the study `size`", "choose another --out"),
+        ("finished holds the study 'unique', not the study 'size'", "choose another --out"),
     ),
     "folder of this study at another scale": (
         ("unique", "--scale", "cpu", "--out", "finished"),
@@ -82,7 +82,7 @@ CASES = {
     ),
     "all into the folder of one": (
         ("all", "--scale", "smoke", "--out", "finished"),
-        ("finished holds the study `unique`, not several studies", "--out"),
+        ("finished holds the study 'unique', not several studies", "--out"),
     ),
     "one into the folder of several": (
         ("width", "--scale", "smoke", "--out", "several"),
@@ -115,7 +115,7 @@ def test_other_commands_leave_the_folder_of_studies_alone(room, name, folder):
     done = run_here(*arguments, "--out", folder, cwd=room)
     assert done.returncode == 1, done.stderr
     (line,) = [line for line in done.stderr.splitlines() if line.strip()]
-    held = "the study `unique`" if folder == "finished" else "several studies"
+    held = "the study 'unique'" if folder == "finished" else "several studies"
     assert line.startswith("error: ")
     assert f"{folder} holds {held}" in line
     assert expected in line

@@ -192,7 +192,7 @@ def test_a_device_that_cannot_multiply_bytes_is_one_line(monkeypatch):
     device_integers.check_products.cache_clear()
     for fake, message in ((refuse, r"\(_int_mm needs SM 7.5\)"), (wrong, "wrongly")):
         monkeypatch.setattr(torch, "_int_mm", fake)
-        with pytest.raises(ConfigError, match=rf"{message}.*--device cpu") as error:
+        with pytest.raises(ConfigError, match=rf"{message}.*`device` cpu") as error:
             DeviceSearch(items, device="cpu")
         assert "\n" not in str(error.value)
 

@@ -54,12 +54,12 @@ def test_overrides_are_json_or_text_and_leave_the_rest():
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [
-        ("inner.width", "--set 'inner.width': expected key=value, such as train.batch=64"),
-        ("iner.width=3", "--set 'iner.width=3': unknown key 'iner' (did you mean 'inner'?)"),
-        ("inner.wide=3", "--set: unknown key 'inner.wide' (did you mean 'width'?)"),
-        ("inner.width.x=3", "--set 'inner.width.x=3': 'width' holds a value, no keys"),
-        ("inner=3", "--set: inner: Input should be a valid dictionary or instance of Inner"),
-        ("inner.rate=Infinity", "--set: inner.rate: Input should be a finite number"),
+        ("inner.width", "`set` 'inner.width': expected key=value, such as train.batch=64"),
+        ("iner.width=3", "`set` 'iner.width=3': unknown key 'iner' (did you mean 'inner'?)"),
+        ("inner.wide=3", "`set`: unknown key 'inner.wide' (did you mean 'width'?)"),
+        ("inner.width.x=3", "`set` 'inner.width.x=3': 'width' holds a value, no keys"),
+        ("inner=3", "`set`: inner: Input should be a valid dictionary or instance of Inner"),
+        ("inner.rate=Infinity", "`set`: inner.rate: Input should be a finite number"),
     ],
 )
 def test_wrong_overrides_say_what_to_do(assignment, message):

@@ -111,9 +111,9 @@ def test_appending_to_a_full_disk_is_one_line(small_disk):
 
 def test_a_file_in_the_way_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunError, match="choose another --out"):
+    with pytest.raises(RunError, match="choose another `out`"):
         write_json(tmp_path / "file" / "result.json", {})
-    with pytest.raises(RunError, match="choose another --out"):
+    with pytest.raises(RunError, match="choose another `out`"):
         Run(tmp_path / "file", CONFIG)
 
 
@@ -214,13 +214,13 @@ def test_another_kind_of_run_is_named(tmp_path):
     study = {"kind": "study", "study": "unique", "seed": 0}
     Run(tmp_path, study).close()
     for other, name in [
-        (study | {"study": "size"}, "the study `size`"),
+        (study | {"study": "size"}, "the study 'size'"),
         ({"kind": "emm"}, "a search for the EMM (`rote emm`)"),
         ({"kind": "train"}, "a training run (`rote train`)"),
     ]:
         with pytest.raises(RunError) as caught:
             Run(tmp_path, other)
-        expected = f"{tmp_path} holds the study `unique`, not {name}; choose another --out"
+        expected = f"{tmp_path} holds the study 'unique', not {name}; choose another `out`"
         assert str(caught.value) == expected
     Run(tmp_path, study).close()
 
@@ -239,7 +239,7 @@ def test_a_second_process_is_told_in_one_line(tmp_path, monkeypatch):
             Run(tmp_path, CONFIG)
         other.kill()  # the kernel drops the lock with the process
     assert str(caught.value) == (
-        f"another process is working in {tmp_path}; wait for it, stop it, or choose another --out"
+        f"another process is working in {tmp_path}; wait for it, stop it, or choose another `out`"
     )
     Run(tmp_path, CONFIG).close()
 

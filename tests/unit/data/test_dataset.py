@@ -100,13 +100,13 @@ def test_impossible_subsets(size, stratify, part):
 
 
 def test_balanced_subsets_need_labels_and_large_enough_classes():
-    with pytest.raises(DataError, match=r"no labels.*--stratify"):
+    with pytest.raises(DataError, match=r"no labels.*`stratify`"):
         Dataset(images()).subset(2, seed=0, stratify=True)
     uneven = Dataset(images(), np.array([0, 1, 1, 1, 1, 1]), ("a", "b"))
     with pytest.raises(DataError, match=r"class 'a' .* has 1 items.*choose at most 2"):
         uneven.subset(4, seed=0, stratify=True)
     empty = Dataset(images(), np.ones(6, dtype=np.int64), ("a", "b"))
-    with pytest.raises(DataError, match=r"class 'a' .* has no items.*--stratify"):
+    with pytest.raises(DataError, match=r"class 'a' .* has no items.*`stratify`"):
         empty.subset(2, seed=0, stratify=True)
 
 

@@ -127,14 +127,14 @@ def test_hostile_names_are_only_text(tmp_path):
 def test_missing_and_misspelled_sources(tmp_path):
     message = error_of(tmp_path / "nothing")
     assert "does not exist" in message
-    assert "--data" in message
+    assert "`source`" in message
     message = error_of("digts")
     assert "did you mean 'digits'?" in message
     assert "nor a path that exists" in message
     assert "known: digits, wine" in error_of("qqq")
-    assert "--data" in error_of("")
-    assert "--data" in error_of("a\0b.png")
-    assert "--data" in error_of("x" * 5000)
+    assert "`source`" in error_of("")
+    assert "`source`" in error_of("a\0b.png")
+    assert "`source`" in error_of("x" * 5000)
 
 
 def test_a_path_object_is_never_a_named_source():
@@ -147,7 +147,7 @@ def test_a_path_object_is_never_a_named_source():
 def test_folders_without_images(tmp_path):
     message = error_of(tmp_path)
     assert "has no files" in message
-    assert "--data" in message
+    assert "`source`" in message
     (tmp_path / "a.txt").touch()
     (tmp_path / "b.txt").touch()
     (tmp_path / "c").touch()
@@ -164,7 +164,7 @@ def test_files_of_unknown_type(tmp_path):
     path.touch()
     message = error_of(path)
     assert "unknown type '.feather'" in message
-    assert "--data" in message
+    assert "`source`" in message
     os.mkfifo(tmp_path / "pipe.png")
     assert "neither a folder nor a file" in error_of(tmp_path / "pipe.png")
 
@@ -188,7 +188,7 @@ def test_mixed_sizes_name_the_two_most_common_and_the_flag(tmp_path):
     message = error_of(tmp_path)
     assert "3 sizes" in message
     assert "6x4 (3 images, such as a0.png) and 8x9 (2 images, such as b0.png)" in message
-    assert "--resolution 4" in message
+    assert "`resolution` 4" in message
     assert "50x50" not in message
     data = load_images(tmp_path, resolution=4)
     assert data.shape == (3, 4, 4)
@@ -215,7 +215,7 @@ def test_grey_and_rgb_mixed_need_channels(tmp_path):
     save(tmp_path / "c.png", 30)
     message = error_of(tmp_path)
     assert "1 grey images (such as a.png) and 2 RGB images (such as b.png)" in message
-    assert "--channels 3" in message
+    assert "`channels` 3" in message
     rgb = load_images(tmp_path, channels=3)
     assert rgb.items[:, 0, 0].tolist() == [[10, 10, 10], [20, 50, 200], [30, 50, 200]]
     grey = load_images(tmp_path, channels=1)
@@ -237,7 +237,7 @@ def test_unreadable_files_are_listed(tmp_path):
     assert "bad4.png" in message
     assert "bad5.png" not in message
     assert "and 2 more" in message
-    assert "--skip-unreadable" in message
+    assert "`skip_unreadable`" in message
 
 
 def test_unreadable_files_can_be_skipped_and_are_recorded(tmp_path):
@@ -274,7 +274,7 @@ def test_nothing_readable_is_an_error_even_when_skipping(tmp_path):
     make_unreadable(tmp_path, 2)
     message = error_of(tmp_path, skip_unreadable=True)
     assert "none of 2 image files can be read (bad0.png: " in message
-    assert "--data" in message
+    assert "`source`" in message
 
 
 def test_a_set_of_black_images_is_an_error(tmp_path):
@@ -286,12 +286,12 @@ def test_a_set_of_black_images_is_an_error(tmp_path):
 
 @pytest.mark.parametrize("resolution", [0, -1, 2.5, True, "8"])
 def test_bad_resolutions(resolution):
-    assert "--resolution" in error_of("digits", resolution=resolution)
+    assert "`resolution`" in error_of("digits", resolution=resolution)
 
 
 @pytest.mark.parametrize("channels", [0, 2, 4, "3"])
 def test_bad_channels(channels):
-    assert "--channels" in error_of("digits", channels=channels)
+    assert "`channels`" in error_of("digits", channels=channels)
 
 
 def test_more_pixels_than_memory(tmp_path, monkeypatch):
@@ -303,4 +303,4 @@ def test_more_pixels_than_memory(tmp_path, monkeypatch):
     monkeypatch.setattr("rote.data.files.decode_all.np.empty", no_memory)
     message = error_of(tmp_path)
     assert "GiB of memory" in message
-    assert "--resolution" in message
+    assert "`resolution`" in message

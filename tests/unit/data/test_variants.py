@@ -84,7 +84,7 @@ def test_bad_input_is_one_line(digits):
         ("has no labels", lambda: draw_variant(unlabeled, Variant(classes=2), 10, seed=0)),
         ("which has 10", lambda: draw_variant(digits, Variant(classes=11), 11, seed=0)),
         ("classes 0 to 9", lambda: draw_variant(digits, Variant(second_class=10), 10, seed=0)),
-        ("--second of", lambda: combine(digits, small)),
+        ("`second` of", lambda: combine(digits, small)),
         ("choose a size from", lambda: draw_variant(digits, Variant(), 5000, seed=0)),
     ]:
         with pytest.raises(DataError, match=message):

@@ -67,7 +67,7 @@ def test_presets_for_vectors_are_perceptrons(name):
 
 
 def test_an_unknown_preset_names_the_nearest():
-    with pytest.raises(ConfigError, match=r"--preset tinny is unknown \(did you mean 'tiny'\?\)"):
+    with pytest.raises(ConfigError, match=r"`preset` tinny is unknown \(did you mean 'tiny'\?\)"):
         preset("tinny")
 
 

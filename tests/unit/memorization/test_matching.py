@@ -121,12 +121,12 @@ def test_mirrored_and_retoned_twins_join_only_when_asked():
 @pytest.mark.parametrize("rms", [-1.0, 256.0, float("nan")])
 def test_radii_out_of_range_are_one_line(rms):
     items = images(2, 6)
-    with pytest.raises(ConfigError, match="--duplicate-rms is"):
+    with pytest.raises(ConfigError, match="`duplicate_rms` is"):
         near_duplicates(items, exact_duplicates(items), rms=rms)
 
 
 def test_unknown_invariances_are_one_line():
-    with pytest.raises(ConfigError, match=r"--invariances 'flop' is unknown \(did you mean 'flip'"):
+    with pytest.raises(ConfigError, match=r"`invariances` 'flop' is unknown \(did you mean 'flip'"):
         Invariances.parse("flop")
     assert Invariances.parse("") == Invariances()
     assert len(offsets(Invariances(shift=True))) == 25

@@ -152,5 +152,5 @@ def test_a_copier_is_good_against_its_training_set_only_and_broken_is_broken():
 
 def test_too_few_items_are_refused():
     few = np.zeros((39, 2))
-    with pytest.raises(DataError, match=r"--quality has 39 generated and 50 training items"):
+    with pytest.raises(DataError, match=r"`quality` has 39 generated and 50 training items"):
         measure_quality(few, np.zeros((50, 2)), None, space="columns")

@@ -37,7 +37,7 @@ def test_never_narrower_than_independent_items():
 
 
 def test_one_cluster_is_refused():
-    with pytest.raises(ConfigError, match=r"--cluster-by finds 1 cluster in 4 items"):
+    with pytest.raises(ConfigError, match=r"`cluster_by` finds 1 cluster in 4 items"):
         clustered_rate(np.ones(4, bool), np.zeros(4, np.int64))
 
 

@@ -70,7 +70,7 @@ def load_array_file(path: Path, *, decoded: Path | None = None) -> Dataset:
                 else _known(loaded, path, decoded, where)
             )
     except MemoryError:
-        raise DataError(f"{where} is larger than the memory; give --data fewer items") from None
+        raise DataError(f"{where} is larger than the memory; give `source` fewer items") from None
     except DataError:
         raise
     # numpy answers broken headers with nearly every exception, down to those of Python's tokenizer.

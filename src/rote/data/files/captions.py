@@ -34,8 +34,8 @@ def find_captions(source: str) -> Path:
         if (folder / name).is_file():
             return folder / name
     raise DataError(
-        f"--cluster-by caption: {shown(source)} has no {' or '.join(FILES)} (rows of file_name, text); "
-        "give one with --captions"
+        f"`cluster_by` caption: {shown(source)} has no {' or '.join(FILES)} (rows of file_name, text); "
+        "give one with `captions`"
     )
 
 
@@ -106,6 +106,6 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                         raise DataError(f"{shown(path)}, row {number} is no JSON object")
                     yield number, found
     except FileNotFoundError:
-        raise DataError(f"--captions {shown(path)} does not exist") from None
+        raise DataError(f"`captions` {shown(path)} does not exist") from None
     except (OSError, ValueError, csv.Error, RecursionError) as error:
         raise DataError(f"{shown(path)} cannot be read ({shown(error)}); write it again") from None

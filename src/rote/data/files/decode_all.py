@@ -132,27 +132,27 @@ class _Collector:
             size = self.total * int(np.prod(shape)) / 2**30
             raise DataError(
                 f"{self.where}: {self.total:,} images of {shape[1]}x{shape[0]} pixels need "
-                f"{size:.1f} GiB of memory; give a smaller --resolution or fewer images"
+                f"{size:.1f} GiB of memory; give a smaller `resolution` or fewer images"
             ) from None
 
     def finish(self, *, channels: int | None, skip_unreadable: bool) -> Decoded:
         if self.images is None:
             raise DataError(
                 f"{self.where}: none of {self.total:,} image files can be read "
-                f"({self._unreadable_text()}); give --data a source with readable images"
+                f"({self._unreadable_text()}); give `source` a source with readable images"
             )
         if self.unreadable and not skip_unreadable:
             raise DataError(
                 f"{self.where}: {len(self.unreadable):,} of {self.total:,} image files cannot be "
                 f"read ({self._unreadable_text()}); repair or remove them, or leave them out with "
-                "--skip-unreadable"
+                "`skip_unreadable`"
             )
         if len(self.kinds) > 1 and channels is None:
             grey, rgb = self.kinds[1], self.kinds[3]
             raise DataError(
                 f"{self.where}: {grey.count:,} grey images (such as {shown(grey.example)}) and "
                 f"{rgb.count:,} RGB images (such as {shown(rgb.example)}) are mixed; all of one "
-                "kind are expected: give --channels 3 to turn all to RGB or --channels 1 to grey"
+                "kind are expected: give `channels` 3 to turn all to RGB or `channels` 1 to grey"
             )
         if len(self.sizes) > 1:
             raise DataError(self._sizes_text())
@@ -174,6 +174,6 @@ class _Collector:
         (height, width), _ = common[0]
         return (
             f"{self.where}: the images have {len(common)} sizes, most often {' and '.join(parts)}; "
-            f"one size is expected: give --resolution, such as --resolution {min(height, width)}, "
+            f"one size is expected: give `resolution`, such as `resolution` {min(height, width)}, "
             "to crop and scale all of them"
         )

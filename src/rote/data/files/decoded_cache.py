@@ -181,7 +181,7 @@ def _advised() -> Iterator[None]:
     except RunError as error:
         reason = str(error).split("; ")[0]
         raise DataError(
-            f"{reason}; set ROTE_CACHE to another folder, or decode into memory with --no-cache"
+            f"{reason}; set ROTE_CACHE to another folder, or decode into memory with `no_cache`"
         ) from None
 
 

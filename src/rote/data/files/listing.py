@@ -113,7 +113,7 @@ def open_zip(path: Path) -> Iterator[Listing]:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise DataError(
-            f"{shown(path)} cannot be opened as a zip archive ({shown(error)}); give --data a whole "
+            f"{shown(path)} cannot be opened as a zip archive ({shown(error)}); give `source` a whole "
             "zip file, or the folder it was made from"
         ) from None
     with archive:
@@ -185,18 +185,18 @@ def _images_of(names: Iterable[str], *, where: str) -> list[str]:
     wanted = ", ".join(EXTENSIONS)
     if INDEX in visible:
         raise DataError(
-            f"{where} is a folder of shards, which `rote neighbors` searches; give --data the source "
+            f"{where} is a folder of shards, which `rote neighbors` searches; give `source` the source "
             "that they were written from"
         )
     if not visible:
-        raise DataError(f"{where} has no files; give --data a source with images ({wanted})")
+        raise DataError(f"{where} has no files; give `source` a source with images ({wanted})")
     seen = Counter(_extension(name) or "none" for name in visible).most_common(5)
     extensions = ", ".join(f"{shown(name)} ({count:,})" for name, count in seen)
     inner = any(name in (".npz", ".npy", ".zip") for name, _ in seen)
-    hint = "; to load an array or an archive in it, give --data the path of that file"
+    hint = "; to load an array or an archive in it, give `source` the path of that file"
     raise DataError(
         f"{where} has {len(visible):,} files and none is an image (extensions seen: {extensions}); "
-        f"expected are {wanted}{hint if inner else '; give --data another source'}"
+        f"expected are {wanted}{hint if inner else '; give `source` another source'}"
     )
 
 
@@ -236,7 +236,7 @@ def _walk(folder: Path) -> Iterator[tuple[str, Path]]:
         except OSError as error:
             raise DataError(
                 f"folder {shown(current)} cannot be read ({error.strerror}); change its "
-                "permissions, or give --data another source"
+                "permissions, or give `source` another source"
             ) from None
         for item in items:
             name = f"{prefix}{item.name}"

@@ -221,7 +221,7 @@ def _items(
     if dataset.kind == "image":
         return fit_images(dataset.items, resolution=resolution, channels=channels)
     if resolution is not None or channels is not None:
-        option = "--resolution" if resolution is not None else "--channels"
+        option = "`resolution`" if resolution is not None else "`channels`"
         raise DataError(f"{option} is for images, and {where} holds vectors; leave it out")
     return dataset.items
 

@@ -56,7 +56,7 @@ def write_shards(
         If the folder belongs to other sources or options, or cannot be written.
     """
     if shard_bytes < 1:
-        raise ConfigError(f"--shard-size is {shard_bytes}; give a size such as 512MB")
+        raise ConfigError(f"`shard_size` is {shard_bytes}; give a size such as 512MB")
     config = {
         "kind": "shards",
         "sources": [{"source": s.source, "fingerprint": s.fingerprint} for s in streams],
@@ -143,7 +143,7 @@ class _Writer:
         if shape != self._shape:
             raise DataError(
                 f"{shown(self._streams[source].source)} has items of shape {shape}, and those before "
-                f"have {self._shape}; bring all to one with --resolution and --channels"
+                f"have {self._shape}; bring all to one with `resolution` and `channels`"
             )
 
     def _flush(self, end: tuple[int, int]) -> None:

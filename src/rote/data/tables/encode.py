@@ -1,9 +1,9 @@
 """Tables: CSV and Parquet files to columns, columns to vectors, by stated rules and never by guess.
 
 A column is **numeric** if every cell is a finite number, and **categorical** if no cell is one. A column
-that is both is an error that names the first cell of the smaller part; ``--categorical`` makes any column
+that is both is an error that names the first cell of the smaller part; ``categorical`` makes any column
 categorical. An empty cell, or NA, N/A, NaN, null, None or ? in any case, is a missing value and an error;
-in a column named by ``--categorical`` or ``--label`` the empty cell alone is. What a column may hold is
+in a column named by ``categorical`` or ``label`` the empty cell alone is. What a column may hold is
 learned from one table, the training side; every other table is read by its schema.
 """
 
@@ -119,7 +119,7 @@ def dataset_of_table(table: Table, reading: Reading, *, skip_missing: bool = Fal
         raise DataError(
             f"{table.where(name, row)} has no value"
             f"{f' ({more:,} more rows miss some)' if more else ''}; fill it in, or leave such rows out "
-            "with --skip-unreadable"
+            "with `skip_unreadable`"
         )
     left_out = sorted({row for row, _ in missing})
     unreadable = tuple(table.places[row] for row in left_out)
@@ -211,9 +211,9 @@ def _used(table: Table, reading: Reading) -> list[str]:
     where, names = shown(table.source), list(table.columns)
     schema = reading.schema
     for flag, asked in (
-        ("--categorical", reading.categorical),
-        ("--label", (reading.label,) if reading.label else ()),
-        ("--ignore", reading.ignore),
+        ("`categorical`", reading.categorical),
+        ("`label`", (reading.label,) if reading.label else ()),
+        ("`ignore`", reading.ignore),
     ):
         for name in asked:
             if name not in table.columns and schema is None:
@@ -231,13 +231,13 @@ def _used(table: Table, reading: Reading) -> list[str]:
         raise DataError(
             f"{where} has no column '{shown(lacking[0])}', which the training table has"
             f"{f' ({len(lacking) - 1} more are missing)' if len(lacking) > 1 else ''}; add it, or give "
-            f"--ignore '{shown(lacking[0])}'"
+            f"`ignore` '{shown(lacking[0])}'"
         )
     further = [name for name in wanted if name not in (*schema.names, schema.label)]
     if further:
         raise DataError(
             f"{where} has a column '{shown(further[0])}', which the training table has "
-            f"not; remove it, or give --ignore '{shown(further[0])}'"
+            f"not; remove it, or give `ignore` '{shown(further[0])}'"
         )
     return list(schema.names)
 
@@ -284,7 +284,7 @@ def _column(table: Table, name: str, *, asked: bool) -> Column:
         raise DataError(
             f"{table.where(name, few[0])} holds '{shown(texts[few[0]])}', which is {told}, unlike "
             f"{len(texts) - len(few):,} other cells of the column; repair {len(few):,} "
-            f"cell{'s' if len(few) > 1 else ''}, or give --categorical '{shown(name)}' or --ignore "
+            f"cell{'s' if len(few) > 1 else ''}, or give `categorical` '{shown(name)}' or `ignore` "
             f"'{shown(name)}'"
         )
     column = numeric_column(name, _float32(table, name, numbers))
@@ -308,7 +308,7 @@ def _categorical(table: Table, name: str) -> Column:
         raise DataError(
             f"{shown(table.source)}, column '{shown(name)}' has {len(distinct):,} different categories "
             f"in {len(texts):,} rows, such as '{shown(texts[0])}'{hint}; at most "
-            f"{min(most, MOST_CATEGORIES):,} can be one-hot: give --ignore '{shown(name)}'"
+            f"{min(most, MOST_CATEGORIES):,} can be one-hot: give `ignore` '{shown(name)}'"
         )
     return Column(name, "categorical", categories=_ordered(distinct))
 
@@ -317,7 +317,7 @@ def _constant(table: Table, name: str) -> DataError:
     value = shown(table.columns[name][0])
     return DataError(
         f"{shown(table.source)}, column '{shown(name)}' holds '{value}' in all {len(table):,} rows and "
-        f"tells none of them apart; give --ignore '{shown(name)}'"
+        f"tells none of them apart; give `ignore` '{shown(name)}'"
     )
 
 
@@ -352,8 +352,8 @@ def _encoded(table: Table, column: Column, *, learned: bool) -> npt.NDArray[np.f
             raise DataError(
                 f"{table.where(column.name, wrong[0])} holds '{shown(texts[wrong[0]])}', and the column "
                 f"is numeric in the training table; repair {len(wrong):,} "
-                f"cell{'s' if len(wrong) > 1 else ''}, or give --categorical '{shown(column.name)}' or "
-                f"--ignore '{shown(column.name)}'"
+                f"cell{'s' if len(wrong) > 1 else ''}, or give `categorical` '{shown(column.name)}' or "
+                f"`ignore` '{shown(column.name)}'"
             )
         return _float32(table, column.name, numbers)[:, None]
     places = {text: number for number, text in enumerate(column.categories)}
@@ -366,7 +366,7 @@ def _encoded(table: Table, column: Column, *, learned: bool) -> npt.NDArray[np.f
             f"{table.where(column.name, row)} holds '{shown(texts[row])}', which is none of the "
             f"{len(column.categories)} categories of the training table "
             f"({first_few(column.categories)}); repair {unseen.total():,} "
-            f"cell{'s' if unseen.total() > 1 else ''}, or give --ignore '{shown(column.name)}'"
+            f"cell{'s' if unseen.total() > 1 else ''}, or give `ignore` '{shown(column.name)}'"
         )
     return np.eye(column.width, dtype=np.float32)[found]
 
@@ -382,7 +382,7 @@ def _labels(table: Table, schema: Schema) -> tuple[npt.NDArray[np.int64] | None,
         raise DataError(
             f"{table.where(schema.label, row)} holds the label '{shown(texts[row])}', which is none of "
             f"the {len(schema.classes)} of the training table ({first_few(schema.classes)}); "
-            f"repair it, or give --ignore '{shown(schema.label)}'"
+            f"repair it, or give `ignore` '{shown(schema.label)}'"
         )
     numbers: npt.NDArray[Any] = np.array([places[text] for text in texts], np.int64)
     return labels_of_array(

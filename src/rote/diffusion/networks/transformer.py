@@ -79,7 +79,7 @@ class Transformer(nn.Module):
         if height % self.patch or width % self.patch:
             raise ConfigError(
                 f"images of {width}x{height} cannot be cut into patches of {self.patch} pixels; "
-                f"choose --resolution as a multiple of {self.patch}, or another model.patch"
+                f"choose `resolution` as a multiple of {self.patch}, or another model.patch"
             )
         values = channels * self.patch**2
         self.embed = NoiseAndLabelEmbedding(config, label_count, config.width)

@@ -72,7 +72,7 @@ class UNet(nn.Module):
         if any(size % factor for size in shape[1:]):
             what = f"images of {more[0]}x{height}" if more else f"series of {height} times"
             way = (
-                f"choose --resolution as a multiple of {factor}"
+                f"choose `resolution` as a multiple of {factor}"
                 if more
                 else f"cut or pad them to a multiple of {factor}"
             )

@@ -46,9 +46,9 @@ def find_subset(
                 return found
     tried = ", ".join(map(str, seeds))
     raise DataError(
-        f"--data {dataset.source} has no subset of {count} items that {checkpoint.path} was trained on "
-        f"(tried the whole source, its first items, and --seed {tried}); give the --data and --seed of "
-        f"the training, with its {reading_options(table=dataset.schema is not None)}"
+        f"`dataset` {dataset.source} has no subset of {count} items that {checkpoint.path} was trained "
+        f"on (tried the whole source, its first items, and `seed` {tried}); give the `dataset` and "
+        f"`seed` of the training, with its {reading_options(table=dataset.schema is not None)}"
     )
 
 

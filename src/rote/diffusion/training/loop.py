@@ -316,7 +316,7 @@ class Step:
         if self._micro == 1:
             raise RunError(
                 "out of memory with a single image per forward pass; free some, take a smaller model "
-                "or lower resolution, or another --device"
+                "or lower resolution, or another `device`"
             )
         before, self._micro = self._micro, -(-self._micro // 2)
         self._on_note(

@@ -96,7 +96,7 @@ class Workers:
             if restarts == RESTARTS:
                 raise RunError(
                     f"worker processes were killed from outside {restarts + 1} times (out of memory?); "
-                    "what was saved is kept: run the same command again, perhaps with fewer --workers"
+                    "what was saved is kept: run the same command again, perhaps with fewer `workers`"
                 )
             restarts += 1
             self._on_note(

@@ -63,7 +63,7 @@ class RayWorkers:
             slots = min(slots, int(gpus / share))
             if gpus < share:
                 raise ConfigError(
-                    f"--gpus-per-run is {share:g}, but this Ray has {gpus:g} GPUs; give less, or 0 for "
+                    f"`gpus_per_run` is {share:g}, but this Ray has {gpus:g} GPUs; give less, or 0 for "
                     "runs on the CPU"
                 )
         if not slots:

@@ -83,7 +83,7 @@ def criteria_for(dataset: Dataset, texts: Sequence[str] | None) -> Asked:
     asked, own = read_criteria(texts)
     names = check_criteria(known if asked is None else asked)
     if refused := [name for name in names if name not in known]:
-        raise DataError(f"--criterion {refused[0]} is for images, and the runs are of vectors")
+        raise DataError(f"`criteria` {refused[0]} is for images, and the runs are of vectors")
     check_own(own, [PIXEL])
     return Asked(names, own_in(own, PIXEL) or AbsoluteCriterion())
 

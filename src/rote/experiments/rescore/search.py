@@ -71,7 +71,7 @@ def rescore(
     Parameters
     ----------
     folder
-        The ``--out`` of `rote emm`.
+        The folder of `rote emm`.
     dataset
         The source that it drew from, as it was given to the search.
     criteria
@@ -95,11 +95,11 @@ def rescore(
         If the data is not that of the search.
     """
     if not (folder / "emm.json").is_file():
-        raise RunError(f"{folder} holds no emm.json; give the --out of a finished `rote emm`")
+        raise RunError(f"{folder} holds no emm.json; give the `out` of a finished `rote emm`")
     value = read_json(folder / "emm.json")
     if value["data"]["digest"] != dataset.digest:
         raise DataError(
-            f"--data {dataset.source} is not what the search in {folder} drew from "
+            f"`dataset` {dataset.source} is not what the search in {folder} drew from "
             f"({value['data']['source']}, digest {value['data']['digest'][:12]}); give that, with the "
             f"same {reading_options(table=dataset.schema is not None)}"
         )
@@ -218,7 +218,7 @@ def _criterion(
     }
     if len({run.size for run in seen}) < 2:
         found["reason"] = (
-            "fewer than two sizes have a run that was trained to its end; search with --set "
+            "fewer than two sizes have a run that was trained to its end; search with `set` "
             "search.early_stop=false"
         )
         return found

@@ -45,9 +45,9 @@ def rescore_study(
         raise RunError(f"{folder} is a study of two sources, which cannot be drawn again from one")
     if value["data"]["digest"] != dataset.digest:
         raise DataError(
-            f"--data {dataset.source} is not what the study in {folder} drew from "
+            f"`dataset` {dataset.source} is not what the study in {folder} drew from "
             f"({value['data']['source']}, digest {value['data']['digest'][:12]}); give that, with the "
-            "same --resolution and --channels"
+            "same `resolution` and `channels`"
         )
     asked = criteria_for(dataset, criteria)
     scaled, _ = for_models(dataset)

@@ -89,7 +89,7 @@ class Factor:
             return self.named[value]
         if self.key is None:
             raise ConfigError(
-                f"--value '{value}' is unknown in the study {self.name}"
+                f"`value` '{value}' is unknown in the study {self.name}"
                 f"{did_you_mean(value, self.named)}"
             )
         return {self.key: value}
@@ -200,7 +200,7 @@ def setting(factor: Factor, scale: Scale, value: str) -> Setting:
         If the value cannot be: an unknown name, or a number that its key does not take.
     """
     changes = factor.designs[scale.name].settings | factor.settings(value)
-    where = f"--value '{value}' of the study {factor.name}"
+    where = f"`value` '{value}' of the study {factor.name}"
     variant, size, assignments = Variant(), None, []
     whole = _Whole(model=scale.model, train=scale.train, sample=scale.sample)
     for key, given in changes.items():

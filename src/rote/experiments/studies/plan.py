@@ -141,7 +141,7 @@ def plan_study(
     own = tuple(sizes or design.sizes or (chosen.size,))
     each = chosen.seeds if seeds is None else seeds
     if each < 1:
-        raise ConfigError(f"--seeds is {each}; give at least 1")
+        raise ConfigError(f"`seeds` is {each}; give at least 1")
     trials: dict[Cell, tuple[Trial, ...]] = {}
     for value in named:
         means = setting(factor, chosen, value)

@@ -167,7 +167,7 @@ def run_studies(
     ``on_study`` is called with each study as it is finished.
     """
     if second is not None and dataset.kind != "image":
-        raise ConfigError("--second is for images; vectors of two sources are scaled differently")
+        raise ConfigError("`second` is for images; vectors of two sources are scaled differently")
     check_tracker(track)
     described = dataset.describe() | {"classes": list(dataset.classes)}
     data = described | {"second": second.digest if second else None}

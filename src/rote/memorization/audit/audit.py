@@ -286,8 +286,8 @@ def _check_calibrated(calibration: Calibration | None) -> None:
     """Refuse, before the search, a gate against a threshold that could not be calibrated."""
     if calibration is None or calibration.threshold is None:
         raise ConfigError(
-            "--fail-above needs a rate, and there are too few held-out images to calibrate one; give "
-            "more, or another --criterion first"
+            "`fail_above` needs a rate, and there are too few held-out images to calibrate one; give "
+            "more, or another `criteria` first"
         )
 
 

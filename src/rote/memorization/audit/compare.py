@@ -115,13 +115,13 @@ def compare(
     same_seeds = a.seeds is not None and b.seeds is not None and np.array_equal(a.seeds, b.seeds)
     if paired and len(a.memorized) != len(b.memorized):
         raise ConfigError(
-            f"--paired needs equally many images, and {a.folder} has {len(a.memorized):,}, {b.folder} "
+            f"`paired` needs equally many images, and {a.folder} has {len(a.memorized):,}, {b.folder} "
             f"{len(b.memorized):,}; leave it out"
         )
     if same_seeds:
         why = "both generated sides tell the same noise seeds"
     elif paired:
-        why = "--paired was given; image i is taken for the partner of image i"
+        why = "`paired` was given; image i is taken for the partner of image i"
     elif a.seeds is None or b.seeds is None:
         why = "not both generated sides tell their noise seeds"
     else:
@@ -155,16 +155,16 @@ def _read(folder: Path, criterion: str, name: str) -> Saved:
     path = folder / "audit.json"
     if not path.is_file():
         what = "does not exist" if not folder.exists() else "holds no audit.json"
-        raise RunError(f"{name} {folder} {what}; give the --out folder of a finished `rote audit`")
+        raise RunError(f"{name} {folder} {what}; give the `out` folder of a finished `rote audit`")
     facts = read_json(path)
     if facts.get("kind") != "audit":
-        raise RunError(f"{path} is not an audit; give the --out of `rote audit`")
+        raise RunError(f"{path} is not an audit; give the `out` of `rote audit`")
     arrays = _arrays(folder / "neighbors.npz")
     key = f"memorized_{criterion}"
     known = [name.removeprefix("memorized_") for name in arrays if name.startswith("memorized_")]
     if key not in arrays:
         raise ConfigError(
-            f"--criterion {criterion} is not in {path}{did_you_mean(criterion, known or ['ratio'])}"
+            f"`criteria` {criterion} is not in {path}{did_you_mean(criterion, known or ['ratio'])}"
         )
     memorized = arrays[key].astype(bool)
     try:
@@ -183,7 +183,7 @@ def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
             wanted = [n for n in loaded.files if n == "seeds" or n.startswith("memorized_")]
             return {name: loaded[name] for name in wanted}
     except FileNotFoundError:
-        raise RunError(f"{path} does not exist; run `rote audit` with --out again") from None
+        raise RunError(f"{path} does not exist; run `rote audit` with `out` again") from None
     except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
         reason = " ".join(str(error).split())
         raise RunError(f"{path} is damaged ({reason}); delete it and run again") from None

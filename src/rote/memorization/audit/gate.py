@@ -54,7 +54,7 @@ class Gate:
 def check_limit(limit: float | None) -> None:
     """Refuse a limit that no rate can be held against."""
     if limit is not None and not 0 < limit < 1:
-        raise ConfigError(f"--fail-above is {limit:g}; it must lie strictly between 0 and 1")
+        raise ConfigError(f"`fail_above` is {limit:g}; it must lie strictly between 0 and 1")
 
 
 def decide(rate: Rate, limit: float, *, criterion: str) -> Gate:

@@ -66,7 +66,7 @@ def check_clusters(clusters: Clusters, items: int) -> None:
         )
     if len(np.unique(clusters.cluster)) < 2:
         raise DataError(
-            f"--cluster-by {clusters.by} finds 1 {clusters.by} in {items} items; an interval over "
+            f"`cluster_by` {clusters.by} finds 1 {clusters.by} in {items} items; an interval over "
             f"{clusters.by}s needs at least two"
         )
 
@@ -120,7 +120,7 @@ def clusters_of_labels(labels: npt.NDArray[np.int64] | None, names: Sequence[str
     """
     if labels is None:
         raise DataError(
-            "--cluster-by label: the generated items have no labels; give them in sub-folders or an npz "
-            "with labels, or use --cluster-by caption"
+            "`cluster_by` label: the generated items have no labels; give them in sub-folders or an npz "
+            "with labels, or use `cluster_by` caption"
         )
     return Clusters("label", labels, tuple(names))

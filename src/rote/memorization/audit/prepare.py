@@ -86,11 +86,11 @@ def bring_to(
     if resolution is not None:
         if training.kind != "image":
             raise ConfigError(
-                f"--ruler-resolution is for images, and --training holds {kind_words(training)}; leave "
+                f"`ruler_resolution` is for images, and `training` holds {kind_words(training)}; leave "
                 "it out"
             )
         if resolution < 1:
-            raise ConfigError(f"--ruler-resolution is {resolution}; give 1 or more")
+            raise ConfigError(f"`ruler_resolution` is {resolution}; give 1 or more")
         generated, training = (_scaled(side, resolution) for side in (generated, training))
         holdout = None if holdout is None else _scaled(holdout, resolution)
     return generated, training, holdout, Seen(resolution, given, described)
@@ -117,13 +117,13 @@ def check_groups(
     """Refuse references without two groups, given the groups of all references."""
     if len(exact) < 2:
         raise DataError(
-            f"--training {training.source} has {len(exact)} distinct item; the ratio to the second "
+            f"`training` {training.source} has {len(exact)} distinct item; the ratio to the second "
             "nearest needs at least two"
         )
     if len(np.unique(groups)) < 2:
         raise DataError(
-            f"--training {training.source} is one single group of near-duplicates; the ratio needs at "
-            "least two: give a smaller --duplicate-rms"
+            f"`training` {training.source} is one single group of near-duplicates; the ratio needs at "
+            "least two: give a smaller `duplicate_rms`"
         )
 
 

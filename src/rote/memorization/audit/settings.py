@@ -37,8 +37,8 @@ def chosen_criteria(names: Sequence[str] | None, *, controlled: bool) -> tuple[s
         return ("ratio", "calibrated") if controlled else ("ratio",)
     if "calibrated" in names and not controlled:
         raise ConfigError(
-            "--criterion calibrated needs held-out images; give --holdout, or --set-aside to take some "
-            "of --training"
+            "`criteria` calibrated needs held-out images; give `holdout`, or `set_aside` to take some "
+            "of `training`"
         )
     return check_criteria(names)
 
@@ -50,45 +50,45 @@ def check_sides(
     settings: Settings,
 ) -> None:
     """Refuse sides of different forms, and options out of range or not for this kind of data."""
-    for name, side in (("--generated", generated), ("--holdout", holdout)):
+    for name, side in (("`generated`", generated), ("`holdout`", holdout)):
         if side is not None and side.shape != training.shape:
             raise DataError(
-                f"{name} {side.source} has items of {_shape(side)} and --training "
-                f"{training.source} of {_shape(training)}; bring both to one form with --resolution "
-                "or --channels"
+                f"{name} {side.source} has items of {_shape(side)} and `training` "
+                f"{training.source} of {_shape(training)}; bring both to one form with `resolution` "
+                "or `channels`"
             )
     check_rms(settings.duplicate_rms)
     check_asked(settings.false_positive_rate)
     for name, count in (
-        ("--positive-control", settings.positive_control),
-        ("--set-aside", settings.set_aside),
+        ("`positive_control`", settings.positive_control),
+        ("`set_aside`", settings.set_aside),
     ):
         if count < 0:
             raise ConfigError(f"{name} is {count}; give 0 or more")
     if settings.set_aside and holdout is not None:
         raise ConfigError(
-            "--set-aside and --holdout are two sources of one control; give one of them"
+            "`set_aside` and `holdout` are two sources of one control; give one of them"
         )
     if settings.set_aside and settings.set_aside > len(training) - 2:
         raise ConfigError(
-            f"--set-aside is {settings.set_aside}, and --training has {len(training)} items, of which "
+            f"`set_aside` is {settings.set_aside}, and `training` has {len(training)} items, of which "
             "at least two must remain"
         )
     if training.kind != "image":
         for name, wanted in (
-            ("--invariances", bool(settings.invariances.names)),
-            ("--positive-control", settings.positive_control > 0),
-            ("--criterion tiles", "tiles" in settings.criteria),
-            ("--criterion absolute", "absolute" in settings.criteria),
+            ("`invariances`", bool(settings.invariances.names)),
+            ("`positive_control`", settings.positive_control > 0),
+            ("`criteria` tiles", "tiles" in settings.criteria),
+            ("`criteria` absolute", "absolute" in settings.criteria),
         ):
             if wanted:
                 raise ConfigError(
-                    f"{name} is for images, and --training holds {kind_words(training)}; leave it out"
+                    f"{name} is for images, and `training` holds {kind_words(training)}; leave it out"
                 )
     height, width = (training.shape[1:]) if training.kind == "image" else (99, 99)
     if settings.invariances.shift and min(height, width) < 5:
         raise ConfigError(
-            f"--invariances shift moves by up to 2 pixels, and the images have {width}x{height}; leave "
+            f"`invariances` shift moves by up to 2 pixels, and the images have {width}x{height}; leave "
             "it out"
         )
 
@@ -96,30 +96,30 @@ def check_sides(
 def check_spaces(spaces: Sequence[Space], training: Dataset, settings: Settings) -> None:
     """Refuse spaces that do not fit the data or the other options."""
     if not spaces:
-        raise ConfigError("an audit needs a space to measure in, such as --space pixel")
+        raise ConfigError("an audit needs a space to measure in, such as `spaces` pixel")
     others = [space for space in spaces if space.kind != "images"]
     ours = own_space(training)
     for space in spaces:
         if ours is PIXEL and space in (COLUMNS, GOWER):
             raise ConfigError(
-                f"--space {space.name} is for tables, and --training holds images; leave it out"
+                f"`spaces` {space.name} is for tables, and `training` holds images; leave it out"
             )
         if space is GOWER and settings.duplicate_rms:
             raise ConfigError(
-                "--duplicate-rms is a radius in L2, and under --space gower equal rows are duplicates; "
-                "leave it out, or give --space columns"
+                "`duplicate_rms` is a radius in L2, and under `spaces` gower equal rows are duplicates; "
+                "leave it out, or give `spaces` columns"
             )
     if training.kind != "image" and others:
         raise ConfigError(
-            f"--space {others[0].name} is for images, and --training holds {kind_words(training)}; leave "
-            "it out"
+            f"`spaces` {others[0].name} is for images, and `training` holds {kind_words(training)}; "
+            "leave it out"
         )
     for name, wanted in (
-        ("--invariances", bool(settings.invariances.names)),
-        ("--criterion tiles", "tiles" in settings.criteria),
+        ("`invariances`", bool(settings.invariances.names)),
+        ("`criteria` tiles", "tiles" in settings.criteria),
     ):
         if wanted and len(others) == len(spaces):
-            raise ConfigError(f"{name} is for pixels; add --space pixel, or leave it out")
+            raise ConfigError(f"{name} is for pixels; add `spaces` pixel, or leave it out")
     check_own(settings.own_thresholds, spaces)
     for space in others:
         space.check_size(training.items.shape)
@@ -133,13 +133,13 @@ def check_gate(
         return
     if criterion == "tiles" and space.kind != "images":
         raise ConfigError(
-            f"--fail-above is held against the first --space, and tiles are of pixels, not of "
-            f"{space.name}; give --space pixel first"
+            f"`fail_above` is held against the first `spaces`, and tiles are of pixels, not of "
+            f"{space.name}; give `spaces` pixel first"
         )
     known = own_in(own, space) or absolute_in(space.name, space.source)
     if criterion == "absolute" and known is None:
         raise ConfigError(
-            f"--fail-above with --criterion absolute: no threshold is known in --space {space.name}; "
+            f"`fail_above` with `criteria` absolute: no threshold is known in `spaces` {space.name}; "
             "give one of your own, as absolute=NUMBER"
         )
 

@@ -38,8 +38,8 @@ def check_more(
     held_out = set_aside if holdout is None else len(holdout)
     if population and not held_out:
         raise DataError(
-            "--population needs held-out items; give --holdout, or --set-aside to take some of "
-            "--training"
+            "`population` needs held-out items; give `holdout`, or `set_aside` to take some of "
+            "`training`"
         )
     if quality:
         check_enough(
@@ -84,8 +84,8 @@ def with_more(
     if population and (found.holdout is None or found.held_out is None):
         given = 0 if found.holdout is None else len(found.holdout)
         raise DataError(
-            f"--population needs held-out items, and of {given:,} given none lies outside the training "
-            "set; give others with --holdout"
+            f"`population` needs held-out items, and of {given:,} given none lies outside the training "
+            "set; give others with `holdout`"
         )
     name = "pixel" if found.training.kind == "image" else "columns"
     if space is not None and space.kind == "rows":

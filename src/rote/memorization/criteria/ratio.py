@@ -30,7 +30,7 @@ class RatioCriterion:
         # Below 1 / 1000 the nearest fraction could be 0, and nothing would ever be flagged.
         if not 1 / MAX_DENOMINATOR <= self.ratio_threshold <= 1:
             raise ConfigError(
-                f"--ratio-threshold is {self.ratio_threshold}; it must lie in [0.001, 1], "
+                f"`ratio_threshold` is {self.ratio_threshold}; it must lie in [0.001, 1], "
                 "such as 0.3333"
             )
 

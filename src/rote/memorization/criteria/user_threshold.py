@@ -1,4 +1,4 @@
-"""Absolute thresholds of one's own: ``--criterion absolute[:SPACE]=NUMBER``.
+"""Absolute thresholds of one's own: ``criteria="absolute[:SPACE]=NUMBER"``.
 
 A published threshold holds for one network and one preprocessing. For any other space the number comes
 from whoever measures there; it is written into the result as theirs, with the preprocessing of the space.
@@ -26,7 +26,7 @@ WORDS: dict[Unit, str] = {
     "cosine": "a cosine distance, 1 - cos, up to 2",
     "distance": "a distance of the space",
 }
-WHERE_ELSE = {"ratio": "--ratio-threshold", "calibrated": "--false-positive-rate"}
+WHERE_ELSE = {"ratio": "`ratio_threshold`", "calibrated": "`false_positive_rate`"}
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,12 @@ def read_criteria(
         if name != "absolute" and equals:
             where = f"; give {WHERE_ELSE[name]}" if name in WHERE_ELSE else ""
             raise ConfigError(
-                f"--criterion {text}: of the criteria absolute alone takes a threshold{where}"
+                f"`criteria` {text}: of the criteria absolute alone takes a threshold{where}"
             )
         if name == "absolute" and (equals or colon):
             if colon and not (equals and space):
                 raise ConfigError(
-                    f"--criterion {text}: a threshold is given as absolute=NUMBER, or as "
+                    f"`criteria` {text}: a threshold is given as absolute=NUMBER, or as "
                     "absolute:SPACE=NUMBER"
                 )
             own.append(OwnThreshold(text, space or None, _number(text, number)))
@@ -84,7 +84,7 @@ def read_criteria(
     for one in own:
         if spaces.count(one.space) > 1:
             raise ConfigError(
-                f"--criterion {one.text}: there are two thresholds for one space; give one"
+                f"`criteria` {one.text}: there are two thresholds for one space; give one"
             )
     return tuple(names), tuple(own)
 
@@ -95,7 +95,7 @@ def _number(text: str, number: str) -> float:
     except ValueError:
         value = math.nan
     if not (math.isfinite(value) and value > 0):
-        raise ConfigError(f"--criterion {text}: '{number}' is no number above 0")
+        raise ConfigError(f"`criteria` {text}: '{number}' is no number above 0")
     return value
 
 
@@ -105,22 +105,22 @@ def check_own(own: Sequence[OwnThreshold], spaces: Sequence[Space]) -> None:
     for one in own:
         if one.space is None and len(spaces) > 1:
             raise ConfigError(
-                f"--criterion {one.text}: a threshold belongs to one space, and there are "
+                f"`criteria` {one.text}: a threshold belongs to one space, and there are "
                 f"{len(spaces)}; say which, such as absolute:{names[0]}={one.threshold:g}"
             )
         if one.space is not None and one.space not in names:
             raise ConfigError(
-                f"--criterion {one.text}: there is no --space {one.space} here, only {', '.join(names)}"
+                f"`criteria` {one.text}: there is no `spaces` {one.space} here, only {', '.join(names)}"
             )
         space = spaces[0 if one.space is None else names.index(one.space)]
         unit = unit_of(space)
         if one.threshold > LARGEST[unit]:
             raise ConfigError(
-                f"--criterion {one.text}: the threshold in --space {space.name} is {WORDS[unit]}"
+                f"`criteria` {one.text}: the threshold in `spaces` {space.name} is {WORDS[unit]}"
             )
         if one.space is None and any(other.space == space.name for other in own):
             raise ConfigError(
-                f"--criterion {one.text}: there are two thresholds for --space {space.name}; give one"
+                f"`criteria` {one.text}: there are two thresholds for `spaces` {space.name}; give one"
             )
 
 

@@ -138,7 +138,7 @@ class DeviceSearch:
             first = (str(error).splitlines() or [""])[0]
             raise ConfigError(
                 f"the memory of {self._device} is too small for this search ({first}); free some, "
-                "or use --device cpu"
+                "or use `device` cpu"
             ) from None
         return indices, distances
 

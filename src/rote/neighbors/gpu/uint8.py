@@ -137,7 +137,7 @@ def check_products(device: torch.device) -> None:
     except RuntimeError as error:
         first = (str(error).splitlines() or [""])[0]
         raise ConfigError(
-            f"device {device} cannot multiply 8-bit integers ({first}); use --device cpu"
+            f"device {device} cannot multiply 8-bit integers ({first}); use `device` cpu"
         ) from None
     if not bool((found == 64 * 128**2).all()):
-        raise ConfigError(f"device {device} multiplies 8-bit integers wrongly; use --device cpu")
+        raise ConfigError(f"device {device} multiplies 8-bit integers wrongly; use `device` cpu")

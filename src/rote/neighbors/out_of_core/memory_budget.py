@@ -171,7 +171,7 @@ def plan_blocks(
         queries=1, references=1, dimension=dimension, itemsize=itemsize, k=k, threads=threads
     )
     raise ConfigError(
-        f"--memory of {memory / 1e6:,.0f} MB is too little: Python, its libraries and what is loaded "
+        f"`memory` of {memory / 1e6:,.0f} MB is too little: Python, its libraries and what is loaded "
         f"take {resident_bytes() / 1e6:,.0f} MB, and with the smallest search of such items "
-        f"{least / 1e6:,.0f} MB in all; give at least --memory {-(-least // 10**7) * 10}MB"
+        f"{least / 1e6:,.0f} MB in all; give at least `memory` {-(-least // 10**7) * 10}MB"
     )

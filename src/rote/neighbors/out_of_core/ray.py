@@ -80,7 +80,7 @@ class RayEngine:
                 raise RunError(
                     f"the Ray workers that searched {file} were lost {RETRIES + 1} times ({name}; out "
                     "of memory?); what is finished is saved: run the same command again, perhaps "
-                    "with less --memory"
+                    "with less `memory`"
                 ) from None
             raise RunError(
                 f"Ray failed on {file} ({name}: {first_line(error)}); what is finished is saved: run "

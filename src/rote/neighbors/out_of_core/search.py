@@ -120,7 +120,7 @@ def search_shard(
     )
     if fit == 0:
         raise ConfigError(
-            f"--memory of {memory / 1e6:,.0f} MB is too little for a block of "
+            f"`memory` of {memory / 1e6:,.0f} MB is too little for a block of "
             f"{len(chunks.queries):,} queries; give more (a search that was begun keeps the blocks it "
             "was begun with)"
         )
@@ -304,20 +304,20 @@ def check_sides(
 ) -> None:
     """Refuse sides that do not fit together; messages name the flags of `rote neighbors`."""
     if not len(queries) or not len(references):
-        raise DataError("both --generated and --training need at least one item")
+        raise DataError("both `generated` and `training` need at least one item")
     shape, other = (
         side.shape if isinstance(side, ShardSet) else side.shape[1:]
         for side in (queries, references)
     )
     if shape != other or (queries.dtype == np.uint8) != (references.dtype == np.uint8):
         raise DataError(
-            f"--generated has items of shape {shape} ({queries.dtype}), --training of "
-            f"{other} ({references.dtype}); bring both to one with --resolution and "
-            "--channels"
+            f"`generated` has items of shape {shape} ({queries.dtype}), `training` of "
+            f"{other} ({references.dtype}); bring both to one with `resolution` and "
+            "`channels`"
         )
     if not 1 <= k <= len(references):
         raise ConfigError(
-            f"--k is {k}, but there are {len(references):,} references; choose 1 to {len(references):,}"
+            f"`k` is {k}, but there are {len(references):,} references; choose 1 to {len(references):,}"
         )
 
 

@@ -122,8 +122,8 @@ def test_vectors_that_are_not_finite(bad):
 
 def test_vectors_take_no_resolution_or_channels():
     vectors = np.zeros((5, 3))
-    assert "--resolution is for images" in error_of(vectors, resolution=8)
-    assert "--channels is for images" in error_of(vectors, channels=1)
+    assert "`resolution` is for images" in error_of(vectors, resolution=8)
+    assert "`channels` is for images" in error_of(vectors, channels=1)
     assert "0" in error_of(np.zeros((5, 0)))
 
 

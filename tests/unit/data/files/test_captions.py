@@ -41,7 +41,7 @@ def test_bad_files_are_one_line(tmp_path, content, expected):
 
 
 def test_missing_files_are_said(tmp_path):
-    with pytest.raises(DataError, match=r"--captions .* does not exist"):
+    with pytest.raises(DataError, match=r"`captions` .* does not exist"):
         load_captions(tmp_path / "none.csv", NAMES)
     with pytest.raises(DataError, match=r"has no metadata.jsonl or metadata.csv"):
         find_captions(str(tmp_path))

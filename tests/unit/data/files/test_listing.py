@@ -113,7 +113,7 @@ def test_members_over_the_limit_are_refused_unread(tmp_path, monkeypatch):
     bomb = make(tmp_path / "x.zip", [("a.png", png(1)), ("bomb.png", bytes(2**20 + 1))])
     message = error_of(bomb)
     assert "1 of 2 image files cannot be read (bomb.png: larger than 1 MiB)" in message
-    assert "--skip-unreadable" in message
+    assert "`skip_unreadable`" in message
     assert load_images(bomb, skip_unreadable=True).unreadable == ("bomb.png",)
 
 
@@ -151,7 +151,7 @@ def test_files_that_are_no_archive(tmp_path, content):
     path.write_bytes(content)
     message = error_of(path)
     assert "cannot be opened as a zip archive" in message
-    assert "--data" in message
+    assert "`source`" in message
 
 
 def test_archives_without_images(tmp_path):
@@ -162,7 +162,7 @@ def test_archives_without_images(tmp_path):
 
 def test_resolution_and_channels_apply(tmp_path):
     path = make(tmp_path / "x.zip", [("a.png", png(200)), ("b.png", png(100, (9, 9)))])
-    assert "--resolution 2" in error_of(path)
+    assert "`resolution` 2" in error_of(path)
     data = load_images(path, resolution=2, channels=1)
     assert data.shape == (1, 2, 2)
     # Luma of pure red: (200 * 19595 + 32768) >> 16.

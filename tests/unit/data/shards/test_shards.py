@@ -240,7 +240,7 @@ def test_what_is_no_folder_of_shards(npz: Path, tmp_path: Path) -> None:
 
 def test_items_of_two_shapes_and_dark_images_are_refused(npz: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "wide.npy", np.zeros((3, 4, 6, 3), np.uint8))
-    with pytest.raises(DataError, match=r"wide\.npy has items of shape .*--resolution"):
+    with pytest.raises(DataError, match=r"wide\.npy has items of shape .*`resolution`"):
         shard(npz, tmp_path / "wide.npy", out=tmp_path / "out")
     with pytest.raises(DataError, match="at most 1"):
         shard(tmp_path / "wide.npy", out=tmp_path / "dark")

@@ -168,7 +168,7 @@ def test_missing_values_are_named_or_left_out(tmp_path: Path, mark: str) -> None
     path = written(tmp_path / "a.csv", f"age,pet\n3,cat\n{mark},dog\n7,dog\n8,{mark}\n")
     message = error_of(path)
     assert "line 3, column 'age' has no value (1 more rows miss some)" in message
-    assert "--skip-unreadable" in message
+    assert "`skip_unreadable`" in message
     found = load_images(path, skip_unreadable=True)
     assert found.items.tolist() == [[3, 1, 0], [7, 0, 1]]
     assert found.unreadable == ("line 3", "line 5")
@@ -222,7 +222,7 @@ def test_a_column_of_names_is_no_category(tmp_path: Path) -> None:
     path = written(tmp_path / "a.csv", f"id,n\n{rows}")
     message = error_of(path)
     assert "column 'id' has 50 different categories in 50 rows" in message
-    assert "--ignore 'id'" in message
+    assert "`ignore` 'id'" in message
     commas = written(tmp_path / "b.csv", "a;n\n" + "".join(f"{n},5;{n}\n" for n in range(50)))
     assert "decimal comma" in error_of(commas)
 
@@ -263,10 +263,10 @@ def test_labels_that_the_training_table_does_not_have(pets: Path, tmp_path: Path
 
 def test_columns_that_are_not_there(pets: Path) -> None:
     message = error_of(pets, categorical=("agee",))
-    assert message.startswith("--categorical agee: ")
+    assert message.startswith("`categorical` agee: ")
     assert "did you mean" in message
-    assert error_of(pets, label="zzz").startswith("--label zzz: ")
-    assert error_of(pets, ignore=("zzz",)).startswith("--ignore zzz: ")
+    assert error_of(pets, label="zzz").startswith("`label` zzz: ")
+    assert error_of(pets, ignore=("zzz",)).startswith("`ignore` zzz: ")
     with pytest.raises(DataError, match="are for CSV and Parquet tables, and wine is none"):
         load_images("wine", reading=Reading(categorical=("alcohol",)))
 

@@ -125,7 +125,7 @@ def test_what_does_not_belong_together_is_refused(searched, iris, tmp_path):
         rescore(tmp_path, iris)
     with pytest.raises(DataError, match="is not what the search"):
         rescore(searched, load_images("wine"))
-    with pytest.raises(DataError, match="--criterion tiles is for images"):
+    with pytest.raises(DataError, match="`criteria` tiles is for images"):
         rescore(searched, iris, criteria=["tiles"])
     with pytest.raises(ConfigError, match="'carlni' is unknown"):
         rescore(searched, iris, criteria=["carlni"])

@@ -74,7 +74,7 @@ def test_a_threshold_of_ones_own_counts_what_lies_below_it(study, digits):
     assert any(run["rates"]["absolute"]["count"] for run in found["runs"])
     (entry,) = (entry for entry in found["criteria"] if entry["name"] == "absolute")
     assert entry["source"] == "given by the user"
-    with pytest.raises(ConfigError, match="in --space pixel is an RMS difference"):
+    with pytest.raises(ConfigError, match="in `spaces` pixel is an RMS difference"):
         rescore_study(out, digits, criteria=["absolute=300"])
 
 

@@ -102,5 +102,5 @@ def test_options_are_settings():
 
 @pytest.mark.parametrize("text", ["", "m", "20x", "-3", "0", "0.5", "nan", "infm", "1e400"])
 def test_a_budget_that_is_none_says_the_way_out(text):
-    with pytest.raises(ConfigError, match=r"--budget .* is no budget; give a number of training"):
+    with pytest.raises(ConfigError, match=r"`budget` .* is no budget; give a number of training"):
         _settings(None, None, text, None)

@@ -111,7 +111,7 @@ def test_bad_input_is_one_line(digits, tmp_path):
     odd = source_of(load_images("digits", resolution=5))
     cases = [
         ("widht", source, {}, ConfigError, "did you mean 'width'"),
-        ("width", source, {"values": ["wide"]}, ConfigError, "--value 'wide'.*model.width"),
+        ("width", source, {"values": ["wide"]}, ConfigError, "`value` 'wide'.*model.width"),
         ("width", source, {"values": ["10"]}, ConfigError, "multiple of 4"),
         ("labels", source, {"values": ["ture"]}, ConfigError, "did you mean 'true'"),
         ("classes", unlabeled, {}, DataError, "has no labels"),
@@ -126,7 +126,7 @@ def test_bad_input_is_one_line(digits, tmp_path):
         with pytest.raises(kind, match=message) as caught:
             plan_study(name, data, scale_name="cpu", runs=tmp_path, **changes)
         assert "\n" not in str(caught.value)
-    with pytest.raises(ConfigError, match="--scale large is unknown"):
+    with pytest.raises(ConfigError, match="`scale` large is unknown"):
         scale("large")
     vectors = source_of(for_models(load_images("wine"))[0])
     with pytest.raises(ConfigError, match="vectors need 'mlp'"):

@@ -116,9 +116,9 @@ def test_vectors_are_audited_in_their_own_space():
     ],
 )
 def test_sides_that_do_not_fit_are_one_line(generated, message):
-    with pytest.raises(DataError, match=f"--generated array {message}"):
+    with pytest.raises(DataError, match=f"`generated` array {message}"):
         audit(Dataset(generated), TRAINING)
-    with pytest.raises(DataError, match=f"--holdout array {message}"):
+    with pytest.raises(DataError, match=f"`holdout` array {message}"):
         audit(GENERATED, TRAINING, holdout=Dataset(generated))
 
 

@@ -185,8 +185,11 @@ def test_files_of_several_spaces(found, tmp_path):
     ("options", "message"),
     [
         ({"spaces": ()}, "needs a space to measure in"),
-        ({"invariances": Invariances(flip=True)}, "--invariances is for pixels; add --space pixel"),
-        ({"criteria": ("tiles",)}, "--criterion tiles is for pixels"),
+        (
+            {"invariances": Invariances(flip=True)},
+            "`invariances` is for pixels; add `spaces` pixel",
+        ),
+        ({"criteria": ("tiles",)}, "`criteria` tiles is for pixels"),
         ({"spaces": ("lowres:9",)}, "takes images from 9x9 on, and these are 8x8"),
     ],
 )
@@ -197,7 +200,7 @@ def test_options_that_do_not_fit_are_one_line(sides, options, message):
 
 def test_spaces_are_for_images():
     vectors = Dataset(np.eye(3, dtype=np.float32))
-    with pytest.raises(ConfigError, match="--space lowres:4 is for images"):
+    with pytest.raises(ConfigError, match="`spaces` lowres:4 is for images"):
         audit(vectors, vectors, spaces=("pixel", "lowres:4"))
     value = audit(vectors, vectors).to_json()
     assert value["spaces"][0]["space"]["name"] == value["criterion"]["space"] == "columns"

@@ -75,11 +75,11 @@ def test_what_does_not_fit_is_one_line(digits, autoencoder, tmp_path):
     with pytest.raises(DataError, match=r"takes sizes that are multiples of 2, and .* of 9x9"):
         load_autoencoder(str(autoencoder)).round_trip(images)
     vectors = Dataset(np.eye(3, dtype=np.float32))
-    with pytest.raises(DataError, match="--through-autoencoder is for images"):
+    with pytest.raises(DataError, match="`through_autoencoder` is for images"):
         load_autoencoder(str(autoencoder)).round_trip(vectors)
     with pytest.raises(ConfigError, match=r"cannot be loaded .* give a folder with config.json"):
         load_autoencoder(str(tmp_path))
-    with pytest.raises(ConfigError, match="--ruler-resolution is for images"):
+    with pytest.raises(ConfigError, match="`ruler_resolution` is for images"):
         audit(vectors, vectors, ruler_resolution=2)
-    with pytest.raises(ConfigError, match="--ruler-resolution is 0"):
+    with pytest.raises(ConfigError, match="`ruler_resolution` is 0"):
         audit(digits, digits, ruler_resolution=0)

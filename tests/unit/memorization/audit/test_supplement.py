@@ -90,5 +90,5 @@ def test_in_a_feature_space_rows_are_compared_and_no_pixel_threshold_is_taken(si
 
 
 def test_populations_need_held_out_items(sides):
-    with pytest.raises(DataError, match="--population needs held-out items"):
+    with pytest.raises(DataError, match="`population` needs held-out items"):
         with_more(audit(*sides[:2]), population=True)

@@ -49,7 +49,7 @@ def test_float_distances_follow_the_same_rule():
 
 @pytest.mark.parametrize("threshold", [0.0, -0.1, 1.01, 0.0009, math.nan])
 def test_thresholds_out_of_range_are_one_line(threshold):
-    with pytest.raises(ConfigError, match=r"--ratio-threshold is .* it must lie in"):
+    with pytest.raises(ConfigError, match=r"`ratio_threshold` is .* it must lie in"):
         RatioCriterion(threshold)
 
 

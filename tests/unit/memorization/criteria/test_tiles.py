@@ -52,7 +52,7 @@ def test_tiles_say_what_is_not_proven():
 
 def test_names_of_criteria():
     assert check_criteria(["tiles", "calibrated"]) == ("ratio", "calibrated", "tiles")
-    with pytest.raises(ConfigError, match=r"--criterion 'carlni' is unknown \(did you mean"):
+    with pytest.raises(ConfigError, match=r"`criteria` 'carlni' is unknown \(did you mean"):
         check_criteria(["carlni"])
 
 
@@ -69,5 +69,5 @@ def test_the_gate_decides_by_the_whole_interval(count, total, decision, code):
 def test_the_gate_says_how_many_more():
     assert "8,508 more would decide" in decide(wilson(8, 1000), 0.01, criterion="r").sentence
     assert "rate is 0.01 itself" in decide(wilson(10, 1000), 0.01, criterion="r").sentence
-    with pytest.raises(ConfigError, match=r"--fail-above is 1;"):
+    with pytest.raises(ConfigError, match=r"`fail_above` is 1;"):
         decide(wilson(10, 1000), 1.0, criterion="r")

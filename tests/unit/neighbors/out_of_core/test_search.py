@@ -196,11 +196,11 @@ def test_finished_shards_are_not_searched_again(
 def test_wrong_sides_and_too_little_memory_are_one_line(tmp_path: Path) -> None:
     shards = shards_of(images(9, seed=0), tmp_path, rows=4)
     out = tmp_path / "out"
-    with pytest.raises(ConfigError, match="--k is 10"):
+    with pytest.raises(ConfigError, match="`k` is 10"):
         sharded_neighbors(images(3, seed=1), shards, out=out, memory=PLENTY, k=10)
     with pytest.raises(DataError, match="--resolution"):
         sharded_neighbors(np.zeros((3, 5, 4, 1), np.uint8), shards, out=out, memory=PLENTY)
-    with pytest.raises(ConfigError, match=r"--memory of 1 MB .* give at least --memory \d+MB"):
+    with pytest.raises(ConfigError, match=r"`memory` of 1 MB .* give at least `memory` \d+MB"):
         sharded_neighbors(images(3, seed=1), shards, out=out, memory=10**6)
 
 
@@ -208,7 +208,7 @@ def test_the_plan_says_how_much_is_needed_at_least() -> None:
     facts = {"dimension": 3072, "itemsize": 1, "k": 2, "threads": 1}
     with pytest.raises(ConfigError) as error:
         plan_blocks(resident_bytes(), queries=10, references=100, **facts)
-    least = re.search(r"at least --memory (\d+)MB", str(error.value))
+    least = re.search(r"at least `memory` (\d+)MB", str(error.value))
     assert least
     assert plan_blocks(int(least[1]) * 10**6 + 10**7, queries=10, references=100, **facts).queries
 
