@@ -4,12 +4,20 @@ import ast
 import functools
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from measure import (
+    SOURCE,
+    Measure,
+    file_lengths,
+    files_per_folder,
+    import_circles,
+    imports,
+    module_name,
+)
 
-SOURCE = Path(__file__).parents[2] / "src" / "rote"
 # From the ground up: a room imports only what stands before it.
 ROOMS = [
     "core",
@@ -38,13 +46,7 @@ WRITERS = {"core/atomic_files.py", "core/run_folder.py", "diffusion/checkpoint.p
 DOWNLOADS = "data/named/download.py"
 
 
-def name_of(path: Path) -> str:
-    """Return the name of a module below `rote`."""
-    parts = path.relative_to(SOURCE).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-MODULES = {name_of(path): path for path in FILES}
+MODULES = {module_name(path, SOURCE): path for path in FILES}
 
 
 def room_of(name: str) -> str:
@@ -65,17 +67,8 @@ def imported(path: Path) -> frozenset[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             assert node.level == 0, f"{path}: relative imports hide what is imported from where"
-            full = {f"{node.module}.{alias.name}" for alias in node.names}
-            modules = {name for name in full if name.removeprefix("rote.") in MODULES}
-            names |= modules
-            names |= {node.module} if len(modules) < len(full) else set()
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     return frozenset(names)
-
-
-def own(path: Path) -> set[str]:
-    """Return which modules of rote a file imports."""
-    names = {name.removeprefix("rote.") for name in imported(path) if name.startswith("rote.")}
-    return (names & set(MODULES)) - {name_of(path)}
 
 
 @functools.cache
@@ -99,40 +92,15 @@ def test_a_room_imports_only_what_stands_above_it() -> None:
         if (room := room_of(name)) not in ROOMS:
             continue
         may = set(ROOMS[: ROOMS.index(room) + 1]) - NEVER.get(room, set())
-        wrong += [f"{name} -> {used}" for used in own(path) if room_of(used) not in may]
+        wrong += [
+            f"{name} -> {used}" for used in imports(path, set(MODULES)) if room_of(used) not in may
+        ]
     assert wrong == []
-
-
-def circles() -> Iterator[list[str]]:
-    """Yield the groups of modules that import each other (Tarjan's strongly connected components)."""
-    graph = {name: own(path) for name, path in MODULES.items()}
-    index: dict[str, int] = {}
-    low: dict[str, int] = {}
-    stack: list[str] = []
-
-    def visit(name: str) -> Iterator[list[str]]:
-        index[name] = low[name] = len(index)
-        stack.append(name)
-        for other in graph[name]:
-            if other not in index:
-                yield from visit(other)
-                low[name] = min(low[name], low[other])
-            elif other in stack:
-                low[name] = min(low[name], index[other])
-        if low[name] == index[name]:
-            group = stack[stack.index(name) :]
-            del stack[stack.index(name) :]
-            if len(group) > 1:
-                yield sorted(group)
-
-    for name in graph:
-        if name not in index:
-            yield from visit(name)
 
 
 @pytest.mark.xfail(strict=True, reason="two circles are being opened")
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    assert list(circles()) == []
+    assert import_circles(SOURCE) == []
 
 
 def test_only_downloads_open_sockets() -> None:
@@ -166,19 +134,15 @@ def test_nothing_pickles() -> None:
         assert not {"pickle", "shelve", "joblib"} & imported(path), path
 
 
-def test_no_folder_is_too_full_to_look_through() -> None:
-    folders = {path.parent for path in FILES}
-    counts = {
-        relative(folder): len([p for p in folder.glob("*.py") if p.stem != "__init__"])
-        for folder in folders
-        if folder != SOURCE
-    }
-    assert {folder: count for folder, count in counts.items() if count > MOST_FILES} == {}
-
-
-def test_no_file_is_too_long_to_read_in_one_sitting() -> None:
-    long = {relative(path): len(path.read_text().splitlines()) for path in FILES}
-    assert {name: lines for name, lines in long.items() if lines > MOST_LINES} == {}
+@pytest.mark.parametrize(
+    ("measured", "most"),
+    [(files_per_folder, MOST_FILES), (file_lengths, MOST_LINES)],
+    ids=["files in a folder", "lines in a file"],
+)
+def test_limits_of_what_one_reader_takes_in(
+    measured: Callable[[Path], list[Measure]], most: int
+) -> None:
+    assert [measure for measure in measured(SOURCE) if measure.value > most] == []
 
 
 @pytest.mark.parametrize(

@@ -198,7 +198,7 @@ def test_wrong_sides_and_too_little_memory_are_one_line(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with pytest.raises(ConfigError, match="`k` is 10"):
         sharded_neighbors(images(3, seed=1), shards, out=out, memory=PLENTY, k=10)
-    with pytest.raises(DataError, match="--resolution"):
+    with pytest.raises(DataError, match="`resolution`"):
         sharded_neighbors(np.zeros((3, 5, 4, 1), np.uint8), shards, out=out, memory=PLENTY)
     with pytest.raises(ConfigError, match=r"`memory` of 1 MB .* give at least `memory` \d+MB"):
         sharded_neighbors(images(3, seed=1), shards, out=out, memory=10**6)
