@@ -26,8 +26,8 @@ import sys
 from typing import NoReturn
 
 from rote.cli.app import app
-from rote.cli.options import State
 from rote.cli.flags import as_flags
+from rote.cli.options import State
 from rote.core.console import console, reword, say, say_error
 from rote.core.errors import Interrupted, RoteError
 from rote.core.memory import is_out_of_memory
