@@ -21,7 +21,7 @@ from rote.core.errors import ConfigError
 from rote.core.seeds import child_seed
 from rote.data.sampling import drawn_by_content
 from rote.memorization.corruptions import DEGRADATIONS
-from rote.memorization.evaluator import Measured, Ruler
+from rote.memorization.evaluator import CriteriaEvaluator, Measured
 from rote.memorization.matching import Matches, Nearest
 from rote.stats.rates import Rate, wilson
 
@@ -171,7 +171,7 @@ def degraded_copies(
 
 
 def recall_of(
-    ruler: Ruler,
+    ruler: CriteriaEvaluator,
     measured: Measured,
     copies: Copies,
     *,
@@ -204,7 +204,7 @@ def recall_of(
 
 
 def training_matches(
-    ruler: Ruler,
+    ruler: CriteriaEvaluator,
     training: npt.NDArray[Any],
     *,
     positions: npt.NDArray[np.int64],

@@ -76,18 +76,18 @@ class Measured:
 
 
 @dataclass(eq=False)
-class Ruler:
+class CriteriaEvaluator:
     """The criteria over prepared training items.
 
     Attributes
     ----------
     matcher
         With the invariances asked for.
-    levels
+    without_tone
         With these but tone, which measures in units of each image's own contrast: for thresholds in
         8-bit levels.
-    plain
-        Without any; tiles are compared as they are.
+    without_invariances
+        Tiles are compared as they are.
     training
         The items of the training side.
     calibration
@@ -99,8 +99,8 @@ class Ruler:
     ratio: RatioCriterion
     names: tuple[str, ...]
     matcher: Matcher
-    levels: Matcher
-    plain: Matcher
+    without_tone: Matcher
+    without_invariances: Matcher
     training: npt.NDArray[Any]
     carlini: CarliniCriterion
     tiles: TileCriterion
@@ -124,7 +124,7 @@ class Ruler:
 
     def _measure(self, items: npt.NDArray[Any], *, on_progress: Progress) -> Measured:
         k = self.carlini.neighbors if "carlini" in self.names else 2
-        if self.plain is self.matcher and "tiles" in self.names:
+        if self.without_invariances is self.matcher and "tiles" in self.names:
             k = max(k, min(self.tiles.neighbors, len(self.matcher)))
         matches, near = self.matcher.match(items, k=k, on_progress=on_progress)
         scores = {"ratio": distance_ratio(matches.nn1_sq, matches.nn2_sq)}
@@ -139,11 +139,11 @@ class Ruler:
             beside = self._beside(matches.nn1_index)
             scores["authenticity"] = self.authenticity.score(matches.nn1_sq, beside)
         if "tiles" in self.names:
-            wide = min(self.tiles.neighbors, len(self.plain))
-            if self.plain is not self.matcher:
-                near = self.plain.nearest(items, wide)
+            wide = min(self.tiles.neighbors, len(self.without_invariances))
+            if self.without_invariances is not self.matcher:
+                near = self.without_invariances.nearest(items, wide)
             scores["tiles"] = self.tiles.score(items, self.training, near.indices[:, :wide])
-            if wide < len(self.plain):
+            if wide < len(self.without_invariances):
                 unproven = self.tiles.unproven(
                     scores["tiles"], near.sq[:, wide - 1], int(np.prod(items.shape[1:]))
                 )
@@ -151,11 +151,11 @@ class Ruler:
 
     def nearest_in_levels(self, items: npt.NDArray[Any]) -> Nearest | None:
         """Return the nearest of items (N, ...) in 8-bit levels; None where the matches tell it."""
-        if self.levels is self.matcher:
+        if self.without_tone is self.matcher:
             return None
         parts = []
         for start in range(0, len(items), QUERY_ROWS):
-            parts.append(self.levels.nearest(np.array(items[start : start + QUERY_ROWS]), 1))
+            parts.append(self.without_tone.nearest(np.array(items[start : start + QUERY_ROWS]), 1))
             release_pages(items)
         return Nearest(
             np.concatenate([part.indices for part in parts]),

@@ -22,7 +22,7 @@ from rote.memorization.criteria import (
     TileCriterion,
 )
 from rote.memorization.criteria.user_threshold import check_own, own_in, read_criteria
-from rote.memorization.evaluator import Ruler, check_criteria
+from rote.memorization.evaluator import CriteriaEvaluator, check_criteria
 from rote.memorization.invariances import Invariances
 from rote.memorization.matching import Matcher
 from rote.metrics.precision_recall import LEAST
@@ -170,7 +170,9 @@ def _arrays(path: Path, name: str) -> npt.NDArray[Any]:
     return found
 
 
-def _ruler(training: Dataset, asked: Asked, *, ratio_threshold: float, mirror: bool) -> Ruler:
+def _ruler(
+    training: Dataset, asked: Asked, *, ratio_threshold: float, mirror: bool
+) -> CriteriaEvaluator:
     """Prepare a training set as its audit did: exact duplicates once, mirrored where trained so."""
     groups = exact_duplicates(training.items)
     positions = groups.representative
@@ -187,12 +189,12 @@ def _ruler(training: Dataset, asked: Asked, *, ratio_threshold: float, mirror: b
         )
 
     main = matcher(Invariances(flip=mirror))
-    return Ruler(
+    return CriteriaEvaluator(
         ratio=RatioCriterion(ratio_threshold),
         names=asked.names,
         matcher=main,
-        levels=main,  # no tone here
-        plain=matcher(Invariances()) if mirror else main,
+        without_tone=main,  # no tone here
+        without_invariances=matcher(Invariances()) if mirror else main,
         training=training.items,
         # Of fewer than 50 training items all are the neighborhood; which it was stands in the file.
         carlini=CarliniCriterion(neighbors=min(CarliniCriterion().neighbors, len(positions))),

@@ -15,7 +15,7 @@ from rote.memorization.audit.prepare import build_ruler
 from rote.memorization.audit.settings import Settings
 from rote.memorization.controls import Copies, Recall, recall_of
 from rote.memorization.criteria import RatioCriterion
-from rote.memorization.evaluator import Measured, Ruler
+from rote.memorization.evaluator import CriteriaEvaluator, Measured
 from rote.memorization.matching import Progress, no_progress
 from rote.spaces.feature_cache import Timed, rows_of
 from rote.spaces.gower import Gower
@@ -107,7 +107,7 @@ class Lens:
         self._device, self._folder = device, folder
         self._on_progress = on_progress
         self._computed: list[Timed] = []
-        self.ruler: Ruler = build_ruler(
+        self.ruler: CriteriaEvaluator = build_ruler(
             ratio,
             self.rows(training),
             positions,
@@ -170,7 +170,7 @@ class Lens:
 
 
 def _results(
-    ruler: Ruler, measured: Measured, held_out: Measured | None, confidence: float
+    ruler: CriteriaEvaluator, measured: Measured, held_out: Measured | None, confidence: float
 ) -> tuple[CriterionResult, ...]:
     def rate(mask: npt.NDArray[np.bool_] | None) -> Rate | None:
         return None if mask is None else wilson(int(mask.sum()), len(mask), confidence=confidence)

@@ -19,7 +19,7 @@ from rote.memorization.criteria import CarliniCriterion, RatioCriterion, TileCri
 from rote.memorization.criteria.absolute import absolute_in
 from rote.memorization.criteria.user_threshold import own_in
 from rote.memorization.duplicates import near_duplicates
-from rote.memorization.evaluator import Ruler
+from rote.memorization.evaluator import CriteriaEvaluator
 from rote.memorization.invariances import Invariances
 from rote.memorization.matching import Matcher
 from rote.memorization.reranking import Reranker
@@ -150,7 +150,7 @@ def build_ruler(
     *,
     space: Space = PIXEL,
     gower: Gower | None = None,
-) -> Ruler:
+) -> CriteriaEvaluator:
     """Prepare the references at ``positions`` for measuring.
 
     ``training`` is what the space measures: images, or rows of features. Groups of duplicates are those
@@ -177,12 +177,12 @@ def build_ruler(
     untoned = replace(own, tone=False)
     levels = main if not own.tone else matcher(untoned) if untoned.names else plain
     names = settings.criteria
-    return Ruler(
+    return CriteriaEvaluator(
         ratio=ratio,
         names=names if space.kind == "images" else tuple(n for n in names if n != "tiles"),
         matcher=main,
-        levels=levels,
-        plain=plain,
+        without_tone=levels,
+        without_invariances=plain,
         training=training,
         carlini=CarliniCriterion(),
         tiles=TileCriterion(),
