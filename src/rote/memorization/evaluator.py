@@ -166,7 +166,7 @@ class CriteriaEvaluator:
     def _beside(self, index: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         """Return each training item's squared distance to its nearest one of another group, (N,)."""
         distinct, place = np.unique(index, return_inverse=True)
-        return self.matcher.beside(self.training[distinct], distinct)[place]
+        return self.matcher.nearest_other_group(self.training[distinct], distinct)[place]
 
     def calibrate(self, ratio: npt.NDArray[np.float64], *, asked: float, confidence: float) -> None:
         """Set the calibrated threshold from the ratios of held-out items."""

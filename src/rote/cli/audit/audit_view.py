@@ -28,10 +28,10 @@ def show_audit(found: Audit) -> None:
         console.print(_recall_table(found))
     if len(found.spaces) > 1:
         show_spaces(found)
-    if found.beside is not None:
-        from rote.cli.audit.supplement_view import show_beside
+    if found.supplement is not None:
+        from rote.cli.audit.supplement_view import show_supplement
 
-        show_beside(found.beside)
+        show_supplement(found.supplement)
 
 
 def show_timings(seconds: dict[str, float]) -> None:
@@ -117,16 +117,16 @@ def _words(found: Audit) -> tuple[str, str]:
 
 def _ruler_sentences(found: Audit) -> list[str]:
     """Say what was done to the images before they were measured."""
-    brought, lines = found.brought, []
-    if brought is not None and brought.resolution is not None:
-        height, width = brought.given[1:]
+    done, lines = found.preprocessing, []
+    if done is not None and done.resolution is not None:
+        height, width = done.given[1:]
         lines.append(
-            f"measured at {brought.resolution}x{brought.resolution} (images of {width}x{height})"
+            f"measured at {done.resolution}x{done.resolution} (images of {width}x{height})"
         )
-    if brought is not None and brought.autoencoder is not None:
+    if done is not None and done.autoencoder is not None:
         lines.append(
-            f"real images went through the autoencoder {brought.autoencoder['name']} "
-            f"(SHA-256 {brought.autoencoder['weights_sha256'][:12]}) before they were measured"
+            f"real images went through the autoencoder {done.autoencoder['name']} "
+            f"(SHA-256 {done.autoencoder['weights_sha256'][:12]}) before they were measured"
         )
     return lines
 

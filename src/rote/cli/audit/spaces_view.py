@@ -9,13 +9,13 @@ from rote.core.console import console, say, table
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from rote.memorization.audit.agreement import Agreement, Sights
+    from rote.memorization.audit.agreement import Agreement, RecallAtFPR
     from rote.memorization.audit.audit import Audit
 
 
 def show_spaces(found: Audit) -> None:
     """Print the spaces of an audit for people."""
-    from rote.memorization.audit.agreement import sights
+    from rote.memorization.audit.agreement import recall_at_fpr
     from rote.report.words import format_rate
 
     for result in found.spaces:
@@ -39,21 +39,21 @@ def show_spaces(found: Audit) -> None:
     if agreed is not None:
         say(
             f"on {len(agreed.disputed):,} of {len(found.generated):,} images the "
-            f"{len(agreed.rulings)} rulers differ"
+            f"{len(agreed.rulers)} rulers differ"
         )
         console.print(_agreement_table(agreed))
-    seen = sights(
+    seen = recall_at_fpr(
         found.spaces,
         false_positive_rate=found.settings.false_positive_rate,
         confidence=found.settings.confidence,
     )
     if seen is not None:
-        console.print(_sights_table(seen))
+        console.print(_recall_at_fpr_table(seen))
 
 
 def _agreement_table(agreed: Agreement) -> Table:
     """Return how far every other ruler agrees with the first, with intervals."""
-    first, *others = [f"{ruling.space} {ruling.criterion}" for ruling in agreed.rulings]
+    first, *others = [f"{ruler.space} {ruler.criterion}" for ruler in agreed.rulers]
     columns = [
         [_agreed(pair) for pair in zip(values[0], intervals[0], strict=True)][1:]
         for values, intervals in (
@@ -72,11 +72,11 @@ def _agreed(pair: tuple[float | None, tuple[float, float] | None]) -> str:
     return f"{value:.2f} [{interval[0]:.2f}, {interval[1]:.2f}]"
 
 
-def _sights_table(seen: Sights) -> Table:
+def _recall_at_fpr_table(seen: RecallAtFPR) -> Table:
     """Return the recall by ratio in every space, a row per corruption, mild to strong."""
     from rote.memorization.corruptions import DEGRADATIONS
 
-    columns = [n for n, sensor in enumerate(seen.sensors) if sensor.score == "ratio"]
+    columns = [n for n, detector in enumerate(seen.detectors) if detector.score == "ratio"]
     rows: dict[str, list[str]] = {}
     strengths: dict[str, list[str]] = {}
     for kind, rates in zip(DEGRADATIONS, seen.recall, strict=True):
@@ -92,4 +92,4 @@ def _sights_table(seen: Sights) -> Table:
         f"which space sees what: recall by the ratio at {100 * seen.false_positive_rate:g} % false "
         "positives"
     )
-    return table(title, ["copies made by", *(seen.sensors[n].space for n in columns)], shown)
+    return table(title, ["copies made by", *(seen.detectors[n].space for n in columns)], shown)

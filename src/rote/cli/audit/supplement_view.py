@@ -8,8 +8,8 @@ from rote.core.console import console, say, table
 
 if TYPE_CHECKING:
     from rote.data.dataset import Dataset
-    from rote.memorization.audit.extras import Beside
     from rote.memorization.audit.per_group import Clusters, GroupedRates
+    from rote.memorization.audit.result import SupplementaryMetrics
     from rote.metrics.population import Population
     from rote.metrics.quality import Quality
 
@@ -37,7 +37,7 @@ def clusters_of(by: str | None, captions: Any, generated: str, made: Dataset) ->
     return None
 
 
-def show_beside(found: Beside) -> None:
+def show_supplement(found: SupplementaryMetrics) -> None:
     """Print what stands beside the rates."""
     if found.quality is not None:
         _show_quality(found.quality)

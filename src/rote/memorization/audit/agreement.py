@@ -44,7 +44,7 @@ SCORE_OF = {"calibrated": "ratio"}
 
 
 @dataclass(frozen=True, eq=False)
-class Ruling:
+class Verdicts:
     """The verdicts of one ruler.
 
     Attributes
@@ -79,7 +79,7 @@ class Agreement:
         int64: the images on which verdicts differ, those that divide the rulers most evenly first.
     """
 
-    rulings: tuple[Ruling, ...]
+    rulers: tuple[Verdicts, ...]
     spearman: tuple[tuple[float | None, ...], ...]
     kappa: tuple[tuple[float | None, ...], ...]
     spearman_interval: tuple[tuple[Interval | None, ...], ...]
@@ -92,12 +92,12 @@ class Agreement:
         return {
             "rulers": [
                 {
-                    "space": ruling.space,
-                    "criterion": ruling.criterion,
-                    "rate": ruling.rate.to_json(),
-                    "control": None if ruling.control is None else ruling.control.to_json(),
+                    "space": ruler.space,
+                    "criterion": ruler.criterion,
+                    "rate": ruler.rate.to_json(),
+                    "control": None if ruler.control is None else ruler.control.to_json(),
                 }
-                for ruling in self.rulings
+                for ruler in self.rulers
             ],
             "spearman": [list(row) for row in self.spearman],
             "spearman_interval": _plain(self.spearman_interval),
@@ -126,8 +126,8 @@ def agreement(
     confidence
         Two-sided confidence of the intervals, in (0, 1).
     """
-    rulings = [
-        Ruling(
+    rulers = [
+        Verdicts(
             space=result.space["name"],
             criterion=found.name,
             rate=found.rate,
@@ -139,14 +139,14 @@ def agreement(
         for found in result.criteria
         if found.memorized is not None and found.rate is not None
     ]
-    if len(rulings) < 2:
+    if len(rulers) < 2:
         return None
-    ranks = [_ranks(ruling.score) for ruling in rulings]
-    verdicts = [ruling.memorized for ruling in rulings]
+    ranks = [_ranks(ruler.score) for ruler in rulers]
+    verdicts = [ruler.memorized for ruler in rulers]
     orders = tuple(tuple(_correlation(a, b) for b in ranks) for a in ranks)
-    sure = spearman_intervals([r.score for r in rulings], seed=seed, confidence=confidence)
+    sure = spearman_intervals([r.score for r in rulers], seed=seed, confidence=confidence)
     return Agreement(
-        rulings=tuple(rulings),
+        rulers=tuple(rulers),
         spearman=orders,
         kappa=tuple(tuple(kappa(a, b) for b in verdicts) for a in verdicts),
         spearman_interval=tuple(
@@ -219,7 +219,7 @@ def _disputed(verdicts: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
 
 
 @dataclass(frozen=True)
-class Sensor:
+class Detector:
     """One score of one space with the threshold that costs the asked false-positive rate."""
 
     space: str
@@ -228,18 +228,18 @@ class Sensor:
 
 
 @dataclass(frozen=True)
-class Sights:
+class RecallAtFPR:
     """Recall of every kind of copy by every score at one false-positive rate.
 
     Attributes
     ----------
     recall
-        One row per corruption and strength, in the order of `DEGRADATIONS`, one rate per sensor.
+        One row per corruption and strength, in the order of `DEGRADATIONS`, one rate per detector.
     """
 
     false_positive_rate: float
     held_out: int
-    sensors: tuple[Sensor, ...]
+    detectors: tuple[Detector, ...]
     recall: tuple[tuple[Rate, ...], ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -248,7 +248,8 @@ class Sights:
             "false_positive_rate": self.false_positive_rate,
             "held_out": self.held_out,
             "rulers": [
-                {"space": s.space, "score": s.score, "threshold": s.threshold} for s in self.sensors
+                {"space": s.space, "score": s.score, "threshold": s.threshold}
+                for s in self.detectors
             ],
             "cells": [
                 {
@@ -262,14 +263,14 @@ class Sights:
         }
 
 
-def sights(
+def recall_at_fpr(
     spaces: Sequence[SpaceResult], *, false_positive_rate: float, confidence: float
-) -> Sights | None:
+) -> RecallAtFPR | None:
     """Return which score of which space sees which copies; None without both controls.
 
     Scores are those of the criteria and "distance", the plain distance to the nearest.
     """
-    sensors, columns, held_out = [], [], 0
+    detectors, columns, held_out = [], [], 0
     for result in spaces:
         if result.held_out is None or result.degraded is None:
             return None
@@ -279,13 +280,13 @@ def sights(
             found = calibrate(score, asked=false_positive_rate, confidence=confidence)
             if found.threshold is None:
                 return None
-            sensors.append(Sensor(result.space["name"], name, found.threshold))
+            detectors.append(Detector(result.space["name"], name, found.threshold))
             columns.append(found.flags(degraded[name]).reshape(len(DEGRADATIONS), -1))
     rows = tuple(
         tuple(wilson(int(c[row].sum()), c.shape[1], confidence=confidence) for c in columns)
         for row in range(len(DEGRADATIONS))
     )
-    return Sights(false_positive_rate, held_out, tuple(sensors), rows)
+    return RecallAtFPR(false_positive_rate, held_out, tuple(detectors), rows)
 
 
 def _scores(measured: Measured) -> dict[str, npt.NDArray[np.float64]]:

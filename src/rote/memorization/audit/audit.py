@@ -6,22 +6,25 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from rote.core.errors import ConfigError
 from rote.data.dataset import Dataset
+from rote.memorization.audit import files
 from rote.memorization.audit.gate import check_limit, decide
-from rote.memorization.audit.per_space import Lens, SpaceResult
-from rote.memorization.audit.prepare import bring_to, check_groups, find_groups, take_aside
-from rote.memorization.audit.result import Audit
-from rote.memorization.audit.settings import (
+from rote.memorization.audit.options import (
     Settings,
     check_gate,
     check_sides,
     check_spaces,
     chosen_criteria,
 )
+from rote.memorization.audit.per_space import SpaceAudit, SpaceResult
+from rote.memorization.audit.prepare import check_groups, find_groups, preprocess, take_aside
+from rote.memorization.audit.result import Findings
 from rote.memorization.controls import Copies, degraded_copies, find_leaks, training_matches
 from rote.memorization.criteria import Calibration, RatioCriterion
 from rote.memorization.criteria.user_threshold import read_criteria
@@ -35,6 +38,18 @@ from rote.stats.rates import Rate
 __all__ = ["Audit", "audit"]
 
 COPIES = 100
+
+
+class Audit(Findings):
+    """What an audit found, and its files."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of `audit.json`."""
+        return files.to_json(self)
+
+    def save(self, folder: Path, *, labels: npt.NDArray[np.int64] | None = None) -> None:
+        """Write `neighbors.npz`, the tables, `gallery.npz` and, last, `audit.json`."""
+        files.save(self, folder, labels=labels)
 
 
 def _no_stage(name: str) -> None:
@@ -141,7 +156,7 @@ def audit(
     )
     check_sides(generated, training, holdout, settings)
     check_limit(fail_above)
-    generated, training, holdout, brought = bring_to(
+    generated, training, holdout, preprocessing = preprocess(
         generated,
         training,
         holdout,
@@ -176,9 +191,9 @@ def audit(
         if count is None:
             count = min(COPIES, len(positions)) if training.kind == "image" else 0
 
-    def lens_of(space: Space) -> Lens:
+    def lens_of(space: Space) -> SpaceAudit:
         with stage("features" if space.kind == "rows" else "search"):
-            return Lens(
+            return SpaceAudit(
                 space,
                 ratio=criterion or RatioCriterion(),
                 training=training,
@@ -208,7 +223,7 @@ def audit(
         with stage("controls"):
             copies = degraded_copies(training.items, positions=positions, copies=count, seed=seed)
 
-    def result_of(lens: Lens) -> SpaceResult:
+    def result_of(lens: SpaceAudit) -> SpaceResult:
         def measure(name: str, side: Dataset, progress: Progress) -> Measured:
             with stage("features" if lens.space.kind == "rows" else name):
                 rows = lens.rows(side)
@@ -274,7 +289,7 @@ def audit(
         positive=main.positive,
         within=within,
         spaces=tuple(found),
-        brought=brought,
+        preprocessing=preprocessing,
         gate=None
         if fail_above is None
         else decide(_rate_of(main, gated), fail_above, criterion=gated),

@@ -8,7 +8,7 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,21 +17,14 @@ from rote.core.atomic_files import write_json, write_lines, write_npz
 from rote.core.mapped_pages import release_pages
 from rote.data.dataset import Dataset
 from rote.data.duplicates import DuplicateGroups
-from rote.memorization.audit.extras import Beside
+from rote.memorization.audit.agreement import MOST_DISPUTED, Agreement, recall_at_fpr
 from rote.memorization.audit.gallery import gallery
-from rote.memorization.audit.space_files import (
-    dispute_arrays,
-    of_spaces,
-    positive_json,
-    space_arrays,
-)
+from rote.memorization.audit.per_space import CriterionResult, SpaceResult
+from rote.memorization.audit.result import Findings, SupplementaryMetrics
 from rote.memorization.invariances import MOST_SHIFT, describe
 from rote.memorization.summary import VERDICTS, classify, count_verdicts, rates_by
+from rote.spaces.pairwise import GRID, tile_squares
 from rote.stats.rates import Rate, newcombe
-
-if TYPE_CHECKING:
-    from rote.memorization.audit.per_space import CriterionResult
-    from rote.memorization.audit.result import Audit
 
 RELEASE_EVERY = 8192
 PAIR_COLUMNS = (
@@ -43,7 +36,7 @@ PAIR_COLUMNS = (
 DUPLICATE_COLUMNS = ("side", "group", "size", "index", "name", "rms", "nn1_index", "nn1_name")
 
 
-def to_json(found: Audit) -> dict[str, Any]:
+def to_json(found: Findings) -> dict[str, Any]:
     """Return the content of `audit.json`."""
     space = found.spaces[0].space["name"]
     ratio, settings = found.criteria[0], found.settings
@@ -64,7 +57,7 @@ def to_json(found: Audit) -> dict[str, Any]:
         "coverage": found.coverage(),
         "control": control,
         "calibrated": next(
-            (criterion_json(c) for c in found.criteria if c.name == "calibrated"), None
+            (_criterion_json(c) for c in found.criteria if c.name == "calibrated"), None
         ),
         "excess": _excess(ratio.rate, ratio.control),
         "verdicts": {
@@ -72,11 +65,11 @@ def to_json(found: Audit) -> dict[str, Any]:
             for c in found.criteria
             if c.memorized is not None
         },
-        "criteria": [criterion_json(c) for c in found.criteria],
+        "criteria": [_criterion_json(c) for c in found.criteria],
         "collapse": {"rms": settings.duplicate_rms, **found.collapse.to_json()},
         "holdout_in_training": None if found.leaks is None else found.leaks.to_json(),
         "set_aside": settings.set_aside,
-        "positive_control": positive_json(found.spaces[0]),
+        "positive_control": _positive_json(found.spaces[0]),
         "per_class": rates_by(
             None if found.training.labels is None else found.training.labels[found.nn1_index],
             found.training.classes,
@@ -95,12 +88,12 @@ def to_json(found: Audit) -> dict[str, Any]:
         },
         "seed": settings.seed,
         "gate": None if found.gate is None else found.gate.to_json(),
-        **(found.beside or Beside()).to_json(),
-        **of_spaces(found, agreed),
+        **(found.supplement or SupplementaryMetrics()).to_json(),
+        **_of_spaces(found, agreed),
     }
 
 
-def criterion_json(result: CriterionResult) -> dict[str, Any]:
+def _criterion_json(result: CriterionResult) -> dict[str, Any]:
     """Return what one criterion says, as plain types."""
     return {
         **result.description,
@@ -123,7 +116,7 @@ def _side(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def save(found: Audit, folder: Path, *, labels: npt.NDArray[np.int64] | None) -> None:
+def save(found: Findings, folder: Path, *, labels: npt.NDArray[np.int64] | None) -> None:
     """Write `neighbors.npz`, the tables, `gallery.npz` and, last, `audit.json`."""
     labels = found.generated.labels if labels is None else labels
     write_npz(folder / "neighbors.npz", _arrays(found, labels))
@@ -133,15 +126,15 @@ def save(found: Audit, folder: Path, *, labels: npt.NDArray[np.int64] | None) ->
     if len(found.spaces) > 1:
         agreed = found.agreement
         assert agreed is not None
-        write_npz(folder / "spaces.npz", space_arrays(found, agreed))
-        write_npz(folder / "disputes.npz", dispute_arrays(found, agreed))
+        write_npz(folder / "spaces.npz", _space_arrays(found, agreed))
+        write_npz(folder / "disputes.npz", _dispute_arrays(found, agreed))
     else:
         for name in ("spaces.npz", "disputes.npz"):  # of an earlier audit in this folder
             (folder / name).unlink(missing_ok=True)
     write_json(folder / "audit.json", to_json(found))
 
 
-def _arrays(found: Audit, labels: npt.NDArray[np.int64] | None) -> dict[str, npt.NDArray[Any]]:
+def _arrays(found: Findings, labels: npt.NDArray[np.int64] | None) -> dict[str, npt.NDArray[Any]]:
     matches = found.measured.matches
     arrays: dict[str, npt.NDArray[Any]] = {
         "nn1_index": found.nn1_index,
@@ -174,7 +167,7 @@ def _arrays(found: Audit, labels: npt.NDArray[np.int64] | None) -> dict[str, npt
     return arrays
 
 
-def _by_ratio(found: Audit) -> npt.NDArray[np.int64]:
+def _by_ratio(found: Findings) -> npt.NDArray[np.int64]:
     """Positions of the generated items, lowest ratio first, ties by position."""
     return np.argsort(found.ratio, kind="stable")
 
@@ -190,7 +183,7 @@ def _csv(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> Iterator[str]:
         line.truncate()
 
 
-def _pairs(found: Audit) -> Iterator[list[Any]]:
+def _pairs(found: Findings) -> Iterator[list[Any]]:
     names, ratio = found.training.names, found.ratio
     transform, invariances = found.measured.matches.transform, found.settings.invariances
     for i in _by_ratio(found):
@@ -203,7 +196,7 @@ def _pairs(found: Audit) -> Iterator[list[Any]]:
         yield [*row, found.groups.group[near], found.collapse.group[i]]
 
 
-def _duplicates(found: Audit) -> Iterator[list[Any]]:
+def _duplicates(found: Findings) -> Iterator[list[Any]]:
     yield from _group_rows("training", found.training, found.groups)
     yield from _group_rows("generated", found.generated, found.collapse)
     yield from _leak_rows(found)
@@ -223,7 +216,7 @@ def _group_rows(name: str, side: Dataset, groups: DuplicateGroups) -> Iterator[l
         yield [name, group, int(sizes[group]), int(i), side.names[i], f"{rms:.4g}", "", ""]
 
 
-def _leak_rows(found: Audit) -> list[list[Any]]:
+def _leak_rows(found: Findings) -> list[list[Any]]:
     """Return the held-out items that lie in the training set, with the group that they lie in."""
     if found.leaks is None or found.holdout is None:
         return []
@@ -234,3 +227,80 @@ def _leak_rows(found: Audit) -> list[list[Any]]:
         row = ["holdout", group, int(sizes[group]), int(i), found.holdout.names[i]]
         rows.append([*row, f"{float(np.sqrt(sq / values)):.4g}", near, found.training.names[near]])
     return rows
+
+
+def _of_spaces(found: Findings, agreed: Agreement | None) -> dict[str, Any]:
+    """Return the keys of `audit.json` that tell of all spaces."""
+    seen = recall_at_fpr(
+        found.spaces,
+        false_positive_rate=found.settings.false_positive_rate,
+        confidence=found.settings.confidence,
+    )
+    return {
+        "ruler": None if found.preprocessing is None else found.preprocessing.to_json(),
+        "spaces": [_space(result) for result in found.spaces],
+        "agreement": None if agreed is None else agreed.to_json(),
+        "recall_at_rate": None if seen is None else seen.to_json(),
+    }
+
+
+def _space(result: SpaceResult) -> dict[str, Any]:
+    return {
+        "space": result.space,
+        "criteria": [_criterion_json(criterion) for criterion in result.criteria],
+        "positive_control": _positive_json(result),
+    }
+
+
+def _positive_json(result: SpaceResult) -> dict[str, Any] | None:
+    """Return the positive control of one space."""
+    if not result.positive:
+        return None
+    return {
+        "copies": result.positive[0].found.total,
+        "cells": [cell.to_json() for cell in result.positive],
+    }
+
+
+def _space_arrays(found: Findings, agreed: Agreement | None) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays of `spaces.npz`: a row per space, or per ruler, a column per image."""
+    matches = [result.measured.matches for result in found.spaces]
+    arrays: dict[str, npt.NDArray[Any]] = {
+        name: np.stack([getattr(match, name) for match in matches])
+        for name in ("nn1_index", "nn2_index")
+    }
+    for name in ("nn1_sq", "nn2_sq"):
+        arrays[name] = np.stack([getattr(match, name).astype(np.float64) for match in matches])
+    if agreed is not None:
+        arrays["memorized"] = np.stack([ruler.memorized for ruler in agreed.rulers])
+        arrays["score"] = np.stack([ruler.score for ruler in agreed.rulers])
+    return arrays
+
+
+def _dispute_arrays(found: Findings, agreed: Agreement) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays of `disputes.npz`: pictures of the images that divide the rulers most."""
+    chosen = agreed.disputed[:MOST_DISPUTED]
+    nearest = np.stack([r.measured.matches.nn1_index[chosen] for r in found.spaces], axis=1)
+    shape = (*nearest.shape, *found.training.items.shape[1:])
+    pictures = np.asarray(found.training.items[nearest.ravel()]).reshape(shape)
+    generated = np.asarray(found.generated.items[chosen])
+    return {
+        "generated_index": chosen,
+        "generated": generated,
+        "nearest_index": nearest,
+        "nearest": pictures,
+        "memorized": np.stack([r.memorized[chosen] for r in agreed.rulers], axis=1),
+        "score": np.stack([r.score[chosen] for r in agreed.rulers], axis=1),
+        **_tiles(found, generated, pictures),
+    }
+
+
+def _tiles(
+    found: Findings, generated: npt.NDArray[np.uint8], nearest: npt.NDArray[np.uint8]
+) -> dict[str, npt.NDArray[Any]]:
+    """Return where the copy is: how far each tile lies from the nearest image under `patch`."""
+    names = [result.space["name"] for result in found.spaces]
+    if "patch" not in names or not len(generated):
+        return {}
+    squares = tile_squares(generated, nearest[:, names.index("patch")], grid=GRID)
+    return {"tiles": np.sqrt(squares).astype(np.float32)}

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rote.data.duplicates import DuplicateGroups
+from rote.memorization.audit.result import Findings
 from rote.spaces.gower import Gower
-
-if TYPE_CHECKING:
-    from rote.memorization.audit.result import Audit
 
 LOWEST, SPREAD = 100, 100
 DIGITS = 5
@@ -21,7 +19,7 @@ GENERATED, TRAINING, HOLDOUT = 0, 1, 2
 """Sides of the small pictures."""
 
 
-def gallery(found: Audit, labels: npt.NDArray[np.int64] | None) -> dict[str, npt.NDArray[Any]]:
+def gallery(found: Findings, labels: npt.NDArray[np.int64] | None) -> dict[str, npt.NDArray[Any]]:
     """Return the arrays of `gallery.npz`, as `docs/reference/files.md` tells them."""
     chosen = _chosen(found)
     if labels is None:
@@ -40,7 +38,7 @@ def gallery(found: Audit, labels: npt.NDArray[np.int64] | None) -> dict[str, npt
     }
 
 
-def _cells(found: Audit, chosen: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[Any]]:
+def _cells(found: Findings, chosen: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[Any]]:
     """Return the cells of a table's rows as texts, and how far apart they are; nothing of other items."""
     schema, scaling = found.training.schema, found.training.scaling
     if schema is None:
@@ -62,7 +60,7 @@ def _cells(found: Audit, chosen: npt.NDArray[np.int64]) -> dict[str, npt.NDArray
     }
 
 
-def _chosen(found: Audit) -> npt.NDArray[np.int64]:
+def _chosen(found: Findings) -> npt.NDArray[np.int64]:
     """Return generated positions: lowest ratios, an even spread, then some of each listed group."""
     order = np.argsort(found.ratio, kind="stable")
     # The lowest ratios are what an auditor wants to see; the spread shows what the rest is like.
@@ -81,7 +79,7 @@ def _chosen(found: Audit) -> npt.NDArray[np.int64]:
     return everything[np.sort(first)]
 
 
-def _small(found: Audit) -> dict[str, npt.NDArray[Any]]:
+def _small(found: Findings) -> dict[str, npt.NDArray[Any]]:
     """Return one picture of everything that the page lists, each once."""
     wanted = [(TRAINING, index) for index in _top(found)]
     for side, groups in ((TRAINING, found.groups), (GENERATED, found.collapse)):
@@ -105,7 +103,7 @@ def _small(found: Audit) -> dict[str, npt.NDArray[Any]]:
     }
 
 
-def _top(found: Audit) -> list[int]:
+def _top(found: Findings) -> list[int]:
     return [int(entry["index"]) for entry in found.coverage()["top"]]
 
 

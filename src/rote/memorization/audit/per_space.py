@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from rote.data.dataset import Dataset
 from rote.data.duplicates import DuplicateGroups
+from rote.memorization.audit.options import Settings
 from rote.memorization.audit.prepare import build_ruler
-from rote.memorization.audit.settings import Settings
 from rote.memorization.controls import Copies, Recall, recall_of
 from rote.memorization.criteria import RatioCriterion
 from rote.memorization.evaluator import CriteriaEvaluator, Measured
@@ -73,7 +73,7 @@ class SpaceResult:
     timed: Timed | None
 
 
-class Lens:
+class SpaceAudit:
     """One space prepared for an audit: its ruler over the training side, and its rows of other sides.
 
     Parameters

@@ -14,22 +14,21 @@ from rote.data.dataset import Dataset
 from rote.data.duplicates import DuplicateGroups, exact_duplicates
 from rote.data.resample import fit_images
 from rote.data.sampling import drawn_by_content
-from rote.memorization.audit.settings import Settings, kind_words
+from rote.memorization.audit.options import Settings, kind_words
 from rote.memorization.criteria import CarliniCriterion, RatioCriterion, TileCriterion
 from rote.memorization.criteria.absolute import absolute_in
 from rote.memorization.criteria.user_threshold import own_in
 from rote.memorization.duplicates import near_duplicates
 from rote.memorization.evaluator import CriteriaEvaluator
 from rote.memorization.invariances import Invariances
-from rote.memorization.matching import Matcher
-from rote.memorization.reranking import Reranker
+from rote.memorization.matching import Matcher, Reranker
 from rote.spaces.autoencoder import load_autoencoder
 from rote.spaces.gower import Gower
 from rote.spaces.space import PIXEL, Space
 
 
 @dataclass(frozen=True)
-class Seen:
+class Preprocessing:
     """What was done to the images before they were measured.
 
     Attributes
@@ -55,7 +54,7 @@ class Seen:
         }
 
 
-def bring_to(
+def preprocess(
     generated: Dataset,
     training: Dataset,
     holdout: Dataset | None,
@@ -63,7 +62,7 @@ def bring_to(
     resolution: int | None,
     autoencoder: str | None,
     device: str,
-) -> tuple[Dataset, Dataset, Dataset | None, Seen]:
+) -> tuple[Dataset, Dataset, Dataset | None, Preprocessing]:
     """Return the sides as the rulers see them, and what was done.
 
     Real images go through the autoencoder that generated ones come from; then all sides are brought to
@@ -93,7 +92,7 @@ def bring_to(
             raise ConfigError(f"`ruler_resolution` is {resolution}; give 1 or more")
         generated, training = (_scaled(side, resolution) for side in (generated, training))
         holdout = None if holdout is None else _scaled(holdout, resolution)
-    return generated, training, holdout, Seen(resolution, given, described)
+    return generated, training, holdout, Preprocessing(resolution, given, described)
 
 
 def _scaled(side: Dataset, resolution: int) -> Dataset:

@@ -1,10 +1,9 @@
-"""`Audit`: what an audit found."""
+"""What an audit found, as data; `rote.memorization.audit.audit.Audit` adds its files."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,23 +11,41 @@ import numpy.typing as npt
 
 from rote.data.dataset import Dataset
 from rote.data.duplicates import DuplicateGroups
-from rote.memorization.audit import files as audit_files
 from rote.memorization.audit.agreement import Agreement, agreement
-from rote.memorization.audit.extras import Beside
 from rote.memorization.audit.gate import Gate
+from rote.memorization.audit.options import Settings
+from rote.memorization.audit.per_group import GroupedRates
 from rote.memorization.audit.per_space import CriterionResult, SpaceResult
-from rote.memorization.audit.prepare import Seen
-from rote.memorization.audit.settings import Settings
+from rote.memorization.audit.prepare import Preprocessing
 from rote.memorization.controls import Leaks, Recall
 from rote.memorization.criteria import RatioCriterion, distance_ratio
 from rote.memorization.evaluator import Measured
 from rote.memorization.matching import Matches
 from rote.memorization.summary import coverage
+from rote.metrics.population import Population
+from rote.metrics.quality import Quality
 from rote.stats.rates import Rate
 
 
+@dataclass(frozen=True)
+class SupplementaryMetrics:
+    """What an audit has beside its rates, each None where it was not asked for."""
+
+    quality: Quality | None = None
+    population: Population | None = None
+    clusters: GroupedRates | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entries of `audit.json`."""
+        return {
+            "quality": None if self.quality is None else self.quality.to_json(),
+            "population": None if self.population is None else self.population.to_json(),
+            "clusters": None if self.clusters is None else self.clusters.to_json(),
+        }
+
+
 @dataclass(frozen=True, eq=False)
-class Audit:
+class Findings:
     """What an audit found.
 
     Attributes
@@ -55,12 +72,12 @@ class Audit:
         Held-out items that also lie in the training set, and were taken out of the control.
     spaces
         What every space says, the primary one, whose numbers are the fields above, first.
-    brought
+    preprocessing
         What was done to the images before they were measured; ``generated`` and ``training`` are as they
         were then.
     within
         Some training items matched with the rest of the training side.
-    beside
+    supplement
         Quality, definitions over whole sets and rates per group, as far as asked for.
     seconds
         Wall-clock seconds per stage; in no result file.
@@ -85,9 +102,9 @@ class Audit:
     positive: tuple[Recall, ...] = ()
     within: Matches | None = None
     spaces: tuple[SpaceResult, ...] = ()
-    brought: Seen | None = None
+    preprocessing: Preprocessing | None = None
     gate: Gate | None = None
-    beside: Beside | None = None
+    supplement: SupplementaryMetrics | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -120,11 +137,3 @@ class Audit:
     def coverage(self) -> dict[str, Any]:
         """Return which training items were reproduced, and how concentrated."""
         return coverage(self.nn1_index[self.memorized], self.groups.group, self.training.names)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the content of `audit.json`."""
-        return audit_files.to_json(self)
-
-    def save(self, folder: Path, *, labels: npt.NDArray[np.int64] | None = None) -> None:
-        """Write `neighbors.npz`, the tables, `gallery.npz` and, last, `audit.json`."""
-        audit_files.save(self, folder, labels=labels)

@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from rote.core.errors import DataError
 from rote.data.dataset import Dataset
-from rote.memorization.audit.extras import Beside
+from rote.memorization.audit.audit import Audit
 from rote.memorization.audit.gate import Gate, decide
 from rote.memorization.audit.per_group import Clusters, check_clusters, grouped_rates
-from rote.memorization.audit.result import Audit
+from rote.memorization.audit.result import SupplementaryMetrics
 from rote.metrics.population import Population, measure_population
 from rote.metrics.quality import Quality, check_enough, measure_quality
 from rote.spaces.feature_cache import rows_of
@@ -124,7 +124,7 @@ def with_more(
         groups = grouped_rates(verdicts, clusters, confidence=found.settings.confidence)
         if gate is not None:
             gate = clustered_gate(groups.rates[gate.criterion], gate.limit, gate.criterion)
-    return replace(found, beside=Beside(measured, sets, groups), gate=gate)
+    return replace(found, supplement=SupplementaryMetrics(measured, sets, groups), gate=gate)
 
 
 def _not_among(training: Dataset, aside: Dataset) -> npt.NDArray[np.bool_]:

@@ -10,7 +10,7 @@ from sklearn.metrics import cohen_kappa_score
 from rote.core.errors import ConfigError, DataError
 from rote.data.dataset import Dataset
 from rote.data.load import load_images
-from rote.memorization.audit.agreement import agreement, kappa, sights, spearman
+from rote.memorization.audit.agreement import agreement, kappa, recall_at_fpr, spearman
 from rote.memorization.audit.audit import audit
 from rote.memorization.corruptions import DEGRADATIONS
 from rote.memorization.invariances import Invariances
@@ -92,9 +92,9 @@ def test_leaks_are_found_in_pixels_whatever_the_space(sides):
 
 def test_agreement_is_that_of_other_implementations(found):
     agreed = agreement(found.spaces, seed=0)
-    assert agreed is not None and len(agreed.rulings) == 9
-    for i, a in enumerate(agreed.rulings):
-        for j, b in enumerate(agreed.rulings):
+    assert agreed is not None and len(agreed.rulers) == 9
+    for i, a in enumerate(agreed.rulers):
+        for j, b in enumerate(agreed.rulers):
             expected = stats.spearmanr(a.score, b.score).statistic
             assert agreed.spearman[i][j] == pytest.approx(expected, abs=1e-12)
             if len(np.unique([a.memorized, b.memorized])) == 1:
@@ -103,7 +103,7 @@ def test_agreement_is_that_of_other_implementations(found):
             expected = cohen_kappa_score(a.memorized, b.memorized)
             assert agreed.kappa[i][j] == pytest.approx(expected, abs=1e-12)
     assert agreed.kappa[0][0] == 1.0
-    verdicts = np.stack([ruling.memorized for ruling in agreed.rulings])
+    verdicts = np.stack([ruler.memorized for ruler in agreed.rulers])
     yes = verdicts.sum(axis=0)
     assert sorted(agreed.disputed) == np.flatnonzero((yes > 0) & (yes < 9)).tolist()
     minority = np.minimum(yes, 9 - yes)[agreed.disputed]
@@ -119,23 +119,23 @@ def test_agreement_of_constant_rulers_is_not_known():
 
 
 def test_sights_are_recalls_at_the_order_statistic_of_the_held_out(found):
-    seen = sights(found.spaces, false_positive_rate=0.01, confidence=0.95)
+    seen = recall_at_fpr(found.spaces, false_positive_rate=0.01, confidence=0.95)
     assert seen is not None and seen.held_out == 500
-    assert len(seen.sensors) == 9 and len(seen.recall) == len(DEGRADATIONS)
-    for number, sensor in enumerate(seen.sensors):
-        result = found.spaces[SPACES.index(sensor.space)]
+    assert len(seen.detectors) == 9 and len(seen.recall) == len(DEGRADATIONS)
+    for number, detector in enumerate(seen.detectors):
+        result = found.spaces[SPACES.index(detector.space)]
 
-        def score(measured, sensor=sensor):
-            if sensor.score == "distance":
+        def score(measured, detector=detector):
+            if detector.score == "distance":
                 return np.sqrt(measured.matches.nn1_sq)
-            return measured.scores[sensor.score]
+            return measured.scores[detector.score]
 
         threshold = np.sort(score(result.held_out))[int(0.01 * 501) - 1]
-        assert sensor.threshold == threshold
+        assert detector.threshold == threshold
         hits = (score(result.degraded) < threshold).reshape(len(DEGRADATIONS), 20).sum(axis=1)
         assert [row[number].count for row in seen.recall] == hits.tolist()
     # At the asked rate the ratio is the calibrated criterion, whose recall is told anyway.
-    again = sights(found.spaces, false_positive_rate=0.005, confidence=0.95)
+    again = recall_at_fpr(found.spaces, false_positive_rate=0.005, confidence=0.95)
     assert again is not None
     for cell, row in zip(found.spaces[1].positive, again.recall, strict=True):
         assert cell.recall["calibrated"] == row[3]

@@ -65,9 +65,9 @@ def test_real_images_go_through_the_autoencoder(digits, autoencoder):
     assert found.rate.value == 1.0 and (found.nn1_sq == 0).all()
     assert found.control is not None and found.control.total == 30
     assert (audit(through, training).nn1_sq > 0).all()
-    assert found.brought is not None and found.brought.autoencoder is not None
-    assert found.brought.autoencoder["name"] == "vae"
-    assert len(found.brought.autoencoder["weights_sha256"]) == 64
+    assert found.preprocessing is not None and found.preprocessing.autoencoder is not None
+    assert found.preprocessing.autoencoder["name"] == "vae"
+    assert len(found.preprocessing.autoencoder["weights_sha256"]) == 64
 
 
 def test_what_does_not_fit_is_one_line(digits, autoencoder, tmp_path):

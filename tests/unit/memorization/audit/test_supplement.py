@@ -35,27 +35,27 @@ def found(sides):
 def test_they_are_those_of_the_sides(sides, found):
     made, training, rest, _ = sides
     plain, more = found
-    assert plain.beside is None and plain.to_json()["quality"] is None
+    assert plain.supplement is None and plain.to_json()["quality"] is None
     assert more.rate == plain.rate and more.criteria is plain.criteria
     expected = measure_quality(made.items, training.items, rest.items, space="pixel")
-    assert more.beside.quality.to_json() == expected.to_json()
+    assert more.supplement.quality.to_json() == expected.to_json()
     test = three_sample_test(made.items, training.items, rest.items)
-    assert more.beside.population.three_sample == test
+    assert more.supplement.population.three_sample == test
     assert test.nearer.low > 0.5 and test.statistic.high < 0
-    assert more.beside.population.likelihood.excess.high < 0
-    accuracy = more.beside.population.accuracy
+    assert more.supplement.population.likelihood.excess.high < 0
+    accuracy = more.supplement.population.accuracy
     # a quarter is copied, and 100 of the 300 training images are left out
-    assert accuracy.accuracy.value < more.beside.population.accuracy_control.accuracy.value
-    assert more.beside.population.compared["count"] == 200
+    assert accuracy.accuracy.value < more.supplement.population.accuracy_control.accuracy.value
+    assert more.supplement.population.compared["count"] == 200
 
 
 def test_the_gate_takes_the_caption_for_the_unit(found):
     plain, more = found
     assert plain.gate.decision == "above"  # 50 of 200 independent images would decide
     assert more.gate.decision == "undecided"  # 2 of 8 captions do not
-    assert more.beside.clusters.rates["ratio"].clusters == 8
+    assert more.supplement.clusters.rates["ratio"].clusters == 8
     assert more.gate.more_images > 200
-    assert [rate.count for _, rate in more.beside.clusters.groups] == [25, 25, 0, 0, 0, 0, 0, 0]
+    assert [rate.count for _, rate in more.supplement.clusters.groups] == [25, 25, 0, 0, 0, 0, 0, 0]
 
 
 def test_all_of_it_is_in_the_file(found, tmp_path):
@@ -71,8 +71,8 @@ def test_all_of_it_is_in_the_file(found, tmp_path):
 def test_set_aside_items_are_no_training_items(sides):
     made, training, _, _ = sides
     more = with_more(audit(made, training, set_aside=100), quality=True, population=True)
-    assert more.beside.population.compared["training"] == 200
-    assert more.beside.quality.available == (200, 100)
+    assert more.supplement.population.compared["training"] == 200
+    assert more.supplement.quality.available == (200, 100)
 
 
 def test_in_a_feature_space_rows_are_compared_and_no_pixel_threshold_is_taken(sides):
@@ -85,8 +85,8 @@ def test_in_a_feature_space_rows_are_compared_and_no_pixel_threshold_is_taken(si
     assert rates[0]["authenticity"].count >= 50
     more = with_more(found, quality=True, space=space)
     rows = [space.features(side.items) for side in (made, training, rest)]
-    assert more.beside.quality.to_json() == measure_quality(*rows, space=space.name).to_json()
-    assert more.beside.quality.dimensions == 16
+    assert more.supplement.quality.to_json() == measure_quality(*rows, space=space.name).to_json()
+    assert more.supplement.quality.dimensions == 16
 
 
 def test_populations_need_held_out_items(sides):
