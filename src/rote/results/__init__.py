@@ -1,0 +1,1 @@
+"""One schema for each result file: its writer fills it, its reader and the documentation follow it."""

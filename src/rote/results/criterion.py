@@ -1,0 +1,95 @@
+"""What a criterion is and says, and what it finds of copies made on purpose."""
+
+from __future__ import annotations
+
+from pydantic import ConfigDict
+
+from rote.results.schema import CheckedDifference, CheckedRate, Count, Number, Positive, Result
+
+
+class RatioRule(Result):
+    """The ratio as the first criterion of an audit or a search."""
+
+    name: str = "ratio"
+    ratio_threshold: Number
+    """Memorized where the nearest distance over the second nearest is below it."""
+    space: str
+    """Where distances are taken."""
+
+
+class Calibration(Result):
+    """How the threshold of the calibrated ratio came to be."""
+
+    threshold: Number | None
+    """None: there are too few held-out items for the rate that was asked for."""
+    low: Number | None
+    """Lower end of the threshold that passes exactly `asked` of all held-out items; None: too few."""
+    high: Number | None
+    """Upper end of the same."""
+    asked: Number
+    """The false-positive rate that was asked for."""
+    false_positives: tuple[Number, Number] | None = None
+    """Interval of the false-positive rate of the threshold found."""
+    images: Count
+    """Held-out items there were."""
+    needed: Count
+    """The fewest from which a threshold can be had."""
+    confidence: Number | None = None
+    """Of both intervals."""
+
+
+class Criterion(Result):
+    """One criterion: what it is, and what it says. A criterion may add keys of its own."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str
+    """`ratio`, `calibrated`, `carlini`, `tiles`, `absolute`, `authenticity`, or another."""
+    direction: str
+    """How to read its score: `lower is more of a copy`."""
+    formula: str
+    """When an item is memorized."""
+    source: str
+    """Where the criterion comes from; of `absolute`, where its threshold does."""
+    threshold: Number | None
+    """None where none is known."""
+    calibration: Calibration | None = None
+    """`calibrated` only. The control is counted on the items that set it, and so near `asked`."""
+    alpha: Number | None = None
+    """`carlini` only: the factor of the mean distance."""
+    grid: Positive | None = None
+    """`tiles` only: tiles each way."""
+    neighbors: Positive | None = None
+    """`carlini` and `tiles`: how many training items were looked at."""
+    preprocessing: str | None = None
+    """`absolute` only: that of the space."""
+    rate: CheckedRate | None
+    """None where it could not decide."""
+    control: CheckedRate | None
+    """The same of held-out items; None without them."""
+    excess: CheckedDifference | None
+    """Rate less control."""
+    unproven: Count = 0
+    """`tiles`: verdicts that items beyond the nearest could change."""
+
+
+class Cell(Result):
+    """Copies made in one way, in one strength."""
+
+    corruption: str
+    """`noise`, `blur`, `jpeg`, `shift`, `flip`, `tone`, `resize`, or another."""
+    strength: Number
+    unit: str
+    """Of the strength: `levels`, `quality`, `share`, `times`, ..."""
+    found: CheckedRate
+    """Copies whose nearest training item is their source, or a duplicate of it."""
+    recall: dict[str, CheckedRate | None]
+    """Copies that count as memorized, by criterion."""
+
+
+class PositiveControl(Result):
+    """Copies made on purpose, audited as if generated."""
+
+    copies: Count
+    """In each way and strength."""
+    cells: tuple[Cell, ...]

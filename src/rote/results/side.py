@@ -1,0 +1,61 @@
+"""What a result file says of a set of items."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from rote.results.schema import Count, Number, Positive, Result
+
+Kind = Literal["image", "vector", "series"]
+
+
+class Column(Result):
+    """A column of a table."""
+
+    name: str
+    kind: Literal["numeric", "categorical"] | None = None
+    whole: bool | None = None
+    """Numeric: whether all its numbers are whole."""
+    low: Number | None = None
+    """Numeric: the smallest number, in its own units."""
+    high: Number | None = None
+    """Numeric: the largest number, in its own units."""
+    categories: tuple[str, ...] | None = None
+    """Categorical: what it can hold."""
+
+
+class Side(Result):
+    """A set of items."""
+
+    source: str
+    """File, folder or name as it was given; untrusted text."""
+    digest: str
+    """SHA-256 of all items in their order."""
+    count: Count
+    """Items."""
+    shape: tuple[Positive, ...]
+    """Of one item: (channels, height, width), (numbers,) or (channels, times)."""
+    kind: Kind
+    columns: tuple[Column, ...] = ()
+    """Tables only."""
+    unreadable: Count = 0
+    """Files that could not be read and were left out."""
+    classes: tuple[Any, ...] = ()
+    """Names of the classes, by label."""
+
+    @property
+    def items(self) -> str:
+        """What the items are called, in the plural."""
+        return items_word(self.kind, self.columns)
+
+
+def items_word(kind: str, columns: Sequence[Column]) -> str:
+    """Return what items of a kind are called, in the plural.
+
+    >>> items_word("image", ()), items_word("series", ())
+    ('images', 'series')
+    """
+    if columns:
+        return "rows"
+    return kind if kind == "series" else f"{kind}s"

@@ -1,0 +1,171 @@
+"""What an audit measures beside its rates: quality, definitions over whole sets, rates of groups."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from rote.results.schema import CheckedRate, Count, Number, Positive, Result
+from rote.stats.clustered import ClusteredRate
+from rote.stats.jackknife import Estimate
+
+Against = Literal["holdout", "training"]
+
+
+class Statistics(Result):
+    """Quality of one set of items against a reference."""
+
+    frechet: Estimate
+    """Frechet distance; less is better."""
+    precision: Estimate
+    """Items inside the manifold of the reference."""
+    recall: Estimate
+    """Reference inside the manifold of the items."""
+    density: Estimate
+    """1 for equal distributions."""
+    coverage: Estimate
+    """Reference with one of the items in its neighborhood."""
+
+
+class Available(Result):
+    """Items there were to take from."""
+
+    generated: Count
+    reference: Count
+
+
+class Neighborhoods(Result):
+    """Neighbors that make a neighborhood."""
+
+    precision: Positive
+    """For precision and recall."""
+    density: Positive
+    """For density and coverage."""
+
+
+class Quality(Result):
+    """How good the generated items are, copied or not."""
+
+    space: str
+    against: Against
+    """The reference; against its training set a copier is best."""
+    count: Positive
+    """Items of each set."""
+    available: Available | None = None
+    dimensions: Positive | None = None
+    """Numbers per item."""
+    generated: Statistics
+    control: Statistics | None
+    """Other real items against the same reference."""
+    control_of: Against | None
+    """What the control is made of."""
+    expected_coverage: Number | None = None
+    """Of two equal distributions, at this count."""
+    neighbors: Neighborhoods | None = None
+    seed: int | None = None
+
+
+class VoronoiCell(Result):
+    """A region of the three-sample test."""
+
+    generated: Count
+    training: Count
+    holdout: Count
+    z: Number | None
+
+
+class ThreeSample(Result):
+    """The data-copying test: are generated items nearer to the training set than held-out ones are?"""
+
+    statistic: Estimate
+    """C_T; far below 0 is copying."""
+    p_value: Number | None = None
+    """One-sided, for copying."""
+    nearer: Estimate
+    """Chance that a generated item lies nearer than a held-out one; 0.5 without copying."""
+    z: Number | None = None
+    """Of the whole set as one cell."""
+    cells: tuple[VoronoiCell, ...] = ()
+    control: Number | None
+    """C_T of one half of the held-out items against the other; None: too few."""
+
+
+class LikelihoodGap(Result):
+    """How much likelier the training set is than the held-out one, under the generated items."""
+
+    gap: Estimate
+    control: Estimate
+    """Of two halves of the held-out items."""
+    excess: Estimate | None = None
+    """Gap less control."""
+    dimensions: Positive | None = None
+    dropped: Count | None = None
+    at_floor: Count | None = None
+    """Generated items that sit on training items."""
+
+
+class NearestAccuracy(Result):
+    """How well the nearest neighbor tells generated from real items."""
+
+    accuracy: Estimate
+    """0.5 for equal distributions; below it is copying."""
+    on_generated: Estimate | None = None
+    on_real: Estimate | None = None
+    count: Positive | None = None
+    """Items of each side."""
+
+
+class Compared(Result):
+    """How many items entered."""
+
+    count: Count
+    """Of each side, in the accuracies."""
+    generated: Count
+    training: Count
+    holdout: Count
+
+
+class Population(Result):
+    """One number for the whole set, by several definitions; None where one does not apply."""
+
+    space: str
+    three_sample: ThreeSample | None = None
+    likelihood_gap: LikelihoodGap | None = None
+    accuracy: NearestAccuracy | None = None
+    """Generated against training items."""
+    accuracy_fresh: NearestAccuracy | None = None
+    """Generated against held-out items."""
+    accuracy_control: NearestAccuracy | None = None
+    """Training against held-out items."""
+    likelihood_generated: Count | None = None
+    """Generated items that the likelihood was fitted around."""
+    compared: Compared
+    reasons: dict[str, str] = Field(default_factory=dict)
+    """Why a definition is None, by its key."""
+
+
+def _some(rates: dict[str, ClusteredRate]) -> dict[str, ClusteredRate]:
+    for rate in rates.values():
+        if not 0 <= rate.low <= rate.value <= rate.high <= 1:
+            raise ValueError("rates with their intervals inside 0 to 1")
+    return rates
+
+
+class GroupRate(Result):
+    """The rate of one group."""
+
+    name: str
+    """Its caption or label; untrusted text."""
+    rate: CheckedRate
+
+
+class Clusters(Result):
+    """Rates with the caption or the label as the unit."""
+
+    by: str
+    """`caption` or `label`."""
+    rates: Annotated[dict[str, ClusteredRate], AfterValidator(_some)]
+    """By criterion."""
+    groups: tuple[GroupRate, ...]
+    """Highest first, by the ratio."""
