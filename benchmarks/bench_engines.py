@@ -25,7 +25,8 @@ from rote.data.convert import for_models
 from rote.data.dataset import Dataset
 from rote.data.load import load_images
 from rote.data.scaling import Scaling
-from rote.experiments.execution.engine import RayOptions, open_engine
+from rote.experiments.execution.engine import RayOptions
+from rote.experiments.execution.open import open_engine
 from rote.experiments.run.trial import Trial, run_trial
 from rote.experiments.studies.plan import plan_study, source_of
 

@@ -1,10 +1,12 @@
-"""What runs are trained on: worker processes here, or Ray. Whoever plans runs does not know which."""
+"""What runs are trained on: worker processes here, or Ray. Whoever plans runs does not know which.
+
+`rote.experiments.execution.open` opens either.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self, TypeVar
@@ -91,41 +93,6 @@ class RayOptions:
     """Of a running cluster; None starts one here, and stops it at the end."""
     gpus_per_run: float = 0.0
     """GPUs that each run takes; a fraction shares one between runs."""
-
-
-def open_engine(
-    ray: RayOptions | None,
-    *,
-    workers: int,
-    dataset: Dataset,
-    scaling: Scaling | None,
-    threads: int,
-    on_note: Callable[[str], None],
-) -> AbstractContextManager[Engine]:
-    """Return the engine for some runs, to be entered.
-
-    Parameters
-    ----------
-    ray
-        Of what kind; None: worker processes here.
-    workers
-        How many, here or of a local Ray; a cluster by its address decides that itself.
-    dataset, scaling
-        The data of all runs, in model units, and how vectors were scaled.
-    threads
-        CPU threads of each run.
-    on_note
-        Called with what a person should know, such as a worker that was lost.
-    """
-    if ray is None:
-        from rote.experiments.execution.local import Workers
-
-        return Workers(workers, dataset, scaling, threads=threads, on_note=on_note)
-    from rote.experiments.execution.ray import ray_workers
-
-    return ray_workers(
-        ray, workers=workers, dataset=dataset, scaling=scaling, threads=threads, on_note=on_note
-    )
 
 
 def default_workers(device: str) -> int:

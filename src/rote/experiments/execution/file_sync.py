@@ -1,4 +1,4 @@
-"""The files of a run, carried between its home folder and a worker that cannot see that folder.
+"""The files of a run, sent between its folder and a worker that cannot see that folder.
 
 A parcel names files relative to the run's folder, each with its content, or None where it is gone. Files
 are renamed into place by whoever writes them, so each is whole; what must fit together is kept by order:
@@ -19,7 +19,7 @@ LAST = ("checkpoints/state.safetensors", "trial.json", "point.json")
 """Written last, in this order."""
 
 
-class Courier:
+class FileSync:
     """Knows which files of a folder have been sent or received."""
 
     def __init__(self, folder: Path) -> None:
@@ -48,7 +48,7 @@ class Courier:
         return parcel
 
     def unpack(self, parcel: Parcel) -> None:
-        """Write what another courier sent."""
+        """Write what another one sent."""
         for name in reversed(_last_first(parcel)):
             path, content = self._folder / name, parcel[name]
             assert self._folder in path.parents, name

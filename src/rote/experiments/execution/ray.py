@@ -1,9 +1,8 @@
-"""Runs on Ray workers, on one machine or many, with the results at home.
+"""Runs on Ray workers, on one machine or many, with the results here.
 
 Scheduling is Ray's; the data lies once in its object store. A worker that sees the folder of the runs
-works in it, as a local one would. One that does not works in a folder of its own, and its files are
-carried home every few seconds and at the end: a run whose worker, machine or driver is lost goes on
-from there.
+works in it, as a local one would. One that does not works in a copy, and its files are sent here every
+few seconds and at the end: a run whose worker, machine or driver is lost goes on from there.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ from rote.core.run_folder import versions
 from rote.data.dataset import Dataset
 from rote.data.scaling import Scaling
 from rote.experiments.execution.engine import Perform, RayOptions, ResultT, TaskT
-from rote.experiments.execution.file_sync import Courier
-from rote.experiments.execution.ray_worker import Desk, Home, Outcome, perform_run
+from rote.experiments.execution.file_sync import FileSync
+from rote.experiments.execution.ray_worker import Coordinator, Outcome, SharedRoot, perform_run
 
 POLL_SECONDS = 0.25
 GRACE_SECONDS = 120.0
@@ -39,7 +38,7 @@ class _Attempt(Generic[TaskT]):
     number: int
     task: TaskT
     name: str
-    courier: Courier
+    sync: FileSync
 
 
 class RayWorkers:
@@ -69,12 +68,12 @@ class RayWorkers:
         if not slots:
             raise ConfigError(f"a run takes {threads} CPUs, but this Ray has fewer")
         self._limit = IN_FLIGHT * slots
-        # A lost run is begun again here and not by Ray, which would send it what was home at its start.
+        # A lost run is begun again here and not by Ray, which would send it what was here at its start.
         self._run = ray.remote(num_cpus=threads, num_gpus=share, max_retries=0)(perform_run)
         near = ray_module("ray.util.scheduling_strategies").NodeAffinitySchedulingStrategy(
             ray.get_runtime_context().get_node_id(), soft=True
         )
-        self._desk = ray.remote(num_cpus=0, scheduling_strategy=near)(Desk).remote()
+        self._coordinator = ray.remote(num_cpus=0, scheduling_strategy=near)(Coordinator).remote()
         self._data = ray.put(dataset), ray.put(scaling)
         self._version = versions()["rote"]
         self._pending: dict[Any, _Attempt[Any]] = {}
@@ -107,10 +106,10 @@ class RayWorkers:
         losses = dict.fromkeys(range(len(tasks)), 0)
         waiting = list(reversed(range(len(tasks))))
         failed: RoteError | None = None
-        with self._home(tasks) as home:
+        with self._shared_root(tasks) as shared:
             while self._pending or (waiting and not failed):
                 while waiting and not failed and len(self._pending) < self._limit:
-                    self._submit(waiting.pop(), tasks, perform, home)
+                    self._submit(waiting.pop(), tasks, perform, shared)
                 for attempt, outcome in self._wait():
                     if outcome.error is not None:
                         failed = failed or _said_by_a_worker(outcome.error)
@@ -123,19 +122,19 @@ class RayWorkers:
                 if self._interrupted.is_set():
                     raise Interrupted
                 if failed:
-                    self._ray.get(self._desk.stop.remote())
+                    self._ray.get(self._coordinator.stop.remote())
         if failed:
             raise failed
         return [results[number] for number in range(len(tasks))]
 
     @contextlib.contextmanager
-    def _home(self, tasks: Sequence[TaskT]) -> Iterator[Home]:
-        """Mark the folder of the runs; at an early end, have the workers save, and take it home."""
-        home = Home(tasks[0].root.resolve(), secrets.token_hex(8))
-        write_text(home.mark, home.token)
+    def _shared_root(self, tasks: Sequence[TaskT]) -> Iterator[SharedRoot]:
+        """Mark the folder of the runs; at an early end, have the workers save, and fetch it."""
+        shared = SharedRoot(tasks[0].root.resolve(), secrets.token_hex(8))
+        write_text(shared.mark, shared.token)
         errors = self._ray.exceptions
         try:
-            yield home
+            yield shared
         except errors.RayError as error:
             self._stop()
             if "No module named 'rote'" in str(error):
@@ -152,19 +151,30 @@ class RayWorkers:
             self._stop()
             raise
         finally:
-            home.mark.unlink(missing_ok=True)
+            shared.mark.unlink(missing_ok=True)
 
     def _submit(
-        self, number: int, tasks: Sequence[TaskT], perform: Perform[TaskT, ResultT], home: Home
+        self,
+        number: int,
+        tasks: Sequence[TaskT],
+        perform: Perform[TaskT, ResultT],
+        shared: SharedRoot,
     ) -> None:
         task, name = tasks[number], secrets.token_hex(8)
         ref = self._run.remote(
-            perform, task, *self._data, self._threads, self._desk, name, home, self._version
+            perform,
+            task,
+            *self._data,
+            self._threads,
+            self._coordinator,
+            name,
+            shared,
+            self._version,
         )
-        self._pending[ref] = _Attempt(number, task, name, Courier(task.folder))
+        self._pending[ref] = _Attempt(number, task, name, FileSync(task.folder))
 
     def _wait(self) -> list[tuple[_Attempt[Any], Outcome[Any]]]:
-        """Wait a moment; return the attempts that have ended, their files at home."""
+        """Wait a moment; return the attempts that have ended, their files here."""
         done, _ = self._ray.wait(
             list(self._pending), num_returns=len(self._pending), timeout=POLL_SECONDS
         )
@@ -173,18 +183,18 @@ class RayWorkers:
         for ref in done:
             attempt = self._pending.pop(ref)
             outcome = self._outcome(ref)
-            attempt.courier.unpack(outcome.parcel)
+            attempt.sync.unpack(outcome.parcel)
             found.append((attempt, outcome))
         return found
 
     def _exchange(self) -> None:
-        """Give workers that ask what is at home, and take home what they have brought."""
-        asked, parcels = self._ray.get(self._desk.fetch.remote())
+        """Give workers that ask what is here, and write what they have brought."""
+        asked, parcels = self._ray.get(self._coordinator.fetch.remote())
         for attempt in self._pending.values():
             if attempt.name in asked:
-                self._ray.get(self._desk.answer.remote(attempt.name, attempt.courier.changed()))
+                self._ray.get(self._coordinator.answer.remote(attempt.name, attempt.sync.changed()))
             if parcel := parcels.get(attempt.name):
-                attempt.courier.unpack(parcel)
+                attempt.sync.unpack(parcel)
 
     def _outcome(self, ref: Any) -> Outcome[Any]:
         errors = self._ray.exceptions
@@ -210,10 +220,10 @@ class RayWorkers:
         )
 
     def _stop(self) -> None:
-        """Have all workers save; take their files home."""
+        """Have all workers save; fetch their files."""
         with contextlib.suppress(self._ray.exceptions.RayError):
-            self._ray.get(self._desk.stop.remote())
-            begun = self._ray.get(self._desk.begun.remote())
+            self._ray.get(self._coordinator.stop.remote())
+            begun = self._ray.get(self._coordinator.begun.remote())
             for ref, attempt in self._pending.items():
                 if attempt.name not in begun:
                     self._ray.cancel(ref)

@@ -1,7 +1,7 @@
-"""What a Ray worker does: one run, in its home folder or in a folder that is carried there.
+"""What a Ray worker does: one run, in its own folder or in a copy whose files are sent there.
 
-Driver and workers meet at the desk, an actor without a CPU: it holds the wish to stop, and the files on
-their way between the home folder of a run and a worker that does not see it.
+Driver and workers meet at the coordinator, an actor without a CPU: it holds the wish to stop, and the
+files on their way between the folder of a run and a worker that does not see it.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from rote.core.run_folder import versions
 from rote.data.dataset import Dataset
 from rote.data.scaling import Scaling
 from rote.experiments.execution.engine import Perform, ResultT, TaskT
-from rote.experiments.execution.file_sync import Courier, Parcel
+from rote.experiments.execution.file_sync import FileSync, Parcel
 
 ASK_SECONDS = 0.1
 LOOK_SECONDS = 0.5
-"""Between two looks of a worker at the desk."""
+"""Between two looks of a worker at the coordinator."""
 CARRY_SECONDS = 2.0
 """Between two parcels of a worker, and at least `CARRY_SHARE` times what the last one took."""
 CARRY_SHARE = 20
 
 
-class Desk:
+class Coordinator:
     """Where the driver and the workers of a command meet. An attempt is one try of one task."""
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class Desk:
         return self._begun
 
     def ask(self, attempt: str) -> None:
-        """Ask for what the run's home folder holds."""
+        """Ask for what the run's folder holds."""
         self._asked.append(attempt)
 
     def answer(self, attempt: str, parcel: Parcel) -> None:
@@ -76,14 +76,14 @@ class Desk:
         self._parcels.setdefault(attempt, {}).update(parcel)
 
     def fetch(self) -> tuple[list[str], dict[str, Parcel]]:
-        """Return the attempts that ask, and the files to take home."""
+        """Return the attempts that ask, and the files to write there."""
         found = self._asked, self._parcels
         self._asked, self._parcels = [], {}
         return found
 
 
 @dataclass(frozen=True)
-class Home:
+class SharedRoot:
     """The folder of all runs, and how a worker tells whether it sees that very folder."""
 
     root: Path
@@ -118,12 +118,12 @@ def perform_run(
     dataset: Dataset,
     scaling: Scaling | None,
     threads: int,
-    desk: Any,
+    coordinator: Any,
     attempt: str,
-    home: Home,
+    shared: SharedRoot,
     version: str,
 ) -> Outcome[ResultT]:
-    """Do a task in a worker, in its home folder or in one that is carried there."""
+    """Do a task in a worker, in its folder or in a copy whose files are sent there."""
     import torch
 
     ray = ray_module()
@@ -136,16 +136,16 @@ def perform_run(
         return Outcome(None, error, {})
     torch.set_num_threads(threads)
     keep_freed_memory()
-    ray.get(desk.begin.remote(attempt))
+    ray.get(coordinator.begin.remote(attempt))
     with contextlib.ExitStack() as stack:
-        courier = None
-        moved = task.moved(home.root)
-        if not home.is_here():
+        sync = None
+        moved = task.moved(shared.root)
+        if not shared.is_here():
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="rote-runs-"))
             moved = task.moved(Path(folder))
-            courier = Courier(moved.folder)
-            courier.unpack(_asked(ray, desk, attempt))
-        link = stack.enter_context(_Link(ray, desk, attempt, courier))
+            sync = FileSync(moved.folder)
+            sync.unpack(_fetched(ray, coordinator, attempt))
+        link = stack.enter_context(_Link(ray, coordinator, attempt, sync))
         result, failed = None, None
         try:
             if not link.stopping:
@@ -155,14 +155,14 @@ def perform_run(
         except RoteError as error:
             failed = error
         link.end()
-        return Outcome(result, failed, courier.changed() if courier else {})
+        return Outcome(result, failed, sync.changed() if sync else {})
 
 
-def _asked(ray: Any, desk: Any, attempt: str) -> Parcel:
-    """Return what the run's home folder holds."""
-    ray.get(desk.ask.remote(attempt))
+def _fetched(ray: Any, coordinator: Any, attempt: str) -> Parcel:
+    """Return what the run's folder holds."""
+    ray.get(coordinator.ask.remote(attempt))
     while True:
-        parcel: Parcel | None = ray.get(desk.answered.remote(attempt))
+        parcel: Parcel | None = ray.get(coordinator.answered.remote(attempt))
         if parcel is not None:
             return parcel
         time.sleep(ASK_SECONDS)
@@ -171,9 +171,9 @@ def _asked(ray: Any, desk: Any, attempt: str) -> Parcel:
 class _Link:
     """A thread of a worker that looks for the wish to stop, and carries files."""
 
-    def __init__(self, ray: Any, desk: Any, attempt: str, courier: Courier | None) -> None:
-        self._ray, self._desk, self._attempt, self._courier = ray, desk, attempt, courier
-        self.stopping = bool(ray.get(desk.stopping.remote()))
+    def __init__(self, ray: Any, coordinator: Any, attempt: str, sync: FileSync | None) -> None:
+        self._ray, self._coordinator, self._attempt, self._sync = ray, coordinator, attempt, sync
+        self.stopping = bool(ray.get(coordinator.stopping.remote()))
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
 
@@ -193,13 +193,13 @@ class _Link:
         due = time.monotonic() + CARRY_SECONDS
         try:
             while not self._ended.wait(LOOK_SECONDS):
-                self.stopping = bool(self._ray.get(self._desk.stopping.remote()))
-                if self._courier and time.monotonic() > due:
+                self.stopping = bool(self._ray.get(self._coordinator.stopping.remote()))
+                if self._sync and time.monotonic() > due:
                     started = time.monotonic()
-                    if parcel := self._courier.changed():
-                        self._ray.get(self._desk.bring.remote(self._attempt, parcel))
+                    if parcel := self._sync.changed():
+                        self._ray.get(self._coordinator.bring.remote(self._attempt, parcel))
                     now = time.monotonic()
                     # Large states on a slow network must not take all of it.
                     due = now + max(CARRY_SECONDS, CARRY_SHARE * (now - started))
-        except self._ray.exceptions.RayError:  # the desk is gone, and the driver with it
+        except self._ray.exceptions.RayError:  # the coordinator is gone, and the driver with it
             self.stopping = True

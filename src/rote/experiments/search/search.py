@@ -27,7 +27,8 @@ from rote.emm.acquisition import next_runs
 from rote.emm.curve import EmmInterval
 from rote.emm.run import EmmPoint
 from rote.experiments.config import ExperimentConfig, SearchConfig
-from rote.experiments.execution.engine import Engine, Perform, RayOptions, open_engine
+from rote.experiments.execution.engine import Engine, Perform, RayOptions
+from rote.experiments.execution.open import open_engine
 from rote.experiments.run.controls import measure_controls
 from rote.experiments.run.point import PointTask, finished_point, point_task, run_point
 from rote.experiments.search.progress import SearchView, Watcher

@@ -15,7 +15,8 @@ from rote.core.run_folder import Run, check_bound
 from rote.core.trackers import check_tracker, prepare_tracker
 from rote.data.convert import for_models
 from rote.data.dataset import Dataset
-from rote.experiments.execution.engine import RayOptions, open_engine
+from rote.experiments.execution.engine import RayOptions
+from rote.experiments.execution.open import open_engine
 from rote.experiments.run.point import read_stage, told
 from rote.experiments.run.trial import Trial, run_trial
 from rote.experiments.studies.layout import OWN, SHARED, earlier, runs_of

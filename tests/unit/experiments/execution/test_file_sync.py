@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rote.core.atomic_files import write_file
-from rote.experiments.execution.file_sync import LAST, Courier
+from rote.experiments.execution.file_sync import LAST, FileSync
 
 
 def put(folder, name, content):
@@ -20,7 +20,7 @@ def contents(folder):
 
 def test_only_what_changed_is_sent_and_what_is_gone_goes(tmp_path):
     here, home = tmp_path / "here", tmp_path / "home"
-    sender, receiver = Courier(here), Courier(home)
+    sender, receiver = FileSync(here), FileSync(home)
     assert sender.changed() == {}  # no folder yet
     put(here, "config.json", b"{}")
     put(here, "checkpoints/state.safetensors", b"1")
@@ -40,7 +40,7 @@ def test_only_what_changed_is_sent_and_what_is_gone_goes(tmp_path):
 
 
 def test_what_was_received_is_not_sent_back(tmp_path):
-    worker = Courier(tmp_path)
+    worker = FileSync(tmp_path)
     worker.unpack({"metrics.jsonl": b"{}\n", "select/800.json": b"{}"})
     assert worker.changed() == {}
     write_file(tmp_path / "metrics.jsonl", b"{}\n{}\n")
@@ -52,7 +52,7 @@ def test_the_end_is_read_first_and_written_last(tmp_path, monkeypatch):
     names = [*LAST, "a.json", "checkpoints/800.safetensors", "metrics.jsonl", "z.npz"]
     for name in np.random.default_rng(0).permutation(names).tolist():
         put(tmp_path / "here", name, name.encode())
-    parcel = Courier(tmp_path / "here").changed()
+    parcel = FileSync(tmp_path / "here").changed()
     assert list(parcel)[:3] == list(reversed(LAST))
     written = []
     monkeypatch.setattr(
@@ -63,7 +63,7 @@ def test_the_end_is_read_first_and_written_last(tmp_path, monkeypatch):
         ),
     )
     shuffled = {name: parcel[name] for name in sorted(parcel)}
-    Courier(tmp_path / "home").unpack(shuffled)
+    FileSync(tmp_path / "home").unpack(shuffled)
     assert written[-3:] == list(LAST)
     assert contents(tmp_path / "home") == contents(tmp_path / "here")
 
@@ -71,4 +71,4 @@ def test_the_end_is_read_first_and_written_last(tmp_path, monkeypatch):
 def test_a_parcel_does_not_leave_the_folder(tmp_path):
     for name in ("../x", "/x", "a/../../x"):
         with pytest.raises(AssertionError):
-            Courier(tmp_path / "home").unpack({name: b""})
+            FileSync(tmp_path / "home").unpack({name: b""})

@@ -1,0 +1,43 @@
+"""Opens the workers that runs are trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from rote.data.dataset import Dataset
+from rote.data.scaling import Scaling
+from rote.experiments.execution.engine import Engine, RayOptions
+from rote.experiments.execution.local import Workers
+from rote.experiments.execution.ray import ray_workers
+
+
+def open_engine(
+    ray: RayOptions | None,
+    *,
+    workers: int,
+    dataset: Dataset,
+    scaling: Scaling | None,
+    threads: int,
+    on_note: Callable[[str], None],
+) -> AbstractContextManager[Engine]:
+    """Return the engine for some runs, to be entered.
+
+    Parameters
+    ----------
+    ray
+        Of what kind; None: worker processes here.
+    workers
+        How many, here or of a local Ray; a cluster by its address decides that itself.
+    dataset, scaling
+        The data of all runs, in model units, and how vectors were scaled.
+    threads
+        CPU threads of each run.
+    on_note
+        Called with what a person should know, such as a worker that was lost.
+    """
+    if ray is None:
+        return Workers(workers, dataset, scaling, threads=threads, on_note=on_note)
+    return ray_workers(
+        ray, workers=workers, dataset=dataset, scaling=scaling, threads=threads, on_note=on_note
+    )
