@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install demo test lint check format bench docs clean
+.PHONY: help install demo test test-all lint check format bench docs clean
 
 help:  ## Say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,7 +19,10 @@ install: $(VENV)/.installed  ## Make .venv with rote and its development tools
 demo: install  ## Find the EMM of a small diffusion model on real digits (minutes, no download)
 	$(BIN)/rote emm --data digits --preset tiny --workers 2 --out runs/demo
 
-test: install  ## Run all tests, two at a time
+test: install  ## Run the tests that take minutes together, two at a time
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+test-all: install  ## Run every test, those marked slow too: whole studies, Ray, killed processes
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: install  ## Format, lint and types

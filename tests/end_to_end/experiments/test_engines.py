@@ -106,6 +106,7 @@ def training(folder: Path) -> bool:
     )
 
 
+@pytest.mark.slow
 def test_a_local_worker_killed_at_work_changes_nothing(expected: Path, tmp_path: Path) -> None:
     with started("--workers", "2", cwd=tmp_path) as process:
         wait_for(lambda: training(tmp_path), process)
@@ -116,6 +117,7 @@ def test_a_local_worker_killed_at_work_changes_nothing(expected: Path, tmp_path:
     assert_same(tmp_path / "out", expected)
 
 
+@pytest.mark.slow
 @needs_ray
 def test_a_ray_of_its_own_with_its_driver_and_a_worker_killed(
     expected: Path, tmp_path: Path
@@ -174,6 +176,7 @@ def cluster_that_sees_nothing(tmp_path: Path) -> Iterator[tuple[str, dict[str, s
         process.wait(60)
 
 
+@pytest.mark.slow
 @needs_ray
 def test_results_come_home_from_workers_that_do_not_see_the_folder(
     expected: Path, tmp_path: Path, cluster_that_sees_nothing: tuple[str, dict[str, str], int]

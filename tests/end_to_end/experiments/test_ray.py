@@ -63,6 +63,7 @@ def workers_at_work(ancestor: int) -> list[int]:
     return [pid for pid, title in named if title.startswith(b"ray::search_task")]
 
 
+@pytest.mark.slow
 @needs_ray
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds the workers in /proc")
 def test_a_worker_killed_at_work_changes_nothing(room: Path) -> None:
@@ -120,6 +121,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         process.wait(60)
 
 
+@pytest.mark.slow
 @needs_ray
 def test_a_cluster_by_its_address(room: Path, cluster: str) -> None:
     ray = ("--engine", "ray", "--ray-address", cluster)
@@ -132,7 +134,7 @@ def test_nothing_at_the_address_is_one_line_in_a_bounded_time(room: Path) -> Non
     assert cluster_module.CONNECT_SECONDS <= 20
     code = (
         "import sys; sys.argv = ['rote', *sys.argv[1:]]\n"
-        "from rote.core import cluster; cluster.CONNECT_SECONDS = 3\n"
+        "from rote.core import ray; ray.CONNECT_SECONDS = 3\n"
         "from rote.cli import main; main()"
     )
     address = ("--engine", "ray", "--ray-address", "127.0.0.1:9", "--out", "no")

@@ -2,10 +2,13 @@
 
 import json
 
+import pytest
 from command import run
 
 from rote.core.atomic_files import read_json
 from rote.experiments.studies.factor import factor_names
+
+pytestmark = pytest.mark.slow
 
 
 def test_every_study_runs_at_smoke_scale(tmp_path):
