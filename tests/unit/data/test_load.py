@@ -1,13 +1,15 @@
 """Folders of image files: order, labels, what is ignored, and every error's way out."""
 
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from rote.core.errors import DataError
-from rote.data.load import load_images
+from rote.data.load import load_images, named_sources
 
 
 def save(path, value=100, size=(6, 4), mode="RGB"):
@@ -304,3 +306,26 @@ def test_more_pixels_than_memory(tmp_path, monkeypatch):
     message = error_of(tmp_path)
     assert "GiB of memory" in message
     assert "`resolution`" in message
+
+
+def test_every_name_has_one_line():
+    for name, description in named_sources().items():
+        assert name
+        assert "\n" not in description
+
+
+def test_a_name_wins_over_a_path_and_a_dot_chooses_the_path(tmp_path, monkeypatch):
+    (tmp_path / "digits").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert len(load_images("digits")) == 1797
+    with pytest.raises(DataError, match="has no files"):
+        load_images("./digits")
+
+
+def test_importing_the_sources_imports_no_torch_and_no_scikit_learn():
+    code = (
+        "import sys, rote.data.load; "
+        "sys.exit(str({'torch', 'sklearn', 'scipy'} & set(sys.modules)) "
+        "if {'torch', 'sklearn', 'scipy'} & set(sys.modules) else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

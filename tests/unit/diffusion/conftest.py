@@ -1,10 +1,12 @@
 """What the tests of the diffusion room share: real digits and small networks."""
 
 import pytest
+import torch
 
 from rote.data.load import load_images
-from rote.diffusion.config import ModelConfig, TrainConfig
-from rote.diffusion.training.loop import train
+from rote.diffusion.checkpoint import load_checkpoint, save_snapshot
+from rote.diffusion.config import ModelConfig
+from rote.diffusion.preconditioning import build_denoiser
 
 
 @pytest.fixture(scope="session")
@@ -18,8 +20,26 @@ def small():
 
 
 @pytest.fixture(scope="session")
-def trained(digits, small, tmp_path_factory):
-    """A conditional network after 40 steps, so that nothing in it is near zero any more."""
-    config = TrainConfig(batch=32, images=1280, learning_rate=3e-3, labels="true")
-    folder = tmp_path_factory.mktemp("trained")
-    return train(digits.subset(64, seed=0), small, config, out=folder, seed=0)
+def snapshot(digits, small, tmp_path_factory):
+    """A conditional network as a training saves it, with nothing in it near zero, and no training."""
+    data = digits.subset(64, seed=0)
+    denoiser = build_denoiser(small, data.shape, label_count=10, seed=0)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in denoiser.parameters():
+            parameter += 0.05 * torch.randn(parameter.shape, generator=generator)
+    raw = denoiser.state_dict()
+    path = tmp_path_factory.mktemp("snapshot") / "checkpoints" / "1280.safetensors"
+    path.parent.mkdir()
+    facts = {"labels": "true", "label_dropout": 0.0, "scaling": None, "seed": 0}
+    save_snapshot(
+        path,
+        model=small,
+        shape=data.shape,
+        label_count=10,
+        images_seen=1280,
+        facts=facts | {"dataset": data.digest},
+        raw=raw,
+        ema={name: 0.9 * value for name, value in raw.items()},
+    )
+    return load_checkpoint(path)

@@ -10,9 +10,9 @@ from rote.core.errors import RunError
 from rote.diffusion.checkpoint import load_checkpoint, read_tensors, snapshot_paths, write_tensors
 
 
-def test_a_snapshot_says_what_it_is(trained, digits, small):
-    again = load_checkpoint(trained.path)
-    assert again == trained
+def test_a_snapshot_says_what_it_is(snapshot, digits, small):
+    again = load_checkpoint(snapshot.path)
+    assert again == snapshot
     assert (again.model, again.shape, again.label_count) == (small, (1, 8, 8), 10)
     assert again.images_seen == 1280
     assert again.facts == {
@@ -24,10 +24,10 @@ def test_a_snapshot_says_what_it_is(trained, digits, small):
     }
 
 
-def test_weights_are_those_in_the_file(trained):
-    tensors = read_tensors(trained.path)
+def test_weights_are_those_in_the_file(snapshot):
+    tensors = read_tensors(snapshot.path)
     for kind in ("ema", "raw"):
-        denoiser = trained.denoiser(weights=kind)
+        denoiser = snapshot.denoiser(weights=kind)
         state = denoiser.state_dict()
         assert {f"{kind}.{key}" for key in state} == {k for k in tensors if k.startswith(kind)}
         assert all(torch.equal(value, tensors[f"{kind}.{key}"]) for key, value in state.items())
@@ -36,36 +36,36 @@ def test_weights_are_those_in_the_file(trained):
     assert any(not torch.equal(tensors[k], tensors["raw" + k[3:]]) for k in tensors if k[0] == "e")
 
 
-def test_a_run_directory_gives_its_newest_snapshot(trained, tmp_path):
+def test_a_run_directory_gives_its_newest_snapshot(snapshot, tmp_path):
     folder = tmp_path / "checkpoints"
     folder.mkdir()
     for name in ("512", "1280", "96", "state"):
-        (folder / f"{name}.safetensors").write_bytes(trained.path.read_bytes())
+        (folder / f"{name}.safetensors").write_bytes(snapshot.path.read_bytes())
     assert [path.stem for path in snapshot_paths(tmp_path)] == ["96", "512", "1280"]
     assert load_checkpoint(tmp_path).path.stem == "1280"
 
 
-def damaged(path, trained):
-    path.write_bytes(trained.path.read_bytes()[:-100])
+def damaged(path, snapshot):
+    path.write_bytes(snapshot.path.read_bytes()[:-100])
 
 
-def text(path, trained):
+def text(path, snapshot):
     path.write_text("a safetensors file this is not")
 
 
-def foreign(path, trained):
+def foreign(path, snapshot):
     save_file({"a": torch.zeros(1)}, path)
 
 
-def state(path, trained):
+def state(path, snapshot):
     write_tensors(path, {"raw.a": torch.zeros(1)}, {"images_seen": 4})
 
 
-def newer(path, trained):
+def newer(path, snapshot):
     write_tensors(path, {"raw.a": torch.zeros(1)}, {"format_version": 2, "model": {}})
 
 
-def other_model(path, trained):
+def other_model(path, snapshot):
     header = {"model": {"widht": 8}, "shape": [1], "label_count": 0, "images_seen": 0, "facts": {}}
     write_tensors(path, {"raw.a": torch.zeros(1)}, header)
 
@@ -80,16 +80,16 @@ def other_model(path, trained):
         (newer, "was written by a newer rote"),
     ],
 )
-def test_files_that_are_no_snapshots_are_one_line(make, message, trained, tmp_path):
+def test_files_that_are_no_snapshots_are_one_line(make, message, snapshot, tmp_path):
     path = tmp_path / "7.safetensors"
-    make(path, trained)
+    make(path, snapshot)
     with pytest.raises(RunError, match=f"^{re.escape(str(path))} {message}"):
         load_checkpoint(path)
 
 
-def test_a_model_that_this_rote_does_not_know_is_one_line(trained, tmp_path):
+def test_a_model_that_this_rote_does_not_know_is_one_line(snapshot, tmp_path):
     path = tmp_path / "7.safetensors"
-    other_model(path, trained)
+    other_model(path, snapshot)
     with pytest.raises(Exception, match=r"unknown key 'widht' \(did you mean 'width'\?\)"):
         load_checkpoint(path)
 

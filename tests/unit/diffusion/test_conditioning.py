@@ -1,17 +1,15 @@
 """Mirrored training images, labels left out, guidance, and the choice of the optimizer."""
 
-import numpy as np
 import pytest
 import torch
 
 from rote.core.errors import ConfigError
-from rote.data.dataset import Dataset
 from rote.data.load import load_images
 from rote.diffusion.conditioning import NO_LABEL, conditioning
 from rote.diffusion.config import ModelConfig, SampleConfig, TrainConfig
 from rote.diffusion.preconditioning import build_denoiser
 from rote.diffusion.sample import sample
-from rote.diffusion.training.loop import Step, train
+from rote.diffusion.training.loop import Step
 from rote.diffusion.training.state import TrainState
 
 MODEL = ModelConfig(width=8, channel_mult=(1,), blocks=1, attention_resolutions=())
@@ -74,14 +72,6 @@ def test_the_share_of_labels_that_was_asked_for_is_left_out(monkeypatch):
     assert torch.equal(some[~left_out], full[~left_out])
     # 320 coins of 0.3: 96, standard deviation 8.2
     assert abs(int(left_out.sum()) - 96) < 33
-
-
-def test_vectors_cannot_be_mirrored(tmp_path):
-    vectors = Dataset(np.zeros((4, 3), np.float32))
-    model = ModelConfig(architecture="mlp", width=8, blocks=1)
-    config = TrainConfig(batch=4, images=4, mirror=True)
-    with pytest.raises(ConfigError, match=r"train\.mirror is for images"):
-        train(vectors, model, config, out=tmp_path, seed=0)
 
 
 class Pull:

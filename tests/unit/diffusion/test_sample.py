@@ -15,8 +15,8 @@ QUICK = SampleConfig(steps=2, churn=0.3)
 
 
 @pytest.fixture(scope="module")
-def denoiser(trained):
-    return trained.denoiser()
+def denoiser(snapshot):
+    return snapshot.denoiser()
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,9 @@ import pytest
 import torch
 
 from rote.core.errors import ConfigError
-from rote.data.load import load_images
-from rote.diffusion.config import ModelConfig, TrainConfig
+from rote.diffusion.config import ModelConfig
 from rote.diffusion.networks.transformer import Transformer, positions
 from rote.diffusion.preconditioning import build_denoiser
-from rote.diffusion.training.loop import train
 
 SMALL = {"architecture": "transformer", "width": 16, "heads": 2, "blocks": 2}
 
@@ -74,18 +72,6 @@ def test_noise_and_labels_change_the_output_and_no_label_is_one_of_its_own():
     for a, b in ((first, second), (first, neither), (second, neither)):
         assert not torch.allclose(a, b)
     assert not torch.allclose(first, network(x, noise + 1, torch.tensor([0, 0])))
-
-
-def test_a_trained_one_is_saved_and_loaded(tmp_path):
-    data = load_images("digits").subset(16, seed=0)
-    model = ModelConfig(**SMALL)
-    config = TrainConfig(batch=16, images=48, snapshot_images=48, learning_rate=1e-3)
-    checkpoint = train(data, model, config, out=tmp_path, seed=0)
-    loaded = checkpoint.denoiser(weights="raw")
-    start = build_denoiser(model, data.shape, label_count=0, seed=0)
-    x, sigma = torch.randn(2, 1, 8, 8), torch.tensor([0.5, 1.0])
-    assert torch.equal(loaded(x, sigma), checkpoint.denoiser(weights="raw")(x, sigma))
-    assert not torch.equal(loaded(x, sigma), start(x, sigma))
 
 
 def test_bad_input_is_one_line():

@@ -1,10 +1,8 @@
-"""The named sources: scikit-learn's sets, and CIFAR-10 from archives of its format."""
+"""CIFAR-10 from archives of its format: whole, verified, or refused in one line."""
 
 import hashlib
 import io
 import os
-import subprocess
-import sys
 import tarfile
 from pathlib import Path
 
@@ -13,58 +11,20 @@ import pytest
 
 from rote.core.cache_folder import cache_folder
 from rote.core.errors import DataError, DownloadError
-from rote.data.load import load_images, named_sources
+from rote.data.load import load_images
 from rote.data.named.cifar10 import ARCHIVE, load_cifar10
 from rote.data.named.download import RemoteFile
 
 CLASSES = b"airplane\nautomobile\nbird\n\n"
+
+
 RNG = np.random.default_rng(0)
+
+
 IMAGES = RNG.integers(0, 256, (12, 32, 32, 3), dtype=np.uint8)
+
+
 LABELS = RNG.integers(0, 3, 12)
-
-
-def test_every_name_has_one_line():
-    for name, description in named_sources().items():
-        assert name
-        assert "\n" not in description
-
-
-def test_digits_without_their_file_come_from_the_package(monkeypatch):
-    data = load_images("digits")
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert load_images("digits").digest == data.digest
-
-
-def test_digits_are_spread_over_the_full_range():
-    from sklearn.datasets import load_digits
-
-    data = load_images("digits")
-    raw = load_digits()
-    assert data.items.shape == (1797, 8, 8, 1)
-    # 16 levels of 15.9375: the nearest integer to each.
-    wanted = [0, 16, 32, 48, 64, 80, 96, 112, 128, 143, 159, 175, 191, 207, 223, 239, 255]
-    assert np.array_equal(data.items[..., 0], np.array(wanted)[raw.images.astype(int)])
-    assert np.array_equal(data.labels, raw.target)
-    assert data.classes == tuple("0123456789")
-
-
-@pytest.mark.parametrize(
-    ("name", "shape", "classes"),
-    [("wine", (178, 13), 3), ("breast_cancer", (569, 30), 2), ("iris", (150, 4), 3)],
-)
-def test_tabular_sets(name, shape, classes):
-    data = load_images(name)
-    assert (data.kind, data.items.shape, len(data.classes)) == ("vector", shape, classes)
-    assert sorted(set(data.labels.tolist())) == list(range(classes))
-    assert data.source == name
-
-
-def test_a_name_wins_over_a_path_and_a_dot_chooses_the_path(tmp_path, monkeypatch):
-    (tmp_path / "digits").mkdir()
-    monkeypatch.chdir(tmp_path)
-    assert len(load_images("digits")) == 1797
-    with pytest.raises(DataError, match="has no files"):
-        load_images("./digits")
 
 
 def records(start, stop):
@@ -157,15 +117,6 @@ def test_cache_folder_follows_the_environment(tmp_path, monkeypatch):
     monkeypatch.delenv("ROTE_CACHE")
     monkeypatch.setenv("HOME", "/home/somebody")
     assert cache_folder() == Path("/home/somebody/.cache/rote")
-
-
-def test_importing_the_sources_imports_no_torch_and_no_scikit_learn():
-    code = (
-        "import sys, rote.data.load; "
-        "sys.exit(str({'torch', 'sklearn', 'scipy'} & set(sys.modules)) "
-        "if {'torch', 'sklearn', 'scipy'} & set(sys.modules) else 0)"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.cifar10
