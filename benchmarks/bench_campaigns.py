@@ -41,10 +41,12 @@ from campaign_runs import (
 )
 from emm_coverage import EPSILON, WORLDS, true_crossing
 
-from rote.cli import options as cli_options
+from rote.core.config import override
 from rote.data.convert import for_models
+from rote.data.load import load_images
 from rote.emm import acquisition as design
 from rote.emm.curve import CurvePosterior, Observation, fit_curve
+from rote.experiments.config import preset
 from rote.experiments.execution.local import Workers
 from rote.experiments.run.point import point_task, run_point
 from rote.experiments.run.score import stages
@@ -343,11 +345,9 @@ def _simulated(options: argparse.Namespace) -> tuple[Sources, Unit]:
 
 def trained(options: argparse.Namespace) -> tuple[Sources, Unit, Bank]:
     """A bank of real runs; what it says as a whole is taken for the truth."""
-    dataset = cli_options.load(
-        options.data, resolution=options.resolution, channels=None, skip_unreadable=False
-    )
+    dataset = load_images(options.data, resolution=options.resolution)
     settings = [*options.set, "search.early_stop=false"]
-    config = cli_options.experiment(options.preset, kind=dataset.kind, assignments=settings)
+    config = override(preset(options.preset, kind=dataset.kind), settings)
     wanted = {int(s): int(n) for s, n in (part.split(":") for part in options.sizes.split(","))}
     tasks = [
         point_task(size, replicate, seed=0, out=options.out, config=config, device="cpu")

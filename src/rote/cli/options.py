@@ -8,11 +8,10 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rote.cli.flags import as_flags
 from rote.core.errors import ConfigError, Interrupted
 
 if TYPE_CHECKING:
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from rote.data.dataset import Dataset
-    from rote.data.tables.encode import Reading
     from rote.experiments.config import ExperimentConfig
 
 
@@ -36,36 +34,6 @@ Data = Annotated[
         "--data",
         help="A named set (see `rote data list`) or a folder, zip, npz, npy, csv or parquet file.",
     ),
-]
-Resolution = Annotated[
-    int | None,
-    typer.Option("--resolution", min=1, help="Crop to a square and resize to this height."),
-]
-Channels = Annotated[
-    int | None, typer.Option("--channels", help="1: turn all to grey; 3: turn all to color.")
-]
-SkipUnreadable = Annotated[
-    bool,
-    typer.Option(
-        "--skip-unreadable",
-        help="Leave out unreadable files, and rows of a table that miss a value, and count them.",
-    ),
-]
-Categorical = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--categorical",
-        metavar="COLUMN",
-        help="Tables: this column is categorical though its cells are numbers. Repeatable.",
-    ),
-]
-LabelColumn = Annotated[
-    str | None,
-    typer.Option("--label", metavar="COLUMN", help="Tables: the column that holds the labels."),
-]
-Ignore = Annotated[
-    list[str] | None,
-    typer.Option("--ignore", metavar="COLUMN", help="Tables: leave this column out. Repeatable."),
 ]
 Preset = Annotated[str, typer.Option("--preset", help="tiny, small or paper.")]
 Set = Annotated[
@@ -96,65 +64,6 @@ DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print the resolved configuration and stop.")
 ]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
-
-
-def reading(categorical: list[str] | None, label: str | None, ignore: list[str] | None) -> Reading:
-    """Return how tables are to be read."""
-    from rote.data.tables.encode import Reading
-
-    return Reading(tuple(categorical or ()), label, tuple(ignore or ()))
-
-
-@contextlib.contextmanager
-def named(flag: str) -> Iterator[None]:
-    """Let errors name the flag that a source was given under; "" if it is an argument without one."""
-    from rote.core.errors import DataError
-
-    try:
-        yield
-    except DataError as error:
-        raise DataError(as_flags(str(error), {"source": flag})) from error
-
-
-def load(
-    source: str,
-    *,
-    resolution: int | None,
-    channels: int | None,
-    skip_unreadable: bool,
-    reading: Reading | None = None,
-    decoded: Path | None = None,
-    flag: str = "--data",
-) -> Dataset:
-    """Load a source; say what was left out. Errors name the flag that it was given under, as `named`."""
-    from rote.core.console import progress, say
-    from rote.data.load import load_images
-
-    bar = progress()
-    task = bar.add_task("downloading", total=None)
-
-    def downloaded(done: int, total: int) -> None:
-        bar.start()  # does nothing once started
-        bar.update(task, completed=done, total=total)
-
-    try:
-        with named(flag):
-            dataset = load_images(
-                source,
-                resolution=resolution,
-                channels=channels,
-                skip_unreadable=skip_unreadable,
-                reading=reading,
-                decoded=decoded,
-                progress=downloaded,
-            )
-    finally:
-        if bar.live.is_started:
-            bar.stop()
-    if dataset.unreadable:
-        what = "unreadable files" if dataset.schema is None else "rows that miss a value"
-        say(f"{source}: left out {len(dataset.unreadable)} {what}")
-    return dataset
 
 
 def subset(
@@ -283,12 +192,3 @@ def refuse_launcher(command: str) -> None:
             f"launchers such as `accelerate launch` are for `rote train`; {command} spreads its runs by "
             "itself: give --workers or --engine ray"
         )
-
-
-def describe_data(dataset: Dataset) -> dict[str, Any]:
-    """Return what a data set is, as plain types."""
-    return {
-        **dataset.describe(),
-        "classes": list(dataset.classes),
-        "unreadable": list(dataset.unreadable),
-    }

@@ -9,16 +9,19 @@ import typer
 
 from rote.cli import options
 from rote.cli.app import app
+from rote.cli.command import takes_options
+from rote.cli.source import SourceOptions, load
 
 if TYPE_CHECKING:
-    from rote.data.dataset import Dataset
     from rote.memorization.audit.audit import Audit
 
 TRAINING_SAMPLE = 1000
 
 
 @app.command()
+@takes_options
 def audit(
+    *,
     generated: Annotated[
         str,
         typer.Option(
@@ -121,12 +124,7 @@ def audit(
         ),
     ] = None,
     seed: options.Seed = 0,
-    resolution: options.Resolution = None,
-    channels: options.Channels = None,
-    skip_unreadable: options.SkipUnreadable = False,
-    categorical: options.Categorical = None,
-    label: options.LabelColumn = None,
-    ignore: options.Ignore = None,
+    how: SourceOptions,
     device: options.SearchDevice = "auto",
     quality: Annotated[
         bool,
@@ -173,14 +171,12 @@ def audit(
 ) -> None:
     """Find which generated images are copies of training images, and what share."""
     import time
-    from dataclasses import replace
 
     from rote.cli.audit.audit_view import show_audit, show_timings
     from rote.cli.audit.generated import load_generated
     from rote.cli.audit.supplement_view import clusters_of
     from rote.core.console import print_result, print_text, progress, say
     from rote.data.files.decoded_cache import decoded_folder
-    from rote.data.tables.encode import Reading
     from rote.memorization.criteria import RatioCriterion
 
     ratio = RatioCriterion(ratio_threshold)
@@ -188,36 +184,14 @@ def audit(
         options.check_folder(out)
     start = time.perf_counter()
     decoded = None if no_cache else decoded_folder()
-    reading = options.reading(categorical, label, ignore)
-
-    def load(source: str, flag: str, reading: Reading) -> Dataset:
-        return options.load(
-            source,
-            resolution=resolution,
-            channels=channels,
-            skip_unreadable=skip_unreadable,
-            reading=reading,
-            decoded=decoded,
-            flag=flag,
-        )
-
-    trained = load(training, "--training", reading)
     # Of tables the training side says what the columns are.
-    alike = replace(reading, schema=trained.schema) if trained.schema else Reading()
+    trained = load(training, how, flag="--training", decoded=decoded)
     made = load_generated(
-        generated,
-        count=count,
-        seed=seed,
-        resolution=resolution,
-        channels=channels,
-        skip_unreadable=skip_unreadable,
-        reading=alike,
-        decoded=decoded,
-        device=device,
+        generated, how=how, like=trained, count=count, seed=seed, decoded=decoded, device=device
     )
     sides = [made, trained]
     if holdout is not None:
-        sides.append(load(holdout, "--holdout", alike))
+        sides.append(load(holdout, how, flag="--holdout", like=trained, decoded=decoded))
 
     from rote.data.scaling import Scaling
     from rote.memorization.audit.audit import audit as run_audit

@@ -25,13 +25,14 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.cli import options
+from rote.cli.source import SourceOptions, load
 from rote.core.errors import ConfigError, DataError, Interrupted, RunError
 from rote.core.seeds import child_seed
 from rote.data.dataset import Dataset
 from rote.data.files.arrays import dataset_of_array
 from rote.data.load import fit_dataset, named_sources
 from rote.data.messages import shown
-from rote.data.tables.encode import Reading, adopt
+from rote.data.tables.encode import adopt
 
 COUNT = 1000
 BATCH = 256
@@ -43,12 +44,10 @@ _FRESH = Path("samples") / "fresh.npz"
 def load_generated(
     source: str,
     *,
+    how: SourceOptions,
+    like: Dataset,
     count: int | None,
     seed: int,
-    resolution: int | None,
-    channels: int | None,
-    skip_unreadable: bool,
-    reading: Reading,
     decoded: Path | None,
     device: str,
 ) -> Dataset:
@@ -58,11 +57,11 @@ def load_generated(
     ----------
     source
         As the table above says. A path that exists goes before a ``module:function``.
+    how, like, decoded
+        As in `rote.cli.source.load`; ``like`` is the training side.
     count, seed
         How many samples to draw (None: 1,000) and the root of their seeds. A count is an error where
         nothing is drawn.
-    resolution, channels, skip_unreadable, reading, decoded
-        As in `rote.data.load.load_images`.
     device
         Where a run's model samples: cpu, cuda or auto.
 
@@ -83,9 +82,7 @@ def load_generated(
         elif _FUNCTION.fullmatch(source) and not _has(path):
             drawn = _of_function(source, count or COUNT, seed=seed)
     if drawn is not None:
-        if reading.schema is not None:
-            drawn = adopt(drawn, reading.schema)
-        return fit_dataset(drawn, resolution, channels)
+        return fit_dataset(_with_columns(drawn, like), how.resolution, how.channels)
     if count is not None:
         raise ConfigError(
             f"--count is for samples drawn from a run of `rote train` or a module:function, and "
@@ -97,19 +94,15 @@ def load_generated(
             f"--generated {shown(source)} holds a whole search; give one of its points, such as "
             f"{shown(path / 'points' / 'size-...')}"
         )
-    found = options.load(
-        str(path / _FRESH) if is_point else source,
-        resolution=resolution,
-        channels=channels,
-        skip_unreadable=skip_unreadable,
-        reading=None if is_point else reading,
-        decoded=decoded,
-        flag="--generated",
-    )
-    if not is_point or found.kind == "image":
-        return found
-    own = _in_units_of_data(found, path)
-    return own if reading.schema is None else adopt(own, reading.schema)
+    if not is_point:
+        return load(source, how, flag="--generated", like=like, decoded=decoded)
+    file = str(path / _FRESH)
+    found = load(file, how.of_images(), flag="--generated", decoded=decoded)
+    return found if found.kind == "image" else _with_columns(_in_units_of_data(found, path), like)
+
+
+def _with_columns(found: Dataset, like: Dataset) -> Dataset:
+    return found if like.schema is None else adopt(found, like.schema)
 
 
 def _has(path: Path) -> bool:

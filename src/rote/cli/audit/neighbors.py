@@ -11,8 +11,10 @@ import typer
 
 from rote.cli import options
 from rote.cli.app import app
+from rote.cli.command import takes_options
 from rote.cli.data.shard import parse_bytes, show_bytes
 from rote.cli.experiments.engines import check_engine
+from rote.cli.source import ImageOptions, load
 from rote.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -25,7 +27,9 @@ MEMORY = "2GB"
 
 
 @app.command()
+@takes_options
 def neighbors(
+    *,
     generated: Annotated[
         str, typer.Option("--generated", help="The images a model made: any source, or shards.")
     ],
@@ -67,9 +71,7 @@ def neighbors(
     verify: Annotated[
         bool, typer.Option("--verify", help="Shards: check the SHA-256 of each first.")
     ] = False,
-    resolution: options.Resolution = None,
-    channels: options.Channels = None,
-    skip_unreadable: options.SkipUnreadable = False,
+    how: ImageOptions,
     json: options.Json = False,
 ) -> None:
     """Find the exact nearest training images of every image; the same command goes on after a stop."""
@@ -88,23 +90,18 @@ def neighbors(
         given = {"--memory": memory is not None, "--engine ray": engine == "ray"}
         _refuse_of_shards(training, given | {"--verify": verify})
 
-    def load(source: str, flag: str) -> npt.NDArray[Any]:
-        return options.load(
-            source,
-            resolution=resolution,
-            channels=channels,
-            skip_unreadable=skip_unreadable,
-            flag=flag,
-        ).items
-
     device = _device(device, sharded=sharded)
     references: npt.NDArray[Any] | ShardSet
     queries: npt.NDArray[Any] | ShardSet
-    references = _shards(training, flag="--training") if sharded else load(training, "--training")
+    references = (
+        _shards(training, flag="--training")
+        if sharded
+        else load(training, how, flag="--training").items
+    )
     if is_shard_folder(generated):
         queries = _shards(generated, flag="--generated")
     else:
-        queries = load(generated, "--generated")
+        queries = load(generated, how, flag="--generated").items
 
     from rote.neighbors.out_of_core.memory_budget import (
         peak_bytes,  # after the data: torch takes a second to import

@@ -8,6 +8,8 @@ import typer
 
 from rote.cli import options
 from rote.cli.app import app
+from rote.cli.command import takes_options
+from rote.cli.source import SourceOptions, describe_data, load
 
 data_app = typer.Typer(
     help="List the named data sets, or look into any source.", rich_markup_mode=None
@@ -26,16 +28,13 @@ def list_named() -> None:
 
 
 @data_app.command("show")
+@takes_options
 def show(
+    *,
     source: Annotated[
         str, typer.Argument(help="A named set, a folder, or a zip, npz, npy, csv or parquet file.")
     ],
-    resolution: options.Resolution = None,
-    channels: options.Channels = None,
-    skip_unreadable: options.SkipUnreadable = False,
-    categorical: options.Categorical = None,
-    label: options.LabelColumn = None,
-    ignore: options.Ignore = None,
+    how: SourceOptions,
     json: options.Json = False,
 ) -> None:
     """Load a source and say what is in it: items, size, classes, exact duplicates."""
@@ -44,15 +43,8 @@ def show(
     from rote.core.console import print_result, print_table, table
     from rote.data.duplicates import exact_duplicates
 
-    dataset = options.load(
-        source,
-        resolution=resolution,
-        channels=channels,
-        skip_unreadable=skip_unreadable,
-        reading=options.reading(categorical, label, ignore),
-        flag="",
-    )
-    value = options.describe_data(dataset)
+    dataset = load(source, how, flag="")
+    value = describe_data(dataset)
     value["range"] = [float(dataset.items.min()), float(dataset.items.max())]
     value["duplicates"] = exact_duplicates(dataset.items).to_json()
     if json:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from rote.cli import options
+from rote.cli.command import takes_options
 from rote.cli.data.data import data_app
+from rote.cli.source import ImageOptions, named
 from rote.core.errors import ConfigError
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
@@ -45,7 +48,9 @@ def show_bytes(size: float) -> str:
 
 
 @data_app.command("shard")
+@takes_options
 def shard(
+    *,
     sources: Annotated[
         list[str], typer.Argument(help="Named sets, folders, zip, npz or npy files, in order.")
     ],
@@ -53,9 +58,7 @@ def shard(
     shard_size: Annotated[
         str, typer.Option("--shard-size", help="Size of one shard, such as 512MB.")
     ] = "512MB",
-    resolution: options.Resolution = None,
-    channels: options.Channels = None,
-    skip_unreadable: options.SkipUnreadable = False,
+    how: ImageOptions,
     verify: Annotated[
         bool, typer.Option("--verify", help="Check the SHA-256 of every shard at the end.")
     ] = False,
@@ -68,24 +71,23 @@ def shard(
     from rote.data.shards.write import write_shards
 
     size = parse_bytes(shard_size, flag="--shard-size")
-    with options.named(""):
+    with named(""):
         streams = [
             open_stream(
-                source, resolution=resolution, channels=channels, skip_unreadable=skip_unreadable
+                source,
+                resolution=how.resolution,
+                channels=how.channels,
+                skip_unreadable=how.skip_unreadable,
             )
             for source in sources
         ]
-    with options.interruptible(), options.named(""), progress() as bar:
+    with options.interruptible(), named(""), progress() as bar:
         task = bar.add_task("writing shards", total=sum(stream.count for stream in streams))
         write_shards(
             streams,
             Path(out),
             shard_bytes=size,
-            options={
-                "resolution": resolution,
-                "channels": channels,
-                "skip_unreadable": skip_unreadable,
-            },
+            options=asdict(how),
             on_progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
         found = open_shards(out)

@@ -8,7 +8,9 @@ import typer
 
 from rote.cli import options
 from rote.cli.app import app
+from rote.cli.command import takes_options
 from rote.cli.experiments import engines
+from rote.cli.source import SourceOptions, load
 from rote.core.errors import ConfigError
 from rote.core.trackers import check_tracker
 
@@ -20,7 +22,9 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 @app.command()
+@takes_options
 def emm(
+    *,
     out: options.Out,
     data: options.Data = "digits",
     preset: options.Preset = "tiny",
@@ -60,12 +64,7 @@ def emm(
     ray_address: engines.RayAddress = None,
     gpus_per_run: engines.GpusPerRun = None,
     track: options.Track = None,
-    resolution: options.Resolution = None,
-    channels: options.Channels = None,
-    skip_unreadable: options.SkipUnreadable = False,
-    categorical: options.Categorical = None,
-    label: options.LabelColumn = None,
-    ignore: options.Ignore = None,
+    how: SourceOptions,
     assignments: options.Set = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
@@ -83,13 +82,7 @@ def emm(
 
     engines.check_engine(engine)
     check_tracker(track)
-    dataset = options.load(
-        data,
-        resolution=resolution,
-        channels=channels,
-        skip_unreadable=skip_unreadable,
-        reading=options.reading(categorical, label, ignore),
-    )
+    dataset = load(data, how)
     if epsilon is not None and not 0 < epsilon < 1:
         raise ConfigError(
             f"--epsilon is {epsilon:g}; it must lie strictly between 0 and 1 (the paper's is 0.1)"

@@ -9,10 +9,14 @@ import typer
 
 from rote.cli import options
 from rote.cli.app import app
+from rote.cli.command import takes_options
+from rote.cli.source import SourceOptions, load
 
 
 @app.command()
+@takes_options
 def rescore(
+    *,
     search: Annotated[
         Path, typer.Argument(help="The --out of a finished `rote emm` or `rote study`.")
     ],
@@ -32,12 +36,7 @@ def rescore(
         bool,
         typer.Option("--quality/--no-quality", help="Measure quality beside the rates."),
     ] = True,
-    resolution: options.Resolution = None,
-    channels: options.Channels = None,
-    skip_unreadable: options.SkipUnreadable = False,
-    categorical: options.Categorical = None,
-    label: options.LabelColumn = None,
-    ignore: options.Ignore = None,
+    how: SourceOptions,
     json: options.Json = False,
 ) -> None:
     """Score the saved samples of a search or study under other criteria, without training anything.
@@ -60,13 +59,7 @@ def rescore(
         )
     if data is None:
         data = str(read_json(search / ("study.json" if study else "emm.json"))["data"]["source"])
-    dataset = options.load(
-        data,
-        resolution=resolution,
-        channels=channels,
-        skip_unreadable=skip_unreadable,
-        reading=options.reading(categorical, label, ignore),
-    )
+    dataset = load(data, how)
     with options.interruptible(), progress() as bar:
         task = bar.add_task("runs", total=None)
         found = (rescore_study if study else run_rescore)(

@@ -9,7 +9,9 @@ import typer
 
 from rote.cli import options
 from rote.cli.app import app
+from rote.cli.command import takes_options
 from rote.cli.experiments import engines
+from rote.cli.source import ImageOptions, load
 
 if TYPE_CHECKING:
     from rote.data.dataset import Dataset
@@ -20,7 +22,9 @@ UTILIZATION = 0.4
 
 
 @app.command()
+@takes_options
 def study(
+    *,
     name: Annotated[
         str, typer.Argument(help="A study of `rote study list`; or list, all, status.")
     ],
@@ -48,9 +52,7 @@ def study(
     ray_address: engines.RayAddress = None,
     gpus_per_run: engines.GpusPerRun = None,
     track: options.Track = None,
-    resolution: options.Resolution = None,
-    channels: options.Channels = None,
-    skip_unreadable: options.SkipUnreadable = False,
+    how: ImageOptions,
     seed: options.Seed = 0,
     device: options.Device = "auto",
     gpu: Annotated[
@@ -98,16 +100,10 @@ def study(
     numbers = None if sizes is None else _numbers(sizes)
     if dry_run:
         _tflops(gpu)
-    dataset = _load(data, resolution, channels, skip_unreadable=skip_unreadable, only_plan=dry_run)
+    dataset = _load(data, how, only_plan=dry_run)
     other = None
     if second is not None:
-        other = options.load(
-            second,
-            resolution=resolution,
-            channels=channels,
-            skip_unreadable=skip_unreadable,
-            flag="--second",
-        )
+        other = load(second, how, flag="--second")
     if name == "all":
         names = _possible(names, dataset, other, scale=scale)
     if dry_run:
@@ -159,14 +155,7 @@ def study(
     say(f"report: {report}")
 
 
-def _load(
-    data: str,
-    resolution: int | None,
-    channels: int | None,
-    *,
-    skip_unreadable: bool,
-    only_plan: bool,
-) -> Dataset:
+def _load(data: str, how: ImageOptions, *, only_plan: bool) -> Dataset:
     """Load the data; to plan runs of CIFAR-10, its shape is enough, and nothing is fetched."""
     from rote.core.cache_folder import cache_folder
     from rote.core.console import say
@@ -174,10 +163,8 @@ def _load(
 
     if only_plan and data == "cifar10" and not cifar10.is_fetched(cache=cache_folder()):
         say("cifar10 is not here yet: the plan is made from its number and shape")
-        return cifar10.outline(resolution=resolution, channels=channels)
-    return options.load(
-        data, resolution=resolution, channels=channels, skip_unreadable=skip_unreadable
-    )
+        return cifar10.outline(resolution=how.resolution, channels=how.channels)
+    return load(data, how)
 
 
 def _numbers(text: str) -> list[int]:

@@ -9,6 +9,8 @@ import typer
 
 from rote.cli import options
 from rote.cli.app import app
+from rote.cli.command import takes_options
+from rote.cli.source import SourceOptions, load
 
 if TYPE_CHECKING:
     from rote.data.dataset import Dataset
@@ -27,16 +29,13 @@ Holdout = Annotated[
 
 
 @app.command()
+@takes_options
 def gap(
+    *,
     run: Annotated[Path, typer.Argument(help="The --out folder of `rote train`.")],
     data: options.Data = "digits",
     holdout: Holdout = None,
-    resolution: options.Resolution = None,
-    channels: options.Channels = None,
-    skip_unreadable: options.SkipUnreadable = False,
-    categorical: options.Categorical = None,
-    label: options.LabelColumn = None,
-    ignore: options.Ignore = None,
+    how: SourceOptions,
     weights: Annotated[str, typer.Option("--weights", help="ema or raw.")] = "ema",
     sigmas: Annotated[
         str, typer.Option("--sigmas", help="Noise levels, with commas between.")
@@ -64,26 +63,13 @@ def gap(
     if not run.is_dir():
         raise ConfigError(f"{run} is not a directory; give the --out of `rote train`")
     checkpoint = load_checkpoint(run)
-    dataset = options.load(
-        data,
-        resolution=resolution,
-        channels=channels,
-        skip_unreadable=skip_unreadable,
-        reading=options.reading(categorical, label, ignore),
-    )
+    dataset = load(data, how)
     scaled, _ = for_models(dataset)
     count = read_json(run / "config.json")["dataset"]["count"]
     taken = find_subset(
         scaled, checkpoint, count=count, seeds=sorted({seed, checkpoint.facts["seed"]})
     )
-    rest = held_out(
-        holdout,
-        scaled,
-        complement(scaled, taken),
-        resolution=resolution,
-        channels=channels,
-        skip_unreadable=skip_unreadable,
-    )
+    rest = held_out(holdout, scaled, complement(scaled, taken), how)
     log = GapLog(
         run,
         scaled.take(taken),
@@ -120,10 +106,7 @@ def held_out(
     source: str | None,
     dataset: Dataset,
     rest: Dataset,
-    *,
-    resolution: int | None,
-    channels: int | None,
-    skip_unreadable: bool,
+    how: SourceOptions,
 ) -> Dataset:
     """Return the held-out side: a source of its own, or the rest of the data.
 
@@ -146,13 +129,7 @@ def held_out(
             "--holdout: vectors are scaled by the columns of their own source; train on a part of "
             "--data with --size, and its rest is the held-out side"
         )
-    return options.load(
-        source,
-        resolution=resolution,
-        channels=channels,
-        skip_unreadable=skip_unreadable,
-        flag="--holdout",
-    )
+    return load(source, how, flag="--holdout")
 
 
 def show_table(found: dict[str, Any]) -> None:

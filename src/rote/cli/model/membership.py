@@ -9,20 +9,19 @@ import typer
 
 from rote.cli import options
 from rote.cli.app import app
+from rote.cli.command import takes_options
 from rote.cli.model.gap import Holdout, held_out, parse_levels
+from rote.cli.source import SourceOptions, load
 
 
 @app.command()
+@takes_options
 def membership(
+    *,
     run: Annotated[Path, typer.Argument(help="The --out folder of `rote train`.")],
     data: options.Data = "digits",
     holdout: Holdout = None,
-    resolution: options.Resolution = None,
-    channels: options.Channels = None,
-    skip_unreadable: options.SkipUnreadable = False,
-    categorical: options.Categorical = None,
-    label: options.LabelColumn = None,
-    ignore: options.Ignore = None,
+    how: SourceOptions,
     weights: Annotated[str, typer.Option("--weights", help="ema or raw.")] = "ema",
     sigmas: Annotated[
         str, typer.Option("--sigmas", help="Noise levels, with commas between.")
@@ -61,26 +60,13 @@ def membership(
     if not run.is_dir():
         raise ConfigError(f"{run} is not a directory; give the --out of `rote train`")
     checkpoint = load_checkpoint(run)
-    dataset = options.load(
-        data,
-        resolution=resolution,
-        channels=channels,
-        skip_unreadable=skip_unreadable,
-        reading=options.reading(categorical, label, ignore),
-    )
+    dataset = load(data, how)
     scaled, _ = for_models(dataset)
     count = read_json(run / "config.json")["dataset"]["count"]
     taken = find_subset(
         scaled, checkpoint, count=count, seeds=sorted({seed, checkpoint.facts["seed"]})
     )
-    rest = held_out(
-        holdout,
-        scaled,
-        complement(scaled, taken),
-        resolution=resolution,
-        channels=channels,
-        skip_unreadable=skip_unreadable,
-    )
+    rest = held_out(holdout, scaled, complement(scaled, taken), how)
     with options.interruptible(), progress() as bar:
         task = bar.add_task("losses", total=None)
         found = checkpoint_loss_gap(

@@ -9,7 +9,9 @@ import typer
 
 from rote.cli import options
 from rote.cli.app import app
+from rote.cli.command import takes_options
 from rote.cli.model.gap import Holdout, held_out, show_table
+from rote.cli.source import SourceOptions, describe_data, load
 
 if TYPE_CHECKING:
     from rote.data.dataset import Dataset
@@ -29,7 +31,9 @@ OPTIMUM_TILE = 512
 
 
 @app.command()
+@takes_options
 def train(
+    *,
     out: options.Out,
     data: options.Data = "digits",
     size: Size = None,
@@ -38,12 +42,7 @@ def train(
         bool, typer.Option("--stratify", help="Take the same number of each class.")
     ] = False,
     preset: options.Preset = "tiny",
-    resolution: options.Resolution = None,
-    channels: options.Channels = None,
-    skip_unreadable: options.SkipUnreadable = False,
-    categorical: options.Categorical = None,
-    label: options.LabelColumn = None,
-    ignore: options.Ignore = None,
+    how: SourceOptions,
     assignments: options.Set = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
@@ -68,13 +67,7 @@ def train(
 
     check_tracker(track)
     options.hush_all_but_first()
-    dataset = options.load(
-        data,
-        resolution=resolution,
-        channels=channels,
-        skip_unreadable=skip_unreadable,
-        reading=options.reading(categorical, label, ignore),
-    )
+    dataset = load(data, how)
     config = options.experiment(preset, kind=dataset.kind, assignments=assignments)
 
     import torch  # after the data: it takes a second
@@ -94,14 +87,7 @@ def train(
     total = config.train.total_images(len(scaled))
     log = None
     if gap:
-        rest = held_out(
-            holdout,
-            whole,
-            complement(whole, taken),
-            resolution=resolution,
-            channels=channels,
-            skip_unreadable=skip_unreadable,
-        )
+        rest = held_out(holdout, whole, complement(whole, taken), how)
         log = GapLog(out, scaled, rest, seed=seed, device=device)
     elif holdout is not None:
         raise ConfigError("--holdout is what --gap is measured against; give --gap too, or drop it")
@@ -117,7 +103,7 @@ def train(
             data=scaled.items.nbytes,
         )
         resolved = config.model_dump(mode="json", include={"model", "train"})
-        told = {"data": options.describe_data(scaled), "images": total, "memory": memory.to_json()}
+        told = {"data": describe_data(scaled), "images": total, "memory": memory.to_json()}
         print_result(told | {"config": resolved})
         return
     shown = config.model_dump(mode="json", include={"model", "train"})
@@ -204,18 +190,15 @@ def sample(
 
 
 @app.command()
+@takes_options
 def optimum(
+    *,
     out: SampleOut,
     data: options.Data = "digits",
     size: Size = None,
     first: First = False,
     count: Count = 64,
-    resolution: options.Resolution = None,
-    channels: options.Channels = None,
-    skip_unreadable: options.SkipUnreadable = False,
-    categorical: options.Categorical = None,
-    label: options.LabelColumn = None,
-    ignore: options.Ignore = None,
+    how: SourceOptions,
     seed: options.Seed = 0,
     device: options.Device = "auto",
     json: options.Json = False,
@@ -234,13 +217,7 @@ def optimum(
     from rote.memorization.audit.audit import audit
 
     device = options.resolve_device(device)
-    dataset = options.load(
-        data,
-        resolution=resolution,
-        channels=channels,
-        skip_unreadable=skip_unreadable,
-        reading=options.reading(categorical, label, ignore),
-    )
+    dataset = load(data, how)
     _check_out(out, table=dataset.schema is not None)
     scaled, _ = for_models(dataset)
     if size is not None:
