@@ -28,7 +28,8 @@ from rote.diffusion.config import ModelConfig, TrainConfig
 from rote.diffusion.probes.gap import GapProbe, checkpoint_probe
 from rote.diffusion.sample import sample
 from rote.diffusion.training.loop import train
-from rote.memorization.audit.audit import audit
+from rote.memorization.audit.audit import run_audit
+from rote.memorization.audit.options import RATIO_ONLY
 
 SIGMAS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.57, 0.8, 1.13, 1.6, 2.26, 3.2, 6.4)
 SAMPLES = 192
@@ -145,7 +146,7 @@ def measure(checkpoint: Checkpoint, subset: Dataset, probe: GapProbe, kind: str)
     seeds = [child_seed(0, "sample", number) for number in range(SAMPLES)]
     samples = sample(denoiser, seeds, shape=checkpoint.shape, labels=labels)
     images = Dataset(from_model(samples, kind="image"), source="samples")
-    rate = audit(images, subset).rate
+    rate = run_audit(images, subset, RATIO_ONLY).rate
     return {
         "images_seen": checkpoint.images_seen,
         "weights": kind,

@@ -103,6 +103,9 @@ def main() -> None:
             training,
             holdout=holdout,
             duplicate_rms=DUPLICATE_RMS,
+            positive_control=0,
+            training_sample=0,
+            device="cpu",
             invariances=Invariances.parse(text),
         )
         seconds = time.perf_counter() - start

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from audits import ratio_audit as audit
 from report_runs import HOSTILE
 from screens import CONTRAST, NAMES, SCREENS
 
@@ -14,7 +15,6 @@ from rote.data.dataset import Dataset
 from rote.data.load import load_images
 from rote.data.scaling import Scaling
 from rote.data.tables.encode import Reading
-from rote.memorization.audit.audit import audit
 from rote.report import write_report
 from rote.report.words import plain
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from audits import ratio_audit as audit
 from screens import CONTRAST, NAMES, SCREENS
 
-from rote.memorization.audit.audit import audit
 from rote.report import write_report
 
 pytestmark = pytest.mark.browser
@@ -24,9 +24,9 @@ def spaces_dir(noisy_copies, tmp_path_factory) -> Path:
         generated,
         training,
         holdout=holdout,
-        spaces=SPACES,
-        criteria=["ratio", "calibrated", "absolute:lowres:2=20"],
-        positive_control_copies=20,
+        space=SPACES,
+        criterion=["ratio", "calibrated", "absolute:lowres:2=20"],
+        positive_control=20,
     )
     out = tmp_path_factory.mktemp("spaces")
     found.save(out)

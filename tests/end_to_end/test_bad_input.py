@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from audits import ratio_audit as audit
 from command import QUICK, run, run_here
 from PIL import Image
 
 from rote.data.dataset import Dataset
 from rote.data.load import load_images
-from rote.memorization.audit.audit import audit
 
 
 @pytest.fixture(scope="module")

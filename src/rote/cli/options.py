@@ -105,30 +105,6 @@ def check_folder(path: Path) -> None:
     check_writable(path)
 
 
-def resolve_device(device: str) -> str:
-    """Turn auto into a device that is there.
-
-    Raises
-    ------
-    ConfigError
-        If the device is unknown, or cuda is asked for and there is none.
-    """
-    if device not in ("auto", "cpu", "cuda"):
-        raise ConfigError(f"--device {device} is unknown; choose auto, cpu or cuda")
-    if device == "cpu":
-        return device
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    if device == "cuda":
-        raise ConfigError(
-            "--device cuda was asked for, but torch sees no CUDA device here; use --device cpu, or "
-            "install a CUDA build of torch"
-        )
-    return "cpu"
-
-
 def experiment(name: str, *, kind: str, assignments: list[str] | None) -> ExperimentConfig:
     """Return a preset with the assignments applied."""
     from rote.core.config import override

@@ -25,6 +25,9 @@ from rote.memorization.evaluator import CriteriaEvaluator, Measured
 from rote.memorization.matching import Matches, Nearest
 from rote.stats.rates import Rate, wilson
 
+COPIES = 100
+"""Training images that the positive control degrades, unless told otherwise."""
+
 
 @dataclass(frozen=True, eq=False)
 class Leaks:

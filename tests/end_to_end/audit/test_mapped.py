@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+from audits import ratio_audit as audit
 
 from rote.core.mapped_pages import is_mapped
 from rote.data.files import arrays, mapped
 from rote.data.load import load_images
 from rote.memorization import evaluator as ruler
 from rote.memorization import matching
-from rote.memorization.audit.audit import audit
 from rote.neighbors import search as neighbors
 
 
@@ -30,7 +30,7 @@ def test_a_mapped_audit_equals_one_in_memory(tmp_path, monkeypatch):
             loaded[1],
             holdout=loaded[2],
             duplicate_rms=10.0,
-            positive_control_copies=5,
+            positive_control=5,
             training_sample=50,
         )
         folder = tmp_path / form.__name__

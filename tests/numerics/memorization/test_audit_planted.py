@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from audits import ratio_audit as audit
 
 from rote.data.dataset import Dataset
 from rote.data.load import load_images
-from rote.memorization.audit.audit import audit
 from rote.memorization.corruptions import DEGRADATIONS
 from rote.memorization.invariances import Invariances
 from rote.neighbors.search import nearest_neighbors
@@ -138,8 +138,8 @@ def test_order_and_threads_change_nothing(digits):
                 holdout=sides[2],
                 duplicate_rms=10.0,
                 invariances=Invariances(flip=True),
-                criteria=["calibrated", "carlini", "tiles"],
-                positive_control_copies=20,
+                criterion=["calibrated", "carlini", "tiles"],
+                positive_control=20,
             )
         finally:
             torch.set_num_threads(before)

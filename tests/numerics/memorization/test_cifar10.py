@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from audits import ratio_audit as audit
 
 from rote.data.convert import from_model
 from rote.data.dataset import Dataset
@@ -11,7 +12,6 @@ from rote.data.load import load_images
 from rote.diffusion.config import SampleConfig
 from rote.diffusion.optimal_denoiser import OptimalDenoiser
 from rote.diffusion.sample import sample
-from rote.memorization.audit.audit import audit
 from rote.neighbors.search import nearest_neighbors
 
 pytestmark = pytest.mark.cifar10

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from audits import ratio_audit as audit
 from scipy.special import softmax
 
 from rote.core.errors import ConfigError, DataError
@@ -14,7 +15,6 @@ from rote.data.dataset import Dataset
 from rote.diffusion import optimal_denoiser as optimum
 from rote.diffusion.optimal_denoiser import OptimalDenoiser
 from rote.diffusion.sample import sample
-from rote.memorization.audit.audit import audit
 
 SIGMAS = [0.002, 0.01, 0.05, 0.2, 0.5, 1.0, 3.0, 10.0, 80.0]
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from audits import ratio_audit as audit
 
 from rote.data.dataset import Dataset
-from rote.memorization.audit.audit import audit
 from rote.memorization.invariances import Invariances
 
 
@@ -38,7 +38,7 @@ def test_near_duplicates_leave_the_control_whatever_is_undone(sides, names):
 @pytest.mark.parametrize("names", ["", "tone", "flip,tone"])
 def test_the_absolute_threshold_is_in_grey_levels(sides, names):
     near, low, _ = sides
-    found = audit(near, low, criteria=["absolute"], invariances=Invariances.parse(names))
+    found = audit(near, low, criterion=["absolute"], invariances=Invariances.parse(names))
     (result,) = (result for result in found.criteria if result.name == "absolute")
     assert result.rate is not None and result.rate.value == 1
     rms = np.sqrt(np.square(near.items.astype(int) - low.items).mean(axis=(1, 2, 3)))

@@ -134,10 +134,11 @@ def test_unknown_invariances_are_one_line():
 
 @pytest.mark.parametrize("names", ["", "flip", "tone"])
 def test_a_prepared_search_and_chunks_give_the_same(monkeypatch, names):
+    from audits import ratio_audit as audit
+
     from rote.data.dataset import Dataset
     from rote.memorization import evaluator as ruler
     from rote.memorization import matching
-    from rote.memorization.audit.audit import audit
 
     sides = [Dataset(images(count, seed, size=20)) for count, seed in ((70, 1), (300, 2), (40, 3))]
 
@@ -145,7 +146,7 @@ def test_a_prepared_search_and_chunks_give_the_same(monkeypatch, names):
         value = audit(
             *sides[:2],
             holdout=sides[2],
-            positive_control_copies=3,
+            positive_control=3,
             invariances=Invariances.parse(names),
         )
         return value.to_json(), value.measured.matches.nn2_sq.tolist()

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from audits import ratio_audit as audit
 
 from rote.core.errors import ConfigError
 from rote.data.load import load_images
 from rote.data.scaling import Scaling
-from rote.memorization.audit.audit import audit
 from rote.spaces.gower import Gower
 
 RNG = np.random.default_rng(0)
@@ -72,9 +72,9 @@ def test_a_mixed_table_is_audited_by_gower_unless_columns_are_asked_for(table):
     expected = 3 * distances[:, 0] < distances[:, 1]
     assert (found.memorized == expected).all()
     assert expected[:10].all()
-    columns = audit(made, training, spaces=["columns"])
+    columns = audit(made, training, space=["columns"])
     assert columns.to_json()["criterion"]["space"] == "columns"
-    both = audit(made, training, spaces=["columns", "gower"])
+    both = audit(made, training, space=["columns", "gower"])
     assert [entry["space"]["name"] for entry in both.to_json()["spaces"]] == ["columns", "gower"]
 
 
@@ -83,13 +83,13 @@ def test_what_gower_is_not_for(table):
         audit(
             replace(table, schema=None, source="array"),
             replace(table, schema=None, source="array"),
-            spaces=["gower"],
+            space=["gower"],
         )
     digits = load_images("digits").take(np.arange(20))
     with pytest.raises(
-        ConfigError, match="`spaces` gower is for tables, and `training` holds images"
+        ConfigError, match="`space` gower is for tables, and `training` holds images"
     ):
-        audit(digits, digits, spaces=["gower"])
+        audit(digits, digits, space=["gower"])
     with pytest.raises(ConfigError, match="equal rows are duplicates"):
         audit(table, table, duplicate_rms=1.0)
 

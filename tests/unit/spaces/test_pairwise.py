@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from audits import ratio_audit as audit
 from torch.nn import functional
 
 from rote.core.errors import ConfigError
 from rote.data.load import load_images
-from rote.memorization.audit.audit import audit
 from rote.memorization.criteria import TileCriterion
 from rote.spaces import Space, open_space
 from rote.spaces.networks.stlpips import STLPIPS
@@ -31,7 +31,7 @@ def test_tiles_by_hand():
 
 def test_patch_is_brute_force_where_all_are_candidates(digits):
     training, generated = digits.take(range(50)), digits.take(range(100, 140))
-    found = audit(generated, training, spaces=("patch",), positive_control_copies=0)
+    found = audit(generated, training, space=("patch",), positive_control=0)
     squares = np.stack(
         [
             tile_squares(
@@ -59,7 +59,7 @@ def test_candidates_are_those_near_in_pixels(digits):
         return 1e9 - np.square(difference).sum(axis=(2, 3, 4))
 
     space = Space("far", "none", pairs=far, candidates=5)
-    found = audit(generated, training, spaces=(space,), positive_control_copies=0)
+    found = audit(generated, training, space=(space,), positive_control=0)
     difference = generated.items[:, None].astype(int) - training.items[None]
     fifth = np.sort(np.square(difference).sum(axis=(2, 3, 4)), axis=1)[:, 4]
     assert (1e9 - found.nn1_sq == fifth).all()

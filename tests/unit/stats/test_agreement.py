@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from audits import ratio_audit as audit
 from scipy import stats
 from sklearn.metrics import cohen_kappa_score
 
 from rote.core.seeds import child_seed
 from rote.memorization.audit.agreement import agreement, kappa
-from rote.memorization.audit.audit import audit
 from rote.stats.agreement import RESAMPLES, SPEARMAN, kappa_interval, spearman_intervals
 from rote.stats.rates import wilson
 
@@ -123,9 +123,9 @@ def test_an_audit_tells_them(tmp_path):
     found = audit(
         digits.take(range(60)),
         digits.take(range(40, 240)),
-        spaces=("pixel", "lowres:2"),
-        criteria=("ratio", "carlini"),
-        positive_control_copies=0,
+        space=("pixel", "lowres:2"),
+        criterion=("ratio", "carlini"),
+        positive_control=0,
     )
     told, agreed = found.to_json()["agreement"], found.agreement
     assert told["confidence"] == 0.95

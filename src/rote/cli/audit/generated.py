@@ -26,6 +26,7 @@ import numpy.typing as npt
 
 from rote.cli import options
 from rote.cli.source import SourceOptions, load
+from rote.core.devices import resolve_device
 from rote.core.errors import ConfigError, DataError, Interrupted, RunError
 from rote.core.seeds import child_seed
 from rote.data.dataset import Dataset
@@ -122,7 +123,7 @@ def _of_run(path: Path, count: int, *, seed: int, device: str) -> Dataset:
     from rote.diffusion.checkpoint import load_checkpoint
 
     checkpoint = load_checkpoint(path)
-    return draw(checkpoint, count, seed=seed, device=options.resolve_device(device))
+    return draw(checkpoint, count, seed=seed, device=resolve_device(device))
 
 
 def _in_units_of_data(found: Dataset, path: Path) -> Dataset:

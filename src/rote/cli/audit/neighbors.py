@@ -15,6 +15,7 @@ from rote.cli.command import takes_options
 from rote.cli.data.shard import parse_bytes, show_bytes
 from rote.cli.experiments.engines import check_engine
 from rote.cli.source import ImageOptions, load
+from rote.core.devices import resolve_device
 from rote.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -148,13 +149,13 @@ def _device(device: str, *, sharded: bool) -> str:
     from rote.core.console import say
 
     if not sharded:
-        return options.resolve_device(device)
+        return resolve_device(device)
     if device == "cuda":
         raise ConfigError(
             "--device cuda: shards are searched on the CPU; leave it out, or give --training a source "
             "that fits into memory"
         )
-    if options.resolve_device(device) == "cuda":
+    if resolve_device(device) == "cuda":
         say("shards are searched on the CPU; the CUDA device here is not used")
     return "cpu"
 

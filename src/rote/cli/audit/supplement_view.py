@@ -2,39 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rote.core.console import console, say, table
 
 if TYPE_CHECKING:
-    from rote.data.dataset import Dataset
-    from rote.memorization.audit.per_group import Clusters, GroupedRates
+    from rote.memorization.audit.per_group import GroupedRates
     from rote.memorization.audit.result import SupplementaryMetrics
     from rote.metrics.population import Population
     from rote.metrics.quality import Quality
 
 MOST_GROUPS = 10
-
-
-def clusters_of(by: str | None, captions: Any, generated: str, made: Dataset) -> Clusters | None:
-    """Return the groups of the generated side that the options ask for.
-
-    ``captions`` is the path of a metadata file, or None for that of the folder ``generated``.
-    """
-    from rote.core.errors import ConfigError
-    from rote.data.files.captions import find_captions, load_captions
-    from rote.memorization.audit.per_group import Clusters, clusters_of_labels
-
-    if by not in (None, "label", "caption"):
-        raise ConfigError(f"--cluster-by {by} is unknown; choose caption or label")
-    if captions is not None and by != "caption":
-        raise ConfigError("--captions is for --cluster-by caption; give that, or leave it out")
-    if by == "label":
-        return clusters_of_labels(made.labels, made.classes)
-    if by == "caption":
-        path = find_captions(generated) if captions is None else captions
-        return Clusters("caption", *load_captions(path, made.names))
-    return None
 
 
 def show_supplement(found: SupplementaryMetrics) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rote.cli import options
+from rote.core.devices import resolve_device
 from rote.core.errors import ConfigError
 from rote.core.ray import check_ray
 
@@ -72,7 +73,7 @@ def resolve_engine(
     elif gpus_per_run == 0 and device == "auto":
         device = "cpu"
     else:
-        device = options.resolve_device(device)
+        device = resolve_device(device)
     from rote.experiments.execution.engine import RayOptions, default_workers
 
     count = workers or default_workers(device)

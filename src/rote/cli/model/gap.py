@@ -11,6 +11,7 @@ from rote.cli import options
 from rote.cli.app import app
 from rote.cli.command import takes_options
 from rote.cli.source import SourceOptions, load
+from rote.core.devices import resolve_device
 
 if TYPE_CHECKING:
     from rote.data.dataset import Dataset
@@ -78,7 +79,7 @@ def gap(
         weights=cast("Weights", weights),
         sigmas=levels,
         points=points,
-        device=options.resolve_device(device),
+        device=resolve_device(device),
     )
     with options.interruptible(), progress() as bar:
         task = bar.add_task("snapshots", total=None)

@@ -12,6 +12,7 @@ from rote.cli.app import app
 from rote.cli.command import takes_options
 from rote.cli.model.gap import Holdout, held_out, parse_levels
 from rote.cli.source import SourceOptions, load
+from rote.core.devices import resolve_device
 
 
 @app.command()
@@ -78,7 +79,7 @@ def membership(
             sigmas=levels,
             draws=draws,
             fpr=false_positive_rate,
-            device=options.resolve_device(device),
+            device=resolve_device(device),
             on_progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     write_json(run / "membership.json", found)

@@ -12,6 +12,7 @@ from rote.cli.app import app
 from rote.cli.command import takes_options
 from rote.cli.model.gap import Holdout, held_out, show_table
 from rote.cli.source import SourceOptions, describe_data, load
+from rote.core.devices import resolve_device
 
 if TYPE_CHECKING:
     from rote.data.dataset import Dataset
@@ -78,7 +79,7 @@ def train(
     from rote.diffusion.training.distributed import launched
     from rote.diffusion.training.loop import train as run_train
 
-    device = options.resolve_device(device)
+    device = resolve_device(device)
     keep_freed_memory()
     torch.set_num_threads(threads)  # the last bits of a sum depend on it, so it is an option
     whole, scaling = for_models(dataset)
@@ -181,7 +182,7 @@ def sample(
         checkpoint,
         count,
         seed=seed,
-        device=options.resolve_device(device),
+        device=resolve_device(device),
         config=config,
         weights=cast("Weights", weights),
         label=label,
@@ -214,9 +215,10 @@ def optimum(
     from rote.diffusion.config import SampleConfig
     from rote.diffusion.optimal_denoiser import OptimalDenoiser
     from rote.diffusion.sample import sample as run_sample
-    from rote.memorization.audit.audit import audit
+    from rote.memorization.audit.audit import run_audit
+    from rote.memorization.audit.options import RATIO_ONLY
 
-    device = options.resolve_device(device)
+    device = resolve_device(device)
     dataset = load(data, how)
     _check_out(out, table=dataset.schema is not None)
     scaled, _ = for_models(dataset)
@@ -234,7 +236,7 @@ def optimum(
             on_progress=lambda done, _: bar.update(task, completed=done),
         )
     copies = as_items(drawn, scaled, source="theoretical optimum")
-    found = audit(copies, scaled, device=device)
+    found = run_audit(copies, scaled, replace(RATIO_ONLY, device=device))
     own = replace(copies, items=in_own_units(copies), scaling=None)
     _write(out, replace(own, seeds=np.array(seeds, np.int64)))
     if json:

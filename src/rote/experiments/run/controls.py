@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,8 @@ from rote.data.dataset import Dataset
 from rote.diffusion.optimal_denoiser import OptimalDenoiser
 from rote.diffusion.sample import sample
 from rote.experiments.run.point import PointTask, split
-from rote.memorization.audit.audit import audit
-from rote.memorization.criteria import RatioCriterion
+from rote.memorization.audit.audit import run_audit
+from rote.memorization.audit.options import RATIO_ONLY
 
 CONTROL_SAMPLES = 1000
 
@@ -38,13 +39,12 @@ def measure_controls(task: PointTask, dataset: Dataset) -> dict[str, Any]:
         device=task.device,
     )
     copies = as_items(drawn, subset, source="theoretical optimum")
-    found = audit(
-        copies,
-        subset,
-        holdout=holdout,
-        criterion=RatioCriterion(task.config.search.ratio_threshold),
+    options = replace(
+        RATIO_ONLY,
+        ratio_threshold=task.config.search.ratio_threshold,
         device=task.device,
     )
+    found = run_audit(copies, subset, options, holdout=holdout)
     return {
         "optimum": {"size": task.size, "rate": found.rate.to_json()},
         "holdout": None

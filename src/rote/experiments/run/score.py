@@ -27,8 +27,8 @@ from rote.diffusion.probes.gap import GapProbe, checkpoint_probe
 from rote.diffusion.sample import sample
 from rote.emm.acquisition import enough
 from rote.experiments.config import ExperimentConfig
-from rote.memorization.audit.audit import Audit, audit
-from rote.memorization.criteria import RatioCriterion
+from rote.memorization.audit.audit import Audit, run_audit
+from rote.memorization.audit.options import RATIO_ONLY
 from rote.memorization.invariances import Invariances
 from rote.stats.rates import Rate, wilson
 
@@ -139,14 +139,14 @@ class Scorer:
         return load_checkpoint(self._folder / "checkpoints" / f"{images_seen}.safetensors")
 
     def _audit(self, drawn: Dataset) -> Audit:
-        return audit(
-            drawn,
-            self._subset,
-            criterion=RatioCriterion(self._config.search.ratio_threshold),
+        options = replace(
+            RATIO_ONLY,
+            ratio_threshold=self._config.search.ratio_threshold,
             # What was trained on mirrored images copies mirrored images.
             invariances=Invariances(flip=self._config.train.mirror),
             device=self._device,
         )
+        return run_audit(drawn, self._subset, options)
 
     def _draw(
         self,

@@ -29,8 +29,8 @@ from rote.diffusion.training.loop import train
 from rote.experiments.run.point import Status
 from rote.experiments.run.reuse import share_training
 from rote.experiments.studies.factor import Setting
-from rote.memorization.audit.audit import Audit, audit
-from rote.memorization.criteria import RatioCriterion
+from rote.memorization.audit.audit import Audit, run_audit
+from rote.memorization.audit.options import RATIO_ONLY
 from rote.memorization.invariances import Invariances
 from rote.stats.rates import Rate
 
@@ -284,14 +284,14 @@ class _Scorer:
 
     def _audit(self, drawn: Dataset) -> Audit:
         setting = self._trial.setting
-        return audit(
-            drawn,
-            self._references,
-            criterion=RatioCriterion(setting.scoring.ratio_threshold),
+        options = replace(
+            RATIO_ONLY,
+            ratio_threshold=setting.scoring.ratio_threshold,
             # What was trained on mirrored images copies mirrored images.
             invariances=Invariances(flip=setting.train.mirror),
             device=self._trial.device,
         )
+        return run_audit(drawn, self._references, options)
 
     def _draw(
         self, images_seen: int, count: int, purpose: Purpose, stage: str

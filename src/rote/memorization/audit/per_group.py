@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rote.core.errors import DataError
+from rote.data.dataset import Dataset
+from rote.data.files.captions import find_captions, load_captions
 from rote.stats.clustered import ClusteredRate, clustered_rate
 from rote.stats.rates import Rate, wilson
 
@@ -124,3 +127,21 @@ def clusters_of_labels(labels: npt.NDArray[np.int64] | None, names: Sequence[str
             "with labels, or use `cluster_by` caption"
         )
     return Clusters("label", labels, tuple(names))
+
+
+def clusters_of(generated: Dataset, by: str | None, captions: Path | None) -> Clusters | None:
+    """Return the groups of the generated items: by label, or by caption; None where ``by`` is.
+
+    ``captions`` is a metadata file; None takes that of the folder that the items came from.
+
+    Raises
+    ------
+    DataError
+        If there are no labels, no captions, or none of some items.
+    """
+    if by is None:
+        return None
+    if by == "label":
+        return clusters_of_labels(generated.labels, generated.classes)
+    path = find_captions(generated.source) if captions is None else captions
+    return Clusters("caption", *load_captions(path, generated.names))

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from rote.core.errors import ConfigError
 from rote.data.dataset import Dataset
-from rote.data.duplicates import DuplicateGroups
-from rote.memorization.audit.options import Settings
-from rote.memorization.audit.prepare import build_ruler
-from rote.memorization.controls import Copies, Recall, recall_of
-from rote.memorization.criteria import RatioCriterion
+from rote.memorization.audit.prepare import Duplicates, Prepared
+from rote.memorization.audit.stages import Stages
+from rote.memorization.controls import (
+    COPIES,
+    Copies,
+    Leaks,
+    Recall,
+    degraded_copies,
+    find_leaks,
+    recall_of,
+)
+from rote.memorization.criteria import Calibration, CarliniCriterion, TileCriterion
+from rote.memorization.criteria.absolute import absolute_in
+from rote.memorization.criteria.user_threshold import own_in
 from rote.memorization.evaluator import CriteriaEvaluator, Measured
-from rote.memorization.matching import Progress, no_progress
+from rote.memorization.invariances import Invariances
+from rote.memorization.matching import Matcher, Progress, Reranker, no_progress
 from rote.spaces.feature_cache import Timed, rows_of
 from rote.spaces.gower import Gower
 from rote.spaces.space import Space
@@ -73,6 +84,28 @@ class SpaceResult:
     timed: Timed | None
 
 
+@dataclass(frozen=True, eq=False)
+class Controls:
+    """What is measured beside the generated items, the same in every space.
+
+    Attributes
+    ----------
+    leaks
+        Held-out items that also lie in the training set; None without a held-out side.
+    kept
+        int64: positions of the held-out items that remain.
+    held_out
+        The held-out items measured in the data's own space.
+    copies
+        The copies of the positive control, or None.
+    """
+
+    leaks: Leaks | None
+    kept: npt.NDArray[np.int64]
+    held_out: Measured | None
+    copies: Copies | None
+
+
 class SpaceAudit:
     """One space prepared for an audit: its ruler over the training side, and its rows of other sides.
 
@@ -80,61 +113,94 @@ class SpaceAudit:
     ----------
     space
         Where to measure.
-    ratio, training, positions, groups, settings
-        As `build_ruler` takes them.
-    device
-        "cpu" or "cuda".
+    prepared, duplicates
+        The audit; groups of duplicates are those of the items themselves in every space.
     folder
         Where features are kept; None keeps none.
     on_progress
-        Called with images whose features are done, and their total.
+        Called with items done and their total.
     """
 
     def __init__(
         self,
         space: Space,
+        prepared: Prepared,
+        duplicates: Duplicates,
         *,
-        ratio: RatioCriterion,
-        training: Dataset,
-        positions: npt.NDArray[np.int64],
-        groups: DuplicateGroups,
-        settings: Settings,
-        device: str,
-        folder: Path | None,
+        stages: Stages,
+        folder: Path | None = None,
         on_progress: Progress = no_progress,
     ) -> None:
         self.space = space
-        self._device, self._folder = device, folder
-        self._on_progress = on_progress
+        self._prepared, self._duplicates = prepared, duplicates
+        self._stages, self._folder, self._on_progress = stages, folder, on_progress
         self._computed: list[Timed] = []
-        self.ruler: CriteriaEvaluator = build_ruler(
-            ratio,
-            self.rows(training),
-            positions,
-            groups,
-            settings,
-            device,
-            space=space,
-            gower=Gower.of(training) if space.metric == "gower" else None,
+        with stages("features" if space.kind == "rows" else "search"):
+            self.ruler = self._evaluator(self._rows(prepared.training))
+
+    def measure(
+        self, side: Dataset, *, stage: str, on_progress: Progress = no_progress
+    ) -> Measured:
+        """Measure a side under all criteria."""
+        with self._stages("features" if self.space.kind == "rows" else stage):
+            rows = self._rows(side)
+        with self._stages(stage):
+            return self.ruler.measure(rows, on_progress=on_progress)
+
+    def audit(self, controls: Controls) -> SpaceResult:
+        """Calibrate by the held-out items, measure the generated ones, then the copies."""
+        prepared, settings = self._prepared, self._prepared.settings
+        held_out = degraded = None
+        if prepared.holdout is not None and len(controls.kept):
+            if self.space is prepared.own:
+                whole = controls.held_out
+                assert whole is not None
+            else:
+                whole = self.measure(prepared.holdout, stage="controls")
+            held_out = whole.take(controls.kept)
+            if "calibrated" in self.ruler.names:
+                self.ruler.calibrate(
+                    held_out.scores["ratio"],
+                    asked=settings.false_positive_rate,
+                    confidence=settings.confidence,
+                )
+        if settings.fail_above is not None and settings.gated == "calibrated":
+            _check_calibrated(self.ruler.calibration)
+        measured = self.measure(prepared.generated, stage="search", on_progress=self._on_progress)
+        positive: tuple[Recall, ...] = ()
+        if controls.copies is not None:
+            made = Dataset(controls.copies.images, source="degraded copies")
+            degraded = self.measure(made, stage="controls")
+            group = self._duplicates.near.group
+            positive = recall_of(
+                self.ruler, degraded, controls.copies, group=group, confidence=settings.confidence
+            )
+        return SpaceResult(
+            space=self.space.describe(int(np.prod(self.ruler.training.shape[1:]))),
+            criteria=_results(self.ruler, measured, held_out, settings.confidence),
+            measured=measured,
+            held_out=held_out,
+            degraded=degraded,
+            positive=positive,
+            timed=self._timed(),
         )
 
-    def rows(self, side: Dataset) -> npt.NDArray[Any]:
-        """Return what the ruler measures of a side: its images, or their features."""
+    def _rows(self, side: Dataset) -> npt.NDArray[Any]:
+        """Return what is measured of a side: its items, or their features."""
         if self.space.kind != "rows":
             return side.items
         rows, timed = rows_of(
             self.space,
             side,
             folder=self._folder,
-            device=self._device,
+            device=self._prepared.device,
             on_progress=self._on_progress,
         )
         self._computed += [timed] if timed else []
         return rows
 
-    @property
-    def timed(self) -> Timed | None:
-        """Images whose features were computed, and the seconds; None where none were."""
+    def _timed(self) -> Timed | None:
+        """Return the images whose features were computed, and the seconds; None where none were."""
         if not self._computed:
             return None
         return Timed(
@@ -142,30 +208,83 @@ class SpaceAudit:
             sum(part.seconds for part in self._computed),
         )
 
-    def result(
-        self,
-        measured: Measured,
-        *,
-        held_out: Measured | None,
-        copies: Copies | None,
-        degraded: Measured | None,
-        group: npt.NDArray[np.int64],
-        confidence: float,
-    ) -> SpaceResult:
-        """Put together what this space says."""
-        ruler = self.ruler
-        positive: tuple[Recall, ...] = ()
-        if copies is not None and degraded is not None:
-            positive = recall_of(ruler, degraded, copies, group=group, confidence=confidence)
-        values = int(np.prod(ruler.training.shape[1:]))
-        return SpaceResult(
-            space=self.space.describe(values),
-            criteria=_results(ruler, measured, held_out, confidence),
-            measured=measured,
-            held_out=held_out,
-            degraded=degraded,
-            positive=positive,
-            timed=self.timed,
+    def _evaluator(self, training: npt.NDArray[Any]) -> CriteriaEvaluator:
+        """Prepare the references for measuring; invariances and tiles are of pixels alone."""
+        space, settings = self.space, self._prepared.settings
+        own = settings.invariances if space.kind == "images" else Invariances()
+        main = self._matcher(training, own)
+        plain = self._matcher(training, Invariances()) if own.names else main
+        untoned = replace(own, tone=False)
+        if own.tone:
+            without_tone = self._matcher(training, untoned) if untoned.names else plain
+        else:
+            without_tone = main
+        names = settings.criteria
+        return CriteriaEvaluator(
+            ratio=settings.ratio,
+            names=names if space.kind == "images" else tuple(n for n in names if n != "tiles"),
+            matcher=main,
+            without_tone=without_tone,
+            without_invariances=plain,
+            training=training,
+            carlini=CarliniCriterion(),
+            tiles=TileCriterion(),
+            absolute=own_in(settings.own_thresholds, space)
+            or absolute_in(space.name, space.source),
+        )
+
+    def _matcher(self, training: npt.NDArray[Any], invariances: Invariances) -> Matcher:
+        positions, group = self._duplicates.positions, self._duplicates.near.group
+        space, device = self.space, self._prepared.device
+        if space.kind == "pairs":
+            return Reranker(training, positions=positions, group=group, space=space, device=device)
+        return Matcher(
+            training,
+            positions=positions,
+            group=group,
+            invariances=invariances,
+            device=device,
+            gower=Gower.of(self._prepared.training) if space.metric == "gower" else None,
+        )
+
+
+def make_controls(
+    own: SpaceAudit, prepared: Prepared, duplicates: Duplicates, stages: Stages
+) -> Controls:
+    """Find which held-out items lie in the training set, and make the copies of the positive control.
+
+    What lies in the training set is found in the data's own space, whatever the spaces.
+    """
+    training, holdout, settings = prepared.training, prepared.holdout, prepared.settings
+    leaks, kept, measured = None, np.empty(0, np.int64), None
+    if holdout is not None:
+        with stages("controls"):
+            values = int(np.prod(holdout.items.shape[1:]))
+            measured = own.ruler.measure(holdout.items)
+            leaks, remains = find_leaks(
+                measured,
+                sq_radius=settings.duplicate_rms**2 * values,
+                levels=own.ruler.nearest_in_levels(holdout.items),
+            )
+            kept = np.flatnonzero(remains)
+    positions, count = duplicates.positions, settings.positive_control
+    if count is None:
+        count = min(COPIES, len(positions)) if training.kind == "image" else 0
+    copies = None
+    if count:
+        with stages("controls"):
+            copies = degraded_copies(
+                training.items, positions=positions, copies=count, seed=settings.seed
+            )
+    return Controls(leaks, kept, measured, copies)
+
+
+def _check_calibrated(calibration: Calibration | None) -> None:
+    """Refuse, before the search, a gate against a threshold that could not be calibrated."""
+    if calibration is None or calibration.threshold is None:
+        raise ConfigError(
+            "`fail_above` needs a rate, and there are too few held-out images to calibrate one; give "
+            "more, or another `criterion` first"
         )
 
 

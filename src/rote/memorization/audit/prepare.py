@@ -1,4 +1,4 @@
-"""Before anything is measured: duplicate groups, what is set aside, the ruler."""
+"""Before anything is measured: options are read, sides brought to one form, duplicates grouped."""
 
 from __future__ import annotations
 
@@ -8,23 +8,32 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rote.core.devices import resolve_device
 from rote.core.errors import ConfigError, DataError
 from rote.core.seeds import child_seed
 from rote.data.dataset import Dataset
 from rote.data.duplicates import DuplicateGroups, exact_duplicates
 from rote.data.resample import fit_images
 from rote.data.sampling import drawn_by_content
-from rote.memorization.audit.options import Settings, kind_words
-from rote.memorization.criteria import CarliniCriterion, RatioCriterion, TileCriterion
-from rote.memorization.criteria.absolute import absolute_in
-from rote.memorization.criteria.user_threshold import own_in
-from rote.memorization.duplicates import near_duplicates
-from rote.memorization.evaluator import CriteriaEvaluator
-from rote.memorization.invariances import Invariances
-from rote.memorization.matching import Matcher, Reranker
+from rote.data.scaling import Scaling
+from rote.memorization.audit.checks import (
+    check_gate,
+    check_options,
+    check_sides,
+    check_spaces,
+    check_supplement,
+    chosen_criteria,
+    invariances_of,
+    kind_words,
+)
+from rote.memorization.audit.options import AuditOptions, Settings
+from rote.memorization.audit.per_group import Clusters, check_clusters, clusters_of
+from rote.memorization.criteria import RatioCriterion
+from rote.memorization.criteria.user_threshold import read_criteria
+from rote.memorization.duplicates import DUPLICATE_RMS, near_duplicates
+from rote.spaces import open_spaces
 from rote.spaces.autoencoder import load_autoencoder
-from rote.spaces.gower import Gower
-from rote.spaces.space import PIXEL, Space
+from rote.spaces.space import PIXEL, Space, own_space
 
 
 @dataclass(frozen=True)
@@ -99,6 +108,157 @@ def _scaled(side: Dataset, resolution: int) -> Dataset:
     return replace(side, items=fit_images(side.items, resolution=resolution, channels=None))
 
 
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """An audit that is ready to be measured.
+
+    Attributes
+    ----------
+    generated, training, holdout
+        The sides as they are measured; what was set aside is the held-out side.
+    rest
+        int64: positions of the training items that are references, duplicates among them.
+    own
+        The space of the data's own kind, in which duplicates and leaks are found.
+    spaces
+        Those to measure in, the one whose rate and gate count first.
+    clusters
+        Groups of the generated items, where rates of groups are asked for.
+    device
+        "cpu" or "cuda".
+    """
+
+    generated: Dataset
+    training: Dataset
+    holdout: Dataset | None
+    rest: npt.NDArray[np.int64]
+    own: Space
+    spaces: tuple[Space, ...]
+    clusters: Clusters | None
+    preprocessing: Preprocessing
+    options: AuditOptions
+    settings: Settings
+    device: str
+
+
+@dataclass(frozen=True, eq=False)
+class Duplicates:
+    """Groups of duplicates on both sides.
+
+    Attributes
+    ----------
+    exact, near, generated
+        Exact ones of the training side; those within the radius; those within it of the generated side.
+    positions
+        int64: the references, each exact group once; near-duplicates are told apart by their group.
+    """
+
+    exact: DuplicateGroups
+    near: DuplicateGroups
+    generated: DuplicateGroups
+    positions: npt.NDArray[np.int64]
+
+
+def prepare(
+    generated: Dataset, training: Dataset, options: AuditOptions, *, holdout: Dataset | None
+) -> Prepared:
+    """Check what is asked for, bring the sides to one form, and open the spaces.
+
+    Raises
+    ------
+    ConfigError
+        If an option is out of range, or does not fit the data or another option.
+    DataError
+        If the sides do not fit together, or hold too few items for what is asked.
+    """
+    check_options(options)
+    device = resolve_device(options.device)
+    settings = settings_of(options, training, controlled=holdout is not None)
+    check_sides(generated, training, holdout, settings)
+    clusters = clusters_of(generated, options.cluster_by, options.captions)
+    if clusters is not None:
+        check_clusters(clusters, len(generated))
+    check_supplement(generated, training, holdout, options)
+    generated, training, holdout = _in_one_scale(generated, training, holdout)
+    generated, training, holdout, preprocessing = preprocess(
+        generated,
+        training,
+        holdout,
+        resolution=options.ruler_resolution,
+        autoencoder=options.through_autoencoder,
+        device=device,
+    )
+    own = own_space(training)
+    # What is asked for by default is the space of the data's own kind.
+    opened = open_spaces(options.space, device=device)
+    spaces = tuple(own if space is PIXEL else space for space in opened)
+    check_spaces(spaces, training, settings)
+    check_gate(settings, spaces[0])
+    rest, holdout = take_aside(training, holdout, settings)
+    return Prepared(
+        generated=generated,
+        training=training,
+        holdout=holdout,
+        rest=rest,
+        own=own,
+        spaces=spaces,
+        clusters=clusters,
+        preprocessing=preprocessing,
+        options=options,
+        settings=settings,
+        device=device,
+    )
+
+
+def settings_of(options: AuditOptions, training: Dataset, *, controlled: bool) -> Settings:
+    """Read the options and complete them for a training side."""
+    criteria, own_thresholds = read_criteria(options.criterion)
+    near = DUPLICATE_RMS if training.kind == "image" else 0.0
+    return Settings(
+        criteria=chosen_criteria(criteria, controlled=controlled or options.set_aside > 0),
+        gated=criteria[0] if criteria else "ratio",
+        own_thresholds=own_thresholds,
+        ratio=RatioCriterion(options.ratio_threshold),
+        duplicate_rms=near if options.duplicate_rms is None else options.duplicate_rms,
+        invariances=invariances_of(options),
+        false_positive_rate=options.false_positive_rate,
+        set_aside=options.set_aside,
+        positive_control=options.positive_control,
+        training_sample=options.training_sample,
+        fail_above=options.fail_above,
+        seed=options.seed,
+        confidence=options.confidence,
+    )
+
+
+def _in_one_scale(
+    generated: Dataset, training: Dataset, holdout: Dataset | None
+) -> tuple[Dataset, Dataset, Dataset | None]:
+    """Bring vectors and series into units of the spread of each training column, unless they are."""
+    if training.kind == "image" or training.scaling is not None:
+        return generated, training, holdout
+    scaling = Scaling.fit(training.items, training.schema)
+    scaled = None if holdout is None else holdout.scaled(scaling)
+    return generated.scaled(scaling), training.scaled(scaling), scaled
+
+
+def find_duplicates(prepared: Prepared) -> Duplicates:
+    """Group the duplicates of both sides, and keep one of each exact group as a reference.
+
+    Raises
+    ------
+    DataError
+        If the references are fewer than two, or one single group.
+    """
+    training = prepared.training
+    exact, near = find_groups(training, prepared.settings)
+    _, generated = find_groups(prepared.generated, prepared.settings)
+    _, first = np.unique(exact.group[prepared.rest], return_index=True)
+    positions = np.sort(prepared.rest[first])
+    check_groups(training, near.group[positions], exact.group[positions])
+    return Duplicates(exact, near, generated, positions)
+
+
 def find_groups(side: Dataset, settings: Settings) -> tuple[DuplicateGroups, DuplicateGroups]:
     """Return the exact groups of a side and those within the radius."""
     exact = exact_duplicates(side.items)
@@ -137,53 +297,3 @@ def take_aside(
     order = drawn_by_content(training.items, everything, seed=seed)
     chosen, rest = np.sort(order[: settings.set_aside]), np.sort(order[settings.set_aside :])
     return rest, training.take(chosen)
-
-
-def build_ruler(
-    ratio: RatioCriterion,
-    training: npt.NDArray[Any],
-    positions: npt.NDArray[np.int64],
-    groups: DuplicateGroups,
-    settings: Settings,
-    device: str,
-    *,
-    space: Space = PIXEL,
-    gower: Gower | None = None,
-) -> CriteriaEvaluator:
-    """Prepare the references at ``positions`` for measuring.
-
-    ``training`` is what the space measures: images, or rows of features. Groups of duplicates are those
-    of the images in every space. Invariances and tiles are of pixels alone.
-    """
-
-    def matcher(invariances: Invariances) -> Matcher:
-        if space.kind == "pairs":
-            return Reranker(
-                training, positions=positions, group=groups.group, space=space, device=device
-            )
-        return Matcher(
-            training,
-            positions=positions,
-            group=groups.group,
-            invariances=invariances,
-            device=device,
-            gower=gower,
-        )
-
-    own = settings.invariances if space.kind == "images" else Invariances()
-    main = matcher(own)
-    plain = matcher(Invariances()) if own.names else main
-    untoned = replace(own, tone=False)
-    levels = main if not own.tone else matcher(untoned) if untoned.names else plain
-    names = settings.criteria
-    return CriteriaEvaluator(
-        ratio=ratio,
-        names=names if space.kind == "images" else tuple(n for n in names if n != "tiles"),
-        matcher=main,
-        without_tone=levels,
-        without_invariances=plain,
-        training=training,
-        carlini=CarliniCriterion(),
-        tiles=TileCriterion(),
-        absolute=own_in(settings.own_thresholds, space) or absolute_in(space.name, space.source),
-    )

@@ -5,132 +5,94 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from rote.core.errors import DataError
 from rote.data.dataset import Dataset
-from rote.memorization.audit.audit import Audit
 from rote.memorization.audit.gate import Gate, decide
-from rote.memorization.audit.per_group import Clusters, check_clusters, grouped_rates
-from rote.memorization.audit.result import SupplementaryMetrics
+from rote.memorization.audit.per_group import grouped_rates
+from rote.memorization.audit.prepare import Prepared
+from rote.memorization.audit.result import Findings, SupplementaryMetrics
 from rote.metrics.population import Population, measure_population
-from rote.metrics.quality import Quality, check_enough, measure_quality
+from rote.metrics.quality import Quality, measure_quality
 from rote.spaces.feature_cache import rows_of
-from rote.spaces.space import Space
 from rote.stats.clustered import ClusteredRate
 from rote.stats.rates import Rate
 
-
-def check_more(
-    generated: Dataset,
-    training: Dataset,
-    holdout: Dataset | None,
-    *,
-    set_aside: int,
-    quality: bool,
-    population: bool,
-    clusters: Clusters | None,
-) -> None:
-    """Refuse, before an audit, what counts and options alone show to be impossible in `with_more`."""
-    held_out = set_aside if holdout is None else len(holdout)
-    if population and not held_out:
-        raise DataError(
-            "`population` needs held-out items; give `holdout`, or `set_aside` to take some of "
-            "`training`"
-        )
-    if quality:
-        check_enough(
-            len(generated), held_out or len(training), "holdout" if held_out else "training"
-        )
-    if clusters is not None:
-        check_clusters(clusters, len(generated))
+Found = TypeVar("Found", bound=Findings)
 
 
-def with_more(
-    found: Audit,
-    *,
-    quality: bool = False,
-    population: bool = False,
-    clusters: Clusters | None = None,
-    space: Space | None = None,
-    folder: Path | None = None,
-    device: str = "cpu",
-) -> Audit:
-    """Return an audit with more beside its rates.
+def with_supplement(found: Found, prepared: Prepared, *, folder: Path | None = None) -> Found:
+    """Return an audit with all that was asked for beside its rates.
 
     Parameters
     ----------
     found
-        A finished audit.
-    quality
-        Fréchet distance, precision, recall, density and coverage.
-    population
-        The definitions over whole sets; they need held-out items.
-    clusters
-        Groups of the generated items. A gate is then held against the rate over groups.
-    space
-        Where quality and populations are measured; None, or a space without rows: the items themselves.
-    folder, device
-        Where features are kept, and where they are computed.
+        What was found so far.
+    prepared
+        The audit: quality and populations are measured in its first space, or where that has no rows,
+        between the items themselves. A gate is held against the rate over clusters, where there are some.
+    folder
+        Where features are kept.
 
     Raises
     ------
     DataError
-        If there are too few items, or no held-out ones outside the training set for ``population``.
+        If there are too few items, or for populations no held-out ones outside the training set.
     """
-    if population and (found.holdout is None or found.held_out is None):
+    options, gate, clusters = prepared.options, found.gate, None
+    quality, population = _of_whole_sets(found, prepared, folder=folder)
+    if prepared.clusters is not None:
+        verdicts = {c.name: c.memorized for c in found.criteria if c.memorized is not None}
+        clusters = grouped_rates(verdicts, prepared.clusters, confidence=options.confidence)
+        if gate is not None:
+            gate = clustered_gate(clusters.rates[gate.criterion], gate.limit, gate.criterion)
+    supplement = SupplementaryMetrics(quality, population, clusters)
+    return replace(found, supplement=supplement, gate=gate)
+
+
+def _of_whole_sets(
+    found: Findings, prepared: Prepared, *, folder: Path | None
+) -> tuple[Quality | None, Population | None]:
+    """Measure quality and the definitions over whole sets, as far as asked for."""
+    options, space = prepared.options, prepared.spaces[0]
+    if not options.quality and not options.population:
+        return None, None
+    if options.population and (found.holdout is None or found.held_out is None):
         given = 0 if found.holdout is None else len(found.holdout)
         raise DataError(
             f"`population` needs held-out items, and of {given:,} given none lies outside the training "
             "set; give others with `holdout`"
         )
-    name = "pixel" if found.training.kind == "image" else "columns"
-    if space is not None and space.kind == "rows":
-        name = space.name
 
-    def items(side: Dataset) -> npt.NDArray[Any]:
-        if space is None or space.kind != "rows":
+    def rows(side: Dataset) -> npt.NDArray[Any]:
+        if space.kind != "rows":
             return side.items
-        return rows_of(space, side, folder=folder, device=device)[0]
+        return rows_of(space, side, folder=folder, device=prepared.device)[0]
 
-    measured: Quality | None = None
-    sets: Population | None = None
-    if quality or population:
-        made, training = items(found.generated), items(found.training)
-        fresh = None
-        if found.holdout is not None:
-            fresh = items(found.holdout)
-            if found.leaks is not None:
-                fresh = np.delete(fresh, found.leaks.index, axis=0)
-        if found.settings.set_aside and found.holdout is not None:
-            training = training[_not_among(found.training, found.holdout)]
-        seed, confidence = found.settings.seed, found.settings.confidence
-        if quality:
-            measured = measure_quality(
-                made, training, fresh, space=name, seed=seed, confidence=confidence
-            )
-        if population:
-            assert fresh is not None
-            sets = measure_population(
-                made, training, fresh, space=name, seed=seed, confidence=confidence
-            )
-    groups = None
-    gate = found.gate
-    if clusters is not None:
-        verdicts = {c.name: c.memorized for c in found.criteria if c.memorized is not None}
-        groups = grouped_rates(verdicts, clusters, confidence=found.settings.confidence)
-        if gate is not None:
-            gate = clustered_gate(groups.rates[gate.criterion], gate.limit, gate.criterion)
-    return replace(found, supplement=SupplementaryMetrics(measured, sets, groups), gate=gate)
-
-
-def _not_among(training: Dataset, aside: Dataset) -> npt.NDArray[np.bool_]:
-    """Return which training items were not set aside, bool (N,): names are unique within a source."""
-    taken = set(aside.names)
-    return np.array([name not in taken for name in training.names])
+    made, training, fresh = rows(found.generated), rows(found.training), None
+    if len(prepared.rest) < len(training):
+        training = training[prepared.rest]
+    if found.holdout is not None:
+        fresh = rows(found.holdout)
+        if found.leaks is not None:
+            fresh = np.delete(fresh, found.leaks.index, axis=0)
+    own = "pixel" if found.training.kind == "image" else "columns"
+    name = space.name if space.kind == "rows" else own
+    quality = population = None
+    if options.quality:
+        quality = measure_quality(
+            made, training, fresh, space=name, seed=options.seed, confidence=options.confidence
+        )
+    if options.population:
+        assert fresh is not None
+        population = measure_population(
+            made, training, fresh, space=name, seed=options.seed, confidence=options.confidence
+        )
+    return quality, population
 
 
 def clustered_gate(rate: ClusteredRate, limit: float, criterion: str) -> Gate:

@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+from audits import ratio_audit as audit
 from scipy.spatial.distance import cdist
 
 from rote.core.atomic_files import read_json, write_json
@@ -17,7 +18,6 @@ from rote.experiments.rescore.score import OF_VECTORS
 from rote.experiments.rescore.search import rescore
 from rote.experiments.run.point import point_task, split
 from rote.experiments.search.search import estimate_emm
-from rote.memorization.audit.audit import audit
 
 CONFIG = ExperimentConfig(
     model=ModelConfig(architecture="mlp", width=32, blocks=1),
@@ -143,7 +143,7 @@ def test_images_are_scored_as_the_audit_scores_them():
     training, rest = digits.take(range(60)), digits.take(range(1000, 1400))
     noisy = training.items.astype(int) + np.random.default_rng(0).integers(-60, 60, (60, 8, 8, 1))
     made = digits.take(range(60)).__class__(np.clip(noisy, 0, 255).astype(np.uint8))
-    found = audit(made, training, holdout=rest, criteria=["absolute", "authenticity", "tiles"])
+    found = audit(made, training, holdout=rest, criterion=["absolute", "authenticity", "tiles"])
     flat = [side.items.reshape(len(side), -1).astype(float) for side in (made, training, rest)]
     across, within = cdist(flat[0], flat[1]), cdist(flat[1], flat[1])
     np.fill_diagonal(within, np.inf)

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from audits import ratio_audit as audit
 
 from rote.core.errors import DataError
 from rote.data.dataset import Dataset
 from rote.data.load import load_images
-from rote.memorization.audit.audit import audit
-from rote.memorization.criteria import RatioCriterion
+from rote.data.scaling import Scaling
 
 
 def grey(*values, names=()):
@@ -54,7 +54,7 @@ def test_swapping_the_sides_changes_the_answer():
 
 
 def test_a_stricter_rule_flags_fewer():
-    found = audit(GENERATED, TRAINING, criterion=RatioCriterion(0.1))
+    found = audit(GENERATED, TRAINING, ratio_threshold=0.1)
     assert found.memorized.tolist() == [False, True, False, False]
 
 
@@ -98,13 +98,27 @@ def test_held_out_digits_are_not_copies(digits):
     assert found.to_json()["control"]["rate"] == found.control.to_json()
 
 
-def test_vectors_are_audited_in_their_own_space():
+def test_scaled_vectors_are_audited_as_they_are():
     vectors = np.array([[0, 0], [3, 4], [100, 0]], np.float32)
-    found = audit(Dataset(vectors[:1] + np.float32(0.5)), Dataset(vectors))
+    as_it_is = Scaling(np.zeros(2), np.ones(2))
+    training = Dataset(vectors).scaled(as_it_is)
+    found = audit(Dataset(vectors[:1] + np.float32(0.5)).scaled(as_it_is), training)
     assert found.nn1_sq.tolist() == [0.5]
     assert found.nn2_sq.tolist() == [2.5**2 + 3.5**2]
     assert found.memorized.tolist() == [True]
     assert found.to_json()["criterion"]["space"] == "columns"
+
+
+def test_other_vectors_are_brought_into_units_of_the_training_spread():
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(60, 2)).astype(np.float32) * np.float32([1, 1000])
+    made, training = Dataset(vectors[:9] + np.float32([0.001, 0])), Dataset(vectors[:50])
+    found = audit(made, training, holdout=Dataset(vectors[50:]))
+    scaling = Scaling.fit(training.items)
+    assert found.training.scaling is not None and found.holdout.scaling is not None
+    moved = scaling.scaled(made.items).astype(np.float64) - scaling.scaled(training.items[:9])
+    assert found.nn1_index.tolist() == list(range(9))
+    assert found.nn1_sq == pytest.approx(np.square(moved).sum(1), rel=1e-6)
 
 
 @pytest.mark.parametrize(

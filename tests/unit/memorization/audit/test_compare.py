@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from audits import ratio_audit as audit
 
 from rote.data.dataset import Dataset
 from rote.data.load import load_images
-from rote.memorization.audit.audit import audit
 from rote.memorization.audit.compare import compare
 
 
@@ -30,7 +30,7 @@ def saved(sides, tmp_path_factory):
 
 
 def test_equal_audits_have_no_warning(saved):
-    options = {"criteria": ["ratio", "calibrated", "absolute", "carlini"], "duplicate_rms": 10.0}
+    options = {"criterion": ["ratio", "calibrated", "absolute", "carlini"], "duplicate_rms": 10.0}
     first, second = saved("a", **options), saved("b", **options)
     for criterion in ("ratio", "calibrated", "absolute", "carlini"):
         assert compare(first, second, criterion=criterion).warnings == ()
@@ -41,8 +41,8 @@ def test_equal_audits_have_no_warning(saved):
     [
         (
             "absolute",
-            {"criteria": ["absolute=5"]},
-            {"criteria": ["absolute=30"]},
+            {"criterion": ["absolute=5"]},
+            {"criterion": ["absolute=30"]},
             "the threshold of",
         ),
         ("ratio", {"duplicate_rms": 10.0}, {}, "radii of near-duplicates"),

@@ -4,14 +4,15 @@ import json
 
 import numpy as np
 import pytest
+from audits import ratio_audit as audit
 from scipy import stats
 from sklearn.metrics import cohen_kappa_score
 
 from rote.core.errors import ConfigError, DataError
 from rote.data.dataset import Dataset
 from rote.data.load import load_images
+from rote.data.scaling import Scaling
 from rote.memorization.audit.agreement import agreement, kappa, recall_at_fpr, spearman
-from rote.memorization.audit.audit import audit
 from rote.memorization.corruptions import DEGRADATIONS
 from rote.memorization.invariances import Invariances
 from rote.spaces import open_space
@@ -40,16 +41,17 @@ def found(sides):
         generated,
         training,
         holdout=holdout,
-        spaces=SPACES,
-        criteria=CRITERIA,
-        positive_control_copies=20,
+        space=SPACES,
+        criterion=CRITERIA,
+        positive_control=20,
     )
 
 
 def test_a_space_says_what_an_audit_of_its_rows_says(sides, found):
     space = open_space("lowres:4")
-    rows = [Dataset(space.features(side.items)) for side in sides]
-    alone = audit(rows[0], rows[1], holdout=rows[2], criteria=CRITERIA)
+    as_they_are = Scaling(np.zeros(1), np.ones(1))
+    rows = [Dataset(space.features(side.items)).scaled(as_they_are) for side in sides]
+    alone = audit(rows[0], rows[1], holdout=rows[2], criterion=CRITERIA)
     mine = found.spaces[1]
     assert mine.measured.matches.nn1_index.tolist() == alone.nn1_index.tolist()
     assert mine.measured.matches.nn2_sq.tolist() == alone.nn2_sq.tolist()
@@ -63,15 +65,13 @@ def test_a_space_says_what_an_audit_of_its_rows_says(sides, found):
 
 def test_the_first_space_is_the_audit(sides, found):
     generated, training, holdout = sides
-    plain = audit(
-        generated, training, holdout=holdout, criteria=CRITERIA, positive_control_copies=20
-    )
+    plain = audit(generated, training, holdout=holdout, criterion=CRITERIA, positive_control=20)
     both, one = found.to_json(), plain.to_json()
     for key in one.keys() - {"spaces", "agreement", "recall_at_rate"}:
         assert both[key] == one[key], key
     assert one["spaces"][0]["criteria"] == one["criteria"]
     assert [entry["space"]["name"] for entry in both["spaces"]] == list(SPACES)
-    turned = audit(generated, training, spaces=("lowres:4", "pixel"), positive_control_copies=0)
+    turned = audit(generated, training, space=("lowres:4", "pixel"), positive_control=0)
     assert turned.to_json()["criterion"]["space"] == "lowres:4"
     assert turned.nn1_sq.tolist() == found.spaces[1].measured.matches.nn1_sq.tolist()
 
@@ -83,8 +83,8 @@ def test_leaks_are_found_in_pixels_whatever_the_space(sides):
         generated,
         training,
         holdout=Dataset(images),
-        spaces=("lowres:2",),
-        positive_control_copies=0,
+        space=("lowres:2",),
+        positive_control=0,
     )
     assert leaky.leaks is not None and leaky.leaks.exact == 7
     assert leaky.control is not None and leaky.control.total == 500
@@ -143,15 +143,15 @@ def test_sights_are_recalls_at_the_order_statistic_of_the_held_out(found):
 
 def test_sights_need_both_controls(sides):
     generated, training, holdout = sides
-    blind = audit(generated, training, spaces=SPACES[:2], positive_control_copies=5)
+    blind = audit(generated, training, space=SPACES[:2], positive_control=5)
     assert blind.to_json()["recall_at_rate"] is None
     assert blind.to_json()["agreement"] is not None
     few = audit(
         generated,
         training,
         holdout=holdout.take(range(100)),
-        spaces=SPACES[:2],
-        positive_control_copies=5,
+        space=SPACES[:2],
+        positive_control=5,
     )
     assert few.to_json()["recall_at_rate"] is None
 
@@ -184,24 +184,24 @@ def test_files_of_several_spaces(found, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"spaces": ()}, "needs a space to measure in"),
+        ({"space": ()}, "needs a space to measure in"),
         (
             {"invariances": Invariances(flip=True)},
-            "`invariances` is for pixels; add `spaces` pixel",
+            "`invariances` is for pixels; add `space` pixel",
         ),
-        ({"criteria": ("tiles",)}, "`criteria` tiles is for pixels"),
-        ({"spaces": ("lowres:9",)}, "takes images from 9x9 on, and these are 8x8"),
+        ({"criterion": ("tiles",)}, "`criterion` tiles is for pixels"),
+        ({"space": ("lowres:9",)}, "takes images from 9x9 on, and these are 8x8"),
     ],
 )
 def test_options_that_do_not_fit_are_one_line(sides, options, message):
     with pytest.raises((ConfigError, DataError), match=message):
-        audit(sides[0], sides[1], **{"spaces": ("lowres:4",), **options})
+        audit(sides[0], sides[1], **{"space": ("lowres:4",), **options})
 
 
 def test_spaces_are_for_images():
     vectors = Dataset(np.eye(3, dtype=np.float32))
-    with pytest.raises(ConfigError, match="`spaces` lowres:4 is for images"):
-        audit(vectors, vectors, spaces=("pixel", "lowres:4"))
+    with pytest.raises(ConfigError, match="`space` lowres:4 is for images"):
+        audit(vectors, vectors, space=("pixel", "lowres:4"))
     value = audit(vectors, vectors).to_json()
     assert value["spaces"][0]["space"]["name"] == value["criterion"]["space"] == "columns"
 
@@ -211,10 +211,10 @@ def test_tiles_are_of_pixels_alone(sides):
     both = audit(
         generated,
         training,
-        spaces=SPACES[:2],
-        criteria=("ratio", "tiles"),
+        space=SPACES[:2],
+        criterion=("ratio", "tiles"),
         invariances=Invariances(flip=True),
-        positive_control_copies=0,
+        positive_control=0,
     )
     assert [[c.name for c in r.criteria] for r in both.spaces] == [["ratio", "tiles"], ["ratio"]]
     assert (both.spaces[1].measured.matches.transform == 0).all()

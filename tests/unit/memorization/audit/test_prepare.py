@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 import torch
+from audits import ratio_audit as audit
 
 from rote.core.errors import ConfigError, DataError
 from rote.data.dataset import Dataset
 from rote.data.load import load_images
 from rote.data.resample import fit_images
-from rote.memorization.audit.audit import audit
 from rote.report import write_report
 from rote.spaces.autoencoder import load_autoencoder
 

@@ -1,15 +1,14 @@
 """What stands beside an audit's rates: in the result, in audit.json, and in the gate."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from audits import ratio_audit as audit
 
 from rote.core.errors import DataError
 from rote.data.load import load_images
-from rote.memorization.audit.audit import audit
-from rote.memorization.audit.per_group import Clusters
-from rote.memorization.audit.supplement import with_more
 from rote.metrics.data_copying import three_sample_test
 from rote.metrics.quality import measure_quality
 from rote.spaces import open_space
@@ -22,21 +21,22 @@ def sides():
     training, rest = digits.take(order[:300]), digits.take(order[300:500])
     # two captions copy, six do not
     made = digits.take(np.concatenate([order[:50], order[500:650]]))
-    return made, training, rest, Clusters("caption", np.arange(200) // 25, tuple("abcdefgh"))
+    return replace(made, labels=np.arange(200) // 25, classes=tuple("abcdefgh")), training, rest
 
 
 @pytest.fixture(scope="module")
 def found(sides):
-    made, training, rest, clusters = sides
-    plain = audit(made, training, holdout=rest, fail_above=0.15)
-    return plain, with_more(plain, quality=True, population=True, clusters=clusters)
+    made, training, rest = sides
+    asked = {"holdout": rest, "fail_above": 0.15}
+    more = {"quality": True, "population": True, "cluster_by": "label"}
+    return audit(made, training, **asked), audit(made, training, **asked, **more)
 
 
 def test_they_are_those_of_the_sides(sides, found):
-    made, training, rest, _ = sides
+    made, training, rest = sides
     plain, more = found
     assert plain.supplement is None and plain.to_json()["quality"] is None
-    assert more.rate == plain.rate and more.criteria is plain.criteria
+    assert more.rate == plain.rate
     expected = measure_quality(made.items, training.items, rest.items, space="pixel")
     assert more.supplement.quality.to_json() == expected.to_json()
     test = three_sample_test(made.items, training.items, rest.items)
@@ -69,21 +69,22 @@ def test_all_of_it_is_in_the_file(found, tmp_path):
 
 
 def test_set_aside_items_are_no_training_items(sides):
-    made, training, _, _ = sides
-    more = with_more(audit(made, training, set_aside=100), quality=True, population=True)
+    made, training, _ = sides
+    more = audit(made, training, set_aside=100, quality=True, population=True)
     assert more.supplement.population.compared["training"] == 200
     assert more.supplement.quality.available == (200, 100)
 
 
 def test_in_a_feature_space_rows_are_compared_and_no_pixel_threshold_is_taken(sides):
-    made, training, rest, _ = sides
+    made, training, rest = sides
     space = open_space("lowres:4")
     asked = ["absolute", "authenticity"]
-    found = audit(made, training, holdout=rest, spaces=[space, "pixel"], criteria=asked)
-    rates = [{c.name: c.rate for c in result.criteria} for result in found.spaces]
+    more = audit(
+        made, training, holdout=rest, space=[space, "pixel"], criterion=asked, quality=True
+    )
+    rates = [{c.name: c.rate for c in result.criteria} for result in more.spaces]
     assert rates[0]["absolute"] is None and rates[1]["absolute"].count == 50
     assert rates[0]["authenticity"].count >= 50
-    more = with_more(found, quality=True, space=space)
     rows = [space.features(side.items) for side in (made, training, rest)]
     assert more.supplement.quality.to_json() == measure_quality(*rows, space=space.name).to_json()
     assert more.supplement.quality.dimensions == 16
@@ -91,4 +92,4 @@ def test_in_a_feature_space_rows_are_compared_and_no_pixel_threshold_is_taken(si
 
 def test_populations_need_held_out_items(sides):
     with pytest.raises(DataError, match="`population` needs held-out items"):
-        with_more(audit(*sides[:2]), population=True)
+        audit(*sides[:2], population=True)

@@ -4,11 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from audits import ratio_audit as audit
 from scipy.spatial.distance import cdist
 
 from rote.core.errors import ConfigError
 from rote.data.load import load_images
-from rote.memorization.audit.audit import audit
 from rote.memorization.criteria.user_threshold import read_criteria
 from rote.spaces import Space, open_space
 
@@ -25,7 +25,7 @@ def absolute(found, place=0):
 
 def test_pixels_by_hand(sides):
     made, training = sides
-    found = audit(made, training, criteria=["absolute=35.5"])
+    found = audit(made, training, criterion=["absolute=35.5"])
     flat = [side.items.reshape(len(side), -1).astype(float) for side in sides]
     rms = cdist(*flat).min(axis=1) / 8
     assert 0 < (rms < 35.5).sum() < 50
@@ -43,7 +43,7 @@ def test_each_space_has_its_own_unit(sides):
         "cosine-of-means", "means", metric="cosine", prepare=plain.prepare, network=plain.network
     )
     names = ["absolute:cosine-of-means=0.02", "absolute:lowres:4=60", "absolute:patch=70.0"]
-    found = audit(made, training, spaces=[cosine, "lowres:4", "patch"], criteria=names)
+    found = audit(made, training, space=[cosine, "lowres:4", "patch"], criterion=names)
     grids = [plain.features(side.items).astype(float) for side in sides]
     expected = [
         cdist(*grids, metric="cosine").min(axis=1) < 0.02,
@@ -59,15 +59,15 @@ def test_each_space_has_its_own_unit(sides):
 
 
 def test_other_spaces_keep_the_known_threshold_or_have_none(sides):
-    found = audit(*sides, spaces=["pixel", "lowres:4"], criteria=["absolute:lowres:4=60"])
+    found = audit(*sides, space=["pixel", "lowres:4"], criterion=["absolute:lowres:4=60"])
     assert absolute(found, 0).description["threshold"] == 10.0
     assert absolute(found, 0).description["source"].startswith("rote's")
-    found = audit(*sides, spaces=["pixel", "lowres:4"], criteria=["absolute:pixel=12"])
+    found = audit(*sides, space=["pixel", "lowres:4"], criterion=["absolute:pixel=12"])
     assert absolute(found, 1).rate is None
 
 
 def test_it_is_in_the_file_and_under_the_gate(sides, tmp_path):
-    found = audit(*sides, criteria=["absolute=250", "carlini"], fail_above=0.5)
+    found = audit(*sides, criterion=["absolute=250", "carlini"], fail_above=0.5)
     assert found.gate is not None and found.gate.exit_code == 3  # all lie within 250 levels
     found.save(tmp_path)
     told = json.loads((tmp_path / "audit.json").read_text())["criteria"]
@@ -109,7 +109,7 @@ def test_wrong_texts_are_one_line(texts, message):
 )
 def test_thresholds_that_do_not_fit_are_one_line(sides, spaces, texts, message):
     with pytest.raises(ConfigError, match=message) as caught:
-        audit(*sides, spaces=spaces, criteria=texts)
+        audit(*sides, space=spaces, criterion=texts)
     assert "\n" not in str(caught.value)
 
 
@@ -117,4 +117,4 @@ def test_a_cosine_ends_at_two(sides):
     plain = open_space("lowres:4")
     cosine = Space("c", "means", metric="cosine", prepare=plain.prepare, network=plain.network)
     with pytest.raises(ConfigError, match="in `spaces` c is a cosine distance, 1 - cos, up to 2"):
-        audit(*sides, spaces=[cosine], criteria=["absolute=2.5"])
+        audit(*sides, space=[cosine], criterion=["absolute=2.5"])

@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 import torch
+from audits import ratio_audit as audit
 
 import rote
 from rote.core.errors import ConfigError, DataError
 from rote.data.dataset import Dataset
 from rote.data.load import load_images
-from rote.memorization.audit.audit import audit
 from rote.memorization.criteria import RatioCriterion
 from rote.memorization.monitor import rate as metric_module
 from rote.memorization.monitor.rate import MemorizationRate

@@ -4,11 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from audits import ratio_audit as audit
 
 from rote.core.atomic_files import read_json
 from rote.core.errors import RunError
 from rote.data.load import load_images
-from rote.memorization.audit.audit import audit
 from rote.report import write_report
 from rote.report.audit.spaces import read_spaces
 from rote.report.fields import Fields
@@ -23,8 +23,8 @@ def folder(noisy_copies, tmp_path_factory):
         generated,
         training,
         holdout=holdout,
-        spaces=SPACES,
-        positive_control_copies=20,
+        space=SPACES,
+        positive_control=20,
     )
     out = tmp_path_factory.mktemp("spaces")
     found.save(out)

@@ -1,0 +1,139 @@
+"""The options of `rote audit` that say what to measure: those of `AuditOptions`, with its defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rote.cli import options
+from rote.memorization.audit.options import AuditOptions
+
+
+@dataclass(frozen=True)
+class AuditFlags:
+    """What to measure."""
+
+    set_aside: Annotated[
+        int,
+        typer.Option(
+            "--set-aside",
+            help="Without --holdout: take this many random training images out of the references "
+            "and use them as the control (copies of them are then missed).",
+        ),
+    ] = AuditOptions.set_aside
+    criterion: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--criterion",
+            help="ratio (always there), calibrated, carlini, tiles, absolute or authenticity; may be "
+            "given several times. "
+            "The gate is held against the first. A threshold of your own: absolute=NUMBER, or "
+            "absolute:SPACE=NUMBER with several spaces.",
+        ),
+    ] = None
+    space: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--space",
+            help="Where distances are taken: pixel (the default), lowres, imgsim, "
+            "efficientnet-lite0, ..., of tables gower (the default where columns are mixed) or columns; "
+            "may be given several times. Rate and gate are those of the first.",
+        ),
+    ] = None
+    ruler_resolution: Annotated[
+        int | None,
+        typer.Option(
+            "--ruler-resolution",
+            min=1,
+            help="Bring all images to this height and width before they are measured.",
+        ),
+    ] = AuditOptions.ruler_resolution
+    through_autoencoder: Annotated[
+        str | None,
+        typer.Option(
+            "--through-autoencoder",
+            help="For latent models: a diffusers AutoencoderKL (folder or repository) that training "
+            "and held-out images go through first.",
+        ),
+    ] = AuditOptions.through_autoencoder
+    ratio_threshold: Annotated[
+        float, typer.Option("--ratio-threshold", help="Memorized: nn1 < threshold * nn2.")
+    ] = AuditOptions.ratio_threshold
+    false_positive_rate: Annotated[
+        float,
+        typer.Option("--false-positive-rate", help="What the calibrated ratio is set to."),
+    ] = AuditOptions.false_positive_rate
+    duplicate_rms: Annotated[
+        float | None,
+        typer.Option(
+            "--duplicate-rms",
+            help="Images this near to each other (RMS difference, in 8-bit levels) are duplicates; "
+            "0: exact ones only. [default: 10 for images, 0 for vectors]",
+        ),
+    ] = AuditOptions.duplicate_rms
+    invariances: Annotated[
+        str,
+        typer.Option(
+            "--invariances",
+            help="Match over flip,shift,tone or some of them; shift takes 25 searches.",
+        ),
+    ] = str(AuditOptions.invariances)
+    positive_control: Annotated[
+        int | None,
+        typer.Option(
+            "--positive-control",
+            help="Training images to degrade per corruption and strength; 0: none. [default: 100, "
+            "or all where there are fewer; 0 for vectors]",
+        ),
+    ] = AuditOptions.positive_control
+    fail_above: Annotated[
+        float | None,
+        typer.Option(
+            "--fail-above",
+            help="Exit 3 if the whole interval lies above this rate, 4 if it cannot be decided.",
+        ),
+    ] = AuditOptions.fail_above
+    seed: options.Seed = AuditOptions.seed
+    device: options.SearchDevice = AuditOptions.device
+    quality: Annotated[
+        bool,
+        typer.Option(
+            "--quality",
+            help="Fréchet distance, precision, recall, density and coverage beside the rates.",
+        ),
+    ] = AuditOptions.quality
+    population: Annotated[
+        bool,
+        typer.Option(
+            "--population", help="Definitions over whole sets, too; they need held-out images."
+        ),
+    ] = AuditOptions.population
+    cluster_by: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster-by",
+            help="caption or label: rates of each, and intervals (and the gate) with it as the unit.",
+        ),
+    ] = AuditOptions.cluster_by
+    captions: Annotated[
+        Path | None,
+        typer.Option(
+            "--captions",
+            help="For --cluster-by caption: rows of file_name and text. [default: metadata.jsonl or "
+            "metadata.csv in --generated]",
+        ),
+    ] = AuditOptions.captions
+
+    def asked(self) -> AuditOptions:
+        """Return what is asked for."""
+        given: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        return AuditOptions(
+            **given
+            | {
+                "space": tuple(self.space) if self.space else AuditOptions.space,
+                "criterion": tuple(self.criterion) if self.criterion else AuditOptions.criterion,
+            }
+        )

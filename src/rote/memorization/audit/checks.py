@@ -1,0 +1,186 @@
+"""Refuses, before anything is measured, what an audit cannot do: by its options, its data, its spaces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rote.core.errors import ConfigError, DataError
+from rote.data.dataset import Dataset
+from rote.memorization.audit.gate import check_limit
+from rote.memorization.audit.options import AuditOptions, Settings
+from rote.memorization.criteria import RatioCriterion
+from rote.memorization.criteria.absolute import absolute_in
+from rote.memorization.criteria.user_threshold import check_own, own_in, read_criteria
+from rote.memorization.duplicates import check_rms
+from rote.memorization.evaluator import check_criteria
+from rote.memorization.invariances import Invariances
+from rote.metrics.quality import check_enough
+from rote.spaces.space import COLUMNS, GOWER, PIXEL, Space, own_space
+from rote.stats.conformal import check_asked
+
+
+def check_options(options: AuditOptions) -> None:
+    """Refuse options that no data would make right.
+
+    Raises
+    ------
+    ConfigError
+        If one is out of range, unknown, or contradicts another.
+    """
+    RatioCriterion(options.ratio_threshold)
+    check_limit(options.fail_above)
+    check_asked(options.false_positive_rate)
+    invariances_of(options)
+    check_criteria(read_criteria(options.criterion)[0] or ())
+    if options.duplicate_rms is not None:
+        check_rms(options.duplicate_rms)
+    for name, count in (
+        ("`positive_control`", options.positive_control),
+        ("`set_aside`", options.set_aside),
+        ("`training_sample`", options.training_sample),
+    ):
+        if count is not None and count < 0:
+            raise ConfigError(f"{name} is {count}; give 0 or more")
+    if options.cluster_by not in (None, "label", "caption"):
+        raise ConfigError(f"`cluster_by` {options.cluster_by} is unknown; choose caption or label")
+    if options.captions is not None and options.cluster_by != "caption":
+        raise ConfigError(
+            "`captions` is for `cluster_by` caption; give that, or leave `captions` out"
+        )
+
+
+def invariances_of(options: AuditOptions) -> Invariances:
+    """Return the transforms that a match may undo."""
+    given = options.invariances
+    return Invariances.parse(given) if isinstance(given, str) else given
+
+
+def chosen_criteria(names: Sequence[str] | None, *, controlled: bool) -> tuple[str, ...]:
+    """Return the criteria to apply: None is the ratio, and the calibrated one where it can be."""
+    if names is None:
+        return ("ratio", "calibrated") if controlled else ("ratio",)
+    if "calibrated" in names and not controlled:
+        raise ConfigError(
+            "`criterion` calibrated needs held-out images; give `holdout`, or `set_aside` to take some "
+            "of `training`"
+        )
+    return check_criteria(names)
+
+
+def check_sides(
+    generated: Dataset, training: Dataset, holdout: Dataset | None, settings: Settings
+) -> None:
+    """Refuse sides of different forms, and options that are not for this kind of data."""
+    for name, side in (("`generated`", generated), ("`holdout`", holdout)):
+        if side is not None and side.shape != training.shape:
+            raise DataError(
+                f"{name} {side.source} has items of {_shape(side)} and `training` "
+                f"{training.source} of {_shape(training)}; bring both to one form with `resolution` "
+                "or `channels`"
+            )
+    if settings.set_aside and holdout is not None:
+        raise ConfigError(
+            "`set_aside` and `holdout` are two sources of one control; give one of them"
+        )
+    if settings.set_aside and settings.set_aside > len(training) - 2:
+        raise ConfigError(
+            f"`set_aside` is {settings.set_aside}, and `training` has {len(training)} items, of which "
+            "at least two must remain"
+        )
+    if training.kind != "image":
+        for name, wanted in (
+            ("`invariances`", bool(settings.invariances.names)),
+            ("`positive_control`", bool(settings.positive_control)),
+            ("`criterion` tiles", "tiles" in settings.criteria),
+            ("`criterion` absolute", "absolute" in settings.criteria),
+        ):
+            if wanted:
+                raise ConfigError(
+                    f"{name} is for images, and `training` holds {kind_words(training)}; leave it out"
+                )
+    height, width = (training.shape[1:]) if training.kind == "image" else (99, 99)
+    if settings.invariances.shift and min(height, width) < 5:
+        raise ConfigError(
+            f"`invariances` shift moves by up to 2 pixels, and the images have {width}x{height}; leave "
+            "it out"
+        )
+
+
+def check_supplement(
+    generated: Dataset, training: Dataset, holdout: Dataset | None, options: AuditOptions
+) -> None:
+    """Refuse what counts alone show to be impossible beside the rates."""
+    held_out = options.set_aside if holdout is None else len(holdout)
+    if options.population and not held_out:
+        raise DataError(
+            "`population` needs held-out items; give `holdout`, or `set_aside` to take some of "
+            "`training`"
+        )
+    if options.quality:
+        check_enough(
+            len(generated), held_out or len(training), "holdout" if held_out else "training"
+        )
+
+
+def check_spaces(spaces: Sequence[Space], training: Dataset, settings: Settings) -> None:
+    """Refuse spaces that do not fit the data or the other options."""
+    if not spaces:
+        raise ConfigError("an audit needs a space to measure in, such as `space` pixel")
+    others = [space for space in spaces if space.kind != "images"]
+    ours = own_space(training)
+    for space in spaces:
+        if ours is PIXEL and space in (COLUMNS, GOWER):
+            raise ConfigError(
+                f"`space` {space.name} is for tables, and `training` holds images; leave it out"
+            )
+        if space is GOWER and settings.duplicate_rms:
+            raise ConfigError(
+                "`duplicate_rms` is a radius in L2, and under `space` gower equal rows are duplicates; "
+                "leave it out, or give `space` columns"
+            )
+    if training.kind != "image" and others:
+        raise ConfigError(
+            f"`space` {others[0].name} is for images, and `training` holds {kind_words(training)}; "
+            "leave it out"
+        )
+    for name, wanted in (
+        ("`invariances`", bool(settings.invariances.names)),
+        ("`criterion` tiles", "tiles" in settings.criteria),
+    ):
+        if wanted and len(others) == len(spaces):
+            raise ConfigError(f"{name} is for pixels; add `space` pixel, or leave it out")
+    check_own(settings.own_thresholds, spaces)
+    for space in others:
+        space.check_size(training.items.shape)
+
+
+def check_gate(settings: Settings, space: Space) -> None:
+    """Refuse a gate whose criterion has no verdicts in the space that it is held in, the first."""
+    if settings.fail_above is None:
+        return
+    if settings.gated == "tiles" and space.kind != "images":
+        raise ConfigError(
+            f"`fail_above` is held against the first `space`, and tiles are of pixels, not of "
+            f"{space.name}; give `space` pixel first"
+        )
+    known = own_in(settings.own_thresholds, space) or absolute_in(space.name, space.source)
+    if settings.gated == "absolute" and known is None:
+        raise ConfigError(
+            f"`fail_above` with `criterion` absolute: no threshold is known in `space` {space.name}; "
+            "give one of your own, as absolute=NUMBER"
+        )
+
+
+def kind_words(dataset: Dataset) -> str:
+    """Say what kind of items these are, in the plural."""
+    return "series" if dataset.kind == "series" else f"{dataset.kind}s"
+
+
+def _shape(dataset: Dataset) -> str:
+    """Say an item's form as a person would."""
+    if dataset.kind == "vector":
+        return f"{dataset.shape[0]} numbers"
+    if dataset.kind == "series":
+        return f"{dataset.shape[1]} times in {dataset.shape[0]} channels"
+    channels, height, width = dataset.shape
+    return f"{width}x{height} pixels in {'grey' if channels == 1 else 'color'}"
