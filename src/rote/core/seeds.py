@@ -34,6 +34,8 @@ Purpose = Literal[
     "within",
     "price",
     "gap",
+    "probe",
+    "spacing",
 ]
 
 _PURPOSES = frozenset(get_args(Purpose))

@@ -1,0 +1,376 @@
+"""Silent differences: does a simple change of one side bring the two sides suddenly together?
+
+Samples written with one library and training images read with another may differ in the order of their
+channels, be mirrored, inverted, turned, or lie in another range of values. Then every copy is missed, and
+the rate of 0 looks like any other. So a sample of the generated side is searched once more under a list
+of such changes. A change is named where it makes images copies that are none as they are, or where it
+brings nearly all of them much nearer to the training set.
+
+The search is coarse first (block means of at most 8x8) and exact for what it leaves, so that it may
+always run; it reads every training image once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from rote.core.seeds import child_seed
+from rote.data.sampling import drawn_by_content
+from rote.neighbors.search import nearest_neighbors
+from rote.stats.rates import mcnemar
+
+Pixels = npt.NDArray[np.uint8]
+
+SAMPLE = 128
+FIRST = 48
+"""Images that are looked at first; the rest only where these give a reason."""
+COARSE = 8
+"""Pixels a side of the coarse images."""
+CANDIDATES = 4
+"""Coarse neighbors of each image that are measured in full."""
+PREPARED_FROM = 10_000
+"""Training images from which the search is prepared once for both looks."""
+CHUNK = 2048
+FULL, VIDEO = (0, 255), (16, 235)
+RATIO = 1 / 3
+FEWEST = 4
+"""Images that a change must make copies before it is named."""
+CHANCE = 5e-4
+"""Largest p-value (McNemar, over the images that are copies in one way alone) of a change named."""
+MUCH_NEARER = 0.6
+"""Median distance under a change over that without it, below which it is named without any copy."""
+NEARLY_ALL = 0.9
+
+
+@dataclass(frozen=True)
+class Change:
+    """What may have been done to one side and not to the other.
+
+    Attributes
+    ----------
+    name, words
+        Of the change; ``words`` end the sentence "copies of training images ...".
+    done
+        What it makes of training images, uint8 (N, H, W, C).
+    undone
+        What brings generated images nearest to training images; exact where ``keeps_distances``.
+    keeps_distances
+        Whether two changed images differ as much as the two images themselves.
+    """
+
+    name: str
+    words: str
+    done: Callable[[Pixels], Pixels]
+    undone: Callable[[Pixels], Pixels]
+    keeps_distances: bool = True
+
+
+@dataclass(frozen=True)
+class SilentDifference:
+    """A change that brings the two sides together.
+
+    Attributes
+    ----------
+    name, words
+        Of the change, as in `Change`.
+    sampled
+        Generated images that were looked at.
+    copies, copies_changed
+        How many of them are copies of training images as these are, and of training images changed.
+    nearer
+        Median, over them, of the distance to the nearest changed training image, as a share of the
+        distance to the nearest one as it is.
+    """
+
+    name: str
+    words: str
+    sampled: int
+    copies: int
+    copies_changed: int
+    nearer: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain types."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        ending = "; are both sides read alike?"
+        if self.copies_changed > self.copies:
+            return (
+                f"of {self.sampled} generated images looked at, {self.copies_changed} are copies of "
+                f"training images {self.words}, and {self.copies} of training images as they are{ending}"
+            )
+        return (
+            f"generated images lie {1 - self.nearer:.0%} nearer to training images {self.words} than to "
+            f"training images as they are (median of {self.sampled}){ending}"
+        )
+
+
+def find_silent_differences(
+    generated: Pixels,
+    training: Pixels,
+    *,
+    positions: npt.NDArray[np.int64] | None = None,
+    group: npt.NDArray[np.int64] | None = None,
+    leave_out: Sequence[str] = (),
+    seed: int = 0,
+) -> tuple[SilentDifference, ...]:
+    """Look for changes that bring the generated side suddenly to the training side.
+
+    Parameters
+    ----------
+    generated, training
+        uint8 (N, H, W, C) of one shape.
+    positions
+        int64: the training images to compare with, exact duplicates once; None: all.
+    group
+        int64 (len(training),): duplicate groups; the second neighbor is of another group than the first.
+        None: each image is its own.
+    leave_out
+        Names of changes that need no word, such as "mirrored" where matches undo mirrors.
+    seed
+        Of the sample, which depends on what the images hold and not on their order.
+
+    Returns
+    -------
+    tuple
+        The changes that stand out, the most telling first.
+    """
+    if not len(generated) or len(training) < 2 or min(training.shape[1:3]) < 2:
+        return ()
+    positions = np.arange(len(training)) if positions is None else positions
+    group = np.arange(len(training)) if group is None else group
+    drawn = drawn_by_content(generated, np.arange(len(generated)), seed=child_seed(seed, "probe"))
+    sample = generated[drawn[:SAMPLE]]
+    bounds = [(int(side.min()), int(side.max())) for side in (sample, training)]
+    changes = [
+        change
+        for change in (*_turns(sample.shape), *_channels(sample.shape), *_tones(*bounds), *_moves())
+        if change.name not in leave_out
+    ]
+    side = _TrainingSide(training, positions, group)
+    first = _look(sample[:FIRST], side, changes)
+    if not _promising(*first):
+        return ()
+    rest = _look(sample[FIRST:], side, changes)
+    return _telling(
+        changes, *(np.concatenate(pair, axis=1) for pair in zip(first, rest, strict=True))
+    )
+
+
+def _turns(shape: tuple[int, ...]) -> list[Change]:
+    """Return the ways to lie differently in the frame."""
+    found = [
+        Change("mirrored", "mirrored left to right", _mirror, _mirror),
+        Change("upside-down", "upside down", lambda x: x[:, ::-1], lambda x: x[:, ::-1]),
+        Change(
+            "half-turn",
+            "turned by 180 degrees",
+            lambda x: x[:, ::-1, ::-1],
+            lambda x: x[:, ::-1, ::-1],
+        ),
+    ]
+    if shape[1] == shape[2]:
+        for times, name in ((1, "quarter-turn"), (3, "three-quarter-turn")):
+            found.append(
+                Change(
+                    name,
+                    f"turned by {90 * times} degrees",
+                    lambda x, times=times: np.rot90(x, times, (1, 2)),  # type: ignore[misc]
+                    lambda x, times=times: np.rot90(x, -times, (1, 2)),  # type: ignore[misc]
+                )
+            )
+        found.append(
+            Change("transposed", "with rows and columns exchanged", _transpose, _transpose)
+        )
+    return found
+
+
+def _channels(shape: tuple[int, ...]) -> list[Change]:
+    """Return the other orders of three channels."""
+    found = []
+    for order in ((2, 1, 0), (1, 2, 0), (2, 0, 1), (0, 2, 1), (1, 0, 2)):
+        name = "".join("RGB"[channel] for channel in order)
+        kind = "reversed" if name == "BGR" else "exchanged"
+        back = tuple(int(place) for place in np.argsort(order))
+        found.append(
+            Change(
+                f"channels-{name}",
+                f"with their channels {kind} (channel order {name})",
+                lambda x, order=order: x[..., order],  # type: ignore[misc]
+                lambda x, back=back: x[..., back],  # type: ignore[misc]
+            )
+        )
+    return found if shape[3] == 3 else []
+
+
+def _tones(generated: tuple[int, int], training: tuple[int, int]) -> list[Change]:
+    """Return other ways to write brightness; the bounds of the values of both sides tell one of them."""
+    found = [
+        Change("inverted", "inverted, as negatives", lambda x: 255 - x, lambda x: 255 - x),
+        _by_tables("gamma", "with a gamma of 2.2 applied", _gamma(2.2), _gamma(1 / 2.2)),
+        _by_tables("inverse-gamma", "with a gamma of 1/2.2 applied", _gamma(1 / 2.2), _gamma(2.2)),
+    ]
+    ranges = [("video-range", FULL, VIDEO), ("full-range", VIDEO, FULL)]
+    if generated != training and min(b - a for a, b in (generated, training)) > 0:
+        ranges.insert(0, ("range", training, generated))
+    for name, source, target in ranges:
+        words = f"with values {source[0]} to {source[1]} written as {target[0]} to {target[1]}"
+        found.append(_by_tables(name, words, _stretch(source, target), _stretch(target, source)))
+    return found
+
+
+def _moves() -> list[Change]:
+    """Return the half pixel by which two ways of resizing differ, either way."""
+    return [
+        Change(
+            "half-pixel", "moved by half a pixel", _half_pixel, lambda x: x, keeps_distances=False
+        ),
+        Change(
+            "half-pixel-back",
+            "moved back by half a pixel",
+            lambda x: _half_pixel(x[:, ::-1, ::-1])[:, ::-1, ::-1],
+            lambda x: x,
+            keeps_distances=False,
+        ),
+    ]
+
+
+def _mirror(images: Pixels) -> Pixels:
+    return images[:, :, ::-1]
+
+
+def _transpose(images: Pixels) -> Pixels:
+    return images.transpose(0, 2, 1, 3)
+
+
+def _by_tables(name: str, words: str, done: Pixels, undone: Pixels) -> Change:
+    return Change(name, words, lambda x: done[x], lambda x: undone[x], keeps_distances=False)
+
+
+def _gamma(exponent: float) -> Pixels:
+    return np.rint(255 * (np.arange(256) / 255) ** exponent).astype(np.uint8)
+
+
+def _stretch(source: tuple[int, int], target: tuple[int, int]) -> Pixels:
+    share = (np.arange(256) - source[0]) / (source[1] - source[0])
+    return np.clip(np.rint(target[0] + share * (target[1] - target[0])), 0, 255).astype(np.uint8)
+
+
+def _half_pixel(images: Pixels) -> Pixels:
+    """Move by half a pixel down and to the right."""
+    padded = np.pad(images, ((0, 0), (1, 0), (1, 0), (0, 0)), mode="edge").astype(np.uint16)
+    total = padded[:, :-1, :-1] + padded[:, 1:, :-1] + padded[:, :-1, 1:] + padded[:, 1:, 1:]
+    return ((total + 2) // 4).astype(np.uint8)
+
+
+def coarse(images: Pixels) -> Pixels:
+    """Return means of four pixels of each block, uint8 (N, h, w, C) with h and w at most `COARSE`."""
+    rows, columns = (_sampled(size) for size in images.shape[1:3])
+    few = images[:, rows[:, None], columns].astype(np.uint16)
+    pairs = few[:, ::2] + few[:, 1::2]
+    return ((pairs[:, :, ::2] + pairs[:, :, 1::2] + 2) // 4).astype(np.uint8)
+
+
+def _sampled(size: int) -> npt.NDArray[np.int64]:
+    """Return two places in each of at most `COARSE` equal blocks."""
+    places = 2 * min(COARSE, size)
+    return ((np.arange(places) + 0.5) * size / places).astype(np.int64)
+
+
+class _TrainingSide:
+    """The training images, coarse, for several searches."""
+
+    def __init__(
+        self,
+        training: Pixels,
+        positions: npt.NDArray[np.int64],
+        group: npt.NDArray[np.int64],
+    ) -> None:
+        self.images, self.group = training, group
+        self._positions = positions
+        starts = range(0, len(positions), CHUNK)
+        chunks = (training[positions[start : start + CHUNK]] for start in starts)
+        self._coarse = np.concatenate([coarse(chunk) for chunk in chunks])
+        self._prepared: Any = None
+        if len(positions) >= PREPARED_FROM:
+            from rote.neighbors.cpu.index import Cascade  # numba takes a moment to import
+
+            self._prepared = Cascade(self._coarse, threads=torch.get_num_threads())
+
+    def near(self, queries: Pixels) -> npt.NDArray[np.int64]:
+        """Return the positions (Q, k) of the training images that are nearest in coarse pixels."""
+        wanted, k = coarse(queries), min(CANDIDATES, len(self._positions))
+        if self._prepared is None:
+            found = nearest_neighbors(wanted, self._coarse, k=k).indices
+        else:
+            found = self._prepared.nearest(wanted.reshape(len(wanted), -1), k)[0]
+        return self._positions[found]
+
+
+Look = tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]
+
+
+def _look(sample: Pixels, side: _TrainingSide, changes: Sequence[Change]) -> Look:
+    """Return, first without a change and then under each: which images are copies, and the distances.
+
+    Both are (1 + changes, sample).
+    """
+    near = side.near(np.concatenate([sample, *(change.undone(sample) for change in changes)]))
+    near = near.reshape(1 + len(changes), len(sample), -1)
+    plain = Change("", "", lambda x: x, lambda x: x)
+    copies, distances = [], []
+    for places, change in zip(near, (plain, *changes), strict=True):
+        # What is near to the image as it is may be nearer still once it is changed.
+        both = np.concatenate([places, near[0]], axis=1)
+        others = change.done(side.images[both.ravel()]).reshape(*both.shape, *sample.shape[1:])
+        differences = (others.astype(np.int32) - sample[:, None]).reshape(*both.shape, -1)
+        sq = np.square(differences).sum(axis=2, dtype=np.int64)
+        first = sq.argmin(axis=1)[:, None]
+        nearest = np.take_along_axis(sq, first, axis=1)[:, 0]
+        own = np.take_along_axis(side.group[both], first, axis=1)
+        second = np.where(side.group[both] == own, np.inf, sq).min(axis=1)
+        copies.append(nearest < RATIO**2 * np.where(np.isfinite(second), second, -1.0))
+        distances.append(np.sqrt(nearest))
+    return np.stack(copies), np.stack(distances)
+
+
+def _shares(distances: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return distances as shares of those without a change."""
+    plain = np.broadcast_to(distances[0], distances.shape)
+    return np.divide(distances, plain, out=np.ones(plain.shape), where=plain > 0)
+
+
+def _promising(copies: npt.NDArray[np.bool_], distances: npt.NDArray[np.float64]) -> bool:
+    """Return whether more images could name a change."""
+    gained = (copies & ~copies[0]).sum(axis=1).max()
+    return bool(gained >= 2 or np.median(_shares(distances), axis=1).min() < 1.2 * MUCH_NEARER)
+
+
+def _telling(
+    changes: Sequence[Change], copies: npt.NDArray[np.bool_], distances: npt.NDArray[np.float64]
+) -> tuple[SilentDifference, ...]:
+    """Return the changes that stand out."""
+    found = []
+    few = copies[0].mean() < 0.5
+    for change, own, shares in zip(changes, copies[1:], _shares(distances)[1:], strict=True):
+        gained, lost = int((own & ~copies[0]).sum()), int((copies[0] & ~own).sum())
+        nearer = float(np.median(shares))
+        stands_out = gained >= FEWEST and gained > lost and mcnemar(gained, lost) < CHANCE
+        together = (
+            change.keeps_distances
+            and few
+            and len(shares) >= FEWEST
+            and nearer < MUCH_NEARER
+            and float((shares < 1).mean()) >= NEARLY_ALL
+        )
+        if stands_out or together:
+            counts = int(copies[0].sum()), int(own.sum())
+            found.append(SilentDifference(change.name, change.words, len(shares), *counts, nearer))
+    return tuple(sorted(found, key=lambda one: (-one.copies_changed, one.nearer)))
