@@ -15,10 +15,13 @@ from markupsafe import Markup
 from rote.core.atomic_files import write_text
 from rote.core.errors import RunError
 from rote.report import words
+from rote.report.audit import criteria
 from rote.report.audit.page import audit_context
-from rote.report.audit.read import read_manifest
+from rote.report.emm.definitions import emm_text
 from rote.report.emm.page import search_context
 from rote.report.study.page import overview_context, study_context
+from rote.results.run import Manifest
+from rote.results.schema import read_result
 from rote.stats.rates import Rate
 
 STYLES = ("report.css", "audit.css", "emm.css", "study.css")
@@ -55,7 +58,7 @@ def write_report(run_dir: Path) -> Path:
         context = overview_context(run_dir)
     else:
         raise _nothing_to_show(run_dir)
-    manifest = _tables(_without_version(read_manifest(run_dir)), rest="run")
+    manifest = _tables(_manifest(run_dir / "manifest.json"), rest="run")
     target = run_dir / "report.html"
     write_text(target, _render({**context, "manifest": manifest}))
     return target
@@ -90,7 +93,9 @@ def _tables(values: dict[str, Any], *, rest: str) -> list[tuple[str, list[tuple[
     return [(name, rows) for name, rows in tables if rows]
 
 
-def _without_version(values: dict[str, Any]) -> dict[str, Any]:
+def _manifest(path: Path) -> dict[str, Any]:
+    """Return what made the result, empty where nobody wrote it down."""
+    values = read_result(path, Manifest).to_json() if path.exists() else {}
     return {key: value for key, value in values.items() if key != "format_version"}
 
 
@@ -123,7 +128,11 @@ def _environment() -> Environment:
     environment.filters |= {
         "plain": words.plain,
         "one": words.one,
-        "items_word": words.items_word,
+        "short": words.short,
+        "criterion": criteria.criterion_title,
+        "calibration": criteria.calibration_sentence,
+        "difference": criteria.excess_interval,
+        "emm_text": emm_text,
         "size": words.format_size,
         "ratio": words.format_ratio,
         "rate": words.format_rate,

@@ -6,12 +6,11 @@ import json
 import re
 import unicodedata
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rote.stats.rates import Rate
 
-if TYPE_CHECKING:
-    from rote.report.fields import Fields
+LONGEST_NAME = 200
 
 # Written out instead of shown: controls, direction overrides, lone surrogates, line separators.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -30,12 +29,10 @@ def plain(text: object) -> str:
     )
 
 
-def items_word(fields: Fields) -> str:
-    """Return what the items of a side are called, in the plural."""
-    if fields.values.get("columns"):
-        return "rows"
-    kind = fields.one_of("kind", "image", "vector", "series")
-    return kind if kind == "series" else f"{kind}s"
+def short(name: str) -> str:
+    """Return a file's name without its invisible characters and within reason."""
+    text = plain(name)
+    return text if len(text) <= LONGEST_NAME else f"…{text[-LONGEST_NAME:]}"
 
 
 def one(items: str) -> str:
@@ -149,7 +146,7 @@ def _value_text(value: object) -> str:
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return ", ".join(_value_text(item) for item in value)
     return value if isinstance(value, str) else json.dumps(value)
 

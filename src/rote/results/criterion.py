@@ -51,7 +51,7 @@ class Criterion(Result):
     """When an item is memorized."""
     source: str
     """Where the criterion comes from; of `absolute`, where its threshold does."""
-    threshold: Number | None
+    threshold: Number | None = None
     """None where none is known."""
     calibration: Calibration | None = None
     """`calibrated` only. The control is counted on the items that set it, and so near `asked`."""
@@ -63,11 +63,11 @@ class Criterion(Result):
     """`carlini` and `tiles`: how many training items were looked at."""
     preprocessing: str | None = None
     """`absolute` only: that of the space."""
-    rate: CheckedRate | None
+    rate: CheckedRate | None = None
     """None where it could not decide."""
-    control: CheckedRate | None
+    control: CheckedRate | None = None
     """The same of held-out items; None without them."""
-    excess: CheckedDifference | None
+    excess: CheckedDifference | None = None
     """Rate less control."""
     unproven: Count = 0
     """`tiles`: verdicts that items beyond the nearest could change."""

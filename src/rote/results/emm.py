@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from rote.results.criterion import RatioRule
 from rote.results.gap import Onset
@@ -161,6 +161,13 @@ class Design(Result):
     rounds: tuple[Round, ...]
     stopped: str
     """Why no further round began."""
+
+    @field_validator("rounds")
+    @classmethod
+    def _knows_the_emm(cls, rounds: tuple[Round, ...]) -> tuple[Round, ...]:
+        if any(one.emm is None for one in rounds[1:]):
+            raise ValueError("a list whose rounds after the first have an emm")
+        return rounds
 
 
 class SizeRate(Result):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from rote.results.schema import Count, Interval, Number, Positive, Result, ResultFile
 from rote.results.side import Side
@@ -16,7 +16,7 @@ class GapSnapshot(Result):
     """The gap to the optimum of one snapshot, by noise level; None where both optima are the same."""
 
     images_seen: Count
-    sigmas: tuple[Number, ...]
+    sigmas: Annotated[tuple[Number, ...], Field(min_length=1)]
     """Noise levels."""
     gap: Levels
     """0: the model is the optimum of its training set; 1: as far from it as that of unseen items."""
@@ -79,6 +79,12 @@ class OnsetRun(Result):
     """Images seen; None where it never began within the training."""
     visible: Number | None = None
     """The smallest rate that would have been seen."""
+
+    @model_validator(mode="after")
+    def _has_a_place(self) -> OnsetRun:
+        if max(self.low, self.high or 0) <= 0:
+            raise ValueError("between the images seen of two snapshots")
+        return self
 
 
 class OnsetLaw(Result):

@@ -10,7 +10,7 @@ from rote.results.criterion import Criterion, PositiveControl
 from rote.results.schema import CheckedRate, Count, Number, Positive, Result, Share
 
 Square = tuple[tuple[Share | None, ...], ...]
-Ends = tuple[Share, Share]
+Intervals = tuple[tuple[tuple[Share, Share] | None, ...], ...]
 
 
 class Space(Result):
@@ -57,11 +57,11 @@ class Agreement(Result):
     rulers: tuple[Ruler, ...]
     spearman: Square
     """Rank correlation of the scores."""
-    spearman_interval: tuple[tuple[Ends | None, ...], ...] | None = None
+    spearman_interval: Intervals | None = None
     """Its intervals, resampling items."""
     kappa: Square
     """Cohen's kappa of the verdicts."""
-    kappa_interval: tuple[tuple[Ends | None, ...], ...] | None = None
+    kappa_interval: Intervals | None = None
     """Its intervals, drawing the cells of the 2x2 table."""
     confidence: Number | None = None
     """Of the intervals."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import doctest
 import json
 import re
@@ -154,23 +155,32 @@ def test_audit_with_and_without_control(tmp_path: Path) -> None:
 
 
 def test_recounts_cover_every_image_and_agree_with_the_verdicts(tmp_path: Path) -> None:
-    import base64
-
     run_dir = audit_run(tmp_path)
     gallery = report(run_dir).data["gallery-data"]
-    ratios = np.frombuffer(base64.b64decode(gallery["sets"][0]["ratios"]), "<f8")
+    entry = gallery["sets"][0]
+    ratios = np.frombuffer(base64.b64decode(entry["ratios"]), "<f8")
+    bits = np.unpackbits(np.frombuffer(base64.b64decode(entry["memorized"]), np.uint8), count=600)
     with np.load(run_dir / "neighbors.npz") as arrays:
         memorized = arrays["memorized"]
     assert len(ratios) == len(memorized) == 600
+    assert (bits == memorized).all()
     assert ((ratios < gallery["threshold"]) == memorized).all()
+    assert entry["rate"] == json.loads((run_dir / "audit.json").read_text())["rate"]
 
 
-def test_exact_ties_keep_the_stored_verdict(tmp_path: Path) -> None:
+def test_verdicts_are_those_of_the_files_also_where_a_float_would_say_another(
+    tmp_path: Path,
+) -> None:
     references = np.array([[0, 0], [4, 0]], np.uint8).reshape(2, 1, 2, 1)
     queries = np.array([[1, 0], [0, 0], [2, 0]], np.uint8).reshape(3, 1, 2, 1)  # ratio 1/3, 0, 1
     write_audit(tmp_path, queries, references)
     page = report(tmp_path)
     assert "1 of 3 generated images count as copies" in page.text
+    entry = page.data["gallery-data"]["sets"][0]
+    assert base64.b64decode(entry["memorized"]) == bytes([0b01000000])
+    # Ratios are shown as measured, never moved to the side of the threshold that a verdict asks for.
+    ratios = np.frombuffer(base64.b64decode(entry["ratios"]), "<f8")
+    assert ratios.tolist() == [np.sqrt(1 / 9), 0, 1]
 
 
 def test_wide_galleries_stay_within_the_budget(tmp_path: Path) -> None:
@@ -228,19 +238,23 @@ def test_several_runs_of_a_size_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda e: e.pop("points"), "points is not a list"),
-        (lambda e: e["points"].clear(), "at least one run"),
-        (lambda e: e["points"][0]["rate"].pop("low"), r"points\[0\].rate.low is not a number"),
+        (lambda e: e.pop("points"), "points is missing"),
+        (lambda e: e["points"].clear(), "points is not a list with at least one entry"),
+        (lambda e: e["points"][0]["rate"].pop("low"), r"points\[0\].rate.low is missing"),
         (lambda e: e["points"][0]["rate"].update(low=float("nan")), "finite"),
+        (lambda e: e["points"][0]["rate"].update(low="x"), r"points\[0\].rate.low is not a number"),
         (lambda e: e["points"][0]["rate"].update(high=1.5), "interval inside 0 to 1"),
         (lambda e: e["points"][0].update(size=0), "1 or more"),
         (lambda e: e["points"][0].update(run="../../other"), "a folder inside"),
         (lambda e: e["points"][0].update(run="points/none"), "does not exist"),
-        (lambda e: e["emm"].update(high=None), "emm.high is not a number"),
+        (lambda e: e["emm"].update(high=None), "emm is not an EMM with value, low and high"),
         (lambda e: e["points"][0]["observation"].update(bound="so"), "one of exact, at-least"),
         (lambda e: e["points"][0]["gap"][0].update(gap=[]), "gap is not a list with one entry"),
-        (lambda e: e["curve"].pop("band"), "curve.band is not a list"),
-        (lambda e: e["design"]["rounds"][1].update(emm=None), r"rounds\[1\].emm is not an object"),
+        (lambda e: e["curve"].pop("band"), "curve.band is missing"),
+        (
+            lambda e: e["design"]["rounds"][1].update(emm=None),
+            "rounds is not a list whose rounds",
+        ),
         (lambda e: e["emm"].update(status="fine"), "one of bracketed, above, below"),
         (
             lambda e: e["points"][0].update(e["points"][1] | {"run": e["points"][0]["run"]}),

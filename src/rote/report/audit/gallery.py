@@ -1,8 +1,8 @@
 """What the gallery of a page needs: every ratio, what is known of each image, pictures of some.
 
 The pictures are one sprite with one row per card and three tiles in it: generated, nearest, second
-nearest. All ratios travel as little-endian float64, so that the page's recount at any threshold is
-numpy's.
+nearest. Verdicts, rate and interval are those of the files; all ratios travel as little-endian float64,
+for the page to count at any other threshold.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from statistics import NormalDist
 from typing import Any
 
@@ -17,9 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rote.report.audit.gallery_rows import other_than_pictures
-from rote.report.audit.matches import Match
-from rote.report.audit.read import Audit, Gallery
-from rote.report.audit.rows import NONE, Rows
+from rote.report.audit.read import Audit
+from rote.report.words import short
+from rote.results.gallery import Gallery
+from rote.results.neighbors import NONE, Neighbors
+from rote.results.tables import Match
 
 # Raw bytes of all tiles of a page. PNG makes them smaller, base64 a third larger.
 PIXEL_BUDGET = 9_000_000
@@ -50,10 +53,11 @@ def gallery_data(
     labels
         Names of the classes, may be empty.
     """
-    confidence = audits[0][1].rate.confidence
+    first = audits[0][1].file
+    confidence = first.rate.confidence
     return {
         "chosen": chosen,
-        "threshold": audits[0][1].ratio_threshold,
+        "threshold": first.criterion.ratio_threshold,
         "confidence": confidence,
         # The normal quantile of the Wilson interval, so that the page needs no inverse of erf.
         "z": NormalDist().inv_cdf(0.5 + confidence / 2),
@@ -64,20 +68,20 @@ def gallery_data(
 
 
 def _set_data(name: str, audit: Audit, sets: int) -> dict[str, Any]:
-    gallery = audit.gallery
+    gallery, neighbors = audit.gallery, audit.neighbors
     pictures = gallery.generated.ndim == 4
     tile_bytes = int(np.prod(gallery.generated.shape[1:]))
-    keep = _spread(
-        len(gallery.generated_index), _cards(tile_bytes, sets) if pictures else MOST_CARDS
-    )
+    keep = _spread(len(gallery.index), _cards(tile_bytes, sets) if pictures else MOST_CARDS)
     data: dict[str, Any] = {
         "name": name,
-        "total": len(audit.ratios),
-        "ratios": _base64(audit.ratios.astype("<f8").tobytes()),
-        "index": gallery.generated_index[keep].tolist(),
-        "nearest": gallery.nn1_index[keep].tolist(),
+        "total": audit.file.rate.total,
+        "rate": asdict(audit.file.rate),
+        "memorized": _base64(np.packbits(neighbors.memorized).tobytes()),
+        "ratios": _base64(neighbors.ratios.astype("<f8").tobytes()),
+        "index": gallery.index[keep].tolist(),
+        "nearest": gallery.nearest[keep].tolist(),
         "labels": gallery.labels[keep].tolist(),
-        "repeated": audit.rows.repeated[gallery.generated_index[keep]].astype(int).tolist(),
+        "repeated": neighbors.repeated[gallery.index[keep]].astype(int).tolist(),
     }
     # Items beyond the cards' own have no picture; `add_rows` may put them behind these.
     data["pictures"] = len(keep)
@@ -100,7 +104,7 @@ def all_rows(data: dict[str, Any], total: int) -> list[int]:
 
 def add_rows(
     data: dict[str, Any],
-    rows: Rows,
+    rows: Neighbors,
     wanted: Sequence[int],
     matches: Mapping[int, Match],
     *,
@@ -123,7 +127,7 @@ def add_rows(
     """
     at = np.asarray(wanted, np.int64)
     data["index"] = list(wanted)
-    data["nearest"] = rows.nearest[at].tolist()
+    data["nearest"] = rows.index[at].tolist()
     data["repeated"] = rows.repeated[at].astype(int).tolist()
     labels = data["labels"]
     data["labels"] = rows.label[at].tolist()
@@ -142,7 +146,7 @@ def add_rows(
 
 def _told(name: str) -> str:
     """Return a name, empty where it is only the item's number."""
-    return "" if name.startswith("#") and name[1:].isdecimal() else name
+    return "" if name.startswith("#") and name[1:].isdecimal() else short(name)
 
 
 def small_pictures(gallery: Gallery) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rote.report import words
-from rote.report.audit.read import Gallery
+from rote.results.gallery import Gallery
 
 MOST_COLUMNS = 64
 MOST_TIMES = 240

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rote.report.audit.criteria import Criterion
-from rote.report.fields import Fields
+from rote.report.audit.criteria import criterion_title
 from rote.report.words import join, plain
+from rote.results.criterion import Criterion, PositiveControl
 from rote.stats.rates import Rate
 
 # (name of the row, copies made so)
@@ -24,21 +24,15 @@ FINDS, MISSES = 0.9, 0.1
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One strength of one corruption; ``recall`` in the order of the criteria."""
-
-    strength: str
-    found: Rate
-    recall: tuple[Rate | None, ...]
-
-
-@dataclass(frozen=True)
 class Corruption:
-    """All strengths of one corruption, the mildest first."""
+    """All strengths of one corruption, the mildest first: strength, nearest is right, recall.
+
+    ``recall`` is in the order of the criteria.
+    """
 
     title: str
     adjective: str
-    cells: tuple[Cell, ...]
+    cells: tuple[tuple[str, Rate, tuple[Rate | None, ...]], ...]
 
 
 @dataclass(frozen=True)
@@ -63,44 +57,33 @@ class Recall:
     sights: tuple[Sight, ...]
 
 
-def read_recall(fields: Fields, criteria: Sequence[Criterion]) -> Recall | None:
-    """Return the positive control, or None where there was none."""
-    positive = fields.optional_child("positive_control")
-    entries = positive.children("cells") if positive else []
-    if positive is None or not entries:
+def recall_of(found: PositiveControl | None, criteria: Sequence[Criterion]) -> Recall | None:
+    """Return the positive control for a page, or None where there was none."""
+    if found is None or not found.cells:
         return None
-    shown = [c for c in criteria if any(_has(entry, c.name) for entry in entries)]
-    grouped: dict[str, list[Cell]] = {}
-    for entry in entries:
-        rates = entry.child("recall")
-        cell = Cell(
-            strength=strength_text(entry),
-            found=entry.rate("found"),
-            recall=tuple(rates.optional_rate(c.name) for c in shown),
-        )
-        grouped.setdefault(entry.text("corruption"), []).append(cell)
+    shown = [c for c in criteria if any(cell.recall.get(c.name) for cell in found.cells)]
+    grouped: dict[str, list[tuple[str, Rate, tuple[Rate | None, ...]]]] = {}
+    for cell in found.cells:
+        recall = tuple(cell.recall.get(c.name) for c in shown)
+        row = (strength_text(cell.strength, cell.unit), cell.found, recall)
+        grouped.setdefault(cell.corruption, []).append(row)
     corruptions = tuple(
         Corruption(*KINDS.get(name, (plain(name), plain(name))), tuple(cells))
         for name, cells in grouped.items()
     )
-    sights = tuple(_sight(c.title, n, corruptions) for n, c in enumerate(shown))
+    titles = tuple(criterion_title(c.name) for c in shown)
     return Recall(
-        copies=positive.count("copies"),
-        criteria=tuple(c.title for c in shown),
+        copies=found.copies,
+        criteria=titles,
         corruptions=corruptions,
         blind=join([name for name, *_ in _blind(corruptions)], "or") if shown else "",
-        sentence=_sentence(corruptions, shown[0].title) if shown else "",
-        sights=sights,
+        sentence=_sentence(corruptions, titles[0]) if shown else "",
+        sights=tuple(_sight(title, n, corruptions) for n, title in enumerate(titles)),
     )
 
 
-def _has(entry: Fields, name: str) -> bool:
-    return entry.child("recall").values.get(name) is not None
-
-
-def strength_text(entry: Fields) -> str:
-    """Return the strength of a cell with its unit, for people."""
-    value, unit = entry.number("strength"), entry.text("unit")
+def strength_text(value: float, unit: str) -> str:
+    """Return the strength of a corruption with its unit, for people."""
     if unit == "share":
         return f"{100 * value:g} %"
     if unit == "times":
@@ -111,7 +94,7 @@ def strength_text(entry: Fields) -> str:
 
 
 def _rates(corruption: Corruption, criterion: int) -> list[tuple[str, Rate]]:
-    pairs = ((cell.strength, cell.recall[criterion]) for cell in corruption.cells)
+    pairs = ((strength, recall[criterion]) for strength, _, recall in corruption.cells)
     return [(strength, rate) for strength, rate in pairs if rate is not None]
 
 

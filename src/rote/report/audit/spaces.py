@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from rote.report.arrays import read_arrays, read_optional
 from rote.report.audit.criteria import criterion_title
 from rote.report.audit.gallery import sheet, shrink
 from rote.report.audit.positive_control import KINDS, strength_text
-from rote.report.fields import Fields
 from rote.report.words import join, plain
+from rote.results.audit import AuditFile
+from rote.results.gallery import Disputes, read_disputes
+from rote.results.spaces import Intervals, RecallAtRate, SpaceAudit, Square
 from rote.stats.rates import Rate
 
 SHOWN = 16
@@ -62,7 +64,6 @@ class Dispute:
     """One image on which rulers differ."""
 
     index: int
-    nearest: tuple[int, ...]
     yes: str
     no: str
     tiles: tuple[bool, ...]
@@ -93,121 +94,82 @@ class Spaces:
     pictures: dict[str, Any] | None
 
 
-def read_spaces(folder: Path, fields: Fields) -> Spaces | None:
+def spaces_of(folder: Path, file: AuditFile) -> Spaces | None:
     """Return what an audit says of its spaces; None with one only, and for older audits."""
-    entries = fields.optional_children("spaces")
-    agreed = fields.optional_child("agreement")
-    if len(entries) < 2 or agreed is None:
+    agreed, seen = file.agreement, file.recall_at_rate
+    if len(file.spaces) < 2 or agreed is None:
         return None
-    names: list[str] = []
-    for entry in entries:
-        names += [c.text("name") for c in entry.children("criteria") if c.text("name") not in names]
-    rulers = agreed.children("rulers")
+    names = list(dict.fromkeys(c.name for entry in file.spaces for c in entry.criteria))
     titles = tuple(
-        f"{plain(r.text('space'))} · {criterion_title(r.text('criterion')).lower()}" for r in rulers
+        f"{plain(r.space)} · {criterion_title(r.criterion).lower()}" for r in agreed.rulers
     )
-    seen = fields.optional_child("recall_at_rate")
-    disputes, pictures = _disputes(folder / "disputes.npz", titles)
+    found = read_disputes(folder / "disputes.npz", rulers=len(titles), most=SHOWN)
+    detectors = seen.rulers if seen else ()
     return Spaces(
-        rows=tuple(_row(entry, names) for entry in entries),
+        rows=tuple(_row(entry, names) for entry in file.spaces),
         criteria=tuple(criterion_title(name) for name in names),
         rulers=titles,
-        kappa=_pairs(agreed, "kappa", titles),
-        confidence=f"{100 * agreed.number('confidence'):g} %"
-        if "confidence" in agreed.values
-        else "",
-        spearman=_pairs(agreed, "spearman", titles),
-        disputed=agreed.count("disputed"),
-        total=fields.rate("rate").total,
-        rate=f"{100 * seen.number('false_positive_rate'):g} %" if seen else "",
-        held_out=seen.count("held_out") if seen else 0,
-        groups=_groups(seen) if seen else (),
-        scores=tuple(_score(r.text("score")) for r in seen.children("rulers")) if seen else (),
+        kappa=_pairs(agreed.kappa, agreed.kappa_interval, titles),
+        confidence=f"{100 * agreed.confidence:g} %" if agreed.confidence else "",
+        spearman=_pairs(agreed.spearman, agreed.spearman_interval, titles),
+        disputed=agreed.disputed,
+        total=file.rate.total,
+        rate=f"{100 * seen.false_positive_rate:g} %" if seen else "",
+        held_out=seen.held_out if seen else 0,
+        groups=tuple((plain(n), k) for n, k in Counter(d.space for d in detectors).items()),
+        scores=tuple(_score(d.score) for d in detectors),
         sightings=_sightings(seen) if seen else (),
-        disputes=disputes,
-        pictures=pictures,
+        disputes=_disputes(found, titles),
+        pictures=_pictures(found),
     )
 
 
-def _row(entry: Fields, names: Sequence[str]) -> SpaceRow:
-    space = entry.child("space")
-    found = {c.text("name"): c for c in entry.children("criteria")}
-    rates: list[tuple[Rate, Rate | None] | None] = []
-    for name in names:
-        rate = found[name].optional_rate("rate") if name in found else None
-        rates.append(None if rate is None else (rate, found[name].optional_rate("control")))
-    sha256 = space.values.get("weights_sha256")
-    facts = [("metric", space.text("metric")), ("preprocessing", space.text("preprocessing"))]
-    if space.values.get("dimension"):
-        facts.append(("numbers per image", f"{space.count('dimension'):,}"))
-    if space.values.get("candidates"):
-        facts.append(("looks among", f"the {space.count('candidates'):,} nearest in pixels"))
-    if isinstance(sha256, str):
-        facts.append(("weights", f"SHA-256 {sha256[:12]}"))
-    facts += [(key, space.text(key)) for key in ("source", "license") if space.text(key)]
-    return SpaceRow(plain(space.text("name")), facts, tuple(rates))
+def _row(entry: SpaceAudit, names: Sequence[str]) -> SpaceRow:
+    space = entry.space
+    found = {c.name: (c.rate, c.control) for c in entry.criteria if c.rate is not None}
+    facts = [
+        ("metric", space.metric),
+        ("preprocessing", space.preprocessing),
+        ("numbers per image", f"{space.dimension:,}" if space.dimension else ""),
+        (
+            "looks among",
+            f"the {space.candidates:,} nearest in pixels" if space.candidates else "",
+        ),
+        ("weights", f"SHA-256 {space.weights_sha256[:12]}" if space.weights_sha256 else ""),
+        ("source", space.source),
+        ("license", space.license),
+    ]
+    told = [fact for fact in facts if fact[1]]
+    return SpaceRow(plain(space.name), told, tuple(found.get(name) for name in names))
 
 
-def _pairs(agreed: Fields, key: str, titles: Sequence[str]) -> tuple[tuple[Pair, ...], ...]:
-    size, around = len(titles), f"{key}_interval"
-    rows = _square(agreed, key, size)
-    intervals = _square(agreed, around, size) if around in agreed.values else None
-    found = []
-    for i, row in enumerate(rows):
-        line = []
-        for j, value in enumerate(row):
-            if value is not None and not _is_share(value):
-                raise agreed.wrong(key, "numbers from -1 to 1")
-            interval = None if intervals is None or i == j else intervals[i][j]
-            if interval is not None:
-                fits = isinstance(interval, list) and len(interval) == 2
-                if value is None or not fits or not all(_is_share(end) for end in interval):
-                    raise agreed.wrong(around, "a low and a high from -1 to 1 for every number")
-                interval = (interval[0], interval[1])
-            title = f"{titles[i]} and {titles[j]}"
-            line.append(Pair(title, value, interval, max(0.0, value or 0.0)))
-        found.append(tuple(line))
-    return tuple(found)
-
-
-def _square(agreed: Fields, key: str, size: int) -> list[list[Any]]:
-    rows = agreed.values.get(key)
-    if isinstance(rows, list) and len(rows) == size:
-        square: list[list[Any]] = [
-            row for row in rows if isinstance(row, list) and len(row) == size
-        ]
-        if len(square) == size:
-            return square
-    raise agreed.wrong(key, "a square of one row per ruler")
-
-
-def _is_share(value: object) -> bool:
-    return isinstance(value, int | float) and -1 <= value <= 1
-
-
-def _groups(seen: Fields) -> tuple[tuple[str, int], ...]:
-    counts: dict[str, int] = {}
-    for ruler in seen.children("rulers"):
-        counts[ruler.text("space")] = counts.get(ruler.text("space"), 0) + 1
-    return tuple((plain(name), count) for name, count in counts.items())
+def _pairs(
+    values: Square, intervals: Intervals | None, titles: Sequence[str]
+) -> tuple[tuple[Pair, ...], ...]:
+    return tuple(
+        tuple(
+            Pair(
+                f"{titles[i]} and {titles[j]}",
+                value,
+                None if intervals is None or i == j else intervals[i][j],
+                max(0.0, value or 0.0),
+            )
+            for j, value in enumerate(row)
+        )
+        for i, row in enumerate(values)
+    )
 
 
 def _score(name: str) -> str:
     return "distance" if name == "distance" else criterion_title(name).lower()
 
 
-def _sightings(seen: Fields) -> tuple[Sighting, ...]:
-    rulers = [
-        f"{plain(r.text('space'))} ({_score(r.text('score'))})" for r in seen.children("rulers")
-    ]
+def _sightings(seen: RecallAtRate) -> tuple[Sighting, ...]:
+    rulers = [f"{plain(r.space)} ({_score(r.score)})" for r in seen.rulers]
     grouped: dict[str, list[tuple[str, tuple[Rate, ...]]]] = {}
-    for cell in seen.children("cells"):
-        recall = cell.values.get("recall")
-        if not isinstance(recall, list) or len(recall) != len(rulers):
-            raise cell.wrong("recall", "one rate per ruler")
-        entries = Fields(cell.path, {str(n): rate for n, rate in enumerate(recall)}, "recall")
-        rates = tuple(entries.rate(str(n)) for n in range(len(rulers)))
-        grouped.setdefault(cell.text("corruption"), []).append((strength_text(cell), rates))
+    for cell in seen.cells:
+        row = (strength_text(cell.strength, cell.unit), cell.recall)
+        grouped.setdefault(cell.corruption, []).append(row)
     found = []
     for name, cells in grouped.items():
         title, adjective = KINDS.get(name, (plain(name), plain(name)))
@@ -239,33 +201,26 @@ def _advice(
     )
 
 
-def _disputes(
-    path: Path, titles: Sequence[str]
-) -> tuple[tuple[Dispute, ...], dict[str, Any] | None]:
-    """Return the disputed images and one sheet of their pictures: generated, then nearest per space."""
-    names = ("generated_index", "generated", "nearest_index", "nearest", "memorized")
-    index, generated, near, nearest, memorized = (a[:SHOWN] for a in read_arrays(path, *names))
-    count = len(index)
-    fits = (
-        generated.ndim == 4
-        and generated.dtype == nearest.dtype == np.uint8
-        and nearest.shape == (*near.shape, *generated.shape[1:])
-        and len(generated) == len(near) == count
-        and memorized.shape == (count, len(titles))
-    )
-    if not fits:
-        raise Fields(path, {}).wrong("the pictures", "in agreement with audit.json")
-    if not count:
-        return (), None
-    tiles = read_optional(path, "tiles")
+def _disputes(found: Disputes, titles: Sequence[str]) -> tuple[Dispute, ...]:
     disputes = []
-    for n in range(count):
-        yes = [title for title, flag in zip(titles, memorized[n], strict=True) if flag]
-        no = [title for title, flag in zip(titles, memorized[n], strict=True) if not flag]
-        matched = () if tiles is None else tuple((tiles[0][n] < TILE_RMS).ravel().tolist())
+    for n, index in enumerate(found.index.tolist()):
+        flags = list(zip(titles, found.memorized[n], strict=True))
+        matched = () if found.tiles is None else tuple((found.tiles[n] < TILE_RMS).ravel().tolist())
         disputes.append(
-            Dispute(int(index[n]), tuple(near[n].tolist()), join(yes), join(no), matched)
+            Dispute(
+                index,
+                yes=join([title for title, flag in flags if flag]),
+                no=join([title for title, flag in flags if not flag]),
+                tiles=matched,
+            )
         )
-    pictures = np.concatenate([generated[:, None], nearest], axis=1)
-    longest = max(generated.shape[1:3])
-    return tuple(disputes), sheet(shrink(pictures, max(1, -(-longest // PICTURE))))
+    return tuple(disputes)
+
+
+def _pictures(found: Disputes) -> dict[str, Any] | None:
+    """Return one sheet of the disputed images: generated, then nearest per space."""
+    if not len(found.index):
+        return None
+    pictures = np.concatenate([found.generated[:, None], found.nearest], axis=1)
+    longest = max(found.generated.shape[1:3])
+    return sheet(shrink(pictures, max(1, -(-longest // PICTURE))))

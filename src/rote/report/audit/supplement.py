@@ -1,11 +1,15 @@
-"""Reads what stands beside the rates of an audit: quality, whole-set definitions, rates per caption."""
+"""What stands beside the rates of an audit: quality, whole-set definitions, rates per caption."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rote.report.fields import Fields
 from rote.report.words import plain
+from rote.results.audit import AuditFile
+from rote.results.supplement import Clusters, Population, Quality
+from rote.stats.clustered import ClusteredRate
+from rote.stats.jackknife import Estimate
+from rote.stats.rates import Rate
 
 MOST_GROUPS = 20
 NAMES = {
@@ -47,7 +51,7 @@ class Groups:
 
 
 @dataclass(frozen=True)
-class BesideRates:
+class Supplement:
     """Each None where the audit did not have it."""
 
     quality: Table | None
@@ -55,123 +59,91 @@ class BesideRates:
     groups: Groups | None
 
 
-def read_beside(fields: Fields) -> BesideRates | None:
-    """Read what an audit has beside its rates; None where it has nothing."""
-    parts = [
-        fields.optional_child(key) if key in fields.values else None
-        for key in ("quality", "population", "clusters")
-    ]
-    quality, population, clusters = parts
-    if quality is None and population is None and clusters is None:
+def supplement_of(file: AuditFile) -> Supplement | None:
+    """Return what an audit has beside its rates; None where it has nothing."""
+    if file.quality is None and file.population is None and file.clusters is None:
         return None
-    return BesideRates(
-        quality=_quality(quality) if quality else None,
-        population=_population(population) if population else None,
-        groups=_groups(clusters) if clusters else None,
+    return Supplement(
+        quality=_quality(file.quality) if file.quality else None,
+        population=_population(file.population) if file.population else None,
+        groups=_groups(file.clusters) if file.clusters else None,
     )
 
 
-def _quality(fields: Fields) -> Table:
-    found, control = fields.child("generated"), fields.optional_child("control")
-    count = f"{fields.positive('count'):,}"
-    holdout = fields.one_of("against", "holdout", "training") == "holdout"
+def _quality(found: Quality) -> Table:
+    count, holdout = f"{found.count:,}", found.against == "holdout"
     lead = (
         f"Against {count} {'held-out' if holdout else 'training'} items, {count} of each side, in the "
-        f"space {plain(fields.text('space'))}."
+        f"space {plain(found.space)}."
     )
     if not holdout:
         lead += " A copier matches its training set best: held-out items would make this quality."
-    source = {"training": "training items", "holdout": "further held-out items"}
+    source = {"training": "training items", "holdout": "further held-out items", None: ""}
+    control = found.control
     return Table(
         lead=lead,
-        control=source[fields.one_of("control_of", *source)] if control else "",
+        control=source[found.control_of] if control else "",
         lines=tuple(
             Line(
                 name,
                 meaning,
-                _estimate(found.child(key)),
-                _estimate(control.child(key)) if control else "",
+                _text(getattr(found.generated, key)),
+                _text(getattr(control, key)) if control else "",
             )
             for key, (name, meaning) in NAMES.items()
         ),
     )
 
 
-def _population(fields: Fields) -> Table:
+def _population(found: Population) -> Table:
     lines = []
-    test = fields.optional_child("three_sample")
+    test, gap, accuracy = found.three_sample, found.likelihood_gap, found.accuracy
     if test is not None:
-        control = test.optional_number("control")
+        control = "" if test.control is None else f"{test.control:.3g}"
         lines += [
-            Line(
-                "C_T, three-sample test",
-                "far below 0: copying",
-                _estimate(test.child("statistic")),
-                "" if control is None else f"{control:.3g}",
-            ),
+            Line("C_T, three-sample test", "far below 0: copying", _text(test.statistic), control),
             Line(
                 "Nearer to the training set than held-out",
                 "0.5: no copying",
-                _estimate(test.child("nearer")),
+                _text(test.nearer),
                 "0.5",
             ),
         ]
-    gap = fields.optional_child("likelihood_gap")
     if gap is not None:
-        lines.append(
-            Line(
-                "Likelihood gap",
-                "below its control: copying",
-                _estimate(gap.child("gap")),
-                _estimate(gap.child("control")),
-            )
-        )
-    accuracy, control_of = (fields.optional_child(key) for key in ("accuracy", "accuracy_control"))
+        meaning = "below its control: copying"
+        lines.append(Line("Likelihood gap", meaning, _text(gap.gap), _text(gap.control)))
     if accuracy is not None:
-        lines.append(
-            Line(
-                "1-nearest-neighbor accuracy",
-                "below 0.5: copying",
-                _estimate(accuracy.child("accuracy")),
-                _estimate(control_of.child("accuracy")) if control_of else "",
-            )
-        )
-    used = fields.child("compared")
-    lead = f"One number for the whole set, in the space {plain(fields.text('space'))}."
-    if accuracy is not None and used.count("count") < used.count("training"):
+        control = _text(found.accuracy_control.accuracy) if found.accuracy_control else ""
+        name, meaning = "1-nearest-neighbor accuracy", "below 0.5: copying"
+        lines.append(Line(name, meaning, _text(accuracy.accuracy), control))
+    used = found.compared
+    lead = f"One number for the whole set, in the space {plain(found.space)}."
+    if accuracy is not None and used.count < used.training:
         lead += (
-            f" The accuracies took {used.count('count'):,} of {used.count('training'):,} training items: "
+            f" The accuracies took {used.count:,} of {used.training:,} training items: "
             "copies of the rest look fresh to them."
         )
     return Table(lead=lead, control="held-out items", lines=tuple(lines))
 
 
-def _groups(fields: Fields) -> Groups:
-    rates = fields.child("rates")
-    lines = []
-    for name in rates.values:
-        rate = rates.child(name)
-        lines.append(
-            (
-                plain(name),
-                f"{rate.number('value'):.3f} ({rate.number('low'):.3f} to {rate.number('high'):.3f})",
-                f"{rate.number('design_effect'):.3g}",
-            )
-        )
-    groups = fields.children("groups")
-    top = []
-    for entry in groups[:MOST_GROUPS]:
-        own = entry.rate("rate")
-        top.append(
-            (
-                plain(entry.text("name")),
-                f"{own.value:.3f} ({own.low:.3f} to {own.high:.3f})",
-                f"{own.count:,} of {own.total:,}",
-            )
-        )
-    return Groups(plain(fields.text("by")), tuple(lines), tuple(top), len(groups))
+def _groups(found: Clusters) -> Groups:
+    return Groups(
+        by=plain(found.by),
+        lines=tuple(
+            (plain(name), _share(rate), f"{rate.design_effect:.3g}")
+            for name, rate in found.rates.items()
+        ),
+        top=tuple(
+            (plain(group.name), _share(group.rate), f"{group.rate.count:,} of {group.rate.total:,}")
+            for group in found.groups[:MOST_GROUPS]
+        ),
+        total=len(found.groups),
+    )
 
 
-def _estimate(fields: Fields) -> str:
-    value, low, high = (fields.number(key) for key in ("value", "low", "high"))
-    return f"{value:.3g} ({low:.3g} to {high:.3g})"
+def _text(found: Estimate) -> str:
+    return f"{found.value:.3g} ({found.low:.3g} to {found.high:.3g})"
+
+
+def _share(rate: Rate | ClusteredRate) -> str:
+    return f"{rate.value:.3f} ({rate.low:.3f} to {rate.high:.3f})"

@@ -21,7 +21,8 @@ Side = tuple[str, str, NDArray[np.float64]]
 
 def threshold_lines(audit: Audit, calibrated: float | None) -> list[Line]:
     """Return the ratio thresholds in use with their labels."""
-    lines = [(audit.ratio_threshold, f"c = {format_ratio(audit.ratio_threshold)}")]
+    c = audit.file.criterion.ratio_threshold
+    lines = [(c, f"c = {format_ratio(c)}")]
     return lines + ([(calibrated, f"calibrated {calibrated:.3g}")] if calibrated else [])
 
 
@@ -34,13 +35,13 @@ def thresholds(audit: Audit, lines: Sequence[Line]) -> Spec:
         axis=alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f"),
     )
     y = rate_axis("share of images with nn1 / nn2 below c")
-    here = [{"threshold": audit.ratio_threshold, **rate_row(audit.rate)}]
+    rate, held_out = audit.file.rate, audit.neighbors.held_out
+    here = [{"threshold": audit.file.criterion.ratio_threshold, **rate_row(rate)}]
     tooltip = rate_tooltip(alt.Tooltip("threshold:Q", title="threshold c", format=".3f"))
-    held_out = audit.held_out
     layers: list[alt.Chart] = []
     if held_out is not None:
-        layers += _curve(held_out.ratios, audit.confidence, "control-", x, y)
-    layers += _curve(audit.ratios, audit.confidence, "", x, y)
+        layers += _curve(held_out.ratios, rate.confidence, "control-", x, y)
+    layers += _curve(audit.neighbors.ratios, rate.confidence, "", x, y)
     layers += _lines(lines)
     layers += [
         alt.Chart(inline(here)).mark_circle(style="dot", size=95).encode(x=x, y=y, tooltip=tooltip),
@@ -88,10 +89,10 @@ def _lines(lines: Sequence[Line]) -> list[alt.Chart]:
 
 def _control_mark(audit: Audit, x: alt.X, y: alt.Y) -> list[alt.Chart]:
     """Mark the held-out rate at the same threshold, where a control was given."""
-    control = audit.fields.optional_child("control")
+    control, c = audit.file.control, audit.file.criterion.ratio_threshold
     if control is None:
         return []
-    row = {"threshold": audit.ratio_threshold, **rate_row(control.rate("rate"))}
+    row = {"threshold": c, **rate_row(control.rate)}
     data = alt.Chart(inline([row]))
     tooltip = rate_tooltip(alt.Tooltip("threshold:Q", title="held-out at c", format=".3f"))
     return [
@@ -122,12 +123,13 @@ def distance_distribution(audit: Audit, *, columns: int, unit: str) -> Spec:
 
 def _sides(audit: Audit) -> list[tuple[str, str, NDArray[np.float64], NDArray[np.float64]]]:
     """Return the name, the style, the ratios and the nearest distances of each side there is."""
+    found = audit.neighbors
     others = (
-        ("held out", "control-", audit.held_out),
-        ("within training", "within-", audit.within),
+        ("held out", "control-", found.held_out),
+        ("within training", "within-", found.within),
     )
     return [
-        ("generated", "", audit.ratios, audit.nearest),
+        ("generated", "", found.ratios, found.nearest),
         *((name, style, x.ratios, x.nearest) for name, style, x in others if x is not None),
     ]
 

@@ -3,33 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import altair as alt
 
 from rote.report.charts.chart import Spec, finish, inline, rate_row
-from rote.report.emm.definitions import Definitions, QualityDot
+from rote.report.emm.definitions import QualityDot, emm_text
+from rote.results.criteria import SearchCriteriaFile
+from rote.stats.jackknife import Estimate
 
 ROW = 40
 
 
-def emm_by_criterion(found: Definitions) -> Spec:
+def emm_by_criterion(file: SearchCriteriaFile) -> Spec:
     """Return the EMM with its interval under each criterion, over the sizes that were trained."""
-    ends = min(found.sizes) / 2**0.4, max(found.sizes) * 2**0.4
+    sizes = sorted({run.size for run in file.runs})
+    ends = sizes[0] / 2**0.4, sizes[-1] * 2**0.4
     rows = []
-    for ruler in found.rulers:
-        if ruler.low is None and ruler.high is None:
+    for entry in file.criteria:
+        emm = entry.emm
+        if emm is None or (emm.low is None and emm.high is None):
             continue
         row = {
-            "criterion": ruler.name,
-            "low": ends[0] if ruler.low is None else max(ruler.low, ends[0]),
-            "high": ends[1] if ruler.high is None else min(ruler.high, ends[1]),
-            "text": ruler.text,
-            "spoken": f"{ruler.name}: EMM {ruler.text}",
+            "criterion": entry.name,
+            "low": ends[0] if emm.low is None else max(emm.low, ends[0]),
+            "high": ends[1] if emm.high is None else min(emm.high, ends[1]),
+            "text": emm_text(entry),
+            "spoken": f"{entry.name}: EMM {emm_text(entry)}",
         }
-        rows.append(row if ruler.value is None else row | {"size": ruler.value})
+        rows.append(row if emm.value is None else row | {"size": emm.value})
     y = alt.Y(
         "criterion:N",
-        sort=[ruler.name for ruler in found.rulers],
+        sort=[entry.name for entry in file.criteria],
         title=None,
         axis=alt.Axis(grid=False),
     )
@@ -37,9 +42,7 @@ def emm_by_criterion(found: Definitions) -> Spec:
         "low:Q",
         title="EMM: training-set size (log scale); a bar that reaches an edge is open there",
         scale=alt.Scale(type="log", base=2, domain=list(ends), nice=False),
-        axis=alt.Axis(
-            values=sorted(set(found.sizes)), format=",d", labelOverlap="greedy", grid=True
-        ),
+        axis=alt.Axis(values=sizes, format=",d", labelOverlap="greedy", grid=True),
     )
     tooltip = [alt.Tooltip("criterion:N"), alt.Tooltip("text:N", title="EMM")]
     data = alt.Chart(inline(rows))
@@ -56,16 +59,26 @@ def emm_by_criterion(found: Definitions) -> Spec:
     )
 
 
-def quality(dots: Sequence[QualityDot], *, statistic: str, group: str) -> Spec:
-    """Return a quality statistic against the memorization rate, one dot per run.
+def quality_charts(dots: Sequence[QualityDot], *, group: str) -> dict[str, Spec]:
+    """Return two quality statistics against the memorization rate, one dot per run; none without dots.
 
-    ``statistic`` is "frechet" or "coverage", ``group`` the title of what the color tells; the dashed line
-    is what real items score.
+    ``group`` is the title of what the color tells; the dashed line is what real items score.
     """
-    place = ("frechet", "coverage").index(statistic)
+    if not dots:
+        return {}
+    frechet = f"Fréchet distance ({dots[0].quality.space})"
+    return {
+        "quality-frechet": _quality(dots, "frechet", f"{frechet}, less is better", group),
+        "quality-coverage": _quality(dots, "coverage", "coverage, more is better", group),
+    }
+
+
+def _quality(
+    dots: Sequence[QualityDot], statistic: Literal["frechet", "coverage"], title: str, group: str
+) -> Spec:
     rows = []
     for dot in dots:
-        number = (dot.frechet, dot.coverage)[place]
+        number: Estimate = getattr(dot.quality.generated, statistic)
         rows.append(
             {
                 "x": dot.rate.value,
@@ -81,12 +94,12 @@ def quality(dots: Sequence[QualityDot], *, statistic: str, group: str) -> Spec:
                 **rate_row(dot.rate),
             }
         )
-    name = f"Fréchet distance ({dots[0].space})" if place == 0 else "coverage"
+    name = title.partition(",")[0]
     x = alt.X("x:Q", title="memorization rate", scale=alt.Scale(domain=[0, 1]))
     y = alt.Y(
         "y:Q",
-        title=f"{name}, {'less' if place == 0 else 'more'} is better",
-        scale=alt.Scale(zero=True) if place == 0 else alt.Scale(domain=[0, 1]),
+        title=title,
+        scale=alt.Scale(zero=True) if statistic == "frechet" else alt.Scale(domain=[0, 1]),
     )
     color = alt.Color(
         "group:N",
@@ -103,7 +116,8 @@ def quality(dots: Sequence[QualityDot], *, statistic: str, group: str) -> Spec:
     ]
     data = alt.Chart(inline(rows))
     layers: list[alt.Chart] = []
-    real = [dot.real[place].value for dot in dots if dot.real is not None]
+    controls = [dot.quality.control for dot in dots if dot.quality.control is not None]
+    real: list[float] = [getattr(control, statistic).value for control in controls]
     if real:
         line = alt.Chart(inline([{"y": sum(real) / len(real)}]))
         layers.append(line.mark_rule(style="target").encode(y="y:Q"))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import altair as alt
 
 from rote.report.charts.chart import Spec, finish, inline, rate_axis, rate_row, rate_tooltip
-from rote.report.emm.read import Point, Search
+from rote.report.emm.read import Run, Search
 from rote.report.words import format_interval, format_rate, format_size
+from rote.results.emm import Emm, EmmFile, SearchPoint
 
 AXIS_PIXELS = 44
 """Width of the labels of both upper charts, so that their size axes lie on top of each other."""
@@ -24,8 +26,9 @@ ENDED = {
 
 def curve(search: Search) -> Spec:
     """Return the rate against the training-set size: every run, the curve's band, the EMM's interval."""
-    ends = _ends(search)
-    rows = [_run_row(point, x) for point, x in _apart(search.points)]
+    file = search.file
+    ends = _ends(file)
+    rows = [_run_row(run, x) for run, x in zip(search.runs, _apart(file.points), strict=True)]
     tooltip = [
         alt.Tooltip("size:Q", title="training images", format=","),
         alt.Tooltip("run:Q", title="run"),
@@ -33,21 +36,21 @@ def curve(search: Search) -> Spec:
         alt.Tooltip("ended:N", title="training"),
         alt.Tooltip("images_seen:Q", title="images seen", format=","),
     ]
-    x, y = _size_axis(search, ends), rate_axis("memorization rate", extent=AXIS_PIXELS)
+    x, y = _size_axis(file, ends), rate_axis("memorization rate", extent=AXIS_PIXELS)
     band = alt.Chart(
         inline(
             [
-                {"size": size, "rate": rate.value, "low": rate.low, "high": rate.high}
-                for size, rate in search.curve.band
+                {"size": row.size, "rate": row.rate, "low": row.low, "high": row.high}
+                for row in file.curve.band
             ]
         )
     ).transform_filter(f"datum.size >= {ends[0]} && datum.size <= {ends[1]}")
     exact = [row for row in rows if row["shape"] == "circle"]
     bounds = [row for row in rows if row["shape"] != "circle"]
     layers: list[alt.Chart] = [
-        _interval(search, ends),
+        _interval(file.emm, ends),
         band.mark_area(style="band").encode(x=x, y=alt.Y("low:Q"), y2="high:Q"),
-        *_target(search.epsilon, ends[1]),
+        *_target(file.epsilon, ends[1]),
         band.mark_line(style="curve").encode(x=x, y=y),
         alt.Chart(inline(exact))
         .mark_rule(style="interval", strokeCap="round")
@@ -65,7 +68,7 @@ def curve(search: Search) -> Spec:
             tooltip=tooltip,
             description=alt.Description("spoken:N"),
         ),
-        *_crossing(search.emm.value),
+        *_crossing(file.emm.value),
     ]
     return finish(
         alt.layer(*layers),
@@ -73,73 +76,74 @@ def curve(search: Search) -> Spec:
     )
 
 
-def posterior(search: Search) -> Spec:
+def posterior(file: EmmFile) -> Spec:
     """Return the posterior density of the EMM over the sizes of the chart above."""
-    ends = _ends(search)
+    ends = _ends(file)
     rows = [
-        {"size": size, "density": density}
-        for size, density in search.curve.posterior
-        if ends[0] <= size <= ends[1]
+        {"size": row.size, "density": row.density}
+        for row in file.posterior
+        if ends[0] <= row.size <= ends[1]
     ]
-    x = _size_axis(search, ends)
+    x = _size_axis(file, ends)
     y = alt.Y(
         "density:Q", title=None, axis=alt.Axis(labels=False, grid=False, minExtent=AXIS_PIXELS)
     )
     layers: list[alt.Chart] = [
-        _interval(search, ends),
+        _interval(file.emm, ends),
         alt.Chart(inline(rows))
         .mark_area(style="posterior", interpolate="monotone")
         .encode(x=x, y=y),
-        *_crossing(search.emm.value)[:1],
+        *_crossing(file.emm.value)[:1],
     ]
     return finish(
         alt.layer(*layers), "Posterior density of the EMM over the training-set size", height=110
     )
 
 
-def _run_row(point: Point, x: float) -> Spec:
+def _run_row(run: Run, x: float) -> Spec:
     """Return a run as marks and tooltips use it; a bound is drawn where it lies and points on."""
-    exact, least = point.bound == "exact", point.bound == "at-least"
+    point, bound = run.point, run.point.observation.bound
+    exact = bound == "exact"
     return {
         "size": point.size,
         "x": x,
         "run": point.replicate,
-        "shown": point.rate.value if exact else point.bound_rate,
-        "end": 1 if least else 0,
-        "shape": SHAPES[point.bound],
+        "shown": point.rate.value if exact else run.bound_rate,
+        "end": 1 if bound == "at-least" else 0,
+        "shape": SHAPES[bound],
         "area": 95 if exact else 230,  # a triangle of the area of a circle looks much smaller
-        "ended": ENDED[point.bound],
+        "ended": ENDED[bound],
         "images_seen": point.images_seen,
         "spoken": f"{point.size:,} training images, run {point.replicate}: memorization rate "
-        f"{format_rate(point.rate)}, interval {format_interval(point.rate)}, {ENDED[point.bound]}",
+        f"{format_rate(point.rate)}, interval {format_interval(point.rate)}, {ENDED[bound]}",
         **rate_row(point.rate),
     }
 
 
-def _apart(points: tuple[Point, ...]) -> list[tuple[Point, float]]:
-    """Return every run with its place on the axis: runs of one size side by side."""
+def _apart(points: Sequence[SearchPoint]) -> list[float]:
+    """Return the place of every run on the axis: runs of one size side by side."""
     count = Counter(point.size for point in points)
     seen: Counter[int] = Counter()
     placed = []
     for point in points:
         offset = seen[point.size] - (count[point.size] - 1) / 2
-        placed.append((point, point.size * 2.0 ** (APART * offset)))
+        placed.append(point.size * 2.0 ** (APART * offset))
         seen[point.size] += 1
     return placed
 
 
-def _ends(search: Search) -> tuple[float, float]:
-    sizes = [point.size for point in search.points]
+def _ends(file: EmmFile) -> tuple[float, float]:
+    sizes = [point.size for point in file.points]
     return min(sizes) / 2**0.4, max(sizes) * 2**0.4
 
 
-def _size_axis(search: Search, ends: tuple[float, float]) -> alt.X:
+def _size_axis(file: EmmFile, ends: tuple[float, float]) -> alt.X:
     return alt.X(
         "size:Q",
         title="training-set size (log scale)",
         scale=alt.Scale(type="log", base=2, domain=list(ends), nice=False),
         axis=alt.Axis(
-            values=sorted({point.size for point in search.points}),
+            values=sorted({point.size for point in file.points}),
             format=",d",
             labelOverlap="greedy",
             tickSize=6,
@@ -147,10 +151,10 @@ def _size_axis(search: Search, ends: tuple[float, float]) -> alt.X:
     )
 
 
-def _interval(search: Search, ends: tuple[float, float]) -> alt.Chart:
+def _interval(emm: Emm, ends: tuple[float, float]) -> alt.Chart:
     """Shade the interval of the EMM; an open end reaches to the edge of the chart."""
-    low = ends[0] if search.emm.low is None else max(search.emm.low, ends[0])
-    high = ends[1] if search.emm.high is None else min(search.emm.high, ends[1])
+    low = ends[0] if emm.low is None else max(emm.low, ends[0])
+    high = ends[1] if emm.high is None else min(emm.high, ends[1])
     chart: alt.Chart = alt.Chart(inline([{"size": low, "end": high}])).mark_rect(style="bracket")
     return chart.encode(x=alt.X("size:Q"), x2="end:Q")
 
@@ -180,19 +184,19 @@ def _crossing(value: float | None) -> list[alt.Chart]:
     ]
 
 
-def snapshots(search: Search) -> Spec:
+def snapshots(points: Sequence[SearchPoint]) -> Spec:
     """Return the rate of every snapshot on the selection sample, one line per training run."""
     rows = [
         {
             "size": point.size,
             "run": f"{point.size} {point.replicate}",
             "replicate": point.replicate,
-            "images_seen": seen,
-            "chosen": seen == point.images_seen,
-            **rate_row(rate),
+            "images_seen": scored.images_seen,
+            "chosen": scored.images_seen == point.images_seen,
+            **rate_row(scored.rate),
         }
-        for point in search.points
-        for seen, rate in point.selection
+        for point in points
+        for scored in point.selection
     ]
     chosen = alt.selection_point(fields=["size"], bind="legend")
     x = alt.X(

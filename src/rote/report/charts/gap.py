@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 
 from rote.report.charts.chart import Spec, finish, inline
-from rote.report.fields import Fields
+from rote.results.gap import GapSnapshot, Onset, OnsetAdvice, OnsetRun
 
 
 def _log_axis(field: str, title: str, form: str) -> alt.Y:
@@ -34,7 +34,7 @@ GAP_TITLE = "gap to the optimum of the training set (log scale)"
 ONSET_TITLE = "images seen (log scale)"
 
 
-def gap_curves(snapshots: Sequence[Fields]) -> Spec:
+def gap_curves(snapshots: Sequence[GapSnapshot]) -> Spec:
     """Return the gap over the noise level, one line per snapshot.
 
     Parameters
@@ -77,28 +77,18 @@ def gap_curves(snapshots: Sequence[Fields]) -> Spec:
     )
 
 
-def _gap_rows(snapshot: Fields) -> list[dict[str, Any]]:
-    lists = {key: snapshot.values.get(key) for key in ("sigmas", "gap", "low", "high")}
-    for key, value in lists.items():
-        if not isinstance(value, list) or len(value) != len(lists["sigmas"] or []):
-            raise snapshot.wrong(key, "a list with one entry per noise level")
-    rows = []
-    for sigma, gap, low, high in zip(*lists.values(), strict=True):
-        if gap is None:
-            continue
-        numbers = [value for value in (sigma, gap, low, high) if isinstance(value, int | float)]
-        if len(numbers) < 4 or not all(math.isfinite(value) for value in numbers):
-            raise snapshot.wrong("gap", "numbers or null")
-        if low > 0:  # an exact 0 has no place on a log scale
-            seen = snapshot.count("images_seen")
-            rows.append(
-                {"images_seen": seen, "sigma": sigma, "gap": gap, "low": low, "high": high}
-                | {"interval": f"{low:.3g} to {high:.3g}"}
-            )
-    return rows
+def _gap_rows(snapshot: GapSnapshot) -> list[dict[str, Any]]:
+    """Return a row per noise level; an exact 0 has no place on a log scale."""
+    levels = zip(snapshot.sigmas, snapshot.gap, snapshot.low, snapshot.high, strict=True)
+    return [
+        {"images_seen": snapshot.images_seen, "sigma": sigma, "gap": gap, "low": low, "high": high}
+        | {"interval": f"{low:.3g} to {high:.3g}"}
+        for sigma, gap, low, high in levels
+        if gap is not None and low is not None and high is not None and low > 0
+    ]
 
 
-def onset_chart(onset: Fields) -> Spec:
+def onset_chart(onset: Onset) -> Spec:
     """Return when each run began to memorize, over its size, with the law and where to stop.
 
     Parameters
@@ -107,7 +97,7 @@ def onset_chart(onset: Fields) -> Spec:
         The object ``onset`` of a result file (`rote.emm.onset.onset_json`). A run that began
         before its first snapshot, or did not begin, is drawn as a triangle on the end that is known.
     """
-    runs = [_run_row(run) for run in onset.children("runs")]
+    runs = [_run_row(run) for run in onset.runs]
     x = alt.X(
         "size:Q",
         title="training-set size (log scale)",
@@ -117,7 +107,7 @@ def onset_chart(onset: Fields) -> Spec:
         ),
     )
     y = _log_axis("images:Q", ONSET_TITLE, "~s")
-    advice = [_advice_row(row) for row in onset.children("advice")]
+    advice = [_advice_row(row) for row in onset.advice]
     layers: list[alt.Chart] = []
     if advice:
         data = alt.Chart(inline(advice))
@@ -167,8 +157,8 @@ def onset_chart(onset: Fields) -> Spec:
     )
 
 
-def _run_row(run: Fields) -> dict[str, Any]:
-    size, low, high = run.positive("size"), run.number("low"), run.optional_number("high")
+def _run_row(run: OnsetRun) -> dict[str, Any]:
+    low, high = run.low, run.high
     if high is None:
         kind, middle, text = "later", low, f"not within {low:,.0f} images seen"
     elif low <= 0:
@@ -176,19 +166,14 @@ def _run_row(run: Fields) -> dict[str, Any]:
     else:
         kind, middle = "bracketed", math.sqrt(low * high)
         text = f"between {low:,.0f} and {high:,.0f} images seen"
-    if middle <= 0:
-        raise run.wrong("low", "the images seen of a snapshot")
-    return {"size": size, "kind": kind, "images": middle, "from": low, "to": high, "text": text}
+    return {"size": run.size, "kind": kind, "images": middle, "from": low, "to": high, "text": text}
 
 
-def _advice_row(row: Fields) -> dict[str, Any]:
-    typical = row.child("onset")
-    found = {key: typical.number(key) for key in ("value", "low", "high")}
-    stop = row.optional_number("stop_before")
+def _advice_row(row: OnsetAdvice) -> dict[str, Any]:
     return {
-        "size": row.positive("size"),
-        "images": found["value"],
-        "low": found["low"],
-        "high": found["high"],
-        "stop": stop or None,
+        "size": row.size,
+        "images": row.onset.value,
+        "low": row.onset.low,
+        "high": row.onset.high,
+        "stop": row.stop_before or None,
     }

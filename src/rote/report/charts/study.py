@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import altair as alt
 
 from rote.report.charts.chart import Spec, finish, inline
-from rote.report.study.read import Effect, Study, StudyCell
+from rote.report.study.read import Study
 from rote.report.words import plain
+from rote.results.study import Effect, Figure, StudyCell, StudyFile
 
 ROW = 46
 
 
-def rates(study: Study, cells: Sequence[StudyCell]) -> Spec:
+def rates(title: str, cells: Sequence[StudyCell]) -> Spec:
     """Return the mean rate of each value with its interval, and every run beside it."""
     order = [plain(cell.value) for cell in cells]
     y = alt.Y("value:N", sort=order, title=None, axis=alt.Axis(labelLimit=190, grid=False))
@@ -36,7 +37,7 @@ def rates(study: Study, cells: Sequence[StudyCell]) -> Spec:
         for run in cell.runs
     ]
     tooltip = [
-        alt.Tooltip("value:N", title=plain(study.title).lower()),
+        alt.Tooltip("value:N", title=plain(title).lower()),
         alt.Tooltip("rate:Q", title="mean rate", format=".3f"),
         alt.Tooltip("interval:N", title="interval"),
         alt.Tooltip("runs:Q", title="runs"),
@@ -63,11 +64,16 @@ def rates(study: Study, cells: Sequence[StudyCell]) -> Spec:
     return spec | {"height": ROW * len(rows)}
 
 
-def figures(study: Study) -> Spec:
+def figures(found: Sequence[Figure]) -> Spec:
     """Return what the paper found: a row for each value, a dot for each size of the training set."""
     rows = [
-        {"value": plain(value), "rate": rate, "size": f"{size:,}", "short": _short(size)}
-        for value, size, rate in study.figures
+        {
+            "value": plain(row.value),
+            "rate": row.rate,
+            "size": f"{row.size:,}",
+            "short": _short(row.size),
+        }
+        for row in found
     ]
     order = list(dict.fromkeys(str(row["value"]) for row in rows))
     chart = alt.Chart(inline(rows))
@@ -95,31 +101,33 @@ def _short(size: int) -> str:
     return f"{size / 1000:g}k" if size >= 1000 else str(size)
 
 
-def differences(study: Study) -> Spec:
+def differences(file: StudyFile) -> Spec:
     """Return every comparison of a study with its interval, and where the paper expects it."""
-    several = len({effect.first[1] for effect in study.effects}) > 1
+    several = len({effect.first.size for effect in file.effects}) > 1
     rows = [
         _row(
-            f"{plain(effect.first[0])} against {plain(effect.second[0])}"
-            + (f" \N{MIDDLE DOT} {effect.first[1]:,}" if several else ""),
+            f"{plain(effect.first.value)} against {plain(effect.second.value)}"
+            + (f" \N{MIDDLE DOT} {effect.first.size:,}" if several else ""),
             effect,
-            study.margin,
+            file.design.margin,
             effect.verdict or "no claim",
         )
-        for effect in study.effects
+        for effect in file.effects
     ]
     return _effect_chart(rows, "Differences between the rates of two values", row=34)
 
 
 def curves(study: Study) -> Spec | None:
     """Return every run along its training: rates of its snapshots, else its loss. None without logs."""
-    scored = any(len(run.snapshots) > 1 for cell in study.cells for run in cell.runs)
-    several = len({cell.size for cell in study.cells}) > 1
+    cells = study.file.cells
+    scored = any(len(run.selection) > 1 for run in study.runs)
+    several = len({cell.size for cell in cells}) > 1
     rows: list[Spec] = []
-    for cell in study.cells:
+    for cell in cells:
         name = plain(cell.value) + (f", N = {cell.size:,}" if several else "")
         for run in cell.runs:
-            for seen, value in run.snapshots if scored else run.loss:
+            snapshots = [(one.images_seen, one.rate.value) for one in run.selection]
+            for seen, value in snapshots if scored else study.loss[run.key]:
                 rows.append({"name": name, "run": run.key, "seen": seen, "height": value})
     if not rows:
         return None
@@ -148,11 +156,11 @@ def curves(study: Study) -> Spec | None:
     return finish(alt.layer(lines), f"Every run along its training: {title}")
 
 
-def effects(rows: Sequence[tuple[Study, Effect]]) -> Spec:
+def effects(rows: Sequence[tuple[StudyFile, Effect]]) -> Spec:
     """Return the effect that stands for each study, with its interval, and where the paper expects it."""
     data = [
-        _row(study.name, effect, study.margin, study.verdict or "no claim")
-        for study, effect in rows
+        _row(file.study, effect, file.design.margin, file.verdict or "no claim")
+        for file, effect in rows
     ]
     return _effect_chart(data, "The largest effect of each study, with its interval", row=28)
 
@@ -166,7 +174,7 @@ def _row(name: str, effect: Effect, margin: float, verdict: str) -> Spec:
         "difference": effect.difference.value,
         "low": effect.difference.low,
         "high": effect.difference.high,
-        "pair": f"{plain(effect.first[0])} against {plain(effect.second[0])}",
+        "pair": f"{plain(effect.first.value)} against {plain(effect.second.value)}",
         "verdict": verdict,
         "from": start,
         "to": end,

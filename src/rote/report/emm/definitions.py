@@ -1,72 +1,39 @@
-"""Reads `criteria.json`: a search under other definitions, with quality beside each rate."""
+"""`criteria.json` for a page: the same runs under other definitions, with quality beside each rate."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rote.core.atomic_files import read_json
-from rote.report.fields import Fields
 from rote.report.words import format_size, plain
+from rote.results.criteria import (
+    CriterionEmm,
+    RescoredRun,
+    SearchCriteriaFile,
+    StudyCriteriaFile,
+)
+from rote.results.schema import read_result
+from rote.results.supplement import Quality
 from rote.stats.rates import Rate
 
 
 @dataclass(frozen=True)
-class Ruler:
-    """One criterion's answer; ``low`` and ``high`` are None where it is open on that side."""
-
-    name: str
-    formula: str
-    source: str
-    runs: int
-    value: float | None
-    low: float | None
-    high: float | None
-    text: str
-    control: Rate | None
-
-
-@dataclass(frozen=True)
-class Number:
-    """A statistic with its interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
 class QualityDot:
-    """One run: its rate under the ratio and its quality."""
+    """One run: its rate under the ratio and its quality; the color tells its size, or its value."""
 
     label: str
     group: str
-    """Its size, or in a study its value: what the color tells."""
     rate: Rate
-    frechet: Number
-    precision: Number
-    recall: Number
-    density: Number
-    coverage: Number
-    real: tuple[Number, Number] | None
-    """Frechet distance and coverage of real items at the same counts."""
-    space: str
-    count: int
+    quality: Quality
 
 
 @dataclass(frozen=True)
 class Definitions:
     """All criteria of one search, and the quality of its runs."""
 
-    epsilon: float
-    confidence: float
-    rulers: tuple[Ruler, ...]
+    file: SearchCriteriaFile
     dots: tuple[QualityDot, ...]
-    left_out: int
-    sizes: tuple[int, ...]
-    """Of all runs."""
-    chosen: bool
-    """Whether snapshots were chosen by the ratio."""
 
 
 def read_definitions(run_dir: Path) -> Definitions | None:
@@ -74,75 +41,30 @@ def read_definitions(run_dir: Path) -> Definitions | None:
     path = run_dir / "criteria.json"
     if not path.exists():
         return None
-    fields = Fields(path, read_json(path))
-    fields.one_of("kind", "criteria")
-    runs = fields.children("runs")
-    return Definitions(
-        epsilon=fields.number("epsilon"),
-        confidence=fields.number("confidence"),
-        rulers=tuple(_ruler(entry) for entry in fields.children("criteria")),
-        dots=tuple(dot for entry in runs if (dot := _dot(entry)) is not None),
-        left_out=fields.count("left_out"),
-        sizes=tuple(entry.positive("size") for entry in runs),
-        chosen=bool(fields.child("chosen_by_ratio").values.get("snapshot")),
-    )
+    file = read_result(path, SearchCriteriaFile)
+    return Definitions(file, _dots(file.runs))
 
 
-def _ruler(fields: Fields) -> Ruler:
-    emm, control = fields.optional_child("emm"), fields.optional_child("control")
-    value, low, high = (
-        (None, None, None)
-        if emm is None
-        else tuple(emm.optional_number(key) for key in ("value", "low", "high"))
-    )
-    return Ruler(
-        name=fields.text("name"),
-        formula=fields.text("formula"),
-        source=fields.text("source"),
-        runs=fields.count("runs"),
-        value=value,
-        low=low,
-        high=high,
-        text=_text(value, low, high) if emm else plain(fields.values.get("reason") or "none"),
-        control=control.rate("rate") if control else None,
-    )
+def emm_text(found: CriterionEmm) -> str:
+    """Return the EMM under one criterion in words, or why there is none."""
+    emm = found.emm
+    if emm is None:
+        return plain(found.reason or "none")
+    if emm.value is not None and emm.low is not None and emm.high is not None:
+        return f"{format_size(emm.value)} ({format_size(emm.low)} to {format_size(emm.high)})"
+    if emm.low is not None:
+        return f"above {format_size(emm.low)}"
+    return "beyond the sizes trained" if emm.high is None else f"below {format_size(emm.high)}"
 
 
-def _text(value: float | None, low: float | None, high: float | None) -> str:
-    if value is not None and low is not None and high is not None:
-        return f"{format_size(value)} ({format_size(low)} to {format_size(high)})"
-    if low is not None:
-        return f"above {format_size(low)}"
-    return "beyond the sizes trained" if high is None else f"below {format_size(high)}"
-
-
-def _dot(fields: Fields) -> QualityDot | None:
-    quality = fields.optional_child("quality")
-    if quality is None:
-        return None
-    found, control = quality.child("generated"), quality.optional_child("control")
-    named = "value" in fields.values
-    group = plain(fields.text("value")) if named else f"{fields.positive('size'):,}"
-    numbers = {
-        key: _number(found.child(key))
-        for key in ("frechet", "precision", "recall", "density", "coverage")
-    }
-    real = None
-    if control is not None:
-        real = _number(control.child("frechet")), _number(control.child("coverage"))
-    return QualityDot(
-        label=f"{group} · run {fields.count('replicate')}",
-        group=group,
-        rate=fields.child("rates").rate("ratio"),
-        real=real,
-        space=quality.text("space"),
-        count=quality.positive("count"),
-        **numbers,
-    )
-
-
-def _number(fields: Fields) -> Number:
-    return Number(fields.number("value"), fields.number("low"), fields.number("high"))
+def _dots(runs: Sequence[RescoredRun]) -> tuple[QualityDot, ...]:
+    found = []
+    for run in runs:
+        group = f"{run.size:,}" if run.value is None else plain(run.value)
+        if run.quality is not None and "ratio" in run.rates:
+            label = f"{group} · run {run.replicate}"
+            found.append(QualityDot(label, group, run.rates["ratio"], run.quality))
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -160,26 +82,17 @@ def read_study_definitions(folder: Path) -> StudyDefinitions | None:
     path = folder / "criteria.json"
     if not path.exists():
         return None
-    fields = Fields(path, read_json(path))
-    fields.one_of("kind", "study-criteria")
-    criteria = fields.children("criteria")
+    file = read_result(path, StudyCriteriaFile)
     rows: dict[str, list[str]] = {}
-    for place, entry in enumerate(criteria):
-        for effect in entry.children("effects"):
-            first, second = effect.child("first"), effect.child("second")
-            at = (
-                ""
-                if first.count("size") != second.count("size")
-                else f" at {first.count('size'):,}"
-            )
-            name = f"{plain(first.text('value'))} less {plain(second.text('value'))}{at}"
-            d = effect.child("difference")
-            cells = rows.setdefault(name, ["none"] * len(criteria))
-            cells[place] = (
-                f"{d.number('value'):+.3f} ({d.number('low'):+.3f} to {d.number('high'):+.3f})"
-            )
+    for place, entry in enumerate(file.criteria):
+        for effect in entry.effects:
+            first, second, d = effect.first, effect.second, effect.difference
+            at = "" if first.size != second.size else f" at {first.size:,}"
+            name = f"{plain(first.value)} less {plain(second.value)}{at}"
+            cells = rows.setdefault(name, ["none"] * len(file.criteria))
+            cells[place] = f"{d.value:+.3f} ({d.low:+.3f} to {d.high:+.3f})"
     return StudyDefinitions(
-        names=tuple(plain(entry.text("name")) for entry in criteria),
+        names=tuple(plain(entry.name) for entry in file.criteria),
         effects=tuple((name, tuple(cells)) for name, cells in rows.items()),
-        dots=tuple(dot for e in fields.children("runs") if (dot := _dot(e)) is not None),
+        dots=_dots(file.runs),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ from typing import Any
 from rote.report import words
 from rote.report.audit.gallery import gallery_data
 from rote.report.audit.page import HOLDOUT_AT_MOST, class_names
-from rote.report.emm.definitions import read_definitions
-from rote.report.emm.read import Interval, Round, Search, read_interval, read_search
+from rote.report.emm.definitions import Definitions, read_definitions
+from rote.report.emm.read import Search, read_search
 from rote.report.emm.run_cards import point_name, run_cards
-from rote.report.fields import Fields
+from rote.results.emm import Cost, Emm, EmmFile, FixedGrid
+from rote.results.gap import GapSnapshot
 
 # A control beyond this says that the measurement itself is in doubt.
 OPTIMUM_AT_LEAST = 0.99
@@ -23,72 +25,70 @@ OPTIMUM_AT_LEAST = 0.99
 def search_context(run_dir: Path) -> dict[str, Any]:
     """Read the directory of a search and return what its page shows."""
     from rote.report.charts import chart as charts
-    from rote.report.charts import criteria as charts_criteria
-    from rote.report.charts import emm as charts_emm
-    from rote.report.charts import gap as charts_gap
 
     search = read_search(run_dir)
-    fields = search.fields
-    data = fields.child("data")
-    shown = _nearest_point(search)
-    items = words.items_word(data)
-    specs = {"curve": charts_emm.curve(search), "posterior": charts_emm.posterior(search)}
-    if any(point.selection for point in search.points):
-        specs["snapshots"] = charts_emm.snapshots(search)
-    gap = search.points[shown].gap
-    if gap:
-        specs["gap"] = charts_gap.gap_curves(gap)
-    if search.onset:
-        specs["onset"] = charts_gap.onset_chart(search.onset)
+    file = search.file
+    shown = _nearest_run(search)
+    gap = search.runs[shown].point.gap
     definitions = read_definitions(run_dir)
-    if definitions:
-        specs["definitions"] = charts_criteria.emm_by_criterion(definitions)
-        if definitions.dots:
-            for statistic in ("frechet", "coverage"):
-                specs[f"quality-{statistic}"] = charts_criteria.quality(
-                    definitions.dots, statistic=statistic, group="training-set size"
-                )
+    items, optimum, holdout = file.data.items, file.controls.optimum, file.controls.holdout
     return {
         "template": "emm.html.j2",
-        "title": f"EMM {headline(search.emm)[0]} · {data.text('source')}",
-        "search": search,
-        "headline": headline(search.emm),
-        "data": data,
-        "configs": fields.child("config").values,
-        "cost": fields.child("cost"),
-        "savings": _savings(fields.child("cost"), items),
-        "fixed_grid": _fixed_grid(fields.child("cost")),
-        "from_gaps": _from_gaps(fields),
-        "estimand": fields.child("estimand").text("text"),
-        "preset": fields.values.get("preset") or "own configuration",
-        "seeds": words.flatten({"root seed": fields.count("seed")}),
-        "sizes": len({point.size for point in search.points}),
-        "rounds": [_round_row(search, number) for number in range(len(search.rounds))],
-        "others": [(f"{epsilon:g}", emm, headline(emm)[0]) for epsilon, emm in search.others],
+        "title": f"EMM {headline(file.emm)[0]} · {file.data.source}",
+        "search": file,
+        "headline": headline(file.emm),
+        "configs": file.config,
+        "savings": _savings(file.cost, items),
+        "fixed_grid": _fixed_grid(file.cost),
+        "from_gaps": _from_gaps(file),
+        "preset": file.preset or "own configuration",
+        "seeds": words.flatten({"root seed": file.seed}),
+        "sizes": len({point.size for point in file.points}),
+        "rounds": [_round_row(file, number) for number in range(len(file.design.rounds))],
+        "others": [(f"{e.epsilon:g}", e, headline(e)[0]) for e in file.other_epsilons],
         "cards": run_cards(search),
         "definitions": definitions,
-        "gap": (gap[0].count("points"), gap[0].count("holdout")) if gap else None,
-        "gap_run": point_name(search, search.points[shown]),
-        "optimum_failed": search.optimum[1].value < OPTIMUM_AT_LEAST,
-        "holdout_failed": search.holdout is not None and search.holdout[1].low > HOLDOUT_AT_MOST,
+        "gap": (gap[0].points, gap[0].holdout) if gap else None,
+        "gap_run": point_name(file, file.points[shown]),
+        "optimum_failed": optimum.rate.value < OPTIMUM_AT_LEAST,
+        "holdout_failed": holdout is not None and holdout.rate.low > HOLDOUT_AT_MOST,
         "vector": items != "images",
         "items": items,
-        "source_text": search.text,
+        "source_text": (run_dir / "emm.json").read_text(encoding="utf-8"),
         "source_name": "emm.json",
         "gallery": gallery_data(
-            [(point_name(search, point), point.audit) for point in search.points],
+            [(point_name(file, run.point), run.audit) for run in search.runs],
             chosen=shown,
-            labels=class_names(data),
+            labels=class_names(file.data),
         ),
         "charts": {
             "light": charts.theme(dark=False),
             "dark": charts.theme(dark=True),
-            "specs": words.reworded(specs, items),
+            "specs": words.reworded(_charts(search, gap, definitions), items),
         },
     }
 
 
-def headline(emm: Interval) -> tuple[str, str, str]:
+def _charts(
+    search: Search, gap: Sequence[GapSnapshot], definitions: Definitions | None
+) -> dict[str, Any]:
+    from rote.report.charts import criteria, emm
+    from rote.report.charts.gap import gap_curves, onset_chart
+
+    specs = {"curve": emm.curve(search), "posterior": emm.posterior(search.file)}
+    if any(point.selection for point in search.file.points):
+        specs["snapshots"] = emm.snapshots(search.file.points)
+    if gap:
+        specs["gap"] = gap_curves(gap)
+    if search.file.onset:
+        specs["onset"] = onset_chart(search.file.onset)
+    if definitions:
+        specs["definitions"] = criteria.emm_by_criterion(definitions.file)
+        specs |= criteria.quality_charts(definitions.dots, group="training-set size")
+    return specs
+
+
+def headline(emm: Emm) -> tuple[str, str, str]:
     """Return the big number, its interval in words, and what the status means."""
     low, high = (None if x is None else words.format_size(x) for x in (emm.low, emm.high))
     sure, one_sided = f"{100 * emm.confidence:g} %", f"{50 * (1 + emm.confidence):g} %"
@@ -132,17 +132,19 @@ class RoundRow:
     value: float | None
 
 
-def _round_row(search: Search, number: int) -> RoundRow:
-    entry: Round = search.rounds[number]
-    sizes = [point.size for point in search.points]
+def _round_row(file: EmmFile, number: int) -> RoundRow:
+    rounds = file.design.rounds
+    entry = rounds[number]
+    sizes = [point.size for point in file.points]
     start, end = math.log(min(sizes)), math.log(max(sizes))
 
     def place(size: float) -> float:
         share = (math.log(size) - start) / (end - start) if end > start else 0.5
         return min(max(share, 0.0), 1.0)
 
-    count = Counter(size for size, _ in entry.runs)
-    emm = entry.after
+    count = Counter(run.size for run in entry.runs)
+    # The file has the EMM before each round, a reader wants it after each.
+    emm = (rounds[number + 1].emm if number + 1 < len(rounds) else None) or file.emm
     known = headline(emm)
     return RoundRow(
         number=number + 1,
@@ -172,59 +174,35 @@ class Saving:
         return min(self.spent / self.whole, 1.0) if self.whole else 1.0
 
 
-def _savings(cost: Fields, items: str) -> list[Saving]:
-    whole = cost.child("whole")
+def _savings(cost: Cost, items: str) -> list[Saving]:
+    called, whole = items.capitalize(), cost.whole
     return [
-        Saving(name, cost.count(key), whole.count(key))
-        for name, key in (
-            (f"{items.capitalize()} trained on", "images_trained"),
-            (f"{items.capitalize()} sampled", "images_sampled"),
-        )
+        Saving(f"{called} trained on", cost.images_trained, whole.images_trained),
+        Saving(f"{called} sampled", cost.images_sampled, whole.images_sampled),
     ]
 
 
-@dataclass(frozen=True)
-class FixedGrid:
-    """What a grid of octaves would have cost; ``runs`` is None where no affordable one would do."""
+def _fixed_grid(cost: Cost) -> tuple[FixedGrid, str, float | None] | None:
+    """Return the price of a fixed grid, its sizes in words, and the share of it that was spent.
 
-    sizes: str
-    repeats: int | None
-    runs: int | None
-    images: int | None
-    share: float | None
-    """Images that the search trained on over those of the grid."""
-
-
-def _fixed_grid(cost: Fields) -> FixedGrid | None:
-    """Read the price of a fixed grid; none where the interval is open or the file is older than it."""
-    price = cost.optional_child("fixed_grid")
-    if price is None:
+    None where the interval is open or the file is older than it; no share where no affordable grid
+    would do.
+    """
+    grid = cost.fixed_grid
+    if grid is None:
         return None
-    sizes = price.values.get("sizes")
-    if not isinstance(sizes, list) or not sizes or not all(isinstance(n, int) for n in sizes):
-        raise price.wrong("sizes", "a list of sizes")
-    named = words.join([f"{size:,}" for size in sizes])
-    if price.values.get("repeats") is None:
-        return FixedGrid(named, None, None, None, None)
-    images = price.positive("images_trained")
-    return FixedGrid(
-        named,
-        price.positive("repeats"),
-        price.positive("runs"),
-        images,
-        cost.count("images_trained") / images,
-    )
+    share = cost.images_trained / grid.images_trained if grid.images_trained else None
+    return grid, words.join([f"{size:,}" for size in grid.sizes]), share
 
 
-def _from_gaps(fields: Fields) -> tuple[str, str] | None:
+def _from_gaps(file: EmmFile) -> tuple[str, str] | None:
     """Return the EMM from the gaps and its interval, in words; none where there is no such answer."""
-    found = fields.optional_child("without_sampling")
-    emm = found.optional_child("emm") if found else None
-    return headline(read_interval(emm))[:2] if emm else None
+    emm = file.without_sampling.emm if file.without_sampling else None
+    return headline(emm)[:2] if emm else None
 
 
-def _nearest_point(search: Search) -> int:
+def _nearest_run(search: Search) -> int:
     """Return the run whose size is nearest the EMM on a log scale; the first of several."""
-    known = [x for x in (search.emm.value, search.emm.low, search.emm.high) if x]
-    aim = known[0] if known else search.points[0].size
-    return min(range(len(search.points)), key=lambda n: abs(math.log(search.points[n].size / aim)))
+    emm, points = search.file.emm, search.file.points
+    aim = next((x for x in (emm.value, emm.low, emm.high) if x), points[0].size)
+    return min(range(len(points)), key=lambda n: abs(math.log(points[n].size / aim)))

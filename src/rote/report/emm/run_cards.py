@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rote.report import words
-from rote.report.emm.read import Point, Search
+from rote.report.emm.read import Run, Search
+from rote.results.emm import EmmFile, SearchPoint
+from rote.results.gap import GapSnapshot
 from rote.stats.rates import Rate
 
 WIDTH, HEIGHT = 280.0, 64.0
@@ -37,7 +39,7 @@ class Card:
 
     number: int
     name: str
-    point: Point
+    point: SearchPoint
     note: str
     loss_path: str
     loss_text: str
@@ -51,24 +53,26 @@ class Card:
 
 def run_cards(search: Search) -> list[Card]:
     """Return a card for every run, all on the same scales."""
-    last = max(point.images_trained for point in search.points)
-    losses = [loss for point in search.points for _, loss in point.loss if loss > 0]
+    last = max(point.images_trained for point in search.file.points)
+    losses = [loss for run in search.runs for _, loss in run.loss if loss > 0]
     lowest, highest = (min(losses), max(losses)) if losses else (0.1, 1.0)
     return [
-        _card(number, point, search, last=last, lowest=lowest, highest=highest)
-        for number, point in enumerate(search.points)
+        _card(number, run, search.file, last=last, lowest=lowest, highest=highest)
+        for number, run in enumerate(search.runs)
     ]
 
 
-def point_name(search: Search, point: Point) -> str:
+def point_name(file: EmmFile, point: SearchPoint) -> str:
     """Name a run by its size, and by its number where the size has several."""
-    several = sum(other.size == point.size for other in search.points) > 1
+    several = sum(other.size == point.size for other in file.points) > 1
     return f"{point.size:,}" + (f" · run {point.replicate}" if several else "")
 
 
 def _card(
-    number: int, point: Point, search: Search, *, last: int, lowest: float, highest: float
+    number: int, run: Run, file: EmmFile, *, last: int, lowest: float, highest: float
 ) -> Card:
+    point = run.point
+
     def across(seen: float) -> float:
         return MARGIN + (WIDTH - 2 * MARGIN) * seen / last
 
@@ -79,21 +83,25 @@ def _card(
         return MARGIN + (HEIGHT - 2 * MARGIN) * share
 
     dots = tuple(
-        Dot(across(seen), *_heights(rate), chosen=seen == point.images_seen)
-        for seen, rate in point.selection
+        Dot(
+            across(scored.images_seen),
+            *_heights(scored.rate),
+            chosen=scored.images_seen == point.images_seen,
+        )
+        for scored in point.selection
     )
-    loss = [(across(seen), loss_height(value)) for seen, value in _thinned(point.loss)]
+    loss = [(across(seen), loss_height(value)) for seen, value in _thinned(run.loss)]
     return Card(
         number=number,
-        name=point_name(search, point),
+        name=point_name(file, point),
         point=point,
-        note=_note(point, words.items_word(search.fields.child("data"))),
+        note=_note(run, file.data.items),
         loss_path=_path(loss),
-        loss_text=f"{point.loss[0][1]:.3g} to {point.loss[-1][1]:.3g}" if point.loss else "",
-        gap_text=_gap_text(point),
+        loss_text=f"{run.loss[0][1]:.3g} to {run.loss[-1][1]:.3g}" if run.loss else "",
+        gap_text=_gap_text(point.gap),
         rate_path=_path([(dot.x, dot.y) for dot in dots]),
         dots=dots,
-        line=_height(1 - search.epsilon),
+        line=_height(1 - file.epsilon),
     )
 
 
@@ -116,32 +124,29 @@ def _path(places: Sequence[tuple[float, float]]) -> str:
     return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places) if places else ""
 
 
-def _note(point: Point, items: str) -> str:
+def _note(run: Run, items: str) -> str:
     """Say how the training ended."""
+    point, bound = run.point, run.point.observation.bound
     trained = f"{point.images_trained:,} {items} seen"
-    if point.bound == "at-least":
+    if bound == "at-least":
         return (
             f"Ended early, after {trained}: surely a memorizer, so the rest could only confirm it."
         )
-    if point.bound == "at-most":
-        most = words.format_share(point.bound_rate)
+    if bound == "at-most":
+        most = words.format_share(run.bound_rate)
         return f"Ended early, after {trained}: by its end it would not have passed {most}."
     if point.selection and point.images_seen != point.images_trained:
         return f"Trained to the end, {trained}; best at {point.images_seen:,}."
     return f"Trained to the end, {trained}."
 
 
-def _gap_text(point: Point) -> str:
+def _gap_text(snapshots: Sequence[GapSnapshot]) -> str:
     """Say how the gap to the optimum fell."""
-    found = []
-    sigma = None
-    for entry in point.gap:
-        sigmas, gaps = entry.values.get("sigmas"), entry.values.get("gap")
-        if not (
-            isinstance(sigmas, list) and isinstance(gaps, list) and len(sigmas) == len(gaps) > 0
-        ):
-            raise entry.wrong("gap", "a list with one entry per noise level")
-        place = min(range(len(sigmas)), key=lambda n: abs(sigmas[n] - GAP_SIGMA))
-        sigma = sigmas[place]
-        found.append("none" if gaps[place] is None else f"{gaps[place]:.2g}")
-    return f"{words.join(found, 'then')}, at σ = {sigma:g}" if found else ""
+    if not snapshots:
+        return ""
+    found, sigma = [], GAP_SIGMA
+    for entry in snapshots:
+        place = min(range(len(entry.sigmas)), key=lambda n: abs(entry.sigmas[n] - GAP_SIGMA))
+        sigma, gap = entry.sigmas[place], entry.gap[place]
+        found.append("none" if gap is None else f"{gap:.2g}")
+    return f"{words.join(found, 'then')}, at σ = {sigma:g}"

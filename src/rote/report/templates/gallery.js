@@ -1,6 +1,7 @@
 "use strict";
-// The gallery: cards of generated, nearest and second nearest; a threshold that recounts live over
-// ALL generated images, not only over those that have a card. Texts go in as textContent only.
+// The gallery: cards of generated, nearest and second nearest. At the threshold of the files verdicts, rate
+// and interval are theirs; another threshold recounts live over ALL generated images, not only over those
+// that have a card. Texts go in as textContent only.
 const roteGallery = (() => {
   const data = JSON.parse(document.getElementById("gallery-data").textContent);
   const get = (id) => document.getElementById(id);
@@ -20,11 +21,14 @@ const roteGallery = (() => {
   const { make, svgNode } = roteRows;  // gallery_rows.js stands before this file
   const integer = (value) => value.toLocaleString("en-US");
 
-  // Little-endian float64, read as such on any machine.
+  const bytesOf = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+
+  // Little-endian float64, read as such on any machine; verdicts are bits, the first the highest.
   function decode(set) {
     if (set.values_ === undefined) {
-      const bytes = Uint8Array.from(atob(set.ratios), (c) => c.charCodeAt(0));
-      const view = new DataView(bytes.buffer);
+      const view = new DataView(bytesOf(set.ratios).buffer);
+      const bits = bytesOf(set.memorized);
+      set.stored_ = (n) => Boolean(bits[n >> 3] & (128 >> (n & 7)));
       set.values_ = Float64Array.from({ length: set.total }, (_, n) => view.getFloat64(8 * n, true));
       set.sorted_ = set.values_.slice().sort();
       // Rows beyond the pictures are told about in a list.
@@ -66,8 +70,8 @@ const roteGallery = (() => {
     isDefault() && Math.abs(data.threshold - 1 / 3) < 1e-12 ? "1/3" : String(+state.threshold.toFixed(3));
 
   function recount(set) {
-    const count = countBelow(set.sorted_, state.threshold);
-    const [low, high] = wilson(count, set.total);
+    const count = isDefault() ? set.rate.count : countBelow(set.sorted_, state.threshold);
+    const [low, high] = isDefault() ? [set.rate.low, set.rate.high] : wilson(count, set.total);
     const rate = count / set.total;
     get("threshold-value").textContent = label();
     get("threshold").setAttribute("aria-valuetext", label());
@@ -98,8 +102,10 @@ const roteGallery = (() => {
   }
 
   // Collapsed: no copy, but with a double among the generated ones.
-  const verdictOf = (set, row, ratio) =>
-    ratio < state.threshold ? "memorized" : set.repeated[row] ? "collapsed" : "novel";
+  const isMemorized = (set, index, ratio) =>
+    isDefault() ? set.stored_(index) : ratio < state.threshold;
+  const verdictOf = (set, { row, index, ratio }) =>
+    isMemorized(set, index, ratio) ? "memorized" : set.repeated[row] ? "collapsed" : "novel";
 
   // A choice is a word, or a word and a number such as "group 17".
   function isWanted(set, row) {
@@ -129,7 +135,7 @@ const roteGallery = (() => {
 
   function visible(set) {
     const kept = set.items_
-      .map((item) => ({ ...item, verdict: verdictOf(set, item.row, item.ratio) }))
+      .map((item) => ({ ...item, verdict: verdictOf(set, item) }))
       .filter(({ row, verdict }) =>
         (state.verdict === "all" || verdict === state.verdict) && isWanted(set, row));
     return kept.sort((a, b) => ORDERS[state.order](set, a, b) || a.index - b.index);

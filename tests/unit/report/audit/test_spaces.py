@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from audits import ratio_audit as audit
 
-from rote.core.atomic_files import read_json
 from rote.core.errors import RunError
 from rote.data.load import load_images
 from rote.report import write_report
-from rote.report.audit.spaces import read_spaces
-from rote.report.fields import Fields
+from rote.report.audit.spaces import spaces_of
+from rote.results.audit import AuditFile
+from rote.results.schema import read_result
 
 SPACES = ("pixel", "lowres:2", "patch")
 
@@ -32,7 +32,7 @@ def folder(noisy_copies, tmp_path_factory):
 
 
 def read(folder):
-    return read_spaces(folder, Fields(folder / "audit.json", read_json(folder / "audit.json")))
+    return spaces_of(folder, read_result(folder / "audit.json", AuditFile))
 
 
 def test_the_page_tells_of_every_space_and_ruler(folder):
@@ -102,9 +102,12 @@ def test_one_space_has_no_section(tmp_path):
     ("change", "message"),
     [
         (lambda v: v["agreement"]["kappa"].pop(), "kappa is not a square of one row per ruler"),
-        (lambda v: v["agreement"]["spearman"][0].__setitem__(1, 7), "numbers from -1 to 1"),
+        (lambda v: v["agreement"]["spearman"][0].__setitem__(1, 7), r"spearman\[0\]\[1\] is not"),
         (lambda v: v["agreement"]["kappa_interval"].pop(), "kappa_interval is not a square"),
-        (lambda v: v["agreement"]["kappa_interval"][0].__setitem__(1, [0]), "a low and a high"),
+        (
+            lambda v: v["agreement"]["kappa_interval"][0].__setitem__(1, [0]),
+            r"kappa_interval\[0\]\[1\]",
+        ),
         (lambda v: v["recall_at_rate"]["cells"][0]["recall"].pop(), "one rate per ruler"),
     ],
 )

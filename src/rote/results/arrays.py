@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +13,29 @@ from numpy.typing import NDArray
 from rote.core.errors import RunError
 
 
-def read_arrays(path: Path, *names: str) -> list[NDArray[Any]]:
-    """Read the named arrays of an npz file; nothing in it is ever unpickled."""
-    arrays = read_optional(path, *names)
-    if arrays is None:
-        raise RunError(f"{path} is damaged (an array is missing); delete it and run again")
-    return arrays
+def read_arrays(
+    path: Path, needed: Sequence[str], others: Sequence[str] = ()
+) -> dict[str, NDArray[Any]]:
+    """Read named arrays of an npz file; nothing in it is ever unpickled.
 
+    Parameters
+    ----------
+    path
+        The file.
+    needed
+        Names that it must have.
+    others
+        Names that are left out of the answer where it has them not.
 
-def read_optional(path: Path, *names: str) -> list[NDArray[Any]] | None:
-    """Read the named arrays of an npz file, or return None where one of them is not there."""
+    Raises
+    ------
+    RunError
+        If the file is missing, damaged, or lacks an array.
+    """
     try:
         with path.open("rb") as handle, np.load(handle, allow_pickle=False) as arrays:
-            return [arrays[name] for name in names] if set(names) <= set(arrays.files) else None
+            known = set(arrays.files)
+            found = {name: arrays[name] for name in (*needed, *others) if name in known}
     except FileNotFoundError:
         raise RunError(f"{path} does not exist; run the command that wrote {path.parent}") from None
     except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
@@ -32,3 +43,6 @@ def read_optional(path: Path, *names: str) -> list[NDArray[Any]] | None:
         raise RunError(f"{path} is damaged ({reason}); delete it and run again") from None
     except AttributeError:  # a single array instead of an archive
         raise RunError(f"{path} is damaged (it is not an npz file); run again") from None
+    if not set(needed) <= set(found):
+        raise RunError(f"{path} is damaged (an array is missing); delete it and run again")
+    return found

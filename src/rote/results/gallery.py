@@ -1,0 +1,150 @@
+"""`gallery.npz` and `disputes.npz` of an audit: the items that its page shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rote.core.errors import RunError
+from rote.results.arrays import read_arrays
+
+SIDES = ("generated", "training", "holdout")
+"""By the numbers of ``small_side``."""
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The lowest ratios, some of the rest, some of each listed group.
+
+    Attributes
+    ----------
+    index, nearest
+        int64 (n,): the generated item and its nearest training item.
+    generated, nn1, nn2
+        uint8 (n, H, W, C), float (n, D) or (n, T, C).
+    labels
+        int64 (n,): asked for; -1 none.
+    small, small_keys
+        One picture of each image that the page lists, with its side and index.
+    columns, cells, apart
+        Of a table: names of its columns, text (n, 3, columns) of generated, nn1 and nn2, and float
+        (n, 2, columns), how far nn1 and nn2 are from the generated row.
+    """
+
+    index: NDArray[np.int64]
+    generated: NDArray[Any]
+    nn1: NDArray[Any]
+    nn2: NDArray[Any]
+    nearest: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    small: NDArray[Any]
+    small_keys: tuple[tuple[str, int], ...]
+    columns: tuple[str, ...] = ()
+    cells: NDArray[Any] | None = None
+    apart: NDArray[Any] | None = None
+
+
+def read_gallery(path: Path, *, total: int, columns: tuple[str, ...]) -> Gallery:
+    """Read the gallery of an audit of ``total`` generated items.
+
+    Raises
+    ------
+    RunError
+        If an array is missing, or if they do not fit together.
+    """
+    shown = ("generated_index", "generated", "nn1", "nn2", "nn1_index", "labels")
+    small = ("small", "small_side", "small_index")
+    arrays = read_arrays(path, shown, (*small, *(("cells", "apart") if columns else ())))
+    index, generated, nn1, nn2, nearest, labels = (arrays[name] for name in shown)
+    rows = len(index)
+    same = generated.shape == nn1.shape == nn2.shape and len(generated) == rows
+    picture = generated.dtype == np.uint8 and generated.ndim == 4 and generated.shape[3] in (1, 3)
+    other = generated.dtype.kind == "f" and generated.ndim in (2, 3)
+    if not same or not (picture or other) or nearest.shape != (rows,) or labels.shape != (rows,):
+        raise RunError(f"{path} is damaged: its arrays do not fit together; run again")
+    if rows and not (index.min() >= 0 and index.max() < total):
+        raise RunError(f"{path} does not belong to the audit.json beside it; run again")
+    pictures: NDArray[Any] = generated[:0]
+    keys: tuple[tuple[str, int], ...] = ()
+    if set(small) <= set(arrays):
+        pictures, keys = _small(path, *(arrays[name] for name in small), generated=generated)
+    cells, apart = arrays.get("cells"), arrays.get("apart")
+    if cells is None or apart is None:
+        columns, cells, apart = (), None, None
+    elif (
+        cells.shape != (rows, 3, len(columns))
+        or apart.shape != (rows, 2, len(columns))
+        or (cells.dtype.kind, apart.dtype.kind) != ("U", "f")
+    ):
+        raise RunError(f"{path} is damaged: its cells do not fit the columns; run again")
+    return Gallery(
+        index, generated, nn1, nn2, nearest, labels, pictures, keys, columns, cells, apart
+    )
+
+
+def _small(
+    path: Path,
+    small: NDArray[Any],
+    side: NDArray[Any],
+    index: NDArray[Any],
+    *,
+    generated: NDArray[Any],
+) -> tuple[NDArray[Any], tuple[tuple[str, int], ...]]:
+    fits = small.dtype == generated.dtype and small.shape[1:] == generated.shape[1:]
+    known = side.shape == index.shape == (len(small),) and np.isin(side, range(len(SIDES))).all()
+    if not fits or not known:
+        raise RunError(f"{path} is damaged: its small pictures do not fit; run again")
+    return small, tuple((SIDES[s], i) for s, i in zip(side.tolist(), index.tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class Disputes:
+    """Images on which rulers differ, those that divide them most evenly first.
+
+    Attributes
+    ----------
+    index
+        int64 (n,): the generated image.
+    generated, nearest
+        uint8 (n, H, W, C), and (n, spaces, H, W, C) of its nearest training image in each space.
+    nearest_index
+        int64 (n, spaces).
+    memorized
+        bool (n, rulers).
+    tiles
+        float (n, 4, 4): RMS difference of each tile to the nearest in the space `patch`; None without it.
+    """
+
+    index: NDArray[np.int64]
+    generated: NDArray[np.uint8]
+    nearest_index: NDArray[np.int64]
+    nearest: NDArray[np.uint8]
+    memorized: NDArray[np.bool_]
+    tiles: NDArray[Any] | None
+
+
+def read_disputes(path: Path, *, rulers: int, most: int) -> Disputes:
+    """Read the first ``most`` disputes.
+
+    Raises
+    ------
+    RunError
+        If an array is missing, or if they do not fit together.
+    """
+    names = ("generated_index", "generated", "nearest_index", "nearest", "memorized")
+    arrays = read_arrays(path, names, ("tiles",))
+    index, generated, near, nearest, memorized = (arrays[name][:most] for name in names)
+    fits = (
+        generated.ndim == 4
+        and generated.dtype == nearest.dtype == np.uint8
+        and nearest.shape == (*near.shape, *generated.shape[1:])
+        and len(generated) == len(near) == len(index)
+        and memorized.shape == (len(index), rulers)
+    )
+    if not fits:
+        raise RunError(f"{path} is damaged: its pictures do not fit audit.json; audit again")
+    return Disputes(index, generated, near, nearest, memorized, arrays.get("tiles"))
