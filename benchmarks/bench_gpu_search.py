@@ -38,8 +38,8 @@ import numpy as np
 import torch
 
 from rote.core.precision import strict_fp32
-from rote.neighbors.gpu.index import DeviceSearch
-from rote.neighbors.gpu.transfer import feed
+from rote.neighbors.gpu.index import DeviceIndex
+from rote.neighbors.gpu.transfer import stream_blocks
 
 Array = np.ndarray[Any, Any]
 K = 2
@@ -118,13 +118,13 @@ def wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def move_all(search: DeviceSearch, references: Array, device: torch.device) -> None:
+def move_all(search: DeviceIndex, references: Array, device: torch.device) -> None:
     """Move all references, as a search does, and do nothing with them."""
-    for _ in feed(references, search.parts, device):
+    for _ in stream_blocks(references, search.parts, device):
         pass
 
 
-def peak_products(search: DeviceSearch, row: Row, device: torch.device) -> None:
+def peak_products(search: DeviceIndex, row: Row, device: torch.device) -> None:
     """Run the products of every block of a search with all queries, and nothing else."""
     whole = row.dtype == "uint8"
     width = -(-row.dimension // 16) * 16
@@ -214,17 +214,17 @@ def run(name: str, row: Row, runs: int, device: torch.device) -> None:
         times.setdefault(what, []).append(seconds)
 
     for _ in range(runs):
-        kept: list[DeviceSearch] = []
+        kept: list[DeviceIndex] = []
 
-        def first(kept: list[DeviceSearch] = kept) -> tuple[Array, Array]:
-            kept.append(DeviceSearch(references, device=str(device)))
+        def first(kept: list[DeviceIndex] = kept) -> tuple[Array, Array]:
+            kept.append(DeviceIndex(references, device=str(device)))
             return kept[0].nearest(queries, K)
 
         measure("first", first)
-        if kept[0].resident:
+        if len(kept[0].kept) == len(kept[0].parts):
             measure("resident", lambda kept=kept: kept[0].nearest(queries, K))
         kept.clear()
-        search = DeviceSearch(references, device=str(device), room=0)
+        search = DeviceIndex(references, device=str(device), room=0)
         measure("streamed", lambda search=search: search.nearest(queries, K))
         measure("transfer", lambda search=search: move_all(search, references, device))
         measure("peak", lambda search=search: peak_products(search, row, device))
@@ -303,7 +303,7 @@ def main() -> None:
     warm = Row(64, 8192, 256, "uint8")
     items = made(warm.references, warm, device, seed=0)
     for side in (items, items.astype(np.float32)):
-        DeviceSearch(side, device=str(device)).nearest(side[: warm.queries], K)
+        DeviceIndex(side, device=str(device)).nearest(side[: warm.queries], K)
     for name, row in ROWS.items():
         if options.rows and not any(part in name for part in options.rows):
             continue

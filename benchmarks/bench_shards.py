@@ -34,7 +34,7 @@ import torch
 
 from rote.data.shards.stream import Batch, Stream
 from rote.data.shards.write import write_shards
-from rote.neighbors.out_of_core.chunk import Chunks
+from rote.neighbors.out_of_core.chunk import ChunkedSearch
 from rote.neighbors.search import Neighbors, merge
 
 COUNTS = [50_000, 200_000]
@@ -80,10 +80,10 @@ def chunk_by_chunk(
 ) -> tuple[float, Neighbors]:
     """Search items in chunks; return CPU seconds and what was found."""
     begun = time.process_time()
-    chunks = Chunks(queries, k=2)
+    chunks = ChunkedSearch(queries, k=2)
     for first in range(0, len(items), rows):
         if anew:
-            own = Chunks(queries, k=2)
+            own = ChunkedSearch(queries, k=2)
             own.search(items[first : first + rows], first=first)
             assert own.best is not None
             chunks.best = own.best if chunks.best is None else merge(chunks.best, own.best, k=2)

@@ -23,7 +23,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from rote.neighbors.cpu.index import COARSE, FINE, FLOAT_COARSE, FLOAT_FINE, Cascade
+from rote.neighbors.cpu.index import COARSE, FINE, FLOAT_COARSE, FLOAT_FINE, ProjectionIndex
 from rote.neighbors.cpu.projection import fit_projection
 
 
@@ -57,20 +57,20 @@ def rates(name: str, references: npt.NDArray[Any], queries: npt.NDArray[Any], fe
     directions, coarse = (FINE, COARSE) if integer else (FLOAT_FINE, FLOAT_COARSE)
     fit_projection(references, directions=directions, coarse=coarse)
     fit = time.process_time() - start
-    cascade = Cascade(references, threads=1)
+    index = ProjectionIndex(references, threads=1)
     start = time.process_time()
-    with cascade.pool() as pool:
-        cascade.project(references, pool)
+    with index.pool() as pool:
+        index.project(references, pool)
     a = (time.process_time() - start) / len(references)
-    known = cascade.nearest(queries, 2)
-    cascade.nearest(queries[:few], 2)
+    known = index.nearest(queries, 2)
+    index.nearest(queries[:few], 2)
     found = []
     for start_from in (None, (known[0] - len(references), known[1])):
         times = []
         for count in (few, len(queries)):
             seeds = start_from and (start_from[0][:count], start_from[1][:count])
             start = time.process_time()
-            cascade.nearest(queries[:count], 2, known=seeds)
+            index.nearest(queries[:count], 2, known=seeds)
             times.append(time.process_time() - start)
         found.append(((times[1] - times[0]) / (len(queries) - few) - a) / len(references))
     print(
@@ -84,11 +84,11 @@ def main() -> None:
     torch.set_num_threads(1)
     with np.load(sys.argv[1]) as arrays:
         images = arrays["images"]
-    Cascade(vectors(4000, 512, structured=True), threads=1).nearest(
+    ProjectionIndex(vectors(4000, 512, structured=True), threads=1).nearest(
         vectors(300, 512, structured=True), 2
     )  # compiles
     flat = images[:4000].reshape(4000, -1)
-    Cascade(flat, threads=1).nearest(flat[:300], 2)  # compiles
+    ProjectionIndex(flat, threads=1).nearest(flat[:300], 2)  # compiles
     print("items                       dimension     N      Q    fit s   a us a ref.", end=" ")
     print(" b ns a pair    c ns a pair")
     noise = np.random.default_rng(1).normal(0, 4, (500, *images.shape[1:]))

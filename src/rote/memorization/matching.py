@@ -13,13 +13,13 @@ import torch
 from rote.core.errors import ConfigError
 from rote.core.mapped_pages import is_mapped, release_pages
 from rote.memorization.invariances import Invariances, mirrored, offsets, standardized
-from rote.neighbors.search import CASCADE_FROM, Neighbors, nearest_neighbors
+from rote.neighbors.search import INDEX_FROM, Neighbors, nearest_neighbors
 from rote.spaces.gower import Gower
 from rote.spaces.space import Space
 
 if TYPE_CHECKING:
-    from rote.neighbors.cpu.index import Cascade
-    from rote.neighbors.gpu.index import DeviceSearch
+    from rote.neighbors.cpu.index import ProjectionIndex
+    from rote.neighbors.gpu.index import DeviceIndex
 
 Progress = Callable[[int, int], None]
 
@@ -114,7 +114,7 @@ class Matcher:
         invariances: Invariances,
         device: str,
         gower: Gower | None = None,
-        prepare_from: float = CASCADE_FROM,
+        prepare_from: float = INDEX_FROM,
     ) -> None:
         # Without exact duplicates all are references. Of a mapped file a copy is better all the same: it
         # takes what the mapped pages would, which are read all over by every search.
@@ -127,7 +127,7 @@ class Matcher:
         self._group = group
         self._invariances = invariances
         self._device, self._gower = device, gower
-        self._prepared: Cascade | DeviceSearch | None = None
+        self._prepared: ProjectionIndex | DeviceIndex | None = None
         # Tones of images that are all flat are 0, and too small to be scaled.
         tones = invariances.tone and float(np.abs(self._references).max()) > 1
         self._preparable = device != "cpu" or self._references.dtype == np.uint8 or tones
@@ -273,15 +273,15 @@ class Matcher:
         flat = queries.reshape(len(queries), -1)
         return Neighbors(*self._prepared.nearest(flat, k, on_progress=on_progress))
 
-    def _prepare(self) -> Cascade | DeviceSearch:
+    def _prepare(self) -> ProjectionIndex | DeviceIndex:
         if self._device != "cpu":
-            from rote.neighbors.gpu.index import DeviceSearch
+            from rote.neighbors.gpu.index import DeviceIndex
 
             flat = self._references.reshape(len(self._references), -1)
-            return DeviceSearch(flat, device=self._device)
-        from rote.neighbors.cpu.index import Cascade  # numba takes a moment to import
+            return DeviceIndex(flat, device=self._device)
+        from rote.neighbors.cpu.index import ProjectionIndex  # numba takes a moment to import
 
-        return Cascade(self._references, threads=torch.get_num_threads())
+        return ProjectionIndex(self._references, threads=torch.get_num_threads())
 
 
 class Reranker(Matcher):

@@ -300,9 +300,9 @@ class _TrainingSide:
         self._coarse = np.concatenate([coarse(chunk) for chunk in chunks])
         self._prepared: Any = None
         if len(positions) >= PREPARED_FROM:
-            from rote.neighbors.cpu.index import Cascade  # numba takes a moment to import
+            from rote.neighbors.cpu.index import ProjectionIndex  # numba takes a moment to import
 
-            self._prepared = Cascade(self._coarse, threads=torch.get_num_threads())
+            self._prepared = ProjectionIndex(self._coarse, threads=torch.get_num_threads())
 
     def near(self, queries: Pixels) -> npt.NDArray[np.int64]:
         """Return the positions (Q, k) of the training images that are nearest in coarse pixels."""

@@ -1,14 +1,14 @@
-"""The plain exact search: every distance, by matrix products.
+"""Exact search by brute force: every distance, by matrix products.
 
-For small searches on a CPU, and for what no screening can decide; the cascade and the search on a GPU
-give the same bits.
+For small searches on a CPU, and for what no filter can decide; the indexes of CPU and GPU give the same
+bits.
 
 uint8 items. Squared distances are integers and are computed as such: |q|^2 + |r|^2 - 2 q.r on values
 shifted by -128, where the products are summed by float32 matrix products over blocks of at most 1024
 dimensions. Every partial sum is an integer below 1024 * 128^2 = 2^24, so float32 holds it exactly
 (lower precisions, which would not, are switched off), and blocks add up in float64, exact to 2^53.
 
-Float items. A float64 matrix product screens; every reference that its error bound cannot exclude is
+Float items. A float64 matrix product filters; every reference that its error bound cannot exclude is
 decided by sum((q - r)^2) in float64, row by row in numpy, whose summation order depends on the
 dimension alone.
 """
@@ -31,7 +31,7 @@ BLOCK_BYTES = 128 * 2**20
 QUERY_ROWS = 1024
 
 
-def exhaustive_nearest(
+def brute_force_nearest(
     queries: npt.NDArray[Any],
     references: npt.NDArray[Any],
     k: int,
@@ -54,7 +54,7 @@ def exhaustive_nearest(
     return indices, distances
 
 
-def exhaustive_pairs(
+def brute_force_pairs(
     items: npt.NDArray[Any], sq_radius: float
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[Any]]:
     """Return all pairs i < j of (N, D) within the radius and their squared distances, sorted."""
@@ -138,15 +138,15 @@ class _FloatSearch:
         host = np.ascontiguousarray(queries, dtype=np.float64)
         left = torch.from_numpy(host)
         own = (left**2).sum(1, keepdim=True)
-        screen = own + self._sq_norms - 2 * (left @ self._references.T)
+        values = own + self._sq_norms - 2 * (left @ self._references.T)
         # Higham's bound for an inner product of n terms, n u |a|.|b|, doubled for the three sums.
         unit = (host.shape[1] + 8) * 2.0**-52
         # Products below float64's range lose up to 2^-1075 each, of which that knows nothing.
         margin = unit * (own.sqrt() + self._sq_norms.max().sqrt()) ** 2 + host.shape[1] * 2.0**-1070
-        limit = screen.kthvalue(k, dim=1, keepdim=True).values + 2 * margin
+        limit = values.kthvalue(k, dim=1, keepdim=True).values + 2 * margin
         indices = np.empty((len(host), k), np.int64)
         distances = np.empty((len(host), k), np.float64)
-        candidates = (screen <= limit).numpy()
+        candidates = (values <= limit).numpy()
         for row in range(len(host)):
             near = np.flatnonzero(candidates[row])
             sq = sq_differences(host[row], self._host[near])

@@ -2,7 +2,7 @@
 
 The answer equals brute force bit for bit: integers for 8-bit items, sum((q - r)^2) in float64 for floats,
 ties to the lowest index, whatever the method, blocks, threads or device. Large searches on a CPU go
-through the cascade, the rest through the plain search; on a GPU it is that of `device_search`.
+through an index (`cpu.index`), the rest by brute force; a GPU has an index of its own (`gpu.index`).
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import numpy.typing as npt
 import torch
 
 from rote.core.errors import ConfigError, DataError
-from rote.neighbors.brute_force import exhaustive_nearest, exhaustive_pairs
+from rote.neighbors.brute_force import brute_force_nearest, brute_force_pairs
 from rote.neighbors.numeric import is_scalable, largest
 
-CASCADE_FROM = 2e10
-"""Queries x references x dimensions from which the cascade pays for its preparation."""
-PAIRS_CASCADE_FROM = 2e8
+INDEX_FROM = 2e10
+"""Queries x references x dimensions from which an index pays for its preparation."""
+PAIRS_INDEX_FROM = 2e8
 PAIRS_LISTED = 4000
 LARGEST = 1e150
 
@@ -59,7 +59,7 @@ def nearest_neighbors(
     k
         How many, 1 <= k <= len(references).
     device
-        "cpu", or "cuda" for the plain search by matrix products there. On a GPU references may be larger
+        "cpu", or "cuda" for brute force by matrix products there. On a GPU references may be larger
         than its memory, and float items beyond 1e100, or all below 1e-100, are still searched on the CPU.
     on_progress
         Called with queries done and their total.
@@ -80,17 +80,18 @@ def nearest_neighbors(
     flat_queries = queries.reshape(len(queries), -1)
     flat_references = references.reshape(len(references), -1)
     if device != "cpu":
-        from rote.neighbors.gpu.index import DeviceSearch
+        from rote.neighbors.gpu.index import DeviceIndex
 
-        search = DeviceSearch(flat_references, device=device)
-        found = search.nearest(flat_queries, k, on_progress=on_progress)
-    elif not cascade_pays(queries, references):
-        found = exhaustive_nearest(flat_queries, flat_references, k, on_progress=on_progress)
+        found = DeviceIndex(flat_references, device=device).nearest(
+            flat_queries, k, on_progress=on_progress
+        )
+    elif not index_pays(queries, references):
+        found = brute_force_nearest(flat_queries, flat_references, k, on_progress=on_progress)
     else:
-        from rote.neighbors.cpu.index import Cascade  # numba takes a moment to import
+        from rote.neighbors.cpu.index import ProjectionIndex  # numba takes a moment to import
 
-        cascade = Cascade(references, threads=torch.get_num_threads())
-        found = cascade.nearest(flat_queries, k, on_progress=on_progress)
+        index = ProjectionIndex(references, threads=torch.get_num_threads())
+        found = index.nearest(flat_queries, k, on_progress=on_progress)
     return Neighbors(*found)
 
 
@@ -116,44 +117,6 @@ def merge(a: Neighbors, b: Neighbors, *, k: int) -> Neighbors:
         indices, sq = np.take_along_axis(indices, order, 1), np.take_along_axis(sq, order, 1)
         k = min(k, int((~again).sum(axis=1).min()))
     return Neighbors(indices[:, :k], sq[:, :k])
-
-
-def pairs_within(
-    items: npt.NDArray[Any], sq_radius: float
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[Any]]:
-    """Find all pairs i < j with |x_i - x_j|^2 <= sq_radius, exactly.
-
-    Parameters
-    ----------
-    items
-        uint8 or finite float (N, ...).
-    sq_radius
-        Squared L2 radius, in squared units of the values, >= 0.
-
-    Returns
-    -------
-    tuple
-        i, j (int64) and squared distances (int64 for uint8, float64 for floats), sorted by (i, j).
-
-    Raises
-    ------
-    ConfigError
-        If the radius is negative or not a number.
-    DataError
-        If the items cannot be searched, or more than 50 million pairs lie within the radius.
-
-    >>> images = np.array([[0, 0], [3, 4], [9, 9]], dtype=np.uint8)
-    >>> [part.tolist() for part in pairs_within(images, 25)]
-    [[0], [1], [25]]
-    """
-    _check_radius(sq_radius)
-    check_search(items, items, 1)
-    flat = items.reshape(len(items), -1)
-    if _few_pairs(flat.shape[1], len(flat)) or not is_scalable(flat):
-        return exhaustive_pairs(flat, sq_radius)
-    from rote.neighbors.radius.search import cascade_pairs  # numba takes a moment to import
-
-    return cascade_pairs(flat, sq_radius)
 
 
 def components_within(
@@ -196,12 +159,12 @@ def components_within(
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
 
-        i, j, _ = exhaustive_pairs(flat[rows], sq_radius)
+        i, j, _ = brute_force_pairs(flat[rows], sq_radius)
         edges = coo_array((np.ones(len(i), np.int8), (i, j)), shape=(len(rows), len(rows)))
         return connected_components(edges, directed=False)[1].astype(np.int64)
-    from rote.neighbors.radius.search import cascade_components  # numba takes a moment to import
+    from rote.neighbors.radius.search import block_components  # numba takes a moment to import
 
-    return cascade_components(flat, rows, sq_radius)
+    return block_components(flat, rows, sq_radius)
 
 
 def _check_radius(sq_radius: float) -> None:
@@ -211,7 +174,7 @@ def _check_radius(sq_radius: float) -> None:
 
 def _few_pairs(dimension: int, count: int) -> bool:
     """Say whether all pairs are so few that they may be looked at one by one, and listed."""
-    return count <= PAIRS_LISTED and dimension * count**2 < PAIRS_CASCADE_FROM
+    return count <= PAIRS_LISTED and dimension * count**2 < PAIRS_INDEX_FROM
 
 
 def check_search(queries: npt.NDArray[Any], references: npt.NDArray[Any], k: int) -> None:
@@ -243,6 +206,6 @@ def check_search(queries: npt.NDArray[Any], references: npt.NDArray[Any], k: int
             )
 
 
-def cascade_pays(queries: npt.NDArray[Any], references: npt.NDArray[Any]) -> bool:
-    """Say whether a search is large enough for the cascade, and its values in the range of it."""
-    return queries.size * len(references) >= CASCADE_FROM and is_scalable(references)
+def index_pays(queries: npt.NDArray[Any], references: npt.NDArray[Any]) -> bool:
+    """Say whether a search is large enough for an index, and its values in the range of it."""
+    return queries.size * len(references) >= INDEX_FROM and is_scalable(references)

@@ -51,8 +51,8 @@ def test_a_mapped_audit_equals_one_in_memory(tmp_path, monkeypatch):
     # Everything that is done for large sides, for small ones.
     monkeypatch.setattr(arrays, "MAPPED_FROM", 1)
     monkeypatch.setattr(mapped, "BLOCK_BYTES", 9000)
-    monkeypatch.setattr(neighbors, "PAIRS_CASCADE_FROM", 0)
-    monkeypatch.setattr(matching, "CASCADE_FROM", 0)
+    monkeypatch.setattr(neighbors, "PAIRS_INDEX_FROM", 0)
+    monkeypatch.setattr(matching, "INDEX_FROM", 0)
     monkeypatch.setattr(ruler, "QUERY_ROWS", 32)
     expected = found(in_memory)
     assert found(from_files) == expected

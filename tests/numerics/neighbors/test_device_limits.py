@@ -1,14 +1,14 @@
 """The limit of the float search on a device: no nearer reference is screened above it.
 
 Each case is a source of rounding, and first shows that it does turn pairs around: a nearer reference has
-the larger screening value. `device_floats` derives the limit.
+the larger screening value. `gpu_float32` derives the limit.
 """
 
 import numpy as np
 import pytest
 import torch
 
-from rote.neighbors.gpu.float32 import Floats
+from rote.neighbors.gpu.float32 import Float32References
 
 CPU = torch.device("cpu")
 
@@ -35,7 +35,7 @@ def cases():
 
 def screened(items):
     """Return the search, screening values and true distances of all pairs."""
-    engine = Floats(items, CPU)
+    engine = Float32References(items, CPU)
     block = engine.block(slice(0, len(items)), torch.from_numpy(items.copy()))
     search = engine.search(items, 1, CPU)
     everyone = slice(0, len(items))

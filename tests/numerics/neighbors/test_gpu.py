@@ -9,8 +9,8 @@ from rote.diffusion.config import ModelConfig, SampleConfig, TrainConfig
 from rote.diffusion.preconditioning import build_denoiser
 from rote.diffusion.sample import sample
 from rote.diffusion.training.loop import train
-from rote.neighbors.gpu import index as device_search
-from rote.neighbors.gpu.index import DeviceSearch
+from rote.neighbors.gpu import index as gpu_index
+from rote.neighbors.gpu.index import DeviceIndex
 from rote.neighbors.gpu.transfer import pinned
 from rote.neighbors.search import nearest_neighbors
 
@@ -69,15 +69,15 @@ def test_neighbors_equal_the_cpus_integers_with_tf32_switched_on():
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
 @pytest.mark.parametrize("room", [0, 100_000, 2**40])
 def test_streamed_and_resident_references_give_the_cpus_bits(monkeypatch, dtype, room):
-    monkeypatch.setattr(device_search, "BLOCK_ROWS", 64)
-    monkeypatch.setattr(device_search, "FIRST_ROWS", 32)
+    monkeypatch.setattr(gpu_index, "BLOCK_ROWS", 64)
+    monkeypatch.setattr(gpu_index, "FIRST_ROWS", 32)
     rng = np.random.default_rng(1)
     references = rng.integers(0, 256, (1000, 300)).astype(dtype)
     references[700:] = references[:300]
     queries = references[::9].copy()
     queries[:, 0] = 3
     expected = nearest_neighbors(queries, references, k=7)
-    search = DeviceSearch(references, device="cuda", room=room)
+    search = DeviceIndex(references, device="cuda", room=room)
     for _ in range(3):
         indices, sq = search.nearest(queries, 7)
         assert np.array_equal(indices, expected.indices)
@@ -88,6 +88,6 @@ def test_pinned_memory_is_sent_from_where_it_lies():
     items = torch.randint(0, 256, (5000, 64), dtype=torch.uint8, pin_memory=True).numpy()
     assert pinned(items) is not None
     assert pinned(items.copy()) is None
-    found = DeviceSearch(items, device="cuda", room=0).nearest(items[:50], 3)
+    found = DeviceIndex(items, device="cuda", room=0).nearest(items[:50], 3)
     expected = nearest_neighbors(items[:50], items, k=3)
     assert np.array_equal(found[0], expected.indices)

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from rote.data.load import load_images
-from rote.neighbors.cpu import filter as screening
+from rote.neighbors.cpu import filter as cpu_filter
 from rote.neighbors.cpu import kernels
-from rote.neighbors.cpu import projection as bounds
+from rote.neighbors.cpu import projection as cpu_projection
 from rote.neighbors.cpu.projection import UNIT32, fit_projection
 
 
@@ -35,7 +35,7 @@ def screening_values(items, directions, coarse, scale, *, fine):
     limits = np.empty_like(sq)
     for i in range(len(sq)):
         for j in range(len(sq)):
-            limits[i, j] = kernels.limit_of(sq[i, j], scale, 2 * features.slip, error)
+            limits[i, j] = kernels.limit_of(sq[i, j], scale, 2 * features.rounding_error, error)
     return values, (limits - sq_norms[:, None]).astype(np.float32), sq * scale**2, sq_norms
 
 
@@ -84,8 +84,9 @@ def test_integer_projections_are_exact(dimension: int) -> None:
     projection = fit_projection(items, directions=8, coarse=4)
     signs = np.where(projection.directions[:, 0] > 0, 255, 0).astype(np.uint8)
     hostile = np.stack([signs, 255 - signs, items[0]])
-    products = bounds._exact_product(
-        torch.from_numpy(hostile).float() - bounds.SHIFT, torch.from_numpy(projection.directions)
+    products = cpu_projection._exact_product(
+        torch.from_numpy(hostile).float() - cpu_projection.SHIFT,
+        torch.from_numpy(projection.directions),
     ).numpy()
     exact = (hostile.astype(np.int64) - 128) @ projection.directions.astype(np.int64)
     assert np.array_equal(products, exact)
@@ -106,7 +107,7 @@ def test_int8_products_that_saturate_are_found_out(monkeypatch):
         sums = (pairs[:, ::2] + pairs[:, 1::2]).clamp(-(2**15), 2**15 - 1)
         return sums.sum(1).int()
 
-    exact = screening.int8_products_are_exact.__wrapped__
+    exact = cpu_filter.int8_products_are_exact.__wrapped__
     honest = torch._int_mm
     assert exact(64) == bool(honest(*hostile()).equal(hostile()[0].int() @ hostile()[1].int()))
     monkeypatch.setattr(torch, "_int_mm", saturating)

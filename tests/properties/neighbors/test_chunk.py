@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rote.neighbors import search as neighbors
-from rote.neighbors.cpu import index as cascade
+from rote.neighbors.cpu import index as cpu_index
 from rote.neighbors.cpu import kernels
-from rote.neighbors.cpu import projection as bounds
-from rote.neighbors.cpu import refine as measuring
-from rote.neighbors.out_of_core.chunk import Chunks
+from rote.neighbors.cpu import projection as cpu_projection
+from rote.neighbors.cpu import refine as cpu_refine
+from rote.neighbors.out_of_core.chunk import ChunkedSearch
 from rote.neighbors.search import Neighbors
 
 
@@ -43,22 +43,22 @@ def check(queries, references, search):
     k, chunks = min(search["k"], len(references)), search["chunks"]
     expected, sq = by_brute_force(queries, references, k)
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(neighbors, "CASCADE_FROM", 0 if search["cascade"] else 1e18)
+        monkeypatch.setattr(neighbors, "INDEX_FROM", 0 if search["cascade"] else 1e18)
         for kind in ("", "FLOAT_"):
-            monkeypatch.setattr(cascade, f"{kind}FINE", search["fine"])
-            monkeypatch.setattr(cascade, f"{kind}COARSE", max(1, search["fine"] // 2))
+            monkeypatch.setattr(cpu_index, f"{kind}FINE", search["fine"])
+            monkeypatch.setattr(cpu_index, f"{kind}COARSE", max(1, search["fine"] // 2))
         for name in ("QUERY_BLOCK", "REFERENCE_BLOCK", "LEAF"):
-            monkeypatch.setattr(cascade, name, search["block"])
-        monkeypatch.setattr(cascade, "FIRST_QUERIES", 3)
-        monkeypatch.setattr(cascade, "FEW_QUERIES", 1)
-        monkeypatch.setattr(cascade, "CAPACITY", search["capacity"])
-        monkeypatch.setattr(cascade, "GATHER_COST", search["gather"])
-        monkeypatch.setattr(measuring, "MEASURE_NUMBERS", 100)
-        monkeypatch.setattr(bounds, "SAMPLE", 50)
-        known = Chunks(queries, k=k)
+            monkeypatch.setattr(cpu_index, name, search["block"])
+        monkeypatch.setattr(cpu_index, "FIRST_QUERIES", 3)
+        monkeypatch.setattr(cpu_index, "FEW_QUERIES", 1)
+        monkeypatch.setattr(cpu_index, "CAPACITY", search["capacity"])
+        monkeypatch.setattr(cpu_index, "GATHER_COST", search["gather"])
+        monkeypatch.setattr(cpu_refine, "MEASURE_NUMBERS", 100)
+        monkeypatch.setattr(cpu_projection, "SAMPLE", 50)
+        known = ChunkedSearch(queries, k=k)
         for start, stop in chunks[: search["elsewhere"]]:
             known.search(references[start:stop], first=start)
-        found = Chunks(queries, k=k, known=known.best)
+        found = ChunkedSearch(queries, k=k, known=known.best)
         for start, stop in chunks[search["elsewhere"] :]:
             found.search(references[start:stop], first=start)
     assert isinstance(found.best, Neighbors)
@@ -98,20 +98,20 @@ def test_a_known_limit_spares_nearly_all_measuring(monkeypatch):
         made = centers[rng.integers(0, 20, count)] + rng.integers(-40, 40, (count, 64))
         return made.astype(np.uint8)
 
-    monkeypatch.setattr(neighbors, "CASCADE_FROM", 0)
-    monkeypatch.setattr(cascade, "LEAF", 64)
+    monkeypatch.setattr(neighbors, "INDEX_FROM", 0)
+    monkeypatch.setattr(cpu_index, "LEAF", 64)
     counted = []
-    settle = kernels.settle
+    refine = kernels.refine
 
     def spy(*arguments):
         counted[-1] += int(np.maximum(arguments[-1], 0).sum())
-        return settle(*arguments)
+        return refine(*arguments)
 
-    monkeypatch.setattr(kernels, "settle", spy)
+    monkeypatch.setattr(kernels, "refine", spy)
     near = drawn(4000)
     queries = near[:100] ^ 1
     far = [drawn(4000) for _ in range(2)]
-    chunks = Chunks(queries, k=1)
+    chunks = ChunkedSearch(queries, k=1)
     for number, part in enumerate([far[0], near, far[1]]):
         counted.append(0)
         chunks.search(part, first=4000 * number)

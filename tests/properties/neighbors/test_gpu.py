@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from rote.core.errors import ConfigError
 from rote.neighbors.cpu.filter import int8_products_are_exact
-from rote.neighbors.gpu import blocks as device_blocks
-from rote.neighbors.gpu import float32 as device_floats
-from rote.neighbors.gpu import index as device_search
-from rote.neighbors.gpu import uint8 as device_integers
-from rote.neighbors.gpu.index import DeviceSearch
+from rote.neighbors.gpu import blocks as gpu_blocks
+from rote.neighbors.gpu import float32 as gpu_float32
+from rote.neighbors.gpu import index as gpu_index
+from rote.neighbors.gpu import uint8 as gpu_uint8
+from rote.neighbors.gpu.index import DeviceIndex
 from rote.neighbors.search import nearest_neighbors
 
 pytestmark = pytest.mark.skipif(
@@ -39,7 +39,7 @@ def searches(draw):
         "noted": draw(st.sampled_from([0, 512])),
         "most": draw(st.sampled_from([10, 2**22])),
         "groups": draw(st.sampled_from([-1, 0, 8])),
-        "exact": draw(st.sampled_from([16, 64, device_integers.EXACT_DIMENSIONS])),
+        "exact": draw(st.sampled_from([16, 64, gpu_uint8.EXACT_DIMENSIONS])),
         "rng": np.random.default_rng(draw(st.integers(0, 2**32 - 1))),
     }
 
@@ -48,18 +48,18 @@ def check(queries, references, search):
     k = search["k"]
     expected, sq = by_brute_force(queries, references, k)
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(device_search, "FIRST_ROWS", search["first"])
-        monkeypatch.setattr(device_search, "BLOCK_ROWS", search["block"])
-        monkeypatch.setattr(device_search, "PRODUCT_BYTES", search["product"])
-        monkeypatch.setattr(device_search, "QUERY_BYTES", search["query"])
-        monkeypatch.setattr(device_blocks, "FEW_GROUPS", search["groups"])
-        for engine in (device_integers, device_floats):
+        monkeypatch.setattr(gpu_index, "FIRST_ROWS", search["first"])
+        monkeypatch.setattr(gpu_index, "BLOCK_ROWS", search["block"])
+        monkeypatch.setattr(gpu_index, "PRODUCT_BYTES", search["product"])
+        monkeypatch.setattr(gpu_index, "QUERY_BYTES", search["query"])
+        monkeypatch.setattr(gpu_blocks, "FEW_GROUPS", search["groups"])
+        for engine in (gpu_uint8, gpu_float32):
             monkeypatch.setattr(engine, "PIECE", search["piece"])
-        monkeypatch.setattr(device_integers, "NORM_BYTES", search["piece"])
-        monkeypatch.setattr(device_integers, "EXACT_DIMENSIONS", search["exact"])
-        monkeypatch.setattr(device_floats, "NOTED", search["noted"])
-        monkeypatch.setattr(device_floats, "MOST_NOTED", search["most"])
-        device = DeviceSearch(references, device="cpu", room=search["room"])
+        monkeypatch.setattr(gpu_uint8, "NORM_BYTES", search["piece"])
+        monkeypatch.setattr(gpu_uint8, "EXACT_DIMENSIONS", search["exact"])
+        monkeypatch.setattr(gpu_float32, "CANDIDATES", search["noted"])
+        monkeypatch.setattr(gpu_float32, "MOST_CANDIDATES", search["most"])
+        device = DeviceIndex(references, device="cpu", room=search["room"])
         for _ in range(2):  # moved, then what has stayed with the rest moved again
             indices, distances = device.nearest(queries, k)
             assert np.array_equal(indices, expected)
@@ -105,14 +105,14 @@ def test_vectors(search, offset, spread, dtype, far):
 
 def test_images_nearer_and_nearer_from_block_to_block(monkeypatch):
     # Nothing can be ruled out: every reference is nearer than all before it, then all are equal.
-    monkeypatch.setattr(device_search, "BLOCK_ROWS", 64)
-    monkeypatch.setattr(device_search, "FIRST_ROWS", 32)
+    monkeypatch.setattr(gpu_index, "BLOCK_ROWS", 64)
+    monkeypatch.setattr(gpu_index, "FIRST_ROWS", 32)
     references = np.arange(255, -1, -1, dtype=np.uint8)[:, None].repeat(5, axis=1)
     references = np.concatenate([references, np.full((200, 5), 3, np.uint8)])
     queries = np.zeros((3, 5), np.uint8)
     for items in (references, references.astype(np.float32)):
         for k in (1, 4, 100):
-            found = DeviceSearch(items, device="cpu").nearest(queries.astype(items.dtype), k)
+            found = DeviceIndex(items, device="cpu").nearest(queries.astype(items.dtype), k)
             expected = by_brute_force(queries.astype(items.dtype), items, k)
             assert np.array_equal(found[0], expected[0])
             assert np.array_equal(found[1], expected[1])
@@ -127,11 +127,11 @@ def test_sums_beyond_32_bits_are_exact():
     exact[1] = exact[:, 1] = (dimension - 1) * 2**14 - 127 * 128
     exact[1, 1] = (dimension - 1) * 2**14 + 127**2
     assert not torch.equal(alone, exact)  # 2^31 is one too many
-    assert torch.equal(device_integers.int8_products(darkest, darkest), exact)
+    assert torch.equal(gpu_uint8.int8_products(darkest, darkest), exact)
     black = np.zeros((1, dimension), np.uint8)
     white = np.full((3, dimension), 255, np.uint8)
     white[1, 0] -= 1
-    found = DeviceSearch(white, device="cpu").nearest(black, 3)
+    found = DeviceIndex(white, device="cpu").nearest(black, 3)
     assert found[0].tolist() == [[1, 0, 2]]
     assert found[1].tolist() == [[dimension * 255**2 - 509, *[dimension * 255**2] * 2]]
 
@@ -140,7 +140,7 @@ def test_a_callers_lower_precision_changes_nothing():
     rng = np.random.default_rng(0)
     references = rng.normal(size=(400, 300))
     queries = references[:50] + 1e-4 * rng.normal(size=(50, 300))
-    search = DeviceSearch(references, device="cpu")
+    search = DeviceIndex(references, device="cpu")
     plain = search.nearest(queries, 5)
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("medium")
@@ -153,21 +153,21 @@ def test_a_callers_lower_precision_changes_nothing():
 
 
 def test_what_stays_is_not_moved_again(monkeypatch):
-    monkeypatch.setattr(device_search, "BLOCK_ROWS", 64)
-    monkeypatch.setattr(device_search, "FIRST_ROWS", 32)
+    monkeypatch.setattr(gpu_index, "BLOCK_ROWS", 64)
+    monkeypatch.setattr(gpu_index, "FIRST_ROWS", 32)
     moved = []
-    feed = device_search.feed
+    stream_blocks = gpu_index.stream_blocks
 
     def spy(items, parts, device):
         moved.append([(part.start, part.stop) for part in parts])
-        return feed(items, parts, device)
+        return stream_blocks(items, parts, device)
 
-    monkeypatch.setattr(device_search, "feed", spy)
+    monkeypatch.setattr(gpu_index, "stream_blocks", spy)
     items = np.random.default_rng(0).integers(0, 256, (200, 10), dtype=np.uint8)
     parts = [(0, 32), (32, 96), (96, 160), (160, 200)]
     for room, left in ((0, parts), (32 * 40 + 64 * 40, parts[2:]), (2**40, [])):
         moved.clear()
-        search = DeviceSearch(items, device="cpu", room=room)
+        search = DeviceIndex(items, device="cpu", room=room)
         told = []
         for _ in range(2):
             search.nearest(items[:7], 2, on_progress=lambda *at, told=told: told.append(at))
@@ -179,7 +179,7 @@ def test_read_only_and_mapped_references(tmp_path):
     items = np.random.default_rng(0).integers(0, 256, (100, 10), dtype=np.uint8)
     np.save(tmp_path / "items.npy", items)
     mapped = np.load(tmp_path / "items.npy", mmap_mode="r")
-    found = DeviceSearch(mapped, device="cpu").nearest(mapped[:5], 3)
+    found = DeviceIndex(mapped, device="cpu").nearest(mapped[:5], 3)
     expected = nearest_neighbors(items[:5], items, k=3)
     assert np.array_equal(found[0], expected.indices)
 
@@ -189,11 +189,11 @@ def test_a_device_that_cannot_multiply_bytes_is_one_line(monkeypatch):
         raise RuntimeError("_int_mm needs SM 7.5\nmore lines")
 
     items = np.zeros((3, 4), np.uint8)
-    device_integers.check_products.cache_clear()
+    gpu_uint8.check_products.cache_clear()
     for fake, message in ((refuse, r"\(_int_mm needs SM 7.5\)"), (wrong, "wrongly")):
         monkeypatch.setattr(torch, "_int_mm", fake)
         with pytest.raises(ConfigError, match=rf"{message}.*`device` cpu") as error:
-            DeviceSearch(items, device="cpu")
+            DeviceIndex(items, device="cpu")
         assert "\n" not in str(error.value)
 
 

@@ -6,12 +6,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rote.neighbors import brute_force as exhaustive
+from rote.neighbors import brute_force
 from rote.neighbors import search as neighbors
-from rote.neighbors.cpu import filter as screening
-from rote.neighbors.cpu import index as cascade
-from rote.neighbors.cpu import projection as bounds
-from rote.neighbors.cpu import refine as measuring
+from rote.neighbors.cpu import filter as cpu_filter
+from rote.neighbors.cpu import index as cpu_index
+from rote.neighbors.cpu import projection as cpu_projection
+from rote.neighbors.cpu import refine as cpu_refine
 from rote.neighbors.search import nearest_neighbors
 
 
@@ -57,25 +57,25 @@ def searches(draw):
 
 def cut_into(search, monkeypatch):
     """Cut the plain search into blocks, or send the search through a cascade of small blocks."""
-    monkeypatch.setattr(exhaustive, "QUERY_ROWS", search["rows"])
-    monkeypatch.setattr(exhaustive, "BLOCK_BYTES", search["bytes"])
+    monkeypatch.setattr(brute_force, "QUERY_ROWS", search["rows"])
+    monkeypatch.setattr(brute_force, "BLOCK_BYTES", search["bytes"])
     if search["cascade"]:
-        monkeypatch.setattr(neighbors, "CASCADE_FROM", 0)
+        monkeypatch.setattr(neighbors, "INDEX_FROM", 0)
         for kind in ("", "FLOAT_"):
-            monkeypatch.setattr(cascade, f"{kind}FINE", search["fine"])
-            monkeypatch.setattr(cascade, f"{kind}COARSE", max(1, search["fine"] // 2))
+            monkeypatch.setattr(cpu_index, f"{kind}FINE", search["fine"])
+            monkeypatch.setattr(cpu_index, f"{kind}COARSE", max(1, search["fine"] // 2))
         if not search["int8"]:  # as on a processor whose int8 products saturate
-            monkeypatch.setattr(screening, "int8_products_are_exact", lambda dimension: False)
-        monkeypatch.setattr(cascade, "QUERY_BLOCK", search["rows"])
-        monkeypatch.setattr(cascade, "FIRST_QUERIES", search["first"])
-        monkeypatch.setattr(cascade, "WIDE_QUERY_BLOCK", search["rows"])
-        monkeypatch.setattr(cascade, "REFERENCE_BLOCK", search["block"])
-        monkeypatch.setattr(cascade, "FEW_QUERIES", search["first"])
-        monkeypatch.setattr(cascade, "LEAF", search["block"])
-        monkeypatch.setattr(cascade, "CAPACITY", search["capacity"])
-        monkeypatch.setattr(measuring, "MEASURE_NUMBERS", search["bytes"])
-        monkeypatch.setattr(cascade, "GATHER_COST", search["gather"])
-        monkeypatch.setattr(bounds, "BLOCK_DIMENSIONS", search["rows"] * 100)
+            monkeypatch.setattr(cpu_filter, "int8_products_are_exact", lambda dimension: False)
+        monkeypatch.setattr(cpu_index, "QUERY_BLOCK", search["rows"])
+        monkeypatch.setattr(cpu_index, "FIRST_QUERIES", search["first"])
+        monkeypatch.setattr(cpu_index, "WIDE_QUERY_BLOCK", search["rows"])
+        monkeypatch.setattr(cpu_index, "REFERENCE_BLOCK", search["block"])
+        monkeypatch.setattr(cpu_index, "FEW_QUERIES", search["first"])
+        monkeypatch.setattr(cpu_index, "LEAF", search["block"])
+        monkeypatch.setattr(cpu_index, "CAPACITY", search["capacity"])
+        monkeypatch.setattr(cpu_refine, "MEASURE_NUMBERS", search["bytes"])
+        monkeypatch.setattr(cpu_index, "GATHER_COST", search["gather"])
+        monkeypatch.setattr(cpu_projection, "BLOCK_DIMENSIONS", search["rows"] * 100)
 
 
 @settings(max_examples=150)

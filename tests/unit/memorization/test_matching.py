@@ -152,7 +152,7 @@ def test_a_prepared_search_and_chunks_give_the_same(monkeypatch, names):
         return value.to_json(), value.measured.matches.nn2_sq.tolist()
 
     before = found()
-    monkeypatch.setattr(matching, "CASCADE_FROM", 0)
+    monkeypatch.setattr(matching, "INDEX_FROM", 0)
     monkeypatch.setattr(ruler, "QUERY_ROWS", 32)
     assert found() == before
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from rote.core.errors import ConfigError, DataError
-from rote.neighbors import brute_force as exhaustive
+from rote.neighbors import brute_force
 from rote.neighbors.search import nearest_neighbors
 
 
@@ -106,7 +106,7 @@ def test_float32_products_of_integers_are_exact(shape):
     left = rng.choice(np.array([0, 1, 127, 128, 254, 255], np.uint8), size=(rows, dimension))
     right = rng.choice(np.array([0, 255], np.uint8), size=(columns, dimension))
     exact = (left.astype(np.int64) - 128) @ (right.astype(np.int64) - 128).T
-    found = exhaustive.float32_products(torch.from_numpy(left), torch.from_numpy(right))
+    found = brute_force.float32_products(torch.from_numpy(left), torch.from_numpy(right))
     assert np.array_equal(found.numpy(), exact)
 
 

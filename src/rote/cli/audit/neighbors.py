@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from rote.data.shards.read import ShardSet
-    from rote.neighbors.out_of_core.search import Engine
+    from rote.neighbors.out_of_core.engine import ShardEngine
 
 MEMORY = "2GB"
 
@@ -173,11 +173,11 @@ def _search_whole(
     queries: npt.NDArray[Any], references: npt.NDArray[Any], *, out: Path, k: int, device: str
 ) -> None:
     from rote.core.console import progress
-    from rote.neighbors.out_of_core.whole import whole_neighbors
+    from rote.neighbors.out_of_core.search import in_memory_neighbors
 
     with progress() as bar:
         task = bar.add_task("images searched", total=len(queries))
-        whole_neighbors(
+        in_memory_neighbors(
             queries,
             references,
             out=out,
@@ -223,7 +223,7 @@ def _search_shards(
 @contextlib.contextmanager
 def _engine(
     name: str, memory: int, address: str | None, workers: int | None, *, query_bytes: int
-) -> Iterator[Engine | None]:
+) -> Iterator[ShardEngine | None]:
     """Lend the engine of that name; None is this process."""
     if name == "local":
         yield None

@@ -1,4 +1,4 @@
-"""What the steps of the neighbor cascade hand on: features, products, queries with what they found."""
+"""The filter of the projection index: features, their products, and queries with their candidates."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,23 +19,23 @@ MIDDLE = 128
 
 
 @dataclass(frozen=True, eq=False)
-class Screen:
-    """Features of one side: what the scan multiplies and what settles the survivors."""
+class FilterFeatures:
+    """Features of one side: what the filter_pairs multiplies and what settles the survivors."""
 
     coarse: npt.NDArray[Any]
     coarse_sq: npt.NDArray[np.float32]
     fine: npt.NDArray[np.float32]
-    slip: float
+    rounding_error: float
     length: float
 
-    def take(self, part: slice | npt.NDArray[np.int64]) -> Screen:
+    def take(self, part: slice | npt.NDArray[np.int64]) -> FilterFeatures:
         """Return some rows."""
         return replace(
             self, coarse=self.coarse[part], coarse_sq=self.coarse_sq[part], fine=self.fine[part]
         )
 
 
-class ItemScreen:
+class ItemFeatures:
     """The items themselves as features, shifted to their middle and widened block by block.
 
     8-bit items less 128 fit into 8 bits again: where the processor multiplies those without saturating,
@@ -50,7 +50,7 @@ class ItemScreen:
         sq = [self._sq_norms(part).max() for part in parts_of(len(items), ROWS)]
         self.length = float(np.sqrt(max(sq))) * (1 + 1e-6)
         # 8-bit items less a whole number are exact in float32; floats are rounded to it once.
-        self.slip = 0.0 if items.dtype == np.uint8 else UNIT32 * self.length
+        self.rounding_error = 0.0 if items.dtype == np.uint8 else UNIT32 * self.length
 
     def _shifted(self, part: slice) -> npt.NDArray[np.float32]:
         if self._items.dtype == np.uint8:
@@ -63,7 +63,7 @@ class ItemScreen:
             return np.asarray(kernels.sq_lengths(self._items[part], middle), np.float64)
         return sq_norms(self._shifted(part))
 
-    def rows(self, part: slice) -> Screen:
+    def rows(self, part: slice) -> FilterFeatures:
         """Return the features of some rows: int8 or float32."""
         coarse: npt.NDArray[Any]
         if self._bytes:
@@ -73,11 +73,13 @@ class ItemScreen:
             coarse = self._shifted(part)
             coarse_sq = sq_norms(coarse)
         nothing = np.empty((len(coarse), 0), np.float32)
-        return Screen(coarse, coarse_sq.astype(np.float32), nothing, self.slip, self.length)
+        return FilterFeatures(
+            coarse, coarse_sq.astype(np.float32), nothing, self.rounding_error, self.length
+        )
 
 
-def item_values(own: Screen, block: Screen) -> npt.NDArray[np.float32]:
-    """Return |b|^2 - 2 a.b of all pairs, the screening value less |a|^2, float32 (queries, block)."""
+def item_values(own: FilterFeatures, block: FilterFeatures) -> npt.NDArray[np.float32]:
+    """Return |b|^2 - 2 a.b of all pairs, the filter value less |a|^2, float32 (queries, block)."""
     left, right = torch.from_numpy(own.coarse), torch.from_numpy(block.coarse).T
     norms = torch.from_numpy(block.coarse_sq)
     if own.coarse.dtype == np.int8:
@@ -109,35 +111,104 @@ def int8_products_are_exact(dimension: int) -> bool:
     return bool(torch.equal(found, left.double() @ right.double()))
 
 
-class Block:
-    """Some queries and what is found for them so far."""
+class Margins(NamedTuple):
+    """What a pair may be filtered too far by: rounding of its features, and of their products."""
+
+    rounding: float
+    coarse: float
+    fine: float
+
+
+def margins(own: FilterFeatures, other: FilterFeatures | ItemFeatures) -> Margins:
+    """Return the margins of pairs of two sides; without fine features the coarse ones decide."""
+    sq_length = (own.length + other.length) ** 2
+    coarse = (own.coarse.shape[1] + 8) * UNIT32 * sq_length
+    fine = (own.fine.shape[1] + 8) * UNIT32 * sq_length if own.fine.shape[1] else coarse
+    return Margins(own.rounding_error + other.rounding_error, coarse, fine)
+
+
+class QueryBlock:
+    """Some queries, what is found for them so far, and the candidates that are not measured yet.
+
+    ``limits``, float64 (Q,), are the filter values that bound each query's k nearest by what is known.
+    """
 
     def __init__(
         self,
         queries: npt.NDArray[Any],
+        references: npt.NDArray[Any],
         best_sq: npt.NDArray[Any],
         best_index: npt.NDArray[np.int64],
+        *,
+        features: FilterFeatures,
+        margins: Margins,
+        scale: float,
+        capacity: int,
     ) -> None:
-        self.queries, self.best_sq, self.best_index = queries, best_sq, best_index
-
-    def limits(self, scale: float, slip: float, error: float) -> npt.NDArray[np.float64]:
-        """Return the screening value that bounds each query's k nearest by what is known so far."""
-        known = self.best_index[:, -1] != kernels.UNSET
-        limits = np.full(len(self.queries), np.inf)
-        limits[known] = kernels.limits_of(self.best_sq[known, -1], scale, slip, error)
-        return limits
-
-    def hits(self, capacity: int) -> tuple[npt.NDArray[Any], ...]:
-        """Return room for noted references and their values, and their number."""
-        count = len(self.queries)
-        return (
+        self.queries, self.features = queries, features
+        self.best_sq, self.best_index = best_sq, best_index
+        self._references, self._margins, self._scale = references, margins, scale
+        count = len(queries)
+        known = best_index[:, -1] != kernels.UNSET
+        self.limits = np.full(count, np.inf)
+        self.limits[known] = kernels.limit_of(
+            best_sq[known, -1], scale, margins.rounding, margins.coarse
+        )
+        self._candidates = (
             np.empty((count, capacity), np.int32),
             np.empty((count, capacity), np.float32),
             np.zeros(count, np.int32),
         )
 
+    @property
+    def given_up(self) -> npt.NDArray[np.bool_]:
+        """Whether a query has more candidates than are worth measuring, bool (Q,)."""
+        return self._candidates[2] < 0
 
-class Product:
+    def filter(
+        self,
+        values: npt.NDArray[np.float32],
+        rows: npt.NDArray[np.int64],
+        ids: npt.NDArray[np.int32],
+        fine: npt.NDArray[np.float32],
+    ) -> int:
+        """Keep the candidates among some references for the queries ``rows``; see the kernel."""
+        return int(
+            kernels.filter_pairs(
+                values,
+                rows,
+                ids,
+                self.features.coarse_sq,
+                self.queries,
+                self._references,
+                self.features.fine,
+                fine,
+                self.best_sq,
+                self.best_index,
+                self.limits,
+                self._scale,
+                *self._margins,
+                *self._candidates,
+            )
+        )
+
+    def refine(self) -> int:
+        """Decide all candidates by their true distance; return how many were measured."""
+        return int(
+            kernels.refine(
+                self.queries,
+                self._references,
+                self.best_sq,
+                self.best_index,
+                self._scale,
+                self._margins.rounding,
+                self._margins.fine,
+                *self._candidates,
+            )
+        )
+
+
+class LeafProducts:
     """Products of some rows with a leaf, in room that is used again and again."""
 
     def __init__(self, rows: int, width: int, columns: int) -> None:
@@ -157,7 +228,7 @@ class Product:
         return values
 
 
-class Counter:
+class ProgressCounter:
     """Counts finished queries over threads."""
 
     def __init__(self, total: int, on_progress: Callable[[int, int], None]) -> None:
@@ -176,13 +247,6 @@ def center_of(references: npt.NDArray[Any]) -> npt.NDArray[Any]:
     chosen = np.linspace(0, len(references) - 1, min(SAMPLE, len(references)))
     mean = references[chosen.astype(np.int64)].mean(axis=0, dtype=np.float64)
     return np.rint(mean).astype(np.float32) if references.dtype == np.uint8 else mean
-
-
-def margins(own: Screen, other: Screen | ItemScreen) -> tuple[float, float, float]:
-    """Return what a pair may be screened too far by: slip of its features, error coarse and fine."""
-    sq_length = (own.length + other.length) ** 2
-    coarse, fine = ((side.shape[1] + 8) * UNIT32 * sq_length for side in (own.coarse, own.fine))
-    return own.slip + other.slip, coarse, fine
 
 
 def parts_of(count: int, size: int) -> list[slice]:

@@ -1,9 +1,9 @@
-"""The exact neighbor search on a CPU: screen by few projections, settle by true distances.
+"""The exact neighbor search on a CPU: filter by few projections, refine by true distances.
 
-References lie in leaves by their features (`leaves`). For each block of queries: the nearest leaf gives a
-first limit, which rules out whole leaves; of the others, a float32 matrix product over the coarse
-features (`bounds`) and a scan note what lies within each query's limit, also by all features, while the
-limit tightens (`kernels.scan`); at the end the noted references are measured exactly (`kernels.settle`).
+References lie in leaves by their features (`partition`). For each block of queries the nearest leaf gives
+a first limit, which rules out whole leaves. Of the others, a float32 matrix product over the coarse
+features (`projection`) leaves as candidates what lies within each query's limit, also by all features,
+while the limit tightens (`kernels.filter_pairs`). At the end they are measured (`kernels.refine`).
 Where the data has no structure that projections could use, the items themselves are the features, which
 is a blocked brute-force search with the same certificate.
 """
@@ -21,11 +21,11 @@ import torch
 
 from rote.neighbors.cpu import kernels
 from rote.neighbors.cpu.filter import (
-    Block,
-    Counter,
-    ItemScreen,
-    Product,
-    Screen,
+    FilterFeatures,
+    ItemFeatures,
+    LeafProducts,
+    ProgressCounter,
+    QueryBlock,
     center_of,
     item_values,
     margins,
@@ -34,7 +34,12 @@ from rote.neighbors.cpu.filter import (
 )
 from rote.neighbors.cpu.partition import Leaves, box_values, build_leaves, lifted_queries
 from rote.neighbors.cpu.projection import SAMPLE, Projection, fit_projection
-from rote.neighbors.cpu.refine import Found, fences, measured, plain_with
+from rote.neighbors.cpu.refine import (
+    SearchResult,
+    brute_force_with_known,
+    refine_floats,
+    sentinel_neighbors,
+)
 from rote.neighbors.numeric import computing_pool, item_scale
 
 COARSE, FINE = 64, 128
@@ -53,7 +58,7 @@ GATHER_COST = 4.0
 WIDE_NUMBERS = 2**24
 
 
-class Cascade:
+class ProjectionIndex:
     """References prepared for exact search.
 
     Parameters
@@ -63,7 +68,7 @@ class Cascade:
     threads
         How many query blocks are worked on side by side.
     coarse, fine
-        Directions of the first screening, and in all; None takes the defaults.
+        Directions of the first filter, and in all; None takes the defaults.
     projection
         Directions to take in place of fitting some, made for references of the same `item_scale`.
     """
@@ -82,7 +87,7 @@ class Cascade:
         self._integer = references.dtype == np.uint8
         self.scale = item_scale(self.references)
         self.projection = projection
-        self.screen: Screen | None = None
+        self.features: FilterFeatures | None = None
         self._leaves: Leaves | None = None
         count, dimension = self.references.shape
         usual = (COARSE, FINE) if self._integer else (FLOAT_COARSE, FLOAT_FINE)
@@ -95,15 +100,15 @@ class Cascade:
             )
         if self.projection is not None:
             with self.pool() as pool:
-                self.screen = self.project(self.references, pool)
+                self.features = self.project(self.references, pool)
 
     @property
     def leaves(self) -> Leaves:
         """The projected references in boxes; made when first asked for."""
-        assert self.screen is not None
+        assert self.features is not None
         if self._leaves is None:
             self._leaves = build_leaves(
-                self.screen.coarse, self.screen.coarse_sq, self.screen.fine, size=LEAF
+                self.features.coarse, self.features.coarse_sq, self.features.fine, size=LEAF
             )
         return self._leaves
 
@@ -112,16 +117,16 @@ class Cascade:
         queries: npt.NDArray[Any],
         k: int,
         *,
-        known: Found | None = None,
-        screen: Screen | None = None,
+        known: SearchResult | None = None,
+        query_features: FilterFeatures | None = None,
         on_progress: Callable[[int, int], None] = lambda done, total: None,
-    ) -> Found:
+    ) -> SearchResult:
         """Return indices int64 (Q, k) and squared distances (Q, k), int64 or float64.
 
         Ties go to the lowest index. Distances of float items are those of
         `rote.neighbors.brute_force.sq_differences`. With ``known`` neighbors among other references,
         sorted and at most k, the k nearest of both are returned; theirs are indices outside of
-        [0, N). ``screen`` are the features of the queries, where they were made before.
+        [0, N). ``query_features`` are the features of the queries, where they were made before.
         """
         queries = np.ascontiguousarray(queries)
         if known is None:
@@ -135,32 +140,34 @@ class Cascade:
         best_index = np.full((len(queries), wanted), kernels.UNSET, np.int64)
         best_index[:, :seeds], best_sq[:, :seeds] = known
         if seeds == k < wanted:
-            best_index[:, k:], best_sq[:, k:] = fences(
+            best_index[:, k:], best_sq[:, k:] = sentinel_neighbors(
                 known[1][:, -1], wanted - k, queries.shape[1]
             )
-        done = Counter(len(queries), on_progress)
+        done = ProgressCounter(len(queries), on_progress)
         rest = np.arange(len(queries))
         with self.pool() as pool:
             if self.projection is not None and len(rest):
-                screen = screen or self.project(queries, pool)
-                helped, rest = self._by_projection(queries, screen, best_sq, best_index, pool, done)
+                features = query_features or self.project(queries, pool)
+                helped, rest = self._by_projection(
+                    queries, features, best_sq, best_index, pool, done
+                )
                 if not helped:  # nor would they help the next queries
-                    self.projection, self.screen, self._leaves = None, None, None
+                    self.projection, self.features, self._leaves = None, None, None
             if 0 < len(rest) <= FEW_QUERIES:
-                self._directly(queries, rest, best_sq, best_index, pool)
+                self._by_every_distance(queries, rest, best_sq, best_index, pool)
                 done.add(len(rest))
             elif len(rest):
                 self._by_items(queries, rest, known, best_sq, best_index, pool, done)
             if self._integer:
                 return best_index, best_sq
             found = best_index, best_sq
-            return measured(queries, self.references, found, k, known=known, pool=pool)
+            return refine_floats(queries, self.references, found, k, known=known, pool=pool)
 
     def pool(self) -> AbstractContextManager[ThreadPoolExecutor]:
         """Lend threads that each compute alone."""
         return computing_pool(self._threads)
 
-    def project(self, items: npt.NDArray[Any], pool: ThreadPoolExecutor) -> Screen:
+    def project(self, items: npt.NDArray[Any], pool: ThreadPoolExecutor) -> FilterFeatures:
         """Return the features of uint8 or float (N, D) items."""
         assert self.projection is not None
         features = self.projection.features(items, pool, scale=self.scale)
@@ -168,31 +175,42 @@ class Cascade:
         coarse = np.concatenate(
             [features.values[:, :used], features.coarse_residual[:, None]], axis=1
         )
-        return Screen(
+        return FilterFeatures(
             coarse=coarse,
             coarse_sq=sq_norms(coarse).astype(np.float32),
             fine=features.values,
-            slip=features.slip,
+            rounding_error=features.rounding_error,
             length=features.length,
         )
 
     def _by_projection(
         self,
         queries: npt.NDArray[Any],
-        screen: Screen,
+        features: FilterFeatures,
         best_sq: npt.NDArray[Any],
         best_index: npt.NDArray[np.int64],
         pool: ThreadPoolExecutor,
-        done: Counter,
+        done: ProgressCounter,
     ) -> tuple[bool, npt.NDArray[np.int64]]:
         """Search by features; return whether they help, and the queries left."""
-        count = len(queries)
+        count, theirs = len(queries), self.features
+        assert theirs is not None
 
         def search(own: npt.NDArray[np.int64]) -> tuple[float, npt.NDArray[np.int64]]:
-            block = Block(queries[own], best_sq[own], best_index[own])
-            cost, dense = self._through_leaves(block, screen.take(own))
+            mine = features.take(own)
+            block = QueryBlock(
+                queries[own],
+                self.references,
+                best_sq[own],
+                best_index[own],
+                features=mine,
+                margins=margins(mine, theirs),
+                scale=self.scale,
+                capacity=CAPACITY,
+            )
+            cost = self._through_leaves(block)
             best_sq[own], best_index[own] = block.best_sq, block.best_index
-            return cost / (len(own) * len(self.references)), dense
+            return cost / (len(own) * len(self.references)), np.flatnonzero(block.given_up)
 
         def search_more(part: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
             dense = search(part)[1]
@@ -206,12 +224,12 @@ class Cascade:
         if cost >= self.references.shape[1] or 4 * len(dense) > len(first):
             return False, np.sort(np.concatenate([first[dense], others]))
         done.add(len(first) - len(dense))
-        home = self.homes(screen.coarse, pool)
+        home = self.homes(features.coarse, pool)
         others = others[np.argsort(home[others], kind="stable")]
         parts = [others[part] for part in parts_of(len(others), QUERY_BLOCK)]
         return True, np.concatenate([first[dense], *pool.map(search_more, parts)])
 
-    def _directly(
+    def _by_every_distance(
         self,
         queries: npt.NDArray[Any],
         rows: npt.NDArray[np.int64],
@@ -223,7 +241,7 @@ class Cascade:
 
         def search(row: int) -> None:
             own = slice(row, row + 1)
-            kernels.direct(queries[own], self.references, best_sq[own], best_index[own])
+            kernels.measure_all(queries[own], self.references, best_sq[own], best_index[own])
 
         list(pool.map(search, rows))
 
@@ -241,84 +259,68 @@ class Cascade:
         box_values(features, self.leaves.low, self.leaves.high, values)
         return values
 
-    def _through_leaves(self, block: Block, own: Screen) -> tuple[float, npt.NDArray[np.int64]]:
-        """Search one block of queries; return its cost in products, and the queries given up."""
-        screen, leaves = self.screen, self.leaves
-        assert screen is not None
-        hits = block.hits(CAPACITY)
-        slip, coarse_error, fine_error = margins(own, screen)
-        lifted = torch.from_numpy(lifted_queries(own.coarse))
-        boxes = self.boxes(own.coarse)
+    def _through_leaves(self, block: QueryBlock) -> float:
+        """Search one block of queries; return its cost in products."""
+        leaves, coarse = self.leaves, block.features.coarse
+        lifted = torch.from_numpy(lifted_queries(coarse))
+        boxes = self.boxes(coarse)
         home = boxes.argmin(axis=0)
-        limits = block.limits(self.scale, slip, coarse_error)
-        product = Product(len(lifted), lifted.shape[1], leaves.widest)
+        products = LeafProducts(len(lifted), lifted.shape[1], leaves.widest)
         pairs, looked = 0, 0
         # The nearest leaf first: its references make a limit that rules out many leaves.
         homes = np.unique(home)
         for turn, leaf in enumerate(np.concatenate([homes, boxes.sum(axis=1).argsort()])):
-            if turn < len(homes):
-                rows = np.flatnonzero((home == leaf) & (boxes[leaf] <= limits))
-            else:
-                rows = np.flatnonzero((boxes[leaf] <= limits) & (home != leaf) & (hits[2] >= 0))
+            near = boxes[leaf] <= block.limits
+            first = turn < len(homes)
+            rows = np.flatnonzero(
+                near & (home == leaf) if first else near & (home != leaf) & ~block.given_up
+            )
             if not len(rows):
                 continue
             part = leaves.parts[leaf]
             pairs += len(rows) * (part.stop - part.start)
-            looked += kernels.scan(
-                product.of(lifted, rows, torch.from_numpy(leaves.lifted[part])),
-                rows,
-                leaves.ids[part],
-                own.coarse_sq,
-                block.queries,
-                self.references,
-                own.fine,
-                leaves.fine[part],
-                block.best_sq,
-                block.best_index,
-                limits,
-                self.scale,
-                slip,
-                coarse_error,
-                fine_error,
-                *hits,
-            )
-        measured = kernels.settle(
-            block.queries,
-            self.references,
-            block.best_sq,
-            block.best_index,
-            self.scale,
-            slip,
-            fine_error,
-            *hits,
-        )
-        gathered = own.fine.shape[1] * looked + self.references.shape[1] * measured
-        cost = pairs * own.coarse.shape[1] + GATHER_COST * gathered
-        return cost, np.flatnonzero(hits[2] < 0)
+            values = products.of(lifted, rows, torch.from_numpy(leaves.lifted[part]))
+            looked += block.filter(values, rows, leaves.ids[part], leaves.fine[part])
+        gathered = block.features.fine.shape[1] * looked
+        gathered += self.references.shape[1] * block.refine()
+        return pairs * coarse.shape[1] + GATHER_COST * gathered
 
     def _by_items(
         self,
         queries: npt.NDArray[Any],
         rest: npt.NDArray[np.int64],
-        known: Found,
+        known: SearchResult,
         best_sq: npt.NDArray[Any],
         best_index: npt.NDArray[np.int64],
         pool: ThreadPoolExecutor,
-        done: Counter,
+        done: ProgressCounter,
     ) -> None:
         """Search the queries ``rest`` with the items themselves as features."""
         center = center_of(self.references)
-        screen = ItemScreen(self.references, center, self.scale)
+        theirs = ItemFeatures(self.references, center, self.scale)
         ids = np.arange(len(self.references), dtype=np.int32)
 
         def search(part: slice) -> None:
             own = rest[part]
-            block = Block(queries[own], best_sq[own], best_index[own])
-            features = ItemScreen(block.queries, center, self.scale).rows(slice(None))
-            dense = self._through_items(block, features, screen, ids)
-            if len(dense):  # countless near-ties: decide them without any screening
+            mine = ItemFeatures(queries[own], center, self.scale).rows(slice(None))
+            capacity = max(256, CAPACITY * FIRST_QUERIES // max(len(own), FIRST_QUERIES))
+            block = QueryBlock(
+                queries[own],
+                self.references,
+                best_sq[own],
+                best_index[own],
+                features=mine,
+                margins=margins(mine, theirs),
+                scale=self.scale,
+                capacity=capacity,
+            )
+            self._through_items(block, theirs, ids)
+            dense = np.flatnonzero(block.given_up)
+            if len(dense):  # countless near-ties: decide them without any filter
                 seeds = known[0][own[dense]], known[1][own[dense]]
-                found = plain_with(seeds, block.queries[dense], self.references, best_sq.shape[1])
+                found = brute_force_with_known(
+                    seeds, block.queries[dense], self.references, best_sq.shape[1]
+                )
                 block.best_index[dense], block.best_sq[dense] = found
             best_sq[own], best_index[own] = block.best_sq, block.best_index
             done.add(len(own))
@@ -328,41 +330,12 @@ class Cascade:
         list(pool.map(search, parts_of(len(rest), each)))
 
     def _through_items(
-        self, block: Block, own: Screen, screen: ItemScreen, ids: npt.NDArray[np.int32]
-    ) -> npt.NDArray[np.int64]:
-        """Search one block of queries among the items themselves; return queries given up."""
-        hits = block.hits(max(256, CAPACITY * FIRST_QUERIES // max(len(own.coarse), FIRST_QUERIES)))
-        slip, error, _ = margins(own, screen)
-        limits = block.limits(self.scale, slip, error)
+        self, block: QueryBlock, features: ItemFeatures, ids: npt.NDArray[np.int32]
+    ) -> None:
+        """Search one block of queries among the items themselves."""
         for part in parts_of(len(self.references), REFERENCE_BLOCK):
-            right = screen.rows(part)
-            for few in parts_of(len(own.coarse), QUERY_BLOCK):
-                kernels.scan(
-                    item_values(own.take(few), right),
-                    np.arange(few.start, few.stop),
-                    ids[part],
-                    own.coarse_sq,
-                    block.queries,
-                    self.references,
-                    own.fine,
-                    right.fine,
-                    block.best_sq,
-                    block.best_index,
-                    limits,
-                    self.scale,
-                    slip,
-                    error,
-                    error,
-                    *hits,
-                )
-        kernels.settle(
-            block.queries,
-            self.references,
-            block.best_sq,
-            block.best_index,
-            self.scale,
-            slip,
-            error,
-            *hits,
-        )
-        return np.flatnonzero(hits[2] < 0)
+            right = features.rows(part)
+            for few in parts_of(len(block.queries), QUERY_BLOCK):
+                values = item_values(block.features.take(few), right)
+                block.filter(values, np.arange(few.start, few.stop), ids[part], right.fine)
+        block.refine()

@@ -1,7 +1,7 @@
-"""Compiled inner loops of the neighbor cascade (numba); everything here is exact or certified.
+"""Compiled inner loops of the projection index (numba); everything here is exact or certified.
 
-Torch multiplies matrices; what it has no single pass for is done here: scanning a block of screening
-values against each query's own limit, and integer distances of the few survivors. All functions release
+Torch multiplies matrices; what it has no single pass for is done here: comparing a block of filter
+values with each query's own limit, and integer distances of the few survivors. All functions release
 the interpreter lock, so that query blocks run in threads.
 """
 
@@ -19,7 +19,7 @@ STRETCH = 768
 FLOAT_STRETCH = 128
 BUCKET = 8
 UNSET = np.iinfo(np.int64).min
-"""No reference yet. Indices below 0 are references of earlier chunks (`chunks`)."""
+"""No reference yet. Indices below 0 are references of earlier chunks (`out_of_core.chunk`)."""
 
 
 def sq_distance(a: Any, b: Any) -> Any:
@@ -69,33 +69,24 @@ def sq_within(a: Any, b: Any, limit: Any) -> Any:
 
 @overload(sq_within, jit_options={"nogil": True})
 def _sq_within(a: Any, b: Any, limit: Any) -> Any:
-    if not isinstance(a.dtype, types.Integer):
+    integer = isinstance(a.dtype, types.Integer)
+    zero: Any = np.int64(0) if integer else np.float64(0)
+    stretch = STRETCH if integer else FLOAT_STRETCH
 
-        def floats(a: Any, b: Any, limit: Any) -> Any:
-            total = 0.0
-            start = 0
-            while start < len(a) and total <= limit:
-                stop = min(start + FLOAT_STRETCH, len(a))
-                total += sq_distance(a[start:stop], b[start:stop])
-                start = stop
-            return total
-
-        return floats
-
-    def integers(a: Any, b: Any, limit: Any) -> Any:
-        total = np.int64(0)
+    def run(a: Any, b: Any, limit: Any) -> Any:
+        total = zero
         start = 0
         while start < len(a) and total <= limit:
-            stop = min(start + STRETCH, len(a))
-            total += _sq_part(a[start:stop], b[start:stop])
+            stop = min(start + stretch, len(a))
+            total += sq_distance(a[start:stop], b[start:stop])
             start = stop
         return total
 
-    return integers
+    return run
 
 
 @numba.njit(nogil=True, cache=True)
-def direct(queries: Any, references: Any, best_sq: Any, best_index: Any) -> None:
+def measure_all(queries: Any, references: Any, best_sq: Any, best_index: Any) -> None:
     """Find the nearest references of a few queries by every distance."""
     k = best_sq.shape[1]
     for i in range(len(queries)):
@@ -142,18 +133,9 @@ def insert(best_sq: Any, best_index: Any, sq: Any, index: Any) -> None:
 
 
 @numba.njit(nogil=True, cache=True)
-def limit_of(sq: Any, scale: Any, slip: Any, error: Any) -> Any:
-    """Return the screening value that no reference within the squared distance exceeds (`bounds`)."""
-    return (np.sqrt(np.float64(sq)) * scale + slip) ** 2 * (1 + 2.0**-30) + error
-
-
-@numba.njit(nogil=True, cache=True)
-def limits_of(sq: Any, scale: Any, slip: Any, error: Any) -> Any:
-    """Return `limit_of` each squared distance."""
-    out = np.empty(len(sq))
-    for i in range(len(sq)):
-        out[i] = limit_of(sq[i], scale, slip, error)
-    return out
+def limit_of(sq: Any, scale: Any, rounding_error: Any, error: Any) -> Any:
+    """Return the filter value that no reference within a squared distance exceeds (`projection`)."""
+    return (np.sqrt(sq) * scale + rounding_error) ** 2 * (1 + 2.0**-30) + error
 
 
 @numba.njit(nogil=True, cache=True, fastmath={"nnan", "ninf", "nsz"})
@@ -188,7 +170,7 @@ def _lowest_of(values: Any, chunk: Any) -> Any:
 
 
 @numba.njit(nogil=True, cache=True)
-def scan(
+def filter_pairs(
     values: Any,
     rows: Any,
     ids: Any,
@@ -201,30 +183,30 @@ def scan(
     best_index: Any,
     limits: Any,
     scale: Any,
-    slip: Any,
+    rounding_error: Any,
     error: Any,
     fine_error: Any,
-    hit_index: Any,
-    hit_value: Any,
-    hit_count: Any,
+    candidate_index: Any,
+    candidate_value: Any,
+    candidate_count: Any,
 ) -> Any:
-    """Scan screening values of some queries and one block of references.
+    """Keep those of one block of references that may be near to some queries, by their filter values.
 
     ``values`` (rows, ids) are |a_r|^2 - 2 a_q.a_r for the queries ``rows`` and references ``ids``. The
     most promising references of each row are measured exactly, which tightens the query's limit. What
     lies within the limit, also by all directions (``features`` of the block; none: by ``values`` alone),
-    is noted in ``hit_*``. A full list is first thinned by the limit that holds by now; ``hit_count``
-    becomes -1 where that does not help. Returns how many pairs were within the limit by ``values``.
+    becomes a candidate. A full list is first thinned by the limit that holds by now; ``candidate_count``
+    is set to -1 where that does not help. Returns how many pairs were within the limit by ``values``.
     """
     chunks = (len(ids) + CHUNK - 1) // CHUNK
     minima = np.empty(chunks, np.float32)
     k = best_sq.shape[1]
-    capacity = hit_index.shape[1]
+    capacity = candidate_index.shape[1]
     few = (k + 15) // 16
     looked = 0
     for row in range(len(rows)):
         i = rows[row]
-        if hit_count[i] < 0:
+        if candidate_count[i] < 0:
             continue
         line = values[row]
         _row_minima(line, minima)
@@ -237,7 +219,7 @@ def scan(
                     insert(best_sq[i], best_index[i], sq, np.int64(ids[j]))
             if best_index[i, k - 1] == UNSET:  # fewer than k references so far: all are inserted
                 continue
-            limits[i] = limit_of(best_sq[i, k - 1], scale, slip, error)
+            limits[i] = limit_of(best_sq[i, k - 1], scale, rounding_error, error)
         else:
             # One reference a block keeps the limit of a few neighbors tight, many need some more.
             order = np.argsort(minima)[:few] if few > 1 else np.array([np.argmin(minima)])
@@ -248,10 +230,10 @@ def scan(
                 sq = sq_distance(queries[i], references[ids[j]])
                 if sq < best_sq[i, k - 1]:
                     insert(best_sq[i], best_index[i], sq, np.int64(ids[j]))
-                    limits[i] = limit_of(best_sq[i, k - 1], scale, slip, error)
+                    limits[i] = limit_of(best_sq[i, k - 1], scale, rounding_error, error)
         bound = np.float32(limits[i] - query_norms[i])
         fine_bound = limits[i] - error + fine_error
-        count = hit_count[i]
+        count = candidate_count[i]
         for chunk in range(chunks):
             if minima[chunk] <= bound:
                 start = chunk * CHUNK
@@ -264,14 +246,14 @@ def scan(
                             if value > fine_bound:
                                 continue
                         if count == capacity:
-                            count = _thin(hit_index[i], hit_value[i], fine_bound)
+                            count = _thin(candidate_index[i], candidate_value[i], fine_bound)
                             if count > capacity // 2:
                                 count = -1
                                 continue
-                        hit_index[i, count] = ids[j]
-                        hit_value[i, count] = value
+                        candidate_index[i, count] = ids[j]
+                        candidate_value[i, count] = value
                         count += 1
-        hit_count[i] = count
+        candidate_count[i] = count
     return looked
 
 
@@ -297,19 +279,19 @@ def _fine_value(a: Any, b: Any) -> Any:
 
 
 @numba.njit(nogil=True, cache=True)
-def settle(
+def refine(
     queries: Any,
     references: Any,
     best_sq: Any,
     best_index: Any,
     scale: Any,
-    slip: Any,
+    rounding_error: Any,
     error: Any,
-    hit_index: Any,
-    hit_value: Any,
-    hit_count: Any,
+    candidate_index: Any,
+    candidate_value: Any,
+    candidate_count: Any,
 ) -> Any:
-    """Decide every noted reference by its true distance; return how many were measured.
+    """Decide every candidate by its true distance; return how many were measured.
 
     The most promising ones of each query come first. The others then go by reference: far apart in
     memory as they are, each would cost four times as much by query.
@@ -319,43 +301,43 @@ def settle(
     bounds = np.zeros(len(queries))
     buckets = np.zeros(len(references) // BUCKET + 2, np.int64)
     for i in range(len(queries)):
-        count = hit_count[i]
+        count = candidate_count[i]
         if count <= 0:
             continue
-        values = hit_value[i, :count]
+        values = candidate_value[i, :count]
         pivot = np.partition(values, k)[k] if count > k else np.float32(np.inf)
         for n in range(count):
             if values[n] <= pivot:
-                j = np.int64(hit_index[i, n])
+                j = np.int64(candidate_index[i, n])
                 sq = sq_within(queries[i], references[j], best_sq[i, k - 1])
                 if sq <= best_sq[i, k - 1]:
                     insert(best_sq[i], best_index[i], sq, j)
                 measured += 1
-        bounds[i] = limit_of(best_sq[i, k - 1], scale, slip, error)
+        bounds[i] = limit_of(best_sq[i, k - 1], scale, rounding_error, error)
         left = 0
         for n in range(count):
             if pivot < values[n] <= bounds[i]:
-                hit_index[i, left] = hit_index[i, n]
+                candidate_index[i, left] = candidate_index[i, n]
                 values[left] = values[n]
-                buckets[hit_index[i, left] // BUCKET + 1] += 1
+                buckets[candidate_index[i, left] // BUCKET + 1] += 1
                 left += 1
-        hit_count[i] = left
+        candidate_count[i] = left
     for bucket in range(1, len(buckets)):
         buckets[bucket] += buckets[bucket - 1]
     order = np.empty((buckets[-1], 2), np.int32)
     for i in range(len(queries)):
-        for n in range(hit_count[i]):
-            place = buckets[hit_index[i, n] // BUCKET]
-            buckets[hit_index[i, n] // BUCKET] += 1
+        for n in range(candidate_count[i]):
+            place = buckets[candidate_index[i, n] // BUCKET]
+            buckets[candidate_index[i, n] // BUCKET] += 1
             order[place, 0] = i
             order[place, 1] = n
     for place in range(len(order)):
         i, n = order[place]
-        if hit_value[i, n] <= bounds[i]:
-            j = np.int64(hit_index[i, n])
+        if candidate_value[i, n] <= bounds[i]:
+            j = np.int64(candidate_index[i, n])
             sq = sq_within(queries[i], references[j], best_sq[i, k - 1])
             measured += 1
             if sq <= best_sq[i, k - 1]:
                 insert(best_sq[i], best_index[i], sq, j)
-                bounds[i] = limit_of(best_sq[i, k - 1], scale, slip, error)
+                bounds[i] = limit_of(best_sq[i, k - 1], scale, rounding_error, error)
     return measured

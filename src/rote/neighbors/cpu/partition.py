@@ -88,7 +88,7 @@ def build_leaves(
 
 
 def lifted_queries(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Return (-2 a, 1): its product with (b, |b|^2) is |b|^2 - 2 a.b, the screening value less |a|^2."""
+    """Return (-2 a, 1): its product with (b, |b|^2) is |b|^2 - 2 a.b, the filter value less |a|^2."""
     out = np.empty((len(features), features.shape[1] + 1), np.float32)
     np.multiply(features, np.float32(-2), out=out[:, :-1])
     out[:, -1] = 1

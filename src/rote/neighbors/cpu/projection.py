@@ -15,12 +15,12 @@ are farther than the k-th best true distance. The bound is certified in spite of
 2. rho^2 = |x|^2 - |Q'x|^2 in float64, |x|^2 from exact integers; an error of E in rho^2 is one of at most
    sqrt(E) in rho.
 3. The features are rounded to float32, an error of at most 2^-24 |a|.
-   (1 to 3 together move a point's features by at most `slip`.)
-4. The screening |a|^2 + |b|^2 - 2 a.b in float32 errs by at most (m + 8) 2^-23 (|a| + |b|)^2.
+   (1 to 3 together move a point's features by at most its `rounding_error` e.)
+4. The filter value |a|^2 + |b|^2 - 2 a.b in float32 errs by at most (m + 8) 2^-23 (|a| + |b|)^2.
 
-A reference at true squared distance d is therefore never screened above
+A reference at true squared distance d is therefore never filtered out by a limit of
 
-    (sqrt(d) + slip_q + slip_r)^2 + (m + 8) 2^-23 (|a_q| + |a_r|)^2,
+    (sqrt(d) + e_q + e_r)^2 + (m + 8) 2^-23 (|a_q| + |a_r|)^2,
 
 the limit in `kernels.limit_of` (the features of float items are scaled by a power of two into float32's
 range). Which directions are taken changes the speed and never the answer: principal directions of a
@@ -53,7 +53,7 @@ ROWS = 512
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """What the screening sees of some items.
+    """What the filter sees of some items.
 
     Attributes
     ----------
@@ -63,14 +63,14 @@ class Features:
         float32 (N,): residual length behind the first ``coarse`` directions.
     length
         float64: the largest |a| of any item, coarse or fine.
-    slip
+    rounding_error
         float64: how far rounding may have moved any item's features, coarse or fine.
     """
 
     values: npt.NDArray[np.float32]
     coarse_residual: npt.NDArray[np.float32]
     length: float
-    slip: float
+    rounding_error: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +85,7 @@ class Projection:
     center: npt.NDArray[Any]
     """uint8 or float64 (D,); distances do not depend on it, lengths do."""
     coarse: int
-    """How many of the directions the first screening takes."""
+    """How many of the directions the first filter takes."""
     defect: float
     """Bound on |Q'Q - 1|."""
 
@@ -108,8 +108,10 @@ class Projection:
         # Relative error of a projection: float64 products over D (or m) terms, and the defect of Q.
         relative = 2.0**-52 * (self.directions.shape[0] + 2 * width) + self.defect
         wrong_sq = 4 * relative * size**2  # error of |Q'x|^2 and so of rho^2
-        slip = relative * size + math.sqrt(wrong_sq) + 2.0**-23 * size
-        return Features(values, coarse, length=size * scale * (1 + 1e-6), slip=slip * scale)
+        rounding_error = relative * size + math.sqrt(wrong_sq) + 2.0**-23 * size
+        return Features(
+            values, coarse, length=size * scale * (1 + 1e-6), rounding_error=rounding_error * scale
+        )
 
     def _part(
         self, items: npt.NDArray[Any]
@@ -136,7 +138,7 @@ def fit_projection(references: npt.NDArray[Any], *, directions: int, coarse: int
     references
         uint8 or float (N, D).
     directions, coarse
-        How many, in all and for the first screening; coarse <= directions <= min(sample, D).
+        How many, in all and for the first filter; coarse <= directions <= min(sample, D).
     """
     integer = references.dtype == np.uint8
     chosen = np.linspace(0, len(references) - 1, min(SAMPLE, len(references))).astype(np.int64)

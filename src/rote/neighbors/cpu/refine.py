@@ -1,4 +1,4 @@
-"""The last word on float neighbors: measured by the defined summation, with the plain search behind it.
+"""The last word on float neighbors: the defined summation, with brute force behind it.
 
 Neighbors are pairs of indices int64 (Q, k) and squared distances (Q, k) here. Indices outside of [0, N)
 are known neighbors among other references; their distances are the defined ones already.
@@ -12,32 +12,32 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rote.neighbors.brute_force import exhaustive_nearest, sq_differences
+from rote.neighbors.brute_force import brute_force_nearest, sq_differences
 from rote.neighbors.cpu.filter import parts_of
 
 MEASURE_NUMBERS = 2**19
 
-Found = tuple[npt.NDArray[np.int64], npt.NDArray[Any]]
+SearchResult = tuple[npt.NDArray[np.int64], npt.NDArray[Any]]
 
 
-def plain_with(
-    known: Found, queries: npt.NDArray[Any], references: npt.NDArray[Any], k: int
-) -> Found:
-    """Return the k nearest of known neighbors and references by the plain search."""
-    index, sq = exhaustive_nearest(queries, references, min(k, len(references)))
+def brute_force_with_known(
+    known: SearchResult, queries: npt.NDArray[Any], references: npt.NDArray[Any], k: int
+) -> SearchResult:
+    """Return the k nearest of known neighbors and references by brute force."""
+    index, sq = brute_force_nearest(queries, references, min(k, len(references)))
     index, sq = np.concatenate([known[0], index], 1), np.concatenate([known[1], sq], 1)
     order = np.lexsort((index, sq), axis=1)[:, :k]
     return np.take_along_axis(index, order, 1), np.take_along_axis(sq, order, 1)
 
 
-def fences(
+def sentinel_neighbors(
     sq: npt.NDArray[np.float64], count: int, dimension: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """Return indices (count,) and distances (Q, 1) that stand for spare neighbors of known ones.
 
     Where all k are known, a limit is: what is farther than the k-th (``sq``) by more than two sums can
     differ is not looked for. In the place of spare neighbors stand pretended ones at that distance,
-    behind every real index, which `measured` never returns: the k known ones come before them.
+    behind every real index, which `refine_floats` never returns: the k known ones come before them.
     """
     limit = sq * (1 + 8 * dimension * 2.0**-52)
     return np.iinfo(np.int64).max - np.arange(count), np.maximum(limit, np.finfo(float).tiny)[
@@ -45,15 +45,15 @@ def fences(
     ]
 
 
-def measured(
+def refine_floats(
     queries: npt.NDArray[Any],
     references: npt.NDArray[Any],
-    found: Found,
+    found: SearchResult,
     k: int,
     *,
-    known: Found,
+    known: SearchResult,
     pool: Executor,
-) -> Found:
+) -> SearchResult:
     """Measure float neighbors by the defined summation and return the k nearest in that order.
 
     Parameters
@@ -94,5 +94,7 @@ def measured(
         unsure = sq[:, -1] <= near
         if unsure.any():
             own = known[0][unsure], known[1][unsure]
-            out_index[unsure], out_sq[unsure] = plain_with(own, queries[unsure], references, k)
+            out_index[unsure], out_sq[unsure] = brute_force_with_known(
+                own, queries[unsure], references, k
+            )
     return out_index, out_sq

@@ -22,7 +22,7 @@ FEW_GROUPS = 8
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class ReferenceBlock:
     """Some references, ready to be multiplied.
 
     Row m * groups + g is member m of group g: maxima over groups then run along whole rows of memory.
@@ -74,7 +74,7 @@ class Block:
         return products.view(len(products), GROUP, self.groups)[rows, :, groups]
 
 
-def in_groups(items: Tensor, sq_norms: Tensor, *, start: int, total: int) -> Block:
+def group_by_length(items: Tensor, sq_norms: Tensor, *, start: int, total: int) -> ReferenceBlock:
     """Put references, whose indices begin at ``start``, into groups of nearly equal length."""
     count = len(items)
     groups = -(-count // GROUP)
@@ -83,7 +83,7 @@ def in_groups(items: Tensor, sq_norms: Tensor, *, start: int, total: int) -> Blo
     filled = filled.view(groups, GROUP).T.reshape(-1)
     rows = filled.clamp(min=0)
     indices = torch.where(filled < 0, total, filled + start)
-    return Block(_rows(items, rows), sq_norms[rows], indices)
+    return ReferenceBlock(_rows(items, rows), sq_norms[rows], indices)
 
 
 def _rows(items: Tensor, rows: Tensor) -> Tensor:

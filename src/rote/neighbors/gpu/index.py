@@ -1,9 +1,9 @@
-"""The plain exact search on a device: products near its rate, references larger than its memory.
+"""Exact brute force on a device: products near its rate, references larger than its memory.
 
-References come in blocks (`feed`), the next ones moving while the last is multiplied. They stay on the
-device for later searches as far as they fit; what does not fit is moved again each time. A block's
-products with a tile of queries are one matrix product, read once (`device_blocks`); what a query's limit
-reaches is decided exactly (`device_integers`, `device_floats`). The first block is short, since all of it
+References come in blocks (`transfer`), the next ones moving while the last is multiplied. They stay on
+the device for later searches as far as they fit; what does not fit is moved again each time. A block's
+products with a tile of queries are one matrix product, read once (`blocks`); what a query's limit
+reaches is decided exactly (`uint8`, `float32`). The first block is short, since all of it
 is looked into to make the limits, and the next ones grow: each has a few candidates for a query. On a GPU
 the next products are computed while the last ones are looked into.
 """
@@ -19,11 +19,11 @@ import numpy.typing as npt
 import torch
 
 from rote.core.errors import ConfigError
-from rote.neighbors.brute_force import exhaustive_nearest
-from rote.neighbors.gpu.blocks import Block
-from rote.neighbors.gpu.float32 import Floats
-from rote.neighbors.gpu.transfer import feed, multiply, on_stream
-from rote.neighbors.gpu.uint8 import Integers
+from rote.neighbors.brute_force import brute_force_nearest
+from rote.neighbors.gpu.blocks import ReferenceBlock
+from rote.neighbors.gpu.float32 import Float32References
+from rote.neighbors.gpu.transfer import multiply, on_stream, stream_blocks
+from rote.neighbors.gpu.uint8 import Uint8References
 from rote.neighbors.numeric import is_scalable, largest
 
 FIRST_ROWS = 1024
@@ -39,7 +39,7 @@ HELD = 8
 """Blocks, products and queries that are held at once, in the sizes above, from above."""
 
 
-class DeviceSearch:
+class DeviceIndex:
     """References that stay on a device over many searches, as far as they fit.
 
     Parameters
@@ -65,16 +65,16 @@ class DeviceSearch:
             references = references.astype(np.float64)
         self._references = np.ascontiguousarray(references)
         self._device = torch.device(device)
-        # Beyond this range squares vanish or overflow: the plain search on the host decides there.
+        # Beyond this range squares vanish or overflow: brute force on the host decides there.
         whole = self._references.dtype == np.uint8
         size = 0.0 if whole else largest(self._references)
         self._on_host = not is_scalable(self._references, size=size)
         if self._on_host:
             return
-        self._items: Integers | Floats = (
-            Integers(self._references, self._device)
+        self._items: Uint8References | Float32References = (
+            Uint8References(self._references, self._device)
             if whole
-            else Floats(self._references, self._device, size=size)
+            else Float32References(self._references, self._device, size=size)
         )
         self._shrink = 1.0
         if self._device.type == "cuda":
@@ -85,12 +85,7 @@ class DeviceSearch:
                 room = int(SHARE * free - needed * self._shrink)
         self._room = 2**62 if room is None else room
         self.parts = self._cut()
-        self._kept: list[Block] = []
-
-    @property
-    def resident(self) -> bool:
-        """Whether all references are on the device by now."""
-        return not self._on_host and len(self._kept) == len(self.parts)
+        self.kept: list[ReferenceBlock] = []
 
     def tile_rows(self, queries: int, references: int) -> int:
         """Return how many of some queries are multiplied at a time with a block of references."""
@@ -115,9 +110,9 @@ class DeviceSearch:
         *,
         on_progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
-        """Return indices int64 (Q, k) and squared distances (Q, k), as `exhaustive_nearest` does."""
+        """Return indices int64 (Q, k) and squared distances (Q, k), as `brute_force_nearest` does."""
         if self._on_host:
-            return exhaustive_nearest(queries, self._references, k, on_progress=on_progress)
+            return brute_force_nearest(queries, self._references, k, on_progress=on_progress)
         if queries.dtype not in (np.uint8, np.float32, np.float64):
             queries = queries.astype(np.float64)
         indices = np.empty((len(queries), k), np.int64)
@@ -153,7 +148,7 @@ class DeviceSearch:
             report(done)
         return search.result()
 
-    def _pairs(self, queries: int) -> Iterator[tuple[slice, Block, float]]:
+    def _pairs(self, queries: int) -> Iterator[tuple[slice, ReferenceBlock, float]]:
         """Yield all tiles of queries with all blocks, and which share of the work ends with each."""
         before = 0.0
         for block, done in self._blocks():
@@ -163,17 +158,17 @@ class DeviceSearch:
                 yield tile, block, before + (done - before) * tile.stop / queries
             before = done
 
-    def _blocks(self) -> Iterator[tuple[Block, float]]:
+    def _blocks(self) -> Iterator[tuple[ReferenceBlock, float]]:
         """Yield all blocks, and which share of the references ends with each."""
         count = len(self._references)
-        kept = len(self._kept)
-        for block, part in zip(self._kept, self.parts, strict=False):
+        kept = len(self.kept)
+        for block, part in zip(self.kept, self.parts, strict=False):
             yield block, part.stop / count
         keeping = True
-        for part, raw in feed(self._references, self.parts[kept:], self._device):
+        for part, raw in stream_blocks(self._references, self.parts[kept:], self._device):
             block = self._items.block(part, raw)
             keeping = keeping and block.nbytes <= self._room
             if keeping:
-                self._kept.append(block)
+                self.kept.append(block)
                 self._room -= block.nbytes
             yield block, part.stop / count

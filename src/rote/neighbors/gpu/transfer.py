@@ -29,7 +29,7 @@ COPIERS = 8
 """Threads that fill pinned memory: one alone is slower than the bus."""
 
 
-def feed(
+def stream_blocks(
     items: npt.NDArray[Any], parts: Sequence[slice], device: torch.device
 ) -> Iterator[tuple[slice, Tensor]]:
     """Yield the parts of (N, D) items as tensors on the device.
@@ -43,7 +43,7 @@ def feed(
             yield part, torch.from_numpy(np.array(items[part]))
         return
     with ThreadPoolExecutor(1) as feeder, ThreadPoolExecutor(COPIERS) as copiers:
-        line = _Line(items, parts, device, copiers)
+        line = _PinnedTransfer(items, parts, device, copiers)
         coming: deque[Future[None]] = deque()
         try:
             for turn in range(min(SLOTS, len(parts))):
@@ -60,14 +60,14 @@ def feed(
             line.drain()
 
 
-def moved(items: npt.NDArray[Any], device: torch.device) -> Tensor:
-    """Return a copy of (N, D) items on the device, moved as `feed` moves them."""
+def to_device(items: npt.NDArray[Any], device: torch.device) -> Tensor:
+    """Return a copy of (N, D) items on the device, moved as `stream_blocks` moves them."""
     size = max(1, items.nbytes // max(1, len(items)))
     rows = max(1, MOVED_BYTES // size)
     starts = range(0, len(items), rows)
     parts = [slice(start, min(start + rows, len(items))) for start in starts]
     whole: Tensor | None = None
-    for part, raw in feed(items, parts, device):
+    for part, raw in stream_blocks(items, parts, device):
         if whole is None:
             whole = raw.new_empty(items.shape)
         whole[part] = raw
@@ -132,7 +132,7 @@ def on_stream(device: torch.device) -> Iterator[None]:
         yield
 
 
-class _Line:
+class _PinnedTransfer:
     """Two places on the GPU, each with pinned memory and the events that hand it to and fro."""
 
     def __init__(

@@ -19,8 +19,14 @@ import torch
 from torch import Tensor
 
 from rote.core.errors import ConfigError
-from rote.neighbors.gpu.blocks import GROUP, Block, at_a_time, in_groups, keep_smallest
-from rote.neighbors.gpu.transfer import moved
+from rote.neighbors.gpu.blocks import (
+    GROUP,
+    ReferenceBlock,
+    at_a_time,
+    group_by_length,
+    keep_smallest,
+)
+from rote.neighbors.gpu.transfer import to_device
 
 MIDDLE = 128
 ALIGNED = 16
@@ -31,7 +37,7 @@ PIECE = 2**22
 NOTHING = torch.iinfo(torch.int64).max
 
 
-class Integers:
+class Uint8References:
     """How uint8 items are multiplied and compared on a device."""
 
     distance_type = np.int64
@@ -42,15 +48,15 @@ class Integers:
         assert self.dimension * 2**16 * (self.count + 1) < 2**63
         check_products(device)
 
-    def block(self, part: slice, raw: Tensor) -> Block:
+    def block(self, part: slice, raw: Tensor) -> ReferenceBlock:
         """Return references uint8 (n, D) ready to be multiplied."""
         items = self._signed(raw, len(raw))
-        return in_groups(items, sq_lengths(items), start=part.start, total=self.count)
+        return group_by_length(items, sq_lengths(items), start=part.start, total=self.count)
 
-    def search(self, queries: npt.NDArray[np.uint8], k: int, device: torch.device) -> IntegerSearch:
+    def search(self, queries: npt.NDArray[np.uint8], k: int, device: torch.device) -> Uint8Search:
         """Begin the search of some queries (Q, D)."""
-        left = self._signed(moved(queries, device), -(-len(queries) // 32) * 32)
-        return IntegerSearch(left, len(queries), k, self.count)
+        left = self._signed(to_device(queries, device), -(-len(queries) // 32) * 32)
+        return Uint8Search(left, len(queries), k, self.count)
 
     def _signed(self, raw: Tensor, rows: int) -> Tensor:
         """Return uint8 (n, D) less 128 as int8 (rows, D'), zeros in what is added."""
@@ -62,7 +68,7 @@ class Integers:
         return out.view(torch.int8)
 
 
-class IntegerSearch:
+class Uint8Search:
     """Queries on the device and the keys of their nearest so far."""
 
     def __init__(self, left: Tensor, count: int, k: int, total: int) -> None:
@@ -70,13 +76,13 @@ class IntegerSearch:
         self._sq_norms = sq_lengths(left)
         self.keys = torch.full((count, k), NOTHING, device=left.device)
 
-    def products(self, tile: slice, block: Block) -> Tensor:
+    def products(self, tile: slice, block: ReferenceBlock) -> Tensor:
         """Return the products of some queries with a block, (tile, rows)."""
         # A multiple of 32 rows is multiplied, the last ones zeros.
         found = int8_products(self._left[tile.start : -(-tile.stop // 32) * 32], block.items)
         return found[: tile.stop - tile.start]
 
-    def take(self, tile: slice, products: Tensor, block: Block) -> None:
+    def take(self, tile: slice, products: Tensor, block: ReferenceBlock) -> None:
         """Take in what a block, behind all before it, has to offer to some queries."""
         keys, own = self.keys[tile], self._sq_norms[tile]
         # Indices grow from block to block: what only ties with the k-th nearest comes too late.

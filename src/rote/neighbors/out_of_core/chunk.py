@@ -4,7 +4,7 @@ What is known of a query's neighbors is where its search of the next chunk begin
 looked at only where it may hold something nearer. Directions fitted to the first chunk serve the later
 ones, and the queries are projected on them once; which directions are taken changes no answer.
 
-The known neighbors go into the cascade as (distance, index) pairs among the others, their indices counted
+The known neighbors go into the index as (distance, index) pairs among the others, their indices counted
 from the chunk's first item. So they lie outside of [0, N) and compare with the chunk's own as the
 global indices do: ties go to the lowest index whatever the order of the chunks.
 """
@@ -18,12 +18,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from rote.neighbors.brute_force import exhaustive_nearest
+from rote.neighbors.brute_force import brute_force_nearest
 from rote.neighbors.numeric import item_scale
-from rote.neighbors.search import Neighbors, cascade_pays, check_search, merge
+from rote.neighbors.search import Neighbors, check_search, index_pays, merge
 
 
-class Chunks:
+class ChunkedSearch:
     """Queries, and the nearest of all references searched so far.
 
     Parameters
@@ -57,42 +57,44 @@ class Chunks:
             As `rote.neighbors.search.nearest_neighbors` raises it.
         """
         check_search(self.queries, references, 1)
-        if cascade_pays(self.queries, references):
-            index, sq = self._through_cascade(references, first, on_progress)
-            self.best = Neighbors(index + first, sq)
+        if index_pays(self.queries, references):
+            indices, sq = self._through_index(references, first, on_progress)
+            self.best = Neighbors(indices + first, sq)
             return
-        index, sq = exhaustive_nearest(
+        indices, sq = brute_force_nearest(
             self.queries.reshape(len(self.queries), -1),
             references.reshape(len(references), -1),
             min(self.k, len(references)),
             on_progress=on_progress,
         )
-        found = Neighbors(index + first, sq)
+        found = Neighbors(indices + first, sq)
         self.best = found if self.best is None else merge(self.best, found, k=self.k)
 
-    def _through_cascade(
+    def _through_index(
         self,
         references: npt.NDArray[Any],
         first: int,
         on_progress: Callable[[int, int], None],
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
-        from rote.neighbors.cpu.index import Cascade  # numba takes a moment to import
+        from rote.neighbors.cpu.index import ProjectionIndex  # numba takes a moment to import
 
         flat = self.queries.reshape(len(self.queries), -1)
-        projection, scale, screen = self._fitted or (None, None, None)
+        projection, scale, features = self._fitted or (None, None, None)
         references = references.reshape(len(references), -1)
         if projection is not None and item_scale(references) != scale:
-            projection = screen = None
-        cascade = Cascade(references, threads=torch.get_num_threads(), projection=projection)
-        if cascade.projection is not None and screen is None:
-            with cascade.pool() as pool:
-                screen = cascade.project(flat, pool)
+            projection = features = None
+        index = ProjectionIndex(references, threads=torch.get_num_threads(), projection=projection)
+        if index.projection is not None and features is None:
+            with index.pool() as pool:
+                features = index.project(flat, pool)
         known, have = None, 0
         if self.best is not None:
             known = self.best.indices - first, self.best.sq_distances
             have = known[0].shape[1]
         k = min(self.k, have + len(references))
-        found = cascade.nearest(flat, k, known=known, screen=screen, on_progress=on_progress)
+        found = index.nearest(
+            flat, k, known=known, query_features=features, on_progress=on_progress
+        )
         # Without a projection after the search, its directions were found to be of no use.
-        self._fitted = cascade.projection and (cascade.projection, cascade.scale, screen)
+        self._fitted = index.projection and (index.projection, index.scale, features)
         return found

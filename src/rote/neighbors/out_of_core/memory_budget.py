@@ -1,8 +1,8 @@
 """How much memory an exact search takes, and the blocks that fit into a budget.
 
-`search_bytes` adds up, from above, what `nearest_neighbors` holds at once: every array of the cascade and
-of the plain search that it may fall back to. It is a model of that code and is held to it by measurement
-(`tests/unit/memorization/test_sharded.py` runs a search in a process of its own and reads its peak).
+`search_bytes` adds up, from above, what `nearest_neighbors` holds at once: every array of the projection
+index and of the brute force that it may fall back to. It is a model of that code and is held to it by
+measurement (`tests/unit/neighbors/out_of_core/test_search.py` reads the peak of a search's own process).
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from rote.core.errors import ConfigError
 RESERVE = 96 * 2**20
 """Compiled code, buffers of libraries and what the allocator keeps."""
 MARGIN = 1.1
-WIDE = 2048  # rows that the cascade samples, projects and screens at a time
+WIDE = 2048  # rows that the index samples, projects and filters at a time
 DIRECTIONS = 256
 FEATURE_BYTES = 4096  # features of one item, with the float64 projections they are made from
-EXHAUSTIVE_BYTES = 128 * 2**20  # float32 references of one block of the plain search
-EXHAUSTIVE_QUERIES = 1024
-SCREENED = 512  # queries of a block, and references of a leaf
-CAPACITY = 8192  # references noted for a query at most
-NOTED = 16  # bytes of a noted reference, with its place in the order of settling
-WIDE_NUMBERS = 2**24  # numbers of the queries that are screened by the items themselves
+BRUTE_FORCE_BYTES = 128 * 2**20  # float32 references of one block of brute force
+BRUTE_FORCE_QUERIES = 1024
+FILTERED = 512  # queries of a block, and references of a leaf
+CAPACITY = 8192  # candidates of a query at most
+CANDIDATE_BYTES = 16  # with its place in the order of refining
+WIDE_NUMBERS = 2**24  # numbers of the queries that are filtered by the items themselves
 
 
 @dataclass(frozen=True)
-class Blocks:
+class BlockSizes:
     """How many items of each side are in memory together."""
 
     queries: int
@@ -79,18 +79,18 @@ def search_bytes(
     sampled = min(references, WIDE)
     fit = 3 * sampled * dimension * wide + 32 * dimension * (DIRECTIONS + 16)
     project = 4 * threads * min(WIDE, max(references, queries)) * dimension * wide
-    block = min(references, max(1, EXHAUSTIVE_BYTES // (4 * dimension)))
-    few = min(queries, EXHAUSTIVE_QUERIES)
+    block = min(references, max(1, BRUTE_FORCE_BYTES // (4 * dimension)))
+    few = min(queries, BRUTE_FORCE_QUERIES)
     # Lengths are summed in float64, then products are: two float32 blocks and the float64 results.
     plain = few * dimension * 24 + block * max(20 * dimension, 8 * dimension + 20 * few)
     if itemsize != 1:
-        rows = min(few, max(1, 4 * EXHAUSTIVE_BYTES // (8 * references)))
+        rows = min(few, max(1, 4 * BRUTE_FORCE_BYTES // (8 * references)))
         plain = 8 * references * dimension + 40 * rows * references
     wide_rows = min(queries, max(128, min(4096, WIDE_NUMBERS // dimension)))
-    items = threads * ((sampled + wide_rows) * dimension * 3 * wide + 8 * sampled * SCREENED)
+    items = threads * ((sampled + wide_rows) * dimension * 3 * wide + 8 * sampled * FILTERED)
     # Features once more in the order of their leaves, and what each thread notes of a block of queries.
     leaves = threads * (
-        NOTED * min(queries, SCREENED) * min(references, CAPACITY) + 4 * SCREENED**2
+        CANDIDATE_BYTES * min(queries, FILTERED) * min(references, CAPACITY) + 4 * FILTERED**2
     )
     return int(MARGIN * (held + max(fit, project, plain, items, leaves)))
 
@@ -131,7 +131,7 @@ def plan_blocks(
     itemsize: int,
     k: int,
     threads: int,
-) -> Blocks:
+) -> BlockSizes:
     """Choose the largest block of queries that leaves room for as many references.
 
     Parameters
@@ -162,7 +162,7 @@ def plan_blocks(
             threads=threads,
         )
         if fit >= min(references, rows):
-            return Blocks(rows, fit)
+            return BlockSizes(rows, fit)
         if rows == 1:
             break
         rows = (rows + 1) // 2

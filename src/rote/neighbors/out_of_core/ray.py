@@ -17,8 +17,8 @@ import numpy.typing as npt
 from rote.core.errors import RoteError, RunError
 from rote.core.ray import IN_FLIGHT, RETRIES, connected, first_line, is_lost
 from rote.data.shards.read import ShardSet
-from rote.neighbors.out_of_core.chunk import Chunks
-from rote.neighbors.out_of_core.search import Found, search_shard
+from rote.neighbors.out_of_core.chunk import ChunkedSearch
+from rote.neighbors.out_of_core.engine import ShardResult, search_shard
 from rote.neighbors.search import Neighbors
 
 
@@ -38,7 +38,7 @@ class RayEngine:
         k: int,
         known: Callable[[], Neighbors | None],
         on_rows: Callable[[int], None],
-    ) -> Iterator[Found]:
+    ) -> Iterator[ShardResult]:
         """Yield the shards as they are finished; each task starts from what was known by then."""
         ray = self.ray
         # Retries are for workers that are lost; an error that rote raises would only come again.
@@ -66,10 +66,10 @@ class RayEngine:
             for ref in pending:
                 ray.cancel(ref, force=True)
 
-    def _result(self, ref: Any, file: str) -> Found:
+    def _result(self, ref: Any, file: str) -> ShardResult:
         errors = self.ray.exceptions
         try:
-            found: Found = self.ray.get(ref)
+            found: ShardResult = self.ray.get(ref)
         except errors.RayTaskError as error:
             if isinstance(error.cause, RoteError):
                 raise type(error.cause)(f"{error.cause} (said by a Ray worker)") from None
@@ -96,12 +96,12 @@ def search_task(
     k: int,
     memory: int,
     known: Neighbors | None,
-) -> Found:
+) -> ShardResult:
     """Search one shard in a worker, on one CPU."""
     import torch
 
     torch.set_num_threads(1)
-    return search_shard(Chunks(queries, k=k, known=known), references, number, memory=memory)
+    return search_shard(ChunkedSearch(queries, k=k, known=known), references, number, memory=memory)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,6 @@
 """Compiled loops of the search within a radius (numba): blocks of near items against each other.
 
-Everything that skips a pair is certified (`blocks`); what is left is measured, and the measuring stops as
-soon as the sum is too large.
+What skips a pair is certified (`partition`); what is left is measured, until the sum is too large.
 """
 
 from __future__ import annotations
@@ -10,15 +9,12 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba import types
-from numba.extending import overload
 
-from rote.neighbors.cpu.kernels import sq_distance
+from rote.neighbors.cpu.kernels import sq_within
 
 BLOCK = 64
-"""Items of a block; its pairs are what one call may report beyond a full list."""
+"""Items of a block; its pairs are what one call may add to a full list."""
 STEP = 8
-PIECE = 512
 
 
 @numba.njit(nogil=True, cache=True)
@@ -65,29 +61,6 @@ def roots(parent: Any) -> Any:
     return out
 
 
-def _up_to(a: Any, b: Any, most: Any) -> Any:
-    """Return sum((a - b)^2), or anything above ``most`` once the sum is."""
-    raise NotImplementedError("compiled code only")
-
-
-@overload(_up_to, jit_options={"nogil": True})
-def _overload_up_to(a: Any, b: Any, most: Any) -> Any:
-    zero: Any = np.int64(0) if isinstance(a.dtype, types.Integer) else np.float64(0)
-
-    def run(a: Any, b: Any, most: Any) -> Any:
-        total = zero
-        start = 0
-        while start < len(a):
-            stop = min(start + PIECE, len(a))
-            total += sq_distance(a[start:stop], b[start:stop])
-            if total > most:
-                break
-            start = stop
-        return total
-
-    return run
-
-
 @numba.njit(nogil=True, cache=True)
 def _apart(low: Any, high: Any, a: Any, b: Any, limit: Any) -> Any:
     """Whether two boxes are farther apart than the limit, squared."""
@@ -116,7 +89,7 @@ def _outside(features: Any, a: Any, r: Any, low: Any, high: Any, b: Any, limit: 
 
 
 @numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nnan", "nsz"})
-def _screen(features: Any, a: Any, r: Any, b: Any, limit: Any, sums: Any) -> Any:
+def _filter(features: Any, a: Any, r: Any, b: Any, limit: Any, sums: Any) -> Any:
     """Write the squared distances of features of one item to a block; False once all are too large."""
     one, block = features[a], features[b]
     dimension = one.shape[0]
@@ -145,7 +118,7 @@ def _is_one(parent: Any, first: Any, stop: Any) -> Any:
 
 
 @numba.njit(nogil=True, cache=True)
-def search_block(
+def join_within(
     a: Any,
     start: Any,
     stop: Any,
@@ -159,20 +132,17 @@ def search_block(
     most: Any,
     parent: Any,
     one: Any,
-    out_pairs: Any,
-    out_sq: Any,
+    unsure: Any,
     budget: Any,
 ) -> Any:
-    """Search the pairs of block ``a`` with the blocks ``start`` to ``stop``; a <= start.
+    """Join near items of block ``a`` and of the blocks ``start`` to ``stop``; a <= start.
 
-    With a forest ``parent`` (int32, one entry per place in the block order; ``one`` says of each block
-    whether it lies in one tree), items up to ``sure`` apart are joined, and pairs of one tree are not
-    looked at; pairs above that and up to ``most`` are reported. With an empty forest all pairs up to
-    ``most`` are. Returns the block to go on with, the number of pairs reported (their places (n, 2) and
-    squared distances), and how many were measured. It stops early where the list could overflow within
-    one pair of blocks, or once ``budget`` pairs have been measured.
+    ``parent`` is a forest (int32, one entry per place in the block order; ``one`` says of each block
+    whether it lies in one tree). Items up to ``sure`` apart are joined, and pairs of one tree are not
+    looked at; places of pairs above that and up to ``most`` are written to ``unsure`` (n, 2). Returns the
+    block to go on with, the number of unsure pairs, and how many were measured. It stops early where the
+    list could overflow within one pair of blocks, or once ``budget`` pairs have been measured.
     """
-    joining = len(parent) > 0
     count = measured = 0
     total = len(order)
     sums = np.empty(BLOCK, np.float32)
@@ -183,34 +153,31 @@ def search_block(
             continue
         other = b * BLOCK
         other_stop = min(other + BLOCK, total)
-        if joining and one[a] and one[b] and find(parent, first) == find(parent, other):
+        if one[a] and one[b] and find(parent, first) == find(parent, other):
             continue
-        if count + BLOCK * BLOCK > len(out_sq) or measured >= budget:
+        if count + BLOCK * BLOCK > len(unsure) or measured >= budget:
             return b, count, measured
         touched = False
         for i in range(first, own_stop):
             if a != b and _outside(features, a, i - first, low, high, b, limit):
                 continue
-            if joining and one[b] and find(parent, i) == find(parent, other):
+            if one[b] and find(parent, i) == find(parent, other):
                 continue
-            if not _screen(features, a, i - first, b, limit, sums):
+            if not _filter(features, a, i - first, b, limit, sums):
                 continue
             for j in range(max(other, i + 1), other_stop):
-                if sums[j - other] > limit:
-                    continue
-                if joining and find(parent, i) == find(parent, j):
+                if sums[j - other] > limit or find(parent, i) == find(parent, j):
                     continue
                 measured += 1
-                sq = _up_to(items[order[i]], items[order[j]], most)
+                sq = sq_within(items[order[i]], items[order[j]], most)
                 if sq > most:
                     continue
-                if joining and sq <= sure:
+                if sq <= sure:
                     join(parent, i, j)
                     touched = True
                 else:
-                    out_pairs[count, 0] = i
-                    out_pairs[count, 1] = j
-                    out_sq[count] = sq
+                    unsure[count, 0] = i
+                    unsure[count, 1] = j
                     count += 1
         if touched:
             one[a] = one[a] or _is_one(parent, first, own_stop)

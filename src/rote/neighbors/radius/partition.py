@@ -1,16 +1,17 @@
 """Items in blocks of 64 near ones, each in a box: what makes a search within a radius skip nearly all.
 
-The features of `bounds` (projections on a few directions and the length of the rest) never lie farther
-apart than the items do. Items are ordered by halving at the median of the widest feature until blocks
-are left. Two blocks whose boxes of features are farther apart than the radius hold no pair; neither do
-an item and a block whose box is.
+The features of `cpu.projection` (projections on a few directions and the length of the rest) never lie
+farther apart than the items do. Items are ordered by halving at the median of the widest feature until
+blocks are left. Two blocks whose boxes of features are farther apart than the radius hold no pair;
+neither do an item and a block whose box is.
 
 Features are compared by their differences in float32: each difference and each square rounds by 2^-24 of
-itself, and so does each of the m + 1 sums. A pair at true squared distance d is thus never screened above
+itself, and so does each of the m + 1 sums. A pair at true squared distance d is thus never filtered out
+by a limit of
 
-    (sqrt(d) scale + 2 slip)^2 (1 + (m + 8) 2^-23),
+    (sqrt(d) scale + 2 rounding)^2 (1 + (m + 8) 2^-23),
 
-with the slip of `bounds` for each of the two.
+with the rounding error of `cpu.projection` for each of the two.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ FAR = np.float32(1e18)
 
 
 @dataclass(frozen=True, eq=False)
-class Blocks:
+class ItemBlocks:
     """Items in the order of their blocks.
 
     Attributes
@@ -50,7 +51,7 @@ class Blocks:
         float32 (blocks, features): the box of each block.
     scale
         Features are those of items times this power of two.
-    slip
+    rounding_error
         How far rounding may have moved any item's features.
     """
 
@@ -59,22 +60,22 @@ class Blocks:
     low: npt.NDArray[np.float32]
     high: npt.NDArray[np.float32]
     scale: float
-    slip: float
+    rounding_error: float
 
     def __len__(self) -> int:
         return len(self.features)
 
     def limit(self, sq_radius: float) -> float:
-        """Return the screening value that no pair within the radius exceeds."""
-        reach = math.sqrt(sq_radius) * self.scale * (1 + 2.0**-50) + 2 * self.slip
+        """Return the filter value that no pair within the radius exceeds."""
+        reach = math.sqrt(sq_radius) * self.scale * (1 + 2.0**-50) + 2 * self.rounding_error
         return reach**2 * (1 + (self.features.shape[1] + 8) * UNIT32)
 
 
-def in_blocks(
+def build_blocks(
     items: npt.NDArray[Any], rows: npt.NDArray[np.int64], pool: Executor, *, scale: float
-) -> Blocks:
+) -> ItemBlocks:
     """Order some rows of uint8 or float (N, D) items into blocks."""
-    values, slip = _features(items, rows, pool, scale=scale)
+    values, rounding_error = _features(items, rows, pool, scale=scale)
     order = _halved(values)
     count = -(-len(rows) // BLOCK)
     features = np.full((count, values.shape[1], BLOCK), FAR, np.float32)
@@ -85,7 +86,7 @@ def in_blocks(
         features[block, :, : len(own)] = own.T
         own.min(axis=0, out=low[block])
         own.max(axis=0, out=high[block])
-    return Blocks(rows[order], features, low, high, scale, slip)
+    return ItemBlocks(rows[order], features, low, high, scale, rounding_error)
 
 
 def _features(
@@ -107,13 +108,13 @@ def _features(
         length = math.sqrt(float(np.einsum("ij,ij->i", values, values, dtype=np.float64).max()))
         return values, 0.0 if items.dtype == np.uint8 else 2 * UNIT32 * length
     projection = fit_projection(sample, directions=directions, coarse=directions)
-    values, slip = np.empty((len(rows), directions + 1), np.float32), 0.0
+    values, rounding_error = np.empty((len(rows), directions + 1), np.float32), 0.0
     for part in parts:
         found = projection.features(items[rows[part]], pool, scale=scale)
         values[part] = found.values
         release_pages(items)
-        slip = max(slip, found.slip)
-    return values, slip
+        rounding_error = max(rounding_error, found.rounding_error)
+    return values, rounding_error
 
 
 def _halved(values: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:

@@ -20,11 +20,12 @@ from rote.core.errors import ConfigError, DataError, RunError
 from rote.data.shards.read import ShardSet
 from rote.data.shards.stream import open_stream
 from rote.data.shards.write import write_shards
+from rote.neighbors.out_of_core import engine
 from rote.neighbors.out_of_core import memory_budget as budget
-from rote.neighbors.out_of_core import search as sharded
-from rote.neighbors.out_of_core.chunk import Chunks
+from rote.neighbors.out_of_core.chunk import ChunkedSearch
+from rote.neighbors.out_of_core.engine import ShardResult, search_shard
 from rote.neighbors.out_of_core.memory_budget import plan_blocks, resident_bytes, search_bytes
-from rote.neighbors.out_of_core.search import Found, search_shard, sharded_neighbors
+from rote.neighbors.out_of_core.search import sharded_neighbors
 from rote.neighbors.search import Neighbors, merge, nearest_neighbors
 
 PLENTY = 4 * 10**9
@@ -117,13 +118,13 @@ def test_less_memory_means_smaller_blocks_and_the_same_answer(
     monkeypatch.setattr(budget, "resident_bytes", lambda: 0)
     monkeypatch.setattr(budget, "RESERVE", 0)
     seen: list[tuple[int, int]] = []
-    search = Chunks.search
+    search = ChunkedSearch.search
 
-    def spy(self: Chunks, references: Any, **options: Any) -> None:
+    def spy(self: ChunkedSearch, references: Any, **options: Any) -> None:
         seen.append((len(self.queries), len(references)))
         search(self, references, **options)
 
-    monkeypatch.setattr(Chunks, "search", spy)
+    monkeypatch.setattr(ChunkedSearch, "search", spy)
     facts = {"dimension": 16, "itemsize": 1, "k": 2, "threads": 1}
     used = {}
     for rows in (40, 20, 5, 1):
@@ -168,13 +169,15 @@ def test_finished_shards_are_not_searched_again(
     out = tmp_path / "out"
     searched: list[int] = []
 
-    def stop_at_third(chunks: Chunks, references: Any, number: int, **options: Any) -> Found:
+    def stop_at_third(
+        chunks: ChunkedSearch, references: Any, number: int, **options: Any
+    ) -> ShardResult:
         searched.append(number)
         if len(searched) == 3:
             raise KeyboardInterrupt
         return search_shard(chunks, references, number, **options)
 
-    monkeypatch.setattr(sharded, "search_shard", stop_at_third)
+    monkeypatch.setattr(engine, "search_shard", stop_at_third)
     with pytest.raises(KeyboardInterrupt):
         sharded_neighbors(queries, shards, out=out, memory=PLENTY)
     progress: list[tuple[int, int]] = []
