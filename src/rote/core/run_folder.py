@@ -7,7 +7,6 @@ that the kernel drops with the process).
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import platform
 import subprocess
@@ -17,7 +16,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from filelock import FileLock, Timeout
 
 from rote.core.atomic_files import (
     FORMAT_VERSION,
@@ -28,9 +29,6 @@ from rote.core.atomic_files import (
     write_text,
 )
 from rote.core.errors import RunError
-
-if TYPE_CHECKING:
-    pass
 
 HOLDS = {
     "train": "a training run (`rote train`)",
@@ -150,7 +148,7 @@ class Run:
 
     def close(self) -> None:
         """Release the lock."""
-        self._lock.close()
+        self._lock.release()
 
     def _bind(self, config: dict[str, Any]) -> None:
         check_bound(self.path, config)
@@ -221,25 +219,19 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _lock(path: Path) -> Any:
+def _lock(path: Path) -> FileLock:
     """Take the directory's lock, waiting a moment for a process that is just ending."""
+    # Not of a thread: whoever closes the run may be another one than opened it.
+    lock = FileLock(path / ".lock", timeout=LOCK_SECONDS, poll_interval=0.2, thread_local=False)
     with one_line_io(path):
         path.mkdir(parents=True, exist_ok=True)
-        handle = (path / ".lock").open("a")
-    deadline = time.monotonic() + LOCK_SECONDS
-    while True:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            if time.monotonic() > deadline:
-                handle.close()
-                raise RunError(
-                    f"another process is working in {path}; wait for it, stop it, or choose "
-                    "another `out`"
-                ) from None
-            time.sleep(0.2)
-        else:
-            return handle
+            lock.acquire()
+        except Timeout:
+            raise RunError(
+                f"another process is working in {path}; wait for it, stop it, or choose another `out`"
+            ) from None
+    return lock
 
 
 def now() -> str:

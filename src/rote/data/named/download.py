@@ -7,7 +7,6 @@ processes that want the same file take turns through a lock.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import http.client
 import urllib.error
@@ -16,6 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+from filelock import FileLock
 
 from rote.core.errors import DownloadError
 from rote.data.messages import shown
@@ -65,7 +66,7 @@ def fetch(
     """
     path = folder / remote.name
     if not path.exists():
-        with _local(folder), _locked(folder, remote.name):
+        with _local(folder), FileLock(folder / f".{remote.name}.lock"):
             if not path.exists():  # another process may have fetched it meanwhile
                 _download(remote, path, progress=progress, timeout=timeout)
                 return path
@@ -200,11 +201,3 @@ def _local(path: Path) -> Iterator[None]:
             f"cannot use {shown(error.filename or path)} for downloads "
             f"({error.strerror or error}); free some space, or set ROTE_CACHE to another folder"
         ) from error
-
-
-@contextlib.contextmanager
-def _locked(folder: Path, name: str) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f".{name}.lock").open("a") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield

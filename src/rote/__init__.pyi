@@ -1,0 +1,27 @@
+"""Public names and where they live: read by type checkers, and by `lazy_loader` when rote is imported."""
+
+from .core.errors import RoteError as RoteError
+from .data.dataset import Dataset as Dataset
+from .data.load import load_images as load_images
+from .diffusion.checkpoint import Checkpoint as Checkpoint, load_checkpoint as load_checkpoint
+from .diffusion.config import (
+    ModelConfig as ModelConfig,
+    SampleConfig as SampleConfig,
+    TrainConfig as TrainConfig,
+)
+from .diffusion.optimal_denoiser import OptimalDenoiser as OptimalDenoiser
+from .diffusion.sample import sample as sample
+from .diffusion.training.loop import train as train
+from .experiments.config import (
+    ExperimentConfig as ExperimentConfig,
+    SearchConfig as SearchConfig,
+    preset as preset,
+)
+from .experiments.search.search import EmmEstimate as EmmEstimate, estimate_emm as estimate_emm
+from .experiments.studies.study import StudyResult as StudyResult, run_study as run_study
+from .memorization.audit.audit import Audit as Audit, audit as audit
+from .memorization.monitor.monitor import MemorizationMonitor as MemorizationMonitor
+from .memorization.monitor.rate import MemorizationRate as MemorizationRate
+from .neighbors.search import Neighbors as Neighbors, nearest_neighbors as nearest_neighbors
+from .report import write_report as write_report
+from .stats.rates import Rate as Rate, wilson as wilson
