@@ -31,11 +31,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from rote.core.memory import keep_freed_memory
 from rote.core.precision import strict_fp32
 from rote.data.dataset import Dataset
+from rote.diffusion.conditioning import conditioning
 from rote.diffusion.preconditioning import EDM, Denoiser, build_denoiser, denoising_loss
 from rote.diffusion.sample import sample
 from rote.diffusion.training.flat_parameters import FlatParameters
-from rote.diffusion.training.loop import Step, conditioning
 from rote.diffusion.training.state import TrainState
+from rote.diffusion.training.step import Step
 from rote.experiments.config import ExperimentConfig, preset
 
 SHAPES = {"tiny": (1, 8, 8), "small": (3, 16, 16), "paper": (3, 32, 32)}

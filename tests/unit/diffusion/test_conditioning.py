@@ -9,8 +9,8 @@ from rote.diffusion.conditioning import NO_LABEL, conditioning
 from rote.diffusion.config import ModelConfig, SampleConfig, TrainConfig
 from rote.diffusion.preconditioning import build_denoiser
 from rote.diffusion.sample import sample
-from rote.diffusion.training.loop import Step
 from rote.diffusion.training.state import TrainState
+from rote.diffusion.training.step import Step
 
 MODEL = ModelConfig(width=8, channel_mult=(1,), blocks=1, attention_resolutions=())
 

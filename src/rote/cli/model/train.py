@@ -82,7 +82,7 @@ def train(
     device = resolve_device(device)
     keep_freed_memory()
     torch.set_num_threads(threads)  # the last bits of a sum depend on it, so it is an option
-    whole, scaling = for_models(dataset)
+    whole, _ = for_models(dataset)
     taken = options.subset(whole, size, seed=None if first else seed, stratify=stratify)
     scaled = whole if size is None else whole.take(taken)
     total = config.train.total_images(len(scaled))
@@ -122,7 +122,6 @@ def train(
                 config.train,
                 out=out,
                 seed=seed,
-                scaling=scaling,
                 device=device,
                 until=until,
                 ranks=ranks,

@@ -37,7 +37,7 @@ from rote.core.precision import strict_fp32
 from rote.core.seeds import child_seed
 from rote.data.convert import to_model
 from rote.data.dataset import Dataset
-from rote.diffusion.checkpoint import Checkpoint, Weights
+from rote.diffusion.checkpoint import Checkpoint
 from rote.diffusion.conditioning import conditioning
 from rote.diffusion.config import TrainConfig
 from rote.diffusion.optimal_denoiser import OptimalDenoiser
@@ -300,35 +300,6 @@ def ratio_of_means(
     return a / b, a / b * deviation, a / b / spread, a / b * spread
 
 
-def optimum_gap(
-    denoiser: DenoiserLike,
-    subset: Dataset,
-    holdout: Dataset,
-    *,
-    seed: int,
-    sigmas: Sequence[float] = SIGMAS,
-    points: int = 512,
-    labels: Tensor | None = None,
-    holdout_labels: Tensor | None = None,
-    device: str | torch.device = "cpu",
-) -> GapCurve:
-    """Measure the gap of one denoiser; parameters and errors as in `gap_probe`.
-
-    For several snapshots of one run, make the probe once: its optima cost more than a tiny network.
-    """
-    probe = gap_probe(
-        subset,
-        holdout,
-        seed=seed,
-        sigmas=sigmas,
-        points=points,
-        labels=labels,
-        holdout_labels=holdout_labels,
-        device=device,
-    )
-    return probe.curve(denoiser)
-
-
 def checkpoint_probe(
     checkpoint: Checkpoint,
     subset: Dataset,
@@ -365,21 +336,3 @@ def checkpoint_probe(
         holdout_labels=rest_labels,
         device=device,
     )
-
-
-def snapshot_gap(
-    checkpoint: Checkpoint,
-    subset: Dataset,
-    rest: Dataset,
-    *,
-    seed: int,
-    weights: Weights = "ema",
-    sigmas: Sequence[float] = SIGMAS,
-    points: int = 512,
-    device: str | torch.device = "cpu",
-) -> GapCurve:
-    """Measure the gap of one snapshot; ``rest`` is the source without ``subset``."""
-    probe = checkpoint_probe(
-        checkpoint, subset, rest, seed=seed, sigmas=sigmas, points=points, device=device
-    )
-    return probe.curve(checkpoint.denoiser(weights=weights, device=device))

@@ -190,7 +190,6 @@ def run_point(
                 config.train,
                 out=task.folder,
                 seed=task.root_seed,
-                scaling=scaling,
                 device=task.device,
                 until=seen,
                 should_stop=should_stop,

@@ -202,7 +202,6 @@ def run_trial(
             setting.train,
             out=trial.folder,
             seed=trial.root_seed,
-            scaling=scaling,
             device=trial.device,
             should_stop=should_stop,
             on_progress=lambda seen, total: status("train", seen, total),

@@ -17,7 +17,8 @@ from rote.diffusion.checkpoint import read_tensors, snapshot_paths
 from rote.diffusion.config import ModelConfig, SampleConfig, TrainConfig
 from rote.diffusion.preconditioning import build_denoiser
 from rote.diffusion.sample import sample
-from rote.diffusion.training.loop import Order, train
+from rote.diffusion.training.loop import train
+from rote.diffusion.training.step import Order
 
 DROPOUT = {"width": 8, "channel_mult": (1, 2), "blocks": 1, "attention_resolutions": ()}
 
@@ -134,9 +135,7 @@ def test_progress_is_told_at_log_lines(digits, small, tmp_path):
 def test_vectors_train_and_record_their_scaling(tmp_path):
     data, scaling = for_models(load_images("iris"))
     model = ModelConfig(architecture="mlp", width=8, blocks=1)
-    found = train(
-        data, model, TrainConfig(batch=16, images=32), out=tmp_path, seed=0, scaling=scaling
-    )
+    found = train(data, model, TrainConfig(batch=16, images=32), out=tmp_path, seed=0)
     assert found.shape == (4,)
     assert found.facts["scaling"] == scaling.to_json()
 

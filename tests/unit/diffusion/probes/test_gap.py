@@ -14,9 +14,7 @@ from rote.diffusion.probes.gap import (
     GapCurve,
     checkpoint_probe,
     gap_probe,
-    optimum_gap,
     ratio_of_means,
-    snapshot_gap,
 )
 
 SIGMAS = (0.002, 0.05, 0.4, 1.6, 80.0)
@@ -45,7 +43,7 @@ def parts(digits):
 def test_mixtures_of_the_two_optima_have_the_square_of_their_share(parts, share):
     train, rest = parts
     mixed = Mixed(OptimalDenoiser(train), OptimalDenoiser(rest), share)
-    curve = optimum_gap(mixed, train, rest, seed=0, sigmas=SIGMAS, points=70)
+    curve = gap_probe(train, rest, seed=0, sigmas=SIGMAS, points=70).curve(mixed)
     # The denoiser answers in float32: off by 6e-8 of values up to 1, on mean squares of 1e-4 and more
     # (the denominator at sigma 80), so by 1e-5 at the most.
     assert curve.gap == pytest.approx([share**2] * 5, abs=1e-5)
@@ -102,14 +100,13 @@ def test_true_labels_make_both_optima_conditional(digits, snapshot):
     labels, others = torch.from_numpy(train.labels), torch.from_numpy(rest.labels)
     own = OptimalDenoiser(train, conditional=True)
     population = OptimalDenoiser(rest, conditional=True)
+    probe = gap_probe(train, rest, seed=0, labels=labels, holdout_labels=others)
     for share in (0.0, 1.0):
-        found = optimum_gap(
-            Mixed(own, population, share), train, rest, seed=0, labels=labels, holdout_labels=others
-        )
+        found = probe.curve(Mixed(own, population, share))
         assert found.gap == pytest.approx([share] * 5, abs=1e-5)
     # The checkpoint was trained with true labels, and says so itself.
-    by_hand = gap_probe(train, rest, seed=0, labels=labels, holdout_labels=others)
-    assert snapshot_gap(snapshot, train, rest, seed=0) == by_hand.curve(snapshot.denoiser())
+    denoiser = snapshot.denoiser()
+    assert checkpoint_probe(snapshot, train, rest, seed=0).curve(denoiser) == probe.curve(denoiser)
 
 
 def test_random_and_unique_labels_tell_nothing_of_the_population(digits, parts, snapshot):
@@ -133,7 +130,7 @@ def test_random_and_unique_labels_tell_nothing_of_the_population(digits, parts, 
 def test_no_gap_where_both_optima_are_the_same(parts, snapshot):
     train, _ = parts
     mixed = Mixed(OptimalDenoiser(train), OptimalDenoiser(train), 0.5)
-    curve = optimum_gap(mixed, train, train, seed=0, sigmas=(0.4,), points=16)
+    curve = gap_probe(train, train, seed=0, sigmas=(0.4,), points=16).curve(mixed)
     assert curve.gap == curve.low == curve.high == curve.standard_error == (None,)
     assert curve.denominator[0] < DENOMINATOR_FLOOR
     assert GapCurve.from_json(curve.to_json()) == curve
@@ -170,7 +167,7 @@ def test_bad_input_is_named(parts, digits, snapshot):
     with pytest.raises(DataError, match="no held-out image has label 9"):
         gap_probe(train, rest, seed=0, labels=torch.arange(48) % 10, holdout_labels=torch.arange(9))
     with pytest.raises(DataError, match="trained on other data"):
-        snapshot_gap(snapshot, train, rest, seed=0)
+        checkpoint_probe(snapshot, train, rest, seed=0)
     probe = gap_probe(train, rest, seed=0, sigmas=(0.4,), points=2)
     with pytest.raises(ConfigError, match=r"call \.eval"):
         probe.terms(snapshot.denoiser().train())
@@ -179,8 +176,12 @@ def test_bad_input_is_named(parts, digits, snapshot):
 @pytest.mark.cuda
 def test_a_gpu_agrees(digits, snapshot):
     train, rest = digits.subset(64, seed=0), digits.take(np.arange(500))
-    ours = snapshot_gap(snapshot, train, rest, seed=0)
-    theirs = snapshot_gap(snapshot, train, rest, seed=0, device="cuda")
+    ours, theirs = (
+        checkpoint_probe(snapshot, train, rest, seed=0, device=device).curve(
+            snapshot.denoiser(device=device)
+        )
+        for device in ("cpu", "cuda")
+    )
     assert theirs.gap == pytest.approx(
         ours.gap, rel=1e-4
     )  # a network's float32 sums in another order

@@ -12,8 +12,8 @@ from rote.diffusion.conditioning import conditioning
 from rote.diffusion.config import ModelConfig, TrainConfig
 from rote.diffusion.networks.layers import Dropout
 from rote.diffusion.preconditioning import build_denoiser
-from rote.diffusion.training.loop import Order, Step
 from rote.diffusion.training.state import TrainState
+from rote.diffusion.training.step import Order, Step
 
 DROPOUT = {"width": 8, "channel_mult": (1, 2), "blocks": 1, "attention_resolutions": ()}
 
