@@ -18,8 +18,10 @@ import numpy.typing as npt
 
 from rote.core.errors import DataError
 from rote.core.seeds import child_seed
+from rote.data.account import Account
 from rote.data.files.mapped import blocks_of
 from rote.data.messages import shown
+from rote.data.options import Range
 from rote.data.scaling import Scaling
 from rote.data.tables.schema import Schema
 
@@ -64,6 +66,10 @@ class Dataset:
         What the numbers of a vector are, where the source is a table; else None.
     scaling
         How the items were scaled (`rote.data.scaling`); None where they are in their own units.
+    account
+        What became of everything under the source, where it was files or arrays.
+    window
+        Which values became black and white, where images were deeper than 8 bits.
     """
 
     items: npt.NDArray[Any]
@@ -75,6 +81,8 @@ class Dataset:
     seeds: npt.NDArray[np.int64] | None = None
     schema: Schema | None = None
     scaling: Scaling | None = None
+    account: Account | None = None
+    window: Range | None = None
 
     def __post_init__(self) -> None:
         where = shown(self.source)
@@ -168,6 +176,14 @@ class Dataset:
         if self.schema is None:
             return told
         return told | {"columns": [column.to_json() for column in self.schema.columns]}
+
+    def provenance(self) -> dict[str, Any]:
+        """Return `describe` and what was read, left out and changed on the way, as plain types."""
+        return {
+            **self.describe(),
+            "account": None if self.account is None else self.account.to_json(),
+            "window": None if self.window is None else list(self.window),
+        }
 
     def tensor(self, device: str | torch.device = "cpu") -> torch.Tensor:
         """Return all items as one tensor: uint8 (N, C, H, W), float32 (N, D) or float32 (N, C, T)."""

@@ -20,27 +20,33 @@ Labels = tuple[npt.NDArray[np.int64] | None, tuple[str, ...]]
 NO_LABELS: Labels = (None, ())
 
 
-def labels_of_files(names: Sequence[str], sidecar: bytes | None, *, where: str) -> Labels:
-    """Label files by ``dataset.json`` if it speaks of labels, else by their first folder.
+def labels_of_files(
+    names: Sequence[str], sidecar: bytes | None, *, where: str, below: str = ""
+) -> Labels:
+    r"""Label files by ``dataset.json`` if it speaks of labels, else by their first folder.
 
     Parameters
     ----------
     names
-        Relative names, "/" between folders.
+        Relative names, "/" or "\" between folders.
     sidecar
         Content of ``dataset.json``, or None.
     where
         The source, for messages.
+    below
+        The folder of ``dataset.json``, with "/"; its names are relative to that.
 
     Raises
     ------
     DataError
         If ``dataset.json`` is broken or leaves an image without a label.
     """
+    names = [name.replace("\\", "/") for name in names]
     if sidecar is not None:
         content = _parse(sidecar, where=where)
         if isinstance(content, dict) and "labels" in content:
-            return _labels_of_sidecar(names, content["labels"], where=where)
+            relative = [name.removeprefix(below) for name in names]
+            return _labels_of_sidecar(relative, content["labels"], where=where)
     if not all("/" in name.strip("/") for name in names):
         return NO_LABELS
     return _compact([storable(name.strip("/").split("/")[0]) for name in names])
@@ -60,7 +66,7 @@ def _labels_of_sidecar(names: Sequence[str], pairs: Any, *, where: str) -> Label
     if pairs is None:
         return NO_LABELS
     try:
-        table = {str(name): label for name, label in pairs}
+        table = {str(name).replace("\\", "/"): label for name, label in pairs}
     except (TypeError, ValueError):
         table = {"": None}
     if not all(type(label) is int and label >= 0 for label in table.values()):
@@ -77,6 +83,26 @@ def _labels_of_sidecar(names: Sequence[str], pairs: Any, *, where: str) -> Label
     return _compact([table[name] for name in names])
 
 
+def looks_like_labels(array: object, *, count: int) -> bool:
+    """Say whether an array is one whole number >= 0 or one text per item, or one-hot rows of that.
+
+    >>> looks_like_labels(np.array([3, 0, 3]), count=3), looks_like_labels(np.ones((3, 2)), count=3)
+    (True, False)
+    """
+    if not isinstance(array, np.ndarray) or array.shape[:1] != (count,):
+        return False
+    if array.shape in ((count,), (count, 1)):
+        return array.dtype.kind == "U" or (array.dtype.kind in "iu" and array.min(initial=0) >= 0)
+    return _is_one_hot(array)
+
+
+def _is_one_hot(array: npt.NDArray[Any]) -> bool:
+    """Say whether every row has a single 1 among zeros, in two columns or more."""
+    if array.ndim != 2 or array.shape[1] < 2 or array.dtype.kind not in "biuf":
+        return False
+    return bool(((array == 0) | (array == 1)).all() and (array.sum(axis=1) == 1).all())
+
+
 def labels_of_array(
     labels: npt.NDArray[Any], classes: npt.NDArray[Any] | None, *, count: int, where: str
 ) -> Labels:
@@ -85,7 +111,7 @@ def labels_of_array(
     Parameters
     ----------
     labels
-        Integers >= 0 or text, shape (N,) or (N, 1).
+        Integers >= 0 or text, shape (N,) or (N, 1), or one-hot rows (N, C).
     classes
         Class names (C,); labels are then integers in [0, C). None takes the labels as names.
     count
@@ -98,6 +124,8 @@ def labels_of_array(
     DataError
         If the labels have another shape, type or range.
     """
+    if labels.ndim == 2 and len(labels) == count and _is_one_hot(labels):
+        labels = labels.argmax(axis=1)
     if labels.shape == (count, 1):
         labels = labels[:, 0]
     if labels.shape != (count,):

@@ -1,7 +1,7 @@
 """`load_images`: every source of images, tables or series, by one name or path.
 
-A source is a named set, a folder, a zip archive, an .npz or .npy file, a CSV or Parquet table, one image
-file, or an array.
+A source is a named set, a folder, a zip or tar archive, an .npz or .npy file, a CSV or Parquet table, one
+image file, or images in memory.
 What each of them may hold is told in `docs/how-to/data.md`.
 """
 
@@ -13,26 +13,33 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from rote.core.cache_folder import cache_folder
 from rote.core.errors import DataError, did_you_mean
 from rote.core.mapped_pages import is_mapped
+from rote.data.account import Account, Treated, left_out
 from rote.data.dataset import Dataset
-from rote.data.files.arrays import check_brightness, dataset_of_array, load_array_file
+from rote.data.files.archives import is_archive
+from rote.data.files.arrays import check_brightness, dataset_of_array, two_levels
+from rote.data.files.decode_all import paged
 from rote.data.files.decoded_cache import decode_cached, keep_array
-from rote.data.files.listing import EXTENSIONS, Listing, list_folder, open_zip, single_file
+from rote.data.files.listing import Listing, is_image, listed, open_listing, single_file
 from rote.data.files.mapped import blocks_of
+from rote.data.files.npz import load_array_file
+from rote.data.files.sniff import EXTENSIONS, FOREIGN_EXTENSIONS, extension_of
+from rote.data.files.treatment import masks, not_square
 from rote.data.labels import labels_of_files
 from rote.data.messages import shown, storable
 from rote.data.named import cifar10
 from rote.data.named import scikit_learn as embedded
 from rote.data.named.download import Progress
-from rote.data.resample import fit_images
+from rote.data.objects import images_in_memory
+from rote.data.options import ReadOptions, Resize, with_options
+from rote.data.resample import Pixels, fit_images
 from rote.data.tables.encode import Reading, adopt
 from rote.data.tables.files import TABLE_EXTENSIONS, load_table
 
-__all__ = ["fit_dataset", "load_images", "named_sources"]
+__all__ = ["as_dataset", "fit_dataset", "load_images", "named_sources"]
 
 
 def named_sources() -> dict[str, str]:
@@ -45,11 +52,12 @@ def named_sources() -> dict[str, str]:
 
 
 def load_images(
-    source: str | Path | npt.NDArray[Any],
+    source: Any,
     *,
     resolution: int | None = None,
     channels: int | None = None,
     skip_unreadable: bool = False,
+    options: ReadOptions | None = None,
     reading: Reading | None = None,
     cache: Path | None = None,
     decoded: Path | None = None,
@@ -61,16 +69,20 @@ def load_images(
     ----------
     source
         A named source (see `named_sources`; write ``./digits`` for a folder of that name), a
-        folder, a .zip, .npz or .npy file, a .csv, .tsv or .parquet table, an image file, or an array as
-        `rote.data.files.arrays.dataset_of_array` takes it.
+        folder, a .zip, .tar, .npz or .npy file, a .csv, .tsv or .parquet table, an image file, or
+        what is in
+        memory: a NumPy array or torch tensor as `rote.data.files.arrays.dataset_of_array` takes it, a
+        Pillow image, or a list of paths, Pillow images or arrays.
     resolution
-        Crop the centered square and scale it to this many pixels a side (Lanczos); needed where
-        sizes are mixed.
+        Scale images to this many pixels a side (Lanczos), of the centered square unless ``options`` say
+        otherwise; needed where sizes are mixed.
     channels
         1 (grey) or 3 (RGB): convert all images; needed where grey and RGB are mixed.
     skip_unreadable
         Leave out files that cannot be read, and rows of a table with missing values; their names are in
         ``.unreadable``.
+    options
+        All ways of reading images; the three arguments above go before theirs.
     reading
         How to read a table, and by whose columns.
     cache
@@ -86,7 +98,8 @@ def load_images(
     Returns
     -------
     Dataset
-        uint8 (N, H, W, C) images, float32 (N, D) vectors or (N, T, C) series, N >= 1.
+        uint8 (N, H, W, C) images, float32 (N, D) vectors or (N, T, C) series, N >= 1; what became of
+        everything under the source is in ``.account``.
 
     Raises
     ------
@@ -100,14 +113,13 @@ def load_images(
     >>> load_images("digits", resolution=4, channels=3).shape
     (3, 4, 4)
     """
-    if resolution is not None and not (type(resolution) is int and resolution >= 1):
-        raise DataError(f"`resolution` is {resolution!r}; give a whole number of pixels from 1")
-    if channels not in (None, 1, 3):
-        raise DataError(f"`channels` is {channels!r}; give 1 (grey) or 3 (RGB)")
+    options = with_options(
+        options, resolution=resolution, channels=channels, skip_unreadable=skip_unreadable
+    )
     reading = reading or Reading()
     file: Path | None = None
-    if isinstance(source, np.ndarray):
-        dataset = dataset_of_array(source, where="array")
+    if not isinstance(source, str | Path):
+        dataset = _load_object(source, options)
     elif isinstance(source, str) and source in embedded.DESCRIPTIONS:
         dataset = embedded.load_embedded(source)
     elif isinstance(source, str) and source in cifar10.DESCRIPTIONS:
@@ -116,11 +128,9 @@ def load_images(
     else:
         file = _existing(source)
         if file.is_file() and file.suffix.lower() in TABLE_EXTENSIONS:
-            dataset = load_table(file, reading, skip_missing=skip_unreadable)
-            return fit_dataset(dataset, resolution, channels)
-        dataset = _load_path(
-            file, resolution, channels, skip_unreadable=skip_unreadable, decoded=decoded
-        )
+            dataset = load_table(file, reading, skip_missing=options.skip_unreadable)
+            return fit_dataset(dataset, options.resolution, options.channels)
+        dataset = _load_path(file, options, decoded=decoded)
     if reading.schema is not None:
         dataset = adopt(dataset, reading.schema)
     elif reading.asked:
@@ -128,7 +138,23 @@ def load_images(
             f"`categorical`, `label` and `ignore` are for CSV and Parquet tables, and "
             f"{shown(dataset.source)} is none; leave them out"
         )
-    return fit_dataset(dataset, resolution, channels, file=file, decoded=decoded)
+    return fit_dataset(
+        dataset,
+        options.resolution,
+        options.channels,
+        how=options.resize,
+        file=file,
+        decoded=decoded,
+    )
+
+
+def as_dataset(source: Any, *, options: ReadOptions | None = None) -> Dataset:
+    """Return a data set as it is, and anything else as `load_images` takes it; errors as there.
+
+    >>> as_dataset("digits").shape, as_dataset([np.full((8, 8, 3), 200, np.uint8)] * 2).shape
+    ((1, 8, 8), (3, 8, 8))
+    """
+    return source if isinstance(source, Dataset) else load_images(source, options=options)
 
 
 def _existing(source: str | Path) -> Path:
@@ -150,7 +176,7 @@ def _existing(source: str | Path) -> Path:
                 f"`source` '{shown(text)}' is neither a named source{hint} nor a path that exists"
             )
         raise DataError(
-            f"'{shown(text)}' does not exist; give `source` a folder, a .zip, .npz, .npy, .csv or "
+            f"'{shown(text)}' does not exist; give `source` a folder, a .zip, .tar, .npz, .npy, .csv or "
             ".parquet file, an image, or a named source"
         )
     if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
@@ -160,63 +186,60 @@ def _existing(source: str | Path) -> Path:
     return path
 
 
-def _load_path(
-    path: Path,
-    resolution: int | None,
-    channels: int | None,
-    *,
-    skip_unreadable: bool,
-    decoded: Path | None,
-) -> Dataset:
-    def load(listing: Listing) -> Dataset:
-        return _load_files(
-            path, listing, resolution, channels, skip_unreadable=skip_unreadable, folder=decoded
-        )
-
-    suffix = path.suffix.lower()
-    if path.is_dir():
-        return load(list_folder(path))
-    if suffix == ".zip":
-        with open_zip(path) as listing:
-            return load(listing)
-    if suffix in (".npz", ".npy"):
-        return load_array_file(path, decoded=decoded)
-    if suffix in EXTENSIONS:
-        return load(single_file(path))
+def _load_path(path: Path, options: ReadOptions, *, decoded: Path | None) -> Dataset:
+    suffix = extension_of(path.name)
+    if path.is_file() and suffix in (".npz", ".npy"):
+        return load_array_file(path, options=options, decoded=decoded)
+    if path.is_dir() or is_archive(path):
+        with open_listing(path, options) as listing:
+            return _load_files(str(path), listing, options, folder=decoded)
+    listing = single_file(path)
+    if suffix in (*EXTENSIONS, *FOREIGN_EXTENSIONS) or is_image(listing.entries[0]):
+        return _load_files(str(path), listing, options, folder=decoded)
     raise DataError(
-        f"{shown(path)} is a file of unknown type '{shown(suffix)}'; give `source` a folder, a .zip, "
+        f"{shown(path)} is a file of unknown type '{shown(suffix)}'; give `source` a folder, a "
+        ".zip, .tar, "
         f".npz or .npy file, a table ({', '.join(TABLE_EXTENSIONS)}), or an image "
         f"({', '.join(EXTENSIONS)})"
     )
 
 
+def _load_object(source: Any, options: ReadOptions) -> Dataset:
+    """Load what is in memory already, or a list of files."""
+    found = images_in_memory(source)
+    if isinstance(found, np.ndarray):
+        where = "array" if isinstance(source, np.ndarray) else type(source).__name__.lower()
+        return dataset_of_array(found, where=where, options=options)
+    where = f"{type(source).__name__} of {len(found):,} images"
+    return _load_files(where, listed(found), options, folder=None)
+
+
 def _load_files(
-    path: Path,
-    listing: Listing,
-    resolution: int | None,
-    channels: int | None,
-    *,
-    skip_unreadable: bool,
-    folder: Path | None,
+    source: str, listing: Listing, options: ReadOptions, *, folder: Path | None
 ) -> Dataset:
-    names = [entry.name for entry in listing.entries]
-    where = shown(path)
-    labels, classes = labels_of_files(names, listing.sidecar, where=where)
-    decoded = decode_cached(
-        listing.entries,
-        where=where,
-        resolution=resolution,
-        channels=channels,
-        skip_unreadable=skip_unreadable,
-        folder=folder,
+    entries = paged(listing.entries, options)
+    where = shown(source)
+    labels, classes = labels_of_files(
+        [entry.path for entry in entries], listing.sidecar, where=where, below=listing.below
+    )
+    decoded = decode_cached(entries, where=where, options=options, folder=folder)
+    unreadable = [("unreadable", extension_of(name), name) for name in decoded.unreadable]
+    account = Account(
+        listing.files,
+        len(listing.entries) - len(unreadable),
+        (*listing.left_out, *left_out(unreadable)),
+        decoded.treated,
+        decoded.notes,
     )
     return Dataset(
         items=decoded.images,
         labels=None if labels is None else labels[decoded.kept],
         classes=classes,
-        names=tuple(storable(names[i]) for i in decoded.kept),
-        source=storable(str(path)),
+        names=tuple(storable(entries[i].name) for i in decoded.kept),
+        source=storable(source),
         unreadable=tuple(storable(name) for name in decoded.unreadable),
+        account=account,
+        window=decoded.window,
     )
 
 
@@ -225,6 +248,7 @@ def fit_dataset(
     resolution: int | None,
     channels: int | None,
     *,
+    how: Resize = "crop",
     file: Path | None = None,
     decoded: Path | None = None,
 ) -> Dataset:
@@ -237,33 +261,48 @@ def fit_dataset(
     DataError
         If vectors are to be fitted, or all of several images are black.
     """
-    if dataset.kind == "image":
-        check_brightness(dataset.items, where=shown(dataset.source))
-        form = fit_images(dataset.items[:1], resolution=resolution, channels=channels).shape[1:]
-        if (
-            file is None
-            or decoded is None
-            or form == dataset.items.shape[1:]
-            or not is_mapped(dataset.items)
-        ):
-            fitted = fit_images(dataset.items, resolution=resolution, channels=channels)
-        else:
-            fitted = keep_array(
-                (
-                    fit_images(block, resolution=resolution, channels=channels)
-                    for block in blocks_of(dataset.items)
-                ),
-                (len(dataset), *form),
-                path=file,
-                options=f"{resolution} {channels}",
-                folder=decoded,
+    if dataset.kind != "image":
+        option = "`resolution`" if resolution is not None else "`channels`"
+        if resolution is not None or channels is not None:
+            raise DataError(
+                f"{option} is for images, and {shown(dataset.source)} holds "
+                f"{'vectors' if dataset.kind == 'vector' else 'series'} of "
+                f"{' x '.join(map(str, dataset.items.shape[1:]))} numbers; leave it out"
             )
-        return replace(dataset, items=fitted)
-    option = "`resolution`" if resolution is not None else "`channels`"
-    if resolution is not None or channels is not None:
-        raise DataError(
-            f"{option} is for images, and {shown(dataset.source)} holds "
-            f"{'vectors' if dataset.kind == 'vector' else 'series'} of "
-            f"{' x '.join(map(str, dataset.items.shape[1:]))} numbers; leave it out"
+        return dataset
+    account = _account_of(dataset, resolution, how)
+    items = dataset.items
+
+    def fitted(block: Pixels) -> Pixels:
+        return fit_images(block, resolution=resolution, channels=channels, how=how)
+
+    form = fitted(items[:1]).shape[1:]
+    if file is None or decoded is None or form == items.shape[1:] or not is_mapped(items):
+        items = fitted(items)
+    else:
+        items = keep_array(
+            (fitted(block) for block in blocks_of(items)),
+            (len(dataset), *form),
+            path=file,
+            options=f"{resolution} {channels} {how}",
+            folder=decoded,
         )
-    return dataset
+    return replace(dataset, items=items, account=account)
+
+
+def _account_of(dataset: Dataset, resolution: int | None, how: Resize) -> Account | None:
+    """Add what is seen of the images as an array: dark sets, masks, and sides that are lost."""
+    dark = check_brightness(dataset.items, where=shown(dataset.source))
+    account = dataset.account
+    notes: tuple[str, ...] = () if dark is None else (dark,)
+    treated: tuple[Treated, ...] = ()
+    height, width = dataset.items.shape[1:3]
+    if resolution is not None and height != width:
+        treated = (not_square(dataset.names, how),)
+    if account is None or account.unit != "files":
+        flat = [dataset.names[n] for n in two_levels(dataset.items)]
+        notes += masks(dataset.names, flat)
+    if not notes and not treated:
+        return account
+    account = account or Account(0, 0)
+    return replace(account, treated=account.treated + treated, notes=account.notes + notes)

@@ -1,8 +1,8 @@
 """Channels and sizes: grey or RGB, and a square of a given resolution.
 
-The size is changed as EDM's data set tool does it: crop the largest centered square, then scale it
-with Pillow's Lanczos filter. RGB becomes grey by Pillow's formula (ITU-R 601-2 luma in 16-bit fixed
-point), so arrays and files agree to the bit.
+The size is changed as EDM's data set tool does it, where nothing else is asked: crop the largest centered
+square, then scale it with Pillow's Lanczos filter. RGB becomes grey by Pillow's formula (ITU-R 601-2 luma
+in 16-bit fixed point), so arrays and files agree to the bit.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+
+from rote.data.options import Resize
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -35,21 +37,37 @@ def set_channels(pixels: Pixels, channels: int | None) -> Pixels:
     return luma.astype(np.uint8)[..., None]
 
 
-def resize(pixels: Pixels, resolution: int | None) -> Pixels:
-    """Crop and scale one uint8 image (H, W, C) to (resolution, resolution, C); None keeps it."""
+def resize(pixels: Pixels, resolution: int | None, how: Resize = "crop") -> Pixels:
+    """Scale one uint8 image (H, W, C) to (resolution, resolution, C); None keeps it.
+
+    What is not square is cropped, squeezed or padded with black, as ``how`` says.
+    """
     height, width, channels = pixels.shape
     if resolution is None or height == width == resolution:
         return pixels
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    square = np.ascontiguousarray(pixels[top : top + side, left : left + side])
-    image = Image.fromarray(square[:, :, 0] if channels == 1 else square)
-    scaled = image.resize((resolution, resolution), Image.Resampling.LANCZOS)
-    return np.asarray(scaled).reshape(resolution, resolution, channels)
+    size = (resolution, resolution)
+    if how == "crop":
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        pixels = np.ascontiguousarray(pixels[top : top + side, left : left + side])
+    elif how == "pad":
+        longest = max(height, width)
+        size = tuple(max(1, round(n * resolution / longest)) for n in (width, height))
+    image = Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels)
+    scaled = np.asarray(image.resize(size, Image.Resampling.LANCZOS))
+    scaled = scaled.reshape(size[1], size[0], channels)
+    if size == (resolution, resolution):
+        return scaled
+    padded = np.zeros((resolution, resolution, channels), np.uint8)
+    top, left = (resolution - size[1]) // 2, (resolution - size[0]) // 2
+    padded[top : top + size[1], left : left + size[0]] = scaled
+    return padded
 
 
-def fit_images(images: Pixels, *, resolution: int | None, channels: int | None) -> Pixels:
-    """Convert all images uint8 (N, H, W, C) to the given channels and resolution.
+def fit_images(
+    images: Pixels, *, resolution: int | None, channels: int | None, how: Resize = "crop"
+) -> Pixels:
+    """Convert all images uint8 (N, H, W, C) to the given channels and resolution, as `resize` does.
 
     The input is returned as it is where nothing has to change.
     """
@@ -66,7 +84,7 @@ def fit_images(images: Pixels, *, resolution: int | None, channels: int | None) 
             fitted[start : start + _CHUNK] = chunk
             return
         for offset, image in enumerate(chunk):
-            fitted[start + offset] = resize(image, resolution)
+            fitted[start + offset] = resize(image, resolution, how)
 
     with ThreadPoolExecutor(workers()) as pool:
         list(pool.map(fit_chunk, range(0, count, _CHUNK)))

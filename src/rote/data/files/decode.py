@@ -1,17 +1,16 @@
-"""One image file to pixels, as a person looking at it would expect.
+"""One image file to pixels, as a person looking at it would expect, or as the options ask.
 
 ========================  ==========================================================
 file                      becomes
 ========================  ==========================================================
 8-bit grey, RGB           itself
 1-bit                     grey, 0 and 255
-16-bit grey               grey, value / 257 rounded to the nearest integer
+16-bit and deeper grey    its own values; `rote.data.files.window` makes 8 bits of them
 palette                   RGB
-any transparency          composited over white; grey with alpha stays grey
+any transparency          laid over white (``alpha``); grey with alpha stays grey
 CMYK, YCbCr, Lab          RGB
-EXIF orientation          applied
-animation, several pages  the first frame
-32-bit and float pixels   refused: their range is unknown
+EXIF orientation          applied (``exif``)
+animation, several pages  the first frame, or the one asked for (``frames``)
 ========================  ==========================================================
 
 An RGB file whose three channels are equal is still RGB. Color profiles are not applied.
@@ -21,55 +20,92 @@ from __future__ import annotations
 
 import contextlib
 import io
-import warnings
-from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from rote.data.resample import Pixels
+from rote.data.files.sniff import sort_of
+from rote.data.options import ReadOptions
 
 # Only formats whose decoders are self-contained: Pillow hands EPS to another program, for example.
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "JPEG2000")
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "JPEG2000", "ICO")
 _GREY_MODES = ("1", "L", "LA", "La")
 _ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
+_OTHER_COLORS = ("CMYK", "YCbCr", "LAB", "HSV")
+_ORIENTATION = 0x0112
+
+TRANSPARENT, TURNED, PALETTE, DEEP_COLOR, DEEP_GREY, OTHER_COLOR, PROFILE, TWO_LEVELS, OUTSIDE = (
+    range(9)
+)
+"""What is noted of an image."""
 
 
 class UnreadableImageError(Exception):
     """One file cannot be used; the message is a short reason, without the name."""
 
 
-@contextlib.contextmanager
-def strict_pillow() -> Iterator[None]:
-    """Turn Pillow's warning about decompression bombs into an error and silence its others.
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """One decoded image.
 
-    The filter is of the whole process: enter it in the main thread, around the pool that decodes.
+    Attributes
+    ----------
+    pixels
+        (H, W, C), C = 1 or 3: uint8, or the values of a deep grey file, (H, W, 1) of any type.
+    facts
+        What was noted of it.
+    frames
+        How many the file has.
+    full_range
+        Whether the type of a deep file says what white is: 65,535 of 16 bits.
+    hidden
+        Of a deep file: bool (H, W), where it is transparent and is to be black or white.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        yield
+
+    pixels: npt.NDArray[Any]
+    facts: tuple[int, ...] = ()
+    frames: int = 1
+    full_range: bool = True
+    hidden: npt.NDArray[np.bool_] | None = None
 
 
-def decode(content: bytes) -> Pixels:
-    """Decode one file's content to uint8 (H, W, C), C = 1 or 3.
+def decode(content: bytes | Image.Image, options: ReadOptions, *, frame: int = 0) -> Picture:
+    """Decode one file's content, or take an image that is open already.
 
     Raises
     ------
     UnreadableImageError
-        If the content is no image, is cut off, is a decompression bomb, or has an unknown range.
+        If the content is no image, is cut off, or is a decompression bomb.
     """
-    if not content:
+    if isinstance(content, bytes) and not content:
         raise UnreadableImageError("empty file")
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        with contextlib.ExitStack() as opened:
+            if isinstance(content, Image.Image):
+                image = content
+            else:
+                image = opened.enter_context(Image.open(io.BytesIO(content), formats=FORMATS))
+            limit = Image.MAX_IMAGE_PIXELS
+            if limit and image.width * image.height > limit:
+                raise UnreadableImageError(f"more than {limit:,} pixels")
+            given = image is content  # as it stands, at its frame
+            frames = 1 if given else _frames(image, strict=options.frames == "all")
+            if frame:
+                image.seek(frame)
+            deep_color = any(";16" in str(tile) for tile in getattr(image, "tile", ()))
             image.load()
-            return _pixels(ImageOps.exif_transpose(image), file_format=image.format or "")
+            return _picture(image, options, frames, deep_color=deep_color)
     except UnreadableImageError:
         raise
     except UnidentifiedImageError:
-        raise UnreadableImageError("not an image, or of an unknown format") from None
+        foreign = isinstance(content, bytes) and sort_of(content[:512]) == "foreign"
+        reason = (
+            "of a format that is not decoded, convert it to .png" if foreign else "not an image"
+        )
+        raise UnreadableImageError(f"{reason}, or of an unknown format") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         limit = Image.MAX_IMAGE_PIXELS or 0
         raise UnreadableImageError(f"more than {limit:,} pixels") from None
@@ -78,28 +114,94 @@ def decode(content: bytes) -> Pixels:
         raise UnreadableImageError(f"broken: {error or type(error).__name__}") from None
 
 
-def _pixels(image: Image.Image, *, file_format: str) -> Pixels:
+def count_frames(content: bytes | Image.Image) -> int:
+    """Return how many frames or pages a file has; 1 of one that cannot be read."""
+    if isinstance(content, bytes):
+        with (
+            contextlib.suppress(Exception),
+            Image.open(io.BytesIO(content), formats=FORMATS) as image,
+        ):
+            return int(getattr(image, "n_frames", 1))
+    return 1
+
+
+def _frames(image: Image.Image, *, strict: bool) -> int:
+    """Return how many frames a file has; what is broken behind the first matters if all are read."""
+    try:
+        return int(getattr(image, "n_frames", 1))
+    except Exception:
+        if strict:
+            raise
+        image.seek(0)
+        return 1
+
+
+def _picture(image: Image.Image, options: ReadOptions, frames: int, *, deep_color: bool) -> Picture:
+    facts, file_format = [], image.format
+    if image.getexif().get(_ORIENTATION, 1) in range(2, 9):
+        facts.append(TURNED)
+        if options.exif == "apply":
+            image = ImageOps.exif_transpose(image)
+    profile = image.info.get("icc_profile") or b""
+    if profile and b"sRGB" not in profile and "sRGB".encode("utf-16-be") not in profile:
+        facts.append(PROFILE)
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return _from_deep_grey(image, file_format=file_format)
+        facts.append(DEEP_GREY)
+        return _deep_grey(image, options, tuple(facts), frames, file_format=file_format)
+    if deep_color:
+        facts.append(DEEP_COLOR)
+    if image.mode in _OTHER_COLORS:
+        facts.append(OTHER_COLOR)
+    if image.mode in ("P", "PA"):
+        facts.append(PALETTE)
     grey = image.mode in _GREY_MODES
     if image.mode in _ALPHA_MODES or "transparency" in image.info:
         layer = image.convert("RGBA")
-        white = Image.new("RGBA", layer.size, (255, 255, 255, 255))
-        flat = np.array(Image.alpha_composite(white, layer).convert("RGB"))
-        return flat[:, :, :1] if grey else flat
-    if grey:
-        return np.array(image.convert("L"))[:, :, None]
-    return np.array(image.convert("RGB"))
+        if layer.getchannel("A").getextrema()[0] != 255:
+            facts.append(TRANSPARENT)
+        if options.alpha != "drop":
+            color = (255, 255, 255, 255) if options.alpha == "white" else (0, 0, 0, 255)
+            layer = Image.alpha_composite(Image.new("RGBA", layer.size, color), layer)
+        pixels = np.array(layer.convert("RGB"))
+        pixels = pixels[:, :, :1] if grey else pixels
+    elif grey:
+        pixels = np.array(image.convert("L"))[:, :, None]
+    else:
+        pixels = np.array(image.convert("RGB"))
+    if has_two_levels(pixels):
+        facts.append(TWO_LEVELS)
+    return Picture(pixels, tuple(facts), frames)
 
 
-def _from_deep_grey(image: Image.Image, *, file_format: str) -> Pixels:
-    """Scale 16-bit grey to 8 bits; 65,535 / 255 = 257, so that white stays white."""
+def _deep_grey(
+    image: Image.Image,
+    options: ReadOptions,
+    facts: tuple[int, ...],
+    frames: int,
+    *,
+    file_format: str | None,
+) -> Picture:
+    values: npt.NDArray[Any] = np.asarray(image)
     # Older Pillow opens 16-bit PNG in the 32-bit mode "I", and every Pillow does so for 16-bit PGM.
-    if not (image.mode.startswith("I;16") or (image.mode == "I" and file_format in ("PNG", "PPM"))):
-        kind = "floating-point" if image.mode == "F" else "32-bit"
-        raise UnreadableImageError(f"{kind} pixels of unknown range; save it with 8 or 16 bits")
-    values: npt.NDArray[np.int64] = np.asarray(image).astype(np.int64)
+    unsigned = image.mode.startswith("I;16") or (
+        image.mode == "I" and file_format in ("PNG", "PPM")
+    )
+    if image.mode == "F" and not np.isfinite(values).all():
+        raise UnreadableImageError("it holds NaN or infinity")
     transparent = image.info.get("transparency")
-    if isinstance(transparent, int):
-        values[values == transparent] = 65535
-    return ((values + 128) // 257).astype(np.uint8)[:, :, None]
+    hidden = None
+    if isinstance(transparent, int) and unsigned and (values == transparent).any():
+        facts = (*facts, TRANSPARENT)
+        hidden = None if options.alpha == "drop" else values == transparent
+    return Picture(values[:, :, None], facts, frames, full_range=unsigned, hidden=hidden)
+
+
+def has_two_levels(pixels: npt.NDArray[np.uint8]) -> bool:
+    """Say whether an image (H, W, C) holds at most two levels of grey, as a mask does."""
+
+    def two(part: npt.NDArray[np.uint8]) -> bool:
+        low, high = part.min(), part.max()
+        grey = part.shape[2] == 1 or bool((part == part[:, :, :1]).all())
+        return grey and bool(((part == low) | (part == high)).all())
+
+    return two(pixels[::4, ::4]) and two(pixels)  # a part first: nearly all images end here

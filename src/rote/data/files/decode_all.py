@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
 
 from rote.core.errors import DataError
 from rote.core.mapped_pages import release_pages
-from rote.data.files.decode import UnreadableImageError, decode, strict_pillow
-from rote.data.files.listing import Entry
+from rote.data.account import Treated
+from rote.data.files.archives import Entry
+from rote.data.files.decode import (
+    DEEP_GREY,
+    OUTSIDE,
+    TWO_LEVELS,
+    Picture,
+    UnreadableImageError,
+    count_frames,
+    decode,
+)
+from rote.data.files.sniff import FOREIGN_EXTENSIONS, extension_of
+from rote.data.files.treatment import Noted, masks, treatments
+from rote.data.files.window import measure, percentile_window, to_uint8, window_of_bits
 from rote.data.messages import first_few, shown
+from rote.data.options import Range, ReadOptions
 from rote.data.resample import Pixels, resize, set_channels, workers
 
 _BATCH = 256  # decoded images that may wait for the collector: bounds the memory
@@ -38,59 +52,163 @@ class Decoded:
         int64 (N,): which entry each image came from.
     unreadable
         Names of the entries left out.
+    treated
+        What was special, and what was done about it.
+    notes
+        Sentences about all images.
+    window
+        What became black and white, where files are deeper than 8 bits.
     """
 
     images: Pixels
     kept: npt.NDArray[np.int64]
     unreadable: tuple[str, ...]
+    treated: tuple[Treated, ...] = ()
+    notes: tuple[str, ...] = ()
+    window: Range | None = None
 
 
 @dataclass(frozen=True)
 class _Result:
-    """What one file gave: pixels fitted to the options with its own channels, or a reason."""
+    """What one file gave: pixels fitted to the options and what was noted, or a reason."""
 
     pixels: Pixels | None = None
-    channels: int = 0
+    noted: Noted | None = None
     reason: str = ""
+    deep: bool = False
+
+
+def paged(entries: Sequence[Entry], options: ReadOptions) -> Sequence[Entry]:
+    """Return an entry for every page of every file, where all are to be read."""
+    if options.frames == "first":
+        return entries
+    found: list[Entry] = []
+    with ThreadPoolExecutor(workers()) as pool:
+        for entry, count in zip(entries, pool.map(_pages_of, entries), strict=True):
+            pages = [replace(entry, name=f"{entry.name}#{n + 1}", frame=n) for n in range(count)]
+            found += pages if count > 1 else [entry]
+    return found
+
+
+def _pages_of(entry: Entry) -> int:
+    try:
+        return count_frames(entry.content())
+    except UnreadableImageError:
+        return 1
+
+
+def fit_window(entries: Sequence[Entry], options: ReadOptions, *, where: str) -> Range:
+    """Return what becomes black and white in a source's deep files, measured over all of them.
+
+    Raises
+    ------
+    DataError
+        If their values give none.
+    """
+
+    def values(batch: Sequence[Entry]) -> list[npt.NDArray[np.float64]]:
+        found = []
+        for entry in batch:
+            try:
+                picture = decode(entry.content(), options, frame=entry.frame)
+            except UnreadableImageError:
+                continue
+            if DEEP_GREY in picture.facts:
+                seen = picture.pixels[..., 0]
+                found.append(seen if picture.hidden is None else seen[~picture.hidden])
+        return [one for one in found if one.size]
+
+    def blocks() -> Iterator[npt.NDArray[np.float64]]:
+        with ThreadPoolExecutor(workers()) as pool:
+            for start in range(0, len(entries), _BATCH):
+                batch = entries[start : start + _BATCH]
+                parts = [batch[first : first + 8] for first in range(0, len(batch), 8)]
+                for found in pool.map(values, parts):
+                    yield from found
+
+    found = measure(blocks)
+    if options.window == "percentile":
+        return percentile_window(found, where=where)
+    return window_of_bits(found, where=where)
 
 
 def decode_all(
     entries: Sequence[Entry],
     *,
     where: str,
-    resolution: int | None,
-    channels: int | None,
-    skip_unreadable: bool,
+    options: ReadOptions,
     make_room: MakeRoom = _in_memory,
+    all_entries: Sequence[Entry] | None = None,
 ) -> Decoded:
-    """Decode every entry, convert it to ``channels`` and ``resolution``, and stack all.
+    """Decode every entry, bring it to the form that the options ask for, and stack all.
 
-    ``make_room`` gives the uint8 array that the images are put into, from its shape.
+    ``make_room`` gives the uint8 array that the images are put into, from its shape. ``all_entries`` are
+    those that a window is measured over, where ``entries`` are a part of them.
 
     Raises
     ------
     DataError
         If files are unreadable (unless they are to be skipped), if grey and RGB are mixed and
-        ``channels`` is None, or if sizes are mixed and ``resolution`` is None.
+        `channels` is None, if sizes are mixed and `resolution` is None, or if deep files have no window.
     """
+    window: Range | None = options.window if isinstance(options.window, tuple) else None
 
-    def work(entry: Entry) -> _Result:
-        try:
-            pixels = decode(entry.content())
-        except UnreadableImageError as error:
-            return _Result(reason=str(error))
-        fitted = resize(set_channels(pixels, channels), resolution)
-        return _Result(pixels=fitted, channels=pixels.shape[2])
+    def work(group: Sequence[Entry]) -> list[_Result]:
+        found = []
+        content = None
+        for entry in group:
+            try:
+                content = entry.content() if content is None else content
+                picture = decode(content, options, frame=entry.frame)
+                found.append(_fitted(picture, options, window))
+            except UnreadableImageError as error:
+                extension = extension_of(entry.name)
+                foreign = extension in FOREIGN_EXTENSIONS
+                reason = (
+                    f"{extension} is not supported, convert it to .png" if foreign else str(error)
+                )
+                found.append(_Result(reason=reason))
+        return found
 
-    collector = _Collector(len(entries), where, make_room)
-    with strict_pillow(), ThreadPoolExecutor(workers()) as pool:
+    collector = _Collector(len(entries), where, make_room, options)
+    with ThreadPoolExecutor(workers()) as pool:
         for start in range(0, len(entries), _BATCH):
             batch = entries[start : start + _BATCH]
-            for offset, result in enumerate(pool.map(work, batch)):
-                collector.add(start + offset, entries[start + offset].name, result)
+            files = [list(group) for _, group in groupby(batch, key=lambda entry: entry.read)]
+            results = [result for group in pool.map(work, files) for result in group]
+            if window is None and any(result.deep for result in results):
+                window = fit_window(all_entries or entries, options, where=where)
+                results = [result for group in pool.map(work, files) for result in group]
+            for offset, result in enumerate(results):
+                collector.add(start + offset, batch[offset].name, result)
             if collector.images is not None:
                 release_pages(collector.images)
-    return collector.finish(channels=channels, skip_unreadable=skip_unreadable)
+    return collector.finish(window)
+
+
+def _fitted(picture: Picture, options: ReadOptions, window: Range | None) -> _Result:
+    pixels, facts = picture.pixels, picture.facts
+    low, high = 0.0, 0.0
+    if DEEP_GREY in facts:
+        low, high = float(pixels.min()), float(pixels.max())
+        if window is None:
+            if options.window is None and not picture.full_range:
+                kind = "floating-point" if pixels.dtype.kind == "f" else "32-bit"
+                return _Result(
+                    reason=f"{kind} pixels of unknown range, here from {low:g} to {high:g}: give the "
+                    "values that become black and white with `window`"
+                )
+            return _Result(deep=True)
+        seen = pixels if picture.hidden is None else pixels[~picture.hidden]
+        if seen.size and (seen.min() < window[0] or seen.max() > window[1]):
+            facts = (*facts, OUTSIDE)
+        pixels = to_uint8(pixels, window)
+        if picture.hidden is not None:
+            pixels[picture.hidden] = 255 if options.alpha == "white" else 0
+    size, channels = pixels.shape[:2], pixels.shape[2]
+    fitted = resize(set_channels(pixels, options.channels), options.resolution, options.resize)
+    noted = Noted(facts, size, channels, picture.frames, (low, high), int(pixels.max()))
+    return _Result(pixels=fitted, noted=noted)
 
 
 @dataclass
@@ -106,19 +224,22 @@ class _Collector:
     total: int
     where: str
     make_room: MakeRoom
+    options: ReadOptions
     images: Pixels | None = None
     kept: list[int] = field(default_factory=list)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     sizes: dict[tuple[int, int], _Seen] = field(default_factory=dict)
     kinds: dict[int, _Seen] = field(default_factory=dict)
+    noted: list[tuple[str, Noted]] = field(default_factory=list)
 
     def add(self, index: int, name: str, result: _Result) -> None:
-        if result.pixels is None:
+        if result.pixels is None or result.noted is None:
             self.unreadable.append((name, result.reason))
             return
         height, width, _ = result.pixels.shape
         self.sizes.setdefault((height, width), _Seen(0, name)).count += 1
-        self.kinds.setdefault(result.channels, _Seen(0, name)).count += 1
+        self.kinds.setdefault(result.noted.channels, _Seen(0, name)).count += 1
+        self.noted.append((name, result.noted))
         if self.images is None:
             self.images = self._room_for(result.pixels.shape)
         if self.images.shape[1:] == result.pixels.shape:  # else an error follows in any case
@@ -135,19 +256,19 @@ class _Collector:
                 f"{size:.1f} GiB of memory; give a smaller `resolution` or fewer images"
             ) from None
 
-    def finish(self, *, channels: int | None, skip_unreadable: bool) -> Decoded:
+    def finish(self, window: Range | None) -> Decoded:
         if self.images is None:
             raise DataError(
                 f"{self.where}: none of {self.total:,} image files can be read "
                 f"({self._unreadable_text()}); give `source` a source with readable images"
             )
-        if self.unreadable and not skip_unreadable:
+        if self.unreadable and not self.options.skip_unreadable:
             raise DataError(
                 f"{self.where}: {len(self.unreadable):,} of {self.total:,} image files cannot be "
                 f"read ({self._unreadable_text()}); repair or remove them, or leave them out with "
                 "`skip_unreadable`"
             )
-        if len(self.kinds) > 1 and channels is None:
+        if len(self.kinds) > 1 and self.options.channels is None:
             grey, rgb = self.kinds[1], self.kinds[3]
             raise DataError(
                 f"{self.where}: {grey.count:,} grey images (such as {shown(grey.example)}) and "
@@ -160,6 +281,12 @@ class _Collector:
             images=self.images[: len(self.kept)],
             kept=np.array(self.kept, dtype=np.int64),
             unreadable=tuple(name for name, _ in self.unreadable),
+            treated=treatments(self.noted, self.options, window, where=self.where),
+            notes=masks(
+                [name for name, _ in self.noted],
+                [name for name, one in self.noted if TWO_LEVELS in one.facts],
+            ),
+            window=window,
         )
 
     def _unreadable_text(self) -> str:
@@ -175,5 +302,5 @@ class _Collector:
         return (
             f"{self.where}: the images have {len(common)} sizes, most often {' and '.join(parts)}; "
             f"one size is expected: give `resolution`, such as `resolution` {min(height, width)}, "
-            "to crop and scale all of them"
+            "to bring all to one (`resize` says how: crop, squeeze or pad)"
         )

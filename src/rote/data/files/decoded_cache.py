@@ -23,16 +23,18 @@ import numpy.typing as npt
 from rote.core.atomic_files import new_array, read_json, write_json
 from rote.core.cache_folder import cache_folder
 from rote.core.errors import DataError, RunError
+from rote.data.account import Account
+from rote.data.files.archives import Entry
 from rote.data.files.decode import UnreadableImageError
 from rote.data.files.decode_all import Decoded, decode_all
-from rote.data.files.listing import Entry
 from rote.data.files.mapped import write_blocks
 from rote.data.messages import storable
+from rote.data.options import ReadOptions
 from rote.data.resample import workers
 
 CACHE_FROM = 1000
 """Files from which a source is kept: fewer are decoded in no time."""
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,7 @@ def decoded_folder() -> Path:
 
 
 def decode_cached(
-    entries: Sequence[Entry],
-    *,
-    where: str,
-    resolution: int | None,
-    channels: int | None,
-    skip_unreadable: bool,
-    folder: Path | None,
+    entries: Sequence[Entry], *, where: str, options: ReadOptions, folder: Path | None
 ) -> Decoded:
     """Decode as `decode_all` does, or map what was decoded before; arguments and errors as there.
 
@@ -68,27 +64,15 @@ def decode_cached(
     folder
         Where entries are kept; None keeps none.
     """
-
-    def decode(**options: Any) -> Decoded:
-        return decode_all(
-            entries,
-            where=where,
-            resolution=resolution,
-            channels=channels,
-            skip_unreadable=skip_unreadable,
-            **options,
-        )
-
     if folder is None or len(entries) < CACHE_FROM:
-        return decode()
-    options = f"{VERSION} {_pillow()} {resolution} {channels} {skip_unreadable}"
-    key = _key(entries, options)
+        return decode_all(entries, where=where, options=options)
+    key = _key(entries, f"{VERSION} {_pillow()} {options.pixels}")
     path, note = folder / f"{key}.npy", folder / f"{key}.json"
     if not (path.exists() and note.exists()):
         with _advised():
             with new_array(path) as make_room:
-                found = decode(make_room=make_room)
-            _write_note(note, where, found.images.shape, found if found.unreadable else None)
+                found = decode_all(entries, where=where, options=options, make_room=make_room)
+            _write_note(note, where, found.images.shape, found)
     return _mapped(path, note)
 
 
@@ -186,16 +170,18 @@ def _advised() -> Iterator[None]:
 
 
 def _write_note(note: Path, source: str, shape: tuple[int, ...], found: Decoded | None) -> None:
-    """Describe an entry; without ``found`` all of it are images."""
-    write_json(
-        note,
-        {
-            "source": storable(source),
-            "kept": None if found is None else found.kept.tolist(),
-            "unreadable": [] if found is None else [storable(name) for name in found.unreadable],
-            "shape": list(shape),
-        },
-    )
+    """Describe an entry; without ``found`` all of it are images, with nothing to say about them."""
+    value: dict[str, Any] = {"source": storable(source), "kept": None, "shape": list(shape)}
+    if found is not None:
+        told = Account(0, 0, (), found.treated, found.notes).to_json()
+        value |= {
+            "kept": found.kept.tolist() if found.unreadable else None,
+            "unreadable": [storable(name) for name in found.unreadable],
+            "treated": told["treated"],
+            "notes": found.notes,
+            "window": found.window,
+        }
+    write_json(note, value)
 
 
 def _mapped(path: Path, note: Path) -> Decoded:
@@ -205,12 +191,22 @@ def _mapped(path: Path, note: Path) -> Decoded:
         kept = (
             np.arange(len(images)) if value["kept"] is None else np.array(value["kept"], np.int64)
         )
-        unreadable = tuple(value["unreadable"])
+        told = Account.from_json(
+            {"files": 0, "read": 0, "left_out": [], "treated": [], "notes": [], **value}
+        )
+        window = tuple(value.get("window") or ())
         if images.dtype != np.uint8 or images.ndim != 4 or len(images) < len(kept):
             raise ValueError("it does not fit its note")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return Decoded(
+            images=images[: len(kept)],
+            kept=kept,
+            unreadable=tuple(value.get("unreadable", ())),
+            treated=told.treated,
+            notes=told.notes,
+            window=(float(window[0]), float(window[1])) if window else None,
+        )
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise _damaged(path, error) from None
-    return Decoded(images=images[: len(kept)], kept=kept, unreadable=unreadable)
 
 
 def _damaged(path: Path, error: Exception) -> DataError:
@@ -222,7 +218,7 @@ def _damaged(path: Path, error: Exception) -> DataError:
 def _key(entries: Sequence[Entry], options: str) -> str:
     def digest(entry: Entry) -> bytes:
         try:
-            content = hashlib.sha256(entry.content()).digest()
+            content = hashlib.sha256(entry.stored()).digest()
         except UnreadableImageError as error:
             content = str(error).encode(errors="replace")
         name = entry.name.encode(errors="surrogateescape")
@@ -231,7 +227,9 @@ def _key(entries: Sequence[Entry], options: str) -> str:
     hasher = hashlib.sha256(options.encode())
     with ThreadPoolExecutor(workers()) as pool:
         for start in range(0, len(entries), CACHE_FROM):
-            for part in pool.map(digest, entries[start : start + CACHE_FROM]):
+            # The pages of one file follow from its content and the options.
+            files = (entry for entry in entries[start : start + CACHE_FROM] if entry.frame == 0)
+            for part in pool.map(digest, files):
                 hasher.update(part)
     return hasher.hexdigest()
 

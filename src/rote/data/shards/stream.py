@@ -9,8 +9,8 @@ from __future__ import annotations
 import contextlib
 import os
 import zipfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,19 @@ import numpy.typing as npt
 
 from rote.core.config import digest
 from rote.core.errors import DataError
-from rote.data.files.arrays import ITEM_KEYS, dataset_of_array, load_array_file
-from rote.data.files.decode import UnreadableImageError, decode, strict_pillow
-from rote.data.files.decode_all import decode_all
-from rote.data.files.listing import Entry, Listing, list_folder, open_zip
+from rote.data.account import Account, left_out, merged
+from rote.data.files.archives import Entry, is_archive
+from rote.data.files.arrays import SERIES, dataset_of_array, window_of_array
+from rote.data.files.axes import axes_of, channels_last
+from rote.data.files.decode import UnreadableImageError, decode
+from rote.data.files.decode_all import Decoded, decode_all, paged
+from rote.data.files.listing import open_listing
 from rote.data.files.mapped import npy_header, unpacked
+from rote.data.files.npz import find_items, load_array_file
+from rote.data.files.sniff import extension_of
 from rote.data.load import load_images, named_sources
 from rote.data.messages import shown, storable
+from rote.data.options import ReadOptions, with_options
 from rote.data.resample import fit_images
 
 BATCH_FILES = 1024
@@ -65,22 +71,30 @@ class Stream:
         Changes when the source does: size and time of a file, the names in a folder.
     batches
         Yields the items from a position on.
+    account
+        What became of what lies under the source, as far as it has been read.
     """
 
     source: str
     count: int
     fingerprint: str
     batches: Callable[[int], Iterator[Batch]]
+    account: Callable[[], Account | None]
 
 
 def open_stream(
-    source: str, *, resolution: int | None, channels: int | None, skip_unreadable: bool
+    source: str,
+    *,
+    resolution: int | None = None,
+    channels: int | None = None,
+    skip_unreadable: bool = False,
+    options: ReadOptions | None = None,
 ) -> Stream:
     """Open a source for reading piece by piece.
 
     Parameters
     ----------
-    source, resolution, channels, skip_unreadable
+    source, resolution, channels, skip_unreadable, options
         As in `rote.data.load.load_images`.
 
     Raises
@@ -88,120 +102,138 @@ def open_stream(
     DataError
         If there is no such source or it cannot be read.
 
-    >>> stream = open_stream("digits", resolution=None, channels=None, skip_unreadable=False)
+    >>> stream = open_stream("digits")
     >>> stream.count, next(stream.batches(1790)).items.shape
     (1797, (7, 8, 8, 1))
     """
+    options = with_options(
+        options, resolution=resolution, channels=channels, skip_unreadable=skip_unreadable
+    )
     path = Path(source).expanduser()
     if source not in named_sources() and path.exists():
         full = path.resolve()
-        if path.is_dir():
-            return _of_files(
-                full,
-                lambda: contextlib.nullcontext(list_folder(path)),
-                resolution,
-                channels,
-                skip_unreadable=skip_unreadable,
-            )
-        if path.suffix.lower() == ".zip":
-            return _of_files(
-                full, lambda: open_zip(path), resolution, channels, skip_unreadable=skip_unreadable
-            )
         if path.suffix.lower() == ".npy":
-            return _of_array(full, _mapped(path), resolution, channels)
+            return _of_array(full, _mapped(path, options), options)
         if path.suffix.lower() == ".npz":
-            return _of_npz(full, resolution, channels)
-    dataset = load_images(
-        source, resolution=resolution, channels=channels, skip_unreadable=skip_unreadable
-    )
+            return _of_npz(full, options)
+        if path.is_dir() or (path.is_file() and is_archive(path)):
+            return _of_files(full, options)
+    dataset = load_images(source, options=options)
     name = str(path.resolve()) if path.exists() and source not in named_sources() else source
-    return _of_rows(name, dataset.digest, len(dataset), lambda start: _slices(dataset.items, start))
+    return _of_rows(
+        name,
+        dataset.digest,
+        len(dataset),
+        lambda start: _slices(dataset.items, start),
+        lambda: dataset.account,
+    )
 
 
-def _of_files(
-    path: Path,
-    open_listing: Callable[[], contextlib.AbstractContextManager[Listing]],
-    resolution: int | None,
-    channels: int | None,
-    *,
-    skip_unreadable: bool,
-) -> Stream:
-    with open_listing() as listing:
-        names = [entry.name for entry in listing.entries]
+def _of_files(path: Path, options: ReadOptions) -> Stream:
+    with open_listing(path, options) as listing:
+        entries = paged(listing.entries, options)
+        names = [entry.name for entry in entries]
+    account = Account(listing.files, len(listing.entries), listing.left_out)
+    seen: list[Decoded] = []
 
     def batches(start: int) -> Iterator[Batch]:
-        with open_listing() as listing:
-            for first in range(start, len(listing.entries), BATCH_FILES):
-                entries = listing.entries[first : first + BATCH_FILES]
-                if skip_unreadable and not _any_readable(entries):
+        with open_listing(path, options) as listing:
+            entries = paged(listing.entries, options)
+            settled = options
+            for first in range(start, len(entries), BATCH_FILES):
+                part = entries[first : first + BATCH_FILES]
+                if options.skip_unreadable and not _any_readable(part, settled):
                     continue
-                decoded = decode_all(
-                    entries,
-                    where=shown(path),
-                    resolution=resolution,
-                    channels=channels,
-                    skip_unreadable=skip_unreadable,
-                )
-                kept = tuple(storable(entries[i].name) for i in decoded.kept)
+                decoded = decode_all(part, where=shown(path), options=settled, all_entries=entries)
+                if decoded.window is not None:
+                    settled = replace(settled, window=decoded.window)
+                seen.append(replace(decoded, images=decoded.images[:0]))
+                kept = tuple(storable(part[i].name) for i in decoded.kept)
                 yield Batch(decoded.images, decoded.kept + first, kept)
 
+    def told() -> Account:
+        bad = [name for part in seen for name in part.unreadable]
+        unread = left_out(("unreadable", extension_of(name), name) for name in bad)
+        return replace(
+            account,
+            read=account.read - len(bad),
+            left_out=(*account.left_out, *unread),
+            treated=merged([part.treated for part in seen]),
+            notes=tuple(dict.fromkeys(note for part in seen for note in part.notes)),
+        )
+
     mark = _file_mark(path) if path.is_file() else digest([storable(name) for name in names])
-    return Stream(str(path), len(names), mark, batches)
+    return Stream(str(path), len(names), mark, batches, told)
 
 
-def _any_readable(entries: tuple[Entry, ...]) -> bool:
-    with strict_pillow():
-        for entry in entries:
-            with contextlib.suppress(UnreadableImageError):
-                decode(entry.content())
-                return True
+def _any_readable(entries: Sequence[Entry], options: ReadOptions) -> bool:
+    for entry in entries:
+        with contextlib.suppress(UnreadableImageError):
+            decode(entry.content(), options, frame=entry.frame)
+            return True
     return False
 
 
-def _mapped(path: Path) -> npt.NDArray[Any]:
+def _mapped(path: Path, options: ReadOptions) -> npt.NDArray[Any]:
     try:
         found = np.load(path, mmap_mode="r", allow_pickle=False)
         assert isinstance(found, np.ndarray)
     except Exception:  # noqa: BLE001 - whatever it is, the loader of whole files has the words for it
-        return load_array_file(path).items
+        return load_array_file(path, options=options).items
     return found
 
 
-def _of_array(
-    path: Path, array: npt.NDArray[Any], resolution: int | None, channels: int | None
-) -> Stream:
+def _of_array(path: Path, array: npt.NDArray[Any], options: ReadOptions) -> Stream:
+    where = shown(path)
     if array.ndim == 0 or len(array) == 0:
-        raise DataError(f"{shown(path)}: an array of shape {array.shape} has no items; give some")
+        raise DataError(f"{where}: an array of shape {array.shape} has no items; give some")
+    window, account = None, None
+    if array.ndim > 2 or options.axes == "HW":
+        array = channels_last(array, axes_of(array.shape, options.axes, where=where))
+        # Before it is cut to pieces: what a piece holds says nothing about the range of all.
+        window, account = window_of_array(array, options, where=where)
+    settled = replace(options, window=window, axes=None if array.ndim < 4 else "NHWC")
 
     def pieces(start: int) -> Iterator[npt.NDArray[Any]]:
         for piece in _slices(array, start):
-            yield _items(piece, resolution, channels, where=shown(path))
+            yield _items(piece, settled, where=where)
 
-    return _of_rows(str(path), _file_mark(path), len(array), pieces)
+    return _of_rows(str(path), _file_mark(path), len(array), pieces, lambda: account)
 
 
-def _of_npz(path: Path, resolution: int | None, channels: int | None) -> Stream:
+def _of_npz(path: Path, options: ReadOptions) -> Stream:
     """Read the rows of an .npz from the archive as they come: it is never unpacked as a whole."""
     where = shown(path)
     with (
         contextlib.suppress(OSError, ValueError, zipfile.BadZipFile),
         zipfile.ZipFile(path) as file,
     ):
-        key = next((k for k in ITEM_KEYS if f"{k}.npy" in file.namelist()), None)
-        if key is not None:
+        keys = [name.removesuffix(".npy") for name in file.namelist()]
+        key = find_items(keys, options)
+        if key is not None and key != SERIES:
             with file.open(f"{key}.npy") as member:
                 header = npy_header(member)
-            if header is not None and header[0] and header[0][0]:
-                return _of_rows(
-                    str(path),
-                    _file_mark(path),
-                    header[0][0],
-                    lambda start: (
-                        _items(rows, resolution, channels, where=where)
-                        for rows in _unpacked(path, f"{key}.npy", start)
-                    ),
-                )
-    return _of_array(path, load_array_file(path).items, resolution, channels)
+            if header is not None and header[0] and header[0][0] and header[1] == np.uint8:
+                axes = axes_of(header[0], options.axes, where=where)
+                if axes[0] == "N":
+                    return _of_rows(
+                        str(path),
+                        _file_mark(path),
+                        header[0][0],
+                        lambda start: (
+                            _items(rows, replace(options, axes=axes), where=where)
+                            for rows in _unpacked(path, f"{key}.npy", start)
+                        ),
+                        lambda: Account(len(keys), 1, unit="arrays"),
+                    )
+    dataset = load_array_file(path, options=options)
+    return _of_rows(
+        str(path),
+        _file_mark(path),
+        len(dataset),
+        lambda start: (_fitted(piece, options) for piece in _slices(dataset.items, start)),
+        lambda: dataset.account,
+    )
 
 
 def _unpacked(path: Path, name: str, start: int) -> Iterator[npt.NDArray[Any]]:
@@ -214,16 +246,22 @@ def _unpacked(path: Path, name: str, start: int) -> Iterator[npt.NDArray[Any]]:
         ) from None
 
 
-def _items(
-    rows: npt.NDArray[Any], resolution: int | None, channels: int | None, *, where: str
-) -> npt.NDArray[Any]:
-    dataset = dataset_of_array(rows, where=where)
+def _items(rows: npt.NDArray[Any], options: ReadOptions, *, where: str) -> npt.NDArray[Any]:
+    dataset = dataset_of_array(rows, where=where, options=options)
     if dataset.kind == "image":
-        return fit_images(dataset.items, resolution=resolution, channels=channels)
-    if resolution is not None or channels is not None:
-        option = "`resolution`" if resolution is not None else "`channels`"
+        return _fitted(dataset.items, options)
+    if options.resolution is not None or options.channels is not None:
+        option = "`resolution`" if options.resolution is not None else "`channels`"
         raise DataError(f"{option} is for images, and {where} holds vectors; leave it out")
     return dataset.items
+
+
+def _fitted(images: npt.NDArray[Any], options: ReadOptions) -> npt.NDArray[Any]:
+    if images.ndim != 4:
+        return images
+    return fit_images(
+        images, resolution=options.resolution, channels=options.channels, how=options.resize
+    )
 
 
 def _slices(array: npt.NDArray[Any], start: int) -> Iterator[npt.NDArray[Any]]:
@@ -237,13 +275,14 @@ def _of_rows(
     fingerprint: str,
     count: int,
     pieces: Callable[[int], Iterator[npt.NDArray[Any]]],
+    account: Callable[[], Account | None],
 ) -> Stream:
     def batches(start: int) -> Iterator[Batch]:
         for items in pieces(start):
             yield Batch(items, np.arange(start, start + len(items)), ())
             start += len(items)
 
-    return Stream(source, count, fingerprint, batches)
+    return Stream(source, count, fingerprint, batches, account)
 
 
 def _file_mark(path: Path) -> str:

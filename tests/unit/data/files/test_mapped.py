@@ -5,7 +5,7 @@ import pytest
 
 from rote.core.errors import DataError
 from rote.core.mapped_pages import is_mapped, release_pages
-from rote.data.files import arrays, mapped
+from rote.data.files import mapped, npz
 from rote.data.load import load_images
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (300, 6, 5, 3), dtype=np.uint8)
@@ -13,7 +13,7 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (300, 6, 5, 3), dtype=np.uint
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(arrays, "MAPPED_FROM", 1000)
+    monkeypatch.setattr(npz, "MAPPED_FROM", 1000)
     monkeypatch.setattr(mapped, "BLOCK_BYTES", 7 * 90)
 
 

@@ -1,0 +1,142 @@
+"""What became of everything under a source: what was read, what was not, and what was changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rote.data.messages import shown, storable
+
+_NAMES = 3
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Files that were not read for one reason."""
+
+    reason: str
+    extension: str
+    """".txt" and so on; "none" without one."""
+    count: int
+    names: tuple[str, ...]
+    """The first of them; untrusted text."""
+
+
+@dataclass(frozen=True)
+class Treated:
+    """Images that had one property, and what was done about it."""
+
+    what: str
+    """Such as "with transparency"."""
+    count: int
+    done: str
+    names: tuple[str, ...]
+    said: bool = True
+    """Whether it may decide what is a copy, and is said to people unasked."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """What became of the files of a source.
+
+    Attributes
+    ----------
+    files
+        How many there are, of all kinds.
+    read
+        How many of them are images (or arrays) that were read.
+    left_out
+        The rest, by reason and extension.
+    treated
+        What was done with images that had something special.
+    notes
+        Sentences about the whole.
+    """
+
+    files: int
+    read: int
+    left_out: tuple[LeftOut, ...] = ()
+    treated: tuple[Treated, ...] = ()
+    notes: tuple[str, ...] = ()
+    unit: str = "files"
+    """What is counted: files, or the arrays of an npz file."""
+
+    def parts(self, *, all_of_it: bool = False) -> list[str]:
+        """Return what there is to say, in phrases; all of it, or what may decide what is a copy.
+
+        >>> Account(3, 2, (LeftOut("text", ".txt", 1, ("a.txt",)),)).parts()
+        ['1 of 3 files not read: .txt (1, text, such as a.txt)']
+        """
+        said = []
+        if self.left_out:
+            count = sum(group.count for group in self.left_out)
+            groups = ", ".join(
+                f"{shown(group.extension)} ({group.count:,}, {group.reason}"
+                + (f", such as {shown(group.names[0])})" if self.unit == "files" else ")")
+                for group in self.left_out
+            )
+            said.append(f"{count:,} of {self.files:,} {self.unit} not read: {groups}")
+        said += [
+            f"{group.count:,} {group.what} ({group.done})"
+            for group in self.treated
+            if group.said or all_of_it
+        ]
+        return [*said, *self.notes]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain types."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Account:
+        """Read back what `to_json` gave."""
+        left_out = tuple(
+            LeftOut(**{**group, "names": tuple(group["names"])}) for group in value["left_out"]
+        )
+        treated = tuple(
+            Treated(**{**group, "names": tuple(group["names"])}) for group in value["treated"]
+        )
+        return cls(
+            value["files"],
+            value["read"],
+            left_out,
+            treated,
+            tuple(value["notes"]),
+            value.get("unit", "files"),
+        )
+
+
+def left_out(files: Iterable[tuple[str, str, str]]) -> tuple[LeftOut, ...]:
+    """Group files by reason and extension, the largest group first.
+
+    Parameters
+    ----------
+    files
+        (reason, extension, name) of each.
+    """
+    groups: dict[tuple[str, str], list[str]] = {}
+    for reason, extension, name in files:
+        groups.setdefault((reason, extension), []).append(name)
+    found = [
+        LeftOut(reason, storable(extension) or "none", len(names), first_names(names))
+        for (reason, extension), names in groups.items()
+    ]
+    return tuple(sorted(found, key=lambda group: (-group.count, group.extension, group.reason)))
+
+
+def merged(parts: Iterable[tuple[Treated, ...]]) -> tuple[Treated, ...]:
+    """Add up what was done in several parts of a source."""
+    groups: dict[tuple[str, str, bool], list[Treated]] = {}
+    for part in parts:
+        for one in part:
+            groups.setdefault((one.what, one.done, one.said), []).append(one)
+    return tuple(
+        Treated(what, sum(one.count for one in found), done, found[0].names, said)
+        for (what, done, said), found in groups.items()
+    )
+
+
+def first_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the first names, fit for a JSON file."""
+    return tuple(storable(name) for name in names[:_NAMES])

@@ -1,0 +1,156 @@
+"""How the images of a source become items: sizes, channels, transparency, turns, frames, value ranges.
+
+Trainers differ in all of these, and a copy that was prepared otherwise than its original is not found.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Literal, get_args
+
+from rote.core.errors import DataError
+from rote.data.messages import shown
+
+if TYPE_CHECKING:
+    from rote.data.dataset import Dataset
+
+Resize = Literal["crop", "squeeze", "pad"]
+Alpha = Literal["white", "black", "drop"]
+Exif = Literal["apply", "ignore"]
+Frames = Literal["first", "all"]
+Range = tuple[float, float]
+_CHOICES = {"resize": Resize, "alpha": Alpha, "exif": Exif, "frames": Frames}
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How the images of a source are read.
+
+    Attributes
+    ----------
+    resolution
+        Scale to this many pixels a side; None keeps the size.
+    channels
+        1 (grey) or 3 (RGB): convert all images; None keeps them.
+    skip_unreadable
+        Leave out files that cannot be read, and count them.
+    include, exclude
+        Patterns such as ``*.png`` or ``masks/*``: of the files of a folder or an archive only those that
+        match one of ``include`` (if there are any) and none of ``exclude`` are read. A pattern
+        without "/"
+        is of the name, one with "/" of the whole relative path.
+    resize
+        What becomes of pictures that are not square: their centered square is cut out ("crop"), they are
+        squeezed to a square, or black bars are added ("pad").
+    alpha
+        What lies under transparent pixels: white, black, or the hidden color ("drop").
+    exif
+        Whether the turn that a camera noted is applied.
+    frames
+        Of an animation or a file of several pages: the first, or all as items of their own.
+    window
+        (low, high): the values of 16-bit, 32-bit and floating-point pixels that become black and white.
+        "percentile" takes those that 0.5 % and 99.5 % of all values lie below. None takes the number of
+        bits that a source of 16-bit files uses, and refuses all else.
+    axes
+        The order of an array's axes, such as "NHWC", "NCHW", "CHW" or "HWN"; None tells it by the shape
+        and asks where that can be read in two ways.
+
+    Raises
+    ------
+    DataError
+        If a value is none of these.
+
+    >>> ReadOptions(resize="fit")
+    Traceback (most recent call last):
+        ...
+    rote.core.errors.DataError: `resize` is 'fit'; choose crop, squeeze or pad
+    """
+
+    resolution: int | None = None
+    channels: int | None = None
+    skip_unreadable: bool = False
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    resize: Resize = "crop"
+    alpha: Alpha = "white"
+    exif: Exif = "apply"
+    frames: Frames = "first"
+    window: Range | Literal["percentile"] | None = None
+    axes: str | None = None
+
+    def __post_init__(self) -> None:
+        resolution, channels = self.resolution, self.channels
+        if resolution is not None and not (type(resolution) is int and resolution >= 1):
+            raise DataError(f"`resolution` is {resolution!r}; give a whole number of pixels from 1")
+        if channels not in (None, 1, 3):
+            raise DataError(f"`channels` is {channels!r}; give 1 (grey) or 3 (RGB)")
+        for name, choices in _CHOICES.items():
+            *first, last = get_args(choices)
+            if getattr(self, name) not in (*first, last):
+                raise DataError(
+                    f"`{name}` is {getattr(self, name)!r}; choose {', '.join(first)} or {last}"
+                )
+        for name in ("include", "exclude"):
+            if isinstance(getattr(self, name), str):
+                object.__setattr__(self, name, (getattr(self, name),))
+        if self.window not in (None, "percentile"):
+            object.__setattr__(self, "window", _checked_window(self.window))
+        if self.axes is not None:
+            axes = str(self.axes).upper()
+            if len(set(axes)) != len(axes) or not {"H", "W"} <= set(axes) <= set("NHWC"):
+                raise DataError(
+                    f"`axes` is {shown(self.axes)!r}; give the axes of the array in their order, N "
+                    "for the "
+                    "images, H for the height, W for the width and C for the channels, such as NHWC "
+                    "or CHW"
+                )
+            object.__setattr__(self, "axes", axes)
+
+    @property
+    def pixels(self) -> str:
+        """What an image becomes depends on these; part of the key of decoded images."""
+        ways = (field.name for field in fields(self) if field.name not in ("include", "exclude"))
+        return " ".join(f"{name}={getattr(self, name)}" for name in ways)
+
+    def like(self, training: Dataset) -> ReadOptions:
+        """Return the options for another side of the same audit: with the window of the training side.
+
+        >>> from rote.data.load import load_images
+        >>> ReadOptions().like(load_images("digits")).window is None
+        True
+        """
+        if training.window is None or self.window not in (None, "percentile"):
+            return self
+        return replace(self, window=training.window)
+
+
+def with_options(
+    options: ReadOptions | None,
+    *,
+    resolution: int | None,
+    channels: int | None,
+    skip_unreadable: bool,
+) -> ReadOptions:
+    """Return the options with those that are given beside them."""
+    options = options or ReadOptions()
+    return replace(
+        options,
+        resolution=options.resolution if resolution is None else resolution,
+        channels=options.channels if channels is None else channels,
+        skip_unreadable=options.skip_unreadable or skip_unreadable,
+    )
+
+
+def _checked_window(window: object) -> Range:
+    try:
+        low, high = (float(value) for value in window)  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        low = high = math.nan
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise DataError(
+            f"`window` is {shown(window)}; give the two values that become black and white, the smaller "
+            "first, or 'percentile'"
+        )
+    return low, high
