@@ -92,7 +92,9 @@ def looks_like_labels(array: object, *, count: int) -> bool:
     if not isinstance(array, np.ndarray) or array.shape[:1] != (count,):
         return False
     if array.shape in ((count,), (count, 1)):
-        return array.dtype.kind == "U" or (array.dtype.kind in "iu" and array.min(initial=0) >= 0)
+        return array.dtype.kind == "U" or (
+            array.dtype.kind in "iu" and bool(array.min(initial=0) >= 0)
+        )
     return _is_one_hot(array)
 
 

@@ -5,7 +5,7 @@ import pytest
 from audits import ratio_audit as audit
 
 from rote.core.mapped_pages import is_mapped
-from rote.data.files import arrays, mapped
+from rote.data.files import mapped, npz
 from rote.data.load import load_images
 from rote.memorization import evaluator as ruler
 from rote.memorization import matching
@@ -49,7 +49,7 @@ def test_a_mapped_audit_equals_one_in_memory(tmp_path, monkeypatch):
         return loaded
 
     # Everything that is done for large sides, for small ones.
-    monkeypatch.setattr(arrays, "MAPPED_FROM", 1)
+    monkeypatch.setattr(npz, "MAPPED_FROM", 1)
     monkeypatch.setattr(mapped, "BLOCK_BYTES", 9000)
     monkeypatch.setattr(neighbors, "PAIRS_INDEX_FROM", 0)
     monkeypatch.setattr(matching, "INDEX_FROM", 0)
