@@ -231,10 +231,12 @@ def sizes(rng: Rng, folder: Path) -> Made:
 
 def empty_folder(rng: Rng, folder: Path) -> Made:
     names = ("notes.txt", ".hidden.png", "x.npy", "Thumbs.db", "x.png.exe")
-    for name in rng.choice(names, 2):
+    chosen = rng.choice(names, 2)
+    for name in chosen:
         (folder / name).write_bytes(encoded(rng))
     (folder / "x.png").mkdir()
-    return folder, 0
+    # Pictures under the name of something else are pictures, hidden ones are not looked at.
+    return folder, sum(name in ("notes.txt", "x.png.exe") for name in chosen)
 
 
 # dataset.json, in a folder or an archive
