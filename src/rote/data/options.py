@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 from rote.core.errors import DataError
 from rote.data.messages import shown
-
-if TYPE_CHECKING:
-    from rote.data.dataset import Dataset
 
 Resize = Literal["crop", "squeeze", "pad"]
 Alpha = Literal["white", "black", "drop"]
@@ -114,16 +111,15 @@ class ReadOptions:
         ways = (field.name for field in fields(self) if field.name not in ("include", "exclude"))
         return " ".join(f"{name}={getattr(self, name)}" for name in ways)
 
-    def like(self, training: Dataset) -> ReadOptions:
-        """Return the options for another side of the same audit: with the window of the training side.
+    def with_window(self, window: Range | None) -> ReadOptions:
+        """Return the options for another side of the same audit: with the training side's window.
 
-        >>> from rote.data.load import load_images
-        >>> ReadOptions().like(load_images("digits")).window is None
-        True
+        >>> ReadOptions(window="percentile").with_window((0, 4095)).window
+        (0, 4095)
         """
-        if training.window is None or self.window not in (None, "percentile"):
+        if window is None or self.window not in (None, "percentile"):
             return self
-        return replace(self, window=training.window)
+        return replace(self, window=window)
 
 
 def with_options(
