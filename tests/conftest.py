@@ -7,6 +7,7 @@ import hypothesis
 import numpy as np
 import pytest
 import torch
+from made_once import made_once
 
 from rote.data.dataset import Dataset
 from rote.data.load import load_images
@@ -23,6 +24,19 @@ def cifar10_folder() -> Path:
     if not folder:
         pytest.skip("ROTE_TEST_CIFAR10 does not name a folder with cifar10_{train,test}.npz")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def labels_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a finished study of three runs; copy it to change it."""
+    from rote.experiments.studies.study import run_study
+
+    digits = load_images("digits")
+    return made_once(
+        tmp_path_factory,
+        "labels-study",
+        lambda out: run_study("labels", digits, scale="smoke", out=out, values=["true"]),
+    )
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from audits import ratio_audit as audit
 from report_runs import HOSTILE
-from screens import CONTRAST, NAMES, SCREENS
+from screens import CONTRAST, SCREENS
 
 from rote.data.dataset import Dataset
 from rote.data.load import load_images
@@ -80,7 +80,7 @@ def fits(page, width: int, dark: bool) -> None:
         assert box["x"] >= 0 and box["x"] + box["width"] <= width + 0.5
 
 
-@pytest.mark.parametrize(("width", "dark"), SCREENS, ids=NAMES)
+@pytest.mark.parametrize(("width", "dark"), SCREENS)
 def test_rows_of_a_table_fit_and_can_be_read(open_page, table_dir, width, dark) -> None:
     page = open_page(table_dir / "report.html", width=width, dark=dark)
     fits(page, width, dark)
@@ -114,7 +114,7 @@ def test_a_row_shows_its_cells_and_what_differs(open_page, table_dir: Path) -> N
     assert page.locator("canvas").count() == 0
 
 
-@pytest.mark.parametrize(("width", "dark"), SCREENS, ids=NAMES)
+@pytest.mark.parametrize(("width", "dark"), SCREENS)
 def test_series_fit_as_lines(open_page, series_dir, width: int, dark: bool) -> None:
     page = open_page(series_dir / "report.html", width=width, dark=dark)
     fits(page, width, dark)
@@ -151,7 +151,7 @@ def test_lines_are_those_of_the_series(open_page, series_dir: Path) -> None:
                     assert y == pytest.approx(77 - 74 * (value - low) / (high - low), abs=0.1)
 
 
-@pytest.mark.parametrize(("width", "dark"), SCREENS, ids=NAMES)
+@pytest.mark.parametrize(("width", "dark"), SCREENS)
 def test_vectors_fit_as_bars(open_page, vectors_dir, width: int, dark: bool) -> None:
     page = open_page(vectors_dir / "report.html", width=width, dark=dark)
     fits(page, width, dark)

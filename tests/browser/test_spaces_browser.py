@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from audits import ratio_audit as audit
-from screens import CONTRAST, NAMES, SCREENS
+from screens import CONTRAST, SCREENS
 
 from rote.report import write_report
 
@@ -38,7 +38,7 @@ def told(folder: Path) -> dict:
     return json.loads((folder / "audit.json").read_text())
 
 
-@pytest.mark.parametrize(("width", "dark"), SCREENS, ids=NAMES)
+@pytest.mark.parametrize(("width", "dark"), SCREENS)
 def test_the_section_fits_and_can_be_read(open_page, spaces_dir, width: int, dark: bool) -> None:
     page = open_page(spaces_dir / "report.html", width=width, dark=dark)
     for part in ("#spaces", ".by-space", ".sightings", ".disputes", ".advice"):

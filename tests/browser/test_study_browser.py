@@ -16,7 +16,7 @@ from rote.experiments.studies.study import run_studies
 from rote.report import write_report
 from rote.report.words import format_signed
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]  # four trainings before the first page
 NAMES = ("duration", "width")
 SCREENS = [(360, False), (768, True), (1440, False), (1440, True)]
 PIXELS = """img => {

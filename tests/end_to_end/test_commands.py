@@ -92,6 +92,7 @@ def test_train_sample_and_audit_a_model(tmp_path: Path) -> None:
     assert value["rate"]["total"] == 20
 
 
+@pytest.mark.slow
 def test_interrupted_training_resumes_bit_for_bit(tmp_path: Path) -> None:
     long = [*TRAIN, "--set", "train.images=6400", "--set", "train.snapshot_images=6400"]
     long += ["--set", "train.log_images=160"]

@@ -44,6 +44,7 @@ def test_every_example_is_tested() -> None:
     assert {path.stem for path in FOLDER.glob("*.py")} == set(SHORT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(SHORT))
 def test_the_example_sees_memorization_begin(name: str, tmp_path: Path) -> None:
     said = example(name, *SHORT[name].split(), "--out", "curve.jsonl", cwd=tmp_path)

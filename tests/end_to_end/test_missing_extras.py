@@ -1,23 +1,20 @@
 """Every optional package taken away from a real process: one line that says what to install."""
 
-import os
 import re
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from command import ENVIRONMENT, command
+from command import ENVIRONMENT, ok
+from forks import run_forked
 
 from rote.spaces.catalog import OPENERS
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 AUDIT = ("audit", "--generated", "images.npz", "--training", "images.npz")
 SEARCH = ("neighbors", "--generated", "images.npz", "--training", "shards", "--out", "found")
-# What hides a module from every import, and from every look whether it is there.
-HIDING = "import os, sys\nsys.modules[os.environ['HIDDEN']] = None\n"
 FEATURES = "pip install 'rote[features]'"
 
 # module, the package that brings it, what asks for it, what the line has to say
@@ -114,35 +111,15 @@ def room(tmp_path_factory) -> Path:
     (folder / "table.parquet").write_bytes(b"no matter")
     (folder / "folder").mkdir()
     (folder / "folder" / "model.safetensors").write_bytes(b"no matter")
-    subprocess.run(
-        command("data", "shard", "images.npz", "--out", "shards"),
-        cwd=folder,
-        check=True,
-        capture_output=True,
-        env=ENVIRONMENT,
-    )
-    (folder / "hiding").mkdir()
-    (folder / "hiding" / "sitecustomize.py").write_text(HIDING)
+    ok("data", "shard", "images.npz", "--out", "shards", cwd=folder)
     return folder
 
 
 def without(module: str, *arguments: str, room: Path) -> subprocess.CompletedProcess[str]:
     """Run the command in a process of its own that cannot import ``module``."""
-    paths = [str(room / "hiding"), *filter(None, [os.environ.get("PYTHONPATH")])]
-    source = str(Path(__file__).parents[2] / "src")
-    environment = {
-        **ENVIRONMENT,
-        "PYTHONPATH": os.pathsep.join([*paths, source]),
-        "HIDDEN": module,
-        "HF_HUB_OFFLINE": "1",
-    }
-    return subprocess.run(
-        [sys.executable, "-m", "rote", *arguments],
-        cwd=room,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env=environment,
+    environment = {**ENVIRONMENT, "HF_HUB_OFFLINE": "1"}
+    return run_forked(
+        list(arguments), cwd=room, environment=environment, timeout=300, hidden=module
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forks import run_forked
 
 from rote.cli import main
 
@@ -34,14 +35,8 @@ def command(*arguments: str | Path) -> list[str]:
 def run(
     *arguments: str | Path, cwd: Path, timeout: float = 400
 ) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*arguments),
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        env=ENVIRONMENT,
-    )
+    """Run the command in a process of its own, forked from one that has imported what it needs."""
+    return run_forked(list(map(str, arguments)), cwd=cwd, environment=ENVIRONMENT, timeout=timeout)
 
 
 def ok(*arguments: str | Path, cwd: Path) -> str:

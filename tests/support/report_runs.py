@@ -180,7 +180,13 @@ def _onset(points: list[dict[str, Any]]) -> dict[str, Any]:
         )
         for point in points
     ]
-    return {"sentence": "Stop early.", **onset_json(runs, control=(0, 500), budgets=[64000])}
+    return {"sentence": "Stop early.", **_onset_of(json.dumps(runs))}
+
+
+@cache
+def _onset_of(runs: str) -> dict[str, Any]:
+    """Fitting the law takes a second, and many pages are of the same runs."""
+    return onset_json(json.loads(runs), control=(0, 500), budgets=[64000])
 
 
 def _selection(point: np.random.Generator, share: float, total: int) -> list[dict[str, Any]]:

@@ -1,7 +1,14 @@
 """The screens on which pages are looked at, and how the contrast of a text is measured in a browser."""
 
-SCREENS = [(390, False), (390, True), (1440, False), (1440, True)]
-NAMES = ["phone, light", "phone, dark", "desk, light", "desk, dark"]
+import pytest
+
+# `make test` looks at the narrowest and the darkest; `make test-all` at every one.
+SCREENS = [
+    pytest.param(390, False, id="phone, light"),
+    pytest.param(390, True, id="phone, dark", marks=pytest.mark.slow),
+    pytest.param(1440, False, id="desk, light", marks=pytest.mark.slow),
+    pytest.param(1440, True, id="desk, dark"),
+]
 # The ratio of luminances (WCAG 2) of a cell's text to what lies behind it, drawn to resolve any notation.
 CONTRAST = """cells => Math.min(...cells.map(cell => {
     const context = document.createElement("canvas").getContext("2d", { willReadFrequently: true });

@@ -169,10 +169,9 @@ class OnsetLaw:
         _check_risk(risk)
         largest = self.sizes[1] * REACH
         grid = np.unique(np.geomspace(1, largest, 4000).round())
-        safe = [size for size in grid if self.chance(size, images) <= risk]
-        if not safe:
+        size = next((int(size) for size in grid if self.chance(size, images) <= risk), None)
+        if size is None:
             return Prediction(None, extrapolated=True)
-        size = int(safe[0])
         return Prediction(size, not self.sizes[0] <= size <= self.sizes[1])
 
     def to_json(self) -> dict[str, Any]:

@@ -84,6 +84,7 @@ def test_another_epsilon_is_answered_at_once_and_writes_nothing(finished: Path) 
     assert before == after
 
 
+@pytest.mark.slow
 def test_a_search_ended_by_its_budget_can_be_asked_for_more(finished: Path, tmp_path: Path) -> None:
     """The answer is that of the command, whatever the folder was asked before."""
     shutil.copytree(finished, tmp_path / "run")
@@ -112,6 +113,7 @@ def test_a_second_run_does_nothing(finished: Path) -> None:
     assert {p.name for p in before if before[p] != after[p]} <= {".lock", "run"}
 
 
+@pytest.mark.slow
 def test_the_number_of_workers_changes_nothing(finished: Path, tmp_path: Path) -> None:
     ok("emm", "--workers", "1", "--out", "run", *QUICK, cwd=tmp_path)
     assert without_times(tmp_path / "run" / "emm.json") == without_times(finished / "emm.json")
@@ -129,6 +131,7 @@ def test_another_configuration_is_refused(finished: Path) -> None:
     assert "--out" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
 def test_killed_and_resumed_gives_the_same_answer(
     finished: Path, tmp_path: Path, sign: signal.Signals
@@ -159,6 +162,7 @@ def test_killed_and_resumed_gives_the_same_answer(
     assert not list((tmp_path / "run").rglob("*.tmp"))
 
 
+@pytest.mark.slow
 def test_an_idle_worker_ends_with_its_parent(tmp_path: Path) -> None:
     one_size = ["--set", "search.max_size=4", "--set", "search.min_size=4"]
     long = ["--set", "train.images=480000", "--set", "train.snapshot_images=480000"]
@@ -177,6 +181,7 @@ def test_an_idle_worker_ends_with_its_parent(tmp_path: Path) -> None:
     assert list(tmp_path.glob("run/points/*/checkpoints/state.safetensors"))
 
 
+@pytest.mark.slow
 def test_vectors_work_as_images_do(tmp_path: Path) -> None:
     quick = ["--set", "train.images=1600", "--set", "train.snapshot_images=800"]
     quick += ["--set", "search.start=4", "--set", "search.max_size=16", "--set", "model.width=32"]

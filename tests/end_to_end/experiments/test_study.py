@@ -27,8 +27,9 @@ def digits():
 
 
 @pytest.fixture(scope="module")
-def labels(digits, tmp_path_factory):
+def labels(digits, labels_study, tmp_path_factory):
     out = tmp_path_factory.mktemp("studies") / "labels"
+    shutil.copytree(labels_study, out)
     return out, run_study("labels", digits, scale="smoke", out=out, values=["true"])
 
 
@@ -105,6 +106,7 @@ def test_a_study_stays_with_its_runs_alone_and_among_several(labels, digits, tmp
         assert again.json["cells"] == before["cells"]
 
 
+@pytest.mark.slow
 def test_killed_and_started_again_it_ends_as_if_never_killed(labels, digits, tmp_path):
     _, found = labels
     arguments = ["study", "labels", "--scale", "smoke", "--value", "true", "--out", str(tmp_path)]

@@ -164,6 +164,7 @@ def test_the_paper_scale_is_planned_without_the_data(room, monkeypatch):
     assert row["flops"] == pytest.approx(3 * 25.4e9 * 620e6, rel=0.1)
 
 
+@pytest.mark.slow
 def test_the_whole_paper_is_planned_without_the_data(room, monkeypatch):
     monkeypatch.setenv("ROTE_CACHE", str(room / "no-cache"))
     done = run_here(

@@ -12,6 +12,7 @@ def digits():
     return load_images("digits")
 
 
+@pytest.mark.slow
 def test_a_known_effect_shows_at_smoke_scale(digits, tmp_path):
     """A label for every image is the strongest cause: with it, far more copies, even in seconds."""
     found = run_study("unique", digits, scale="smoke", out=tmp_path)

@@ -76,6 +76,7 @@ def assert_equal_but_for_sums(found: Path, expected: Path) -> None:
     assert np.allclose(*losses, rtol=1e-4)
 
 
+@pytest.mark.slow
 @needs_accelerate
 def test_two_processes_train_what_one_does_and_one_tracks(alone: Path, tmp_path: Path) -> None:
     done = launch(ACCELERATE, *TRAIN, "--out", "run", "--track", "tensorboard", cwd=tmp_path)
@@ -101,6 +102,7 @@ def events(folder: Path) -> list[tuple[int, float]]:
     return [(event.step, event.value) for event in found.Scalars("loss")]
 
 
+@pytest.mark.slow
 def test_a_batch_that_cannot_be_shared_is_one_line_of_each_process(
     alone: Path, tmp_path: Path
 ) -> None:

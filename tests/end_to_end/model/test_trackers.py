@@ -44,6 +44,7 @@ def expected(folder: Path) -> list[tuple[int, float]]:
     return [(row["images_seen"], row["loss"]) for row in rows]
 
 
+@pytest.mark.slow
 @needs("accelerate", "wandb")
 def test_wandb_is_shown_every_row_under_its_images_seen(tmp_path: Path) -> None:
     done = train("wandb", tmp_path, WANDB_MODE="offline")
@@ -87,6 +88,7 @@ def wandb_records(raw: bytes) -> Iterator[tuple[str, object]]:
             text = b""
 
 
+@pytest.mark.slow
 @needs("accelerate", "mlflow")
 def test_mlflow_is_shown_every_row_under_its_images_seen(tmp_path: Path) -> None:
     store = {"MLFLOW_TRACKING_URI": f"file://{tmp_path}/store", "MLFLOW_ALLOW_FILE_STORE": "true"}
@@ -103,6 +105,7 @@ def test_mlflow_is_shown_every_row_under_its_images_seen(tmp_path: Path) -> None
     assert len(list(tmp_path.glob("store/*/*/meta.yaml"))) == 1
 
 
+@pytest.mark.slow
 @needs("accelerate", "mlflow")
 def test_mlflow_is_prepared_once_before_workers_begin(tmp_path: Path) -> None:
     code = "from rote.core.trackers import prepare_tracker as prepare; [prepare('mlflow') for _ in '12']"
@@ -118,6 +121,7 @@ def test_mlflow_is_prepared_once_before_workers_begin(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 @needs("accelerate", "mlflow")
 def test_a_client_that_fails_is_one_line(tmp_path: Path) -> None:
     done = train("mlflow", tmp_path, MLFLOW_TRACKING_URI="nowhere://at/all")

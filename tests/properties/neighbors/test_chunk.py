@@ -66,7 +66,7 @@ def check(queries, references, search):
     assert found.best.sq_distances.tobytes() == np.ascontiguousarray(sq).tobytes()
 
 
-@settings(max_examples=80)
+@settings(max_examples=40)
 @given(cut_searches(), st.sampled_from([(0, 2), (0, 256), (126, 131)]))
 def test_images(search, values):
     rng, shape = search["rng"], search["dimension"]
@@ -76,7 +76,7 @@ def test_images(search, values):
     check(queries, references, search)
 
 
-@settings(max_examples=80)
+@settings(max_examples=40)
 @given(cut_searches(), st.sampled_from([0.0, 1e-9, 1.0]), st.booleans())
 def test_vectors_with_exact_and_near_duplicates(search, nudge, few_values):
     rng, shape = search["rng"], search["dimension"]

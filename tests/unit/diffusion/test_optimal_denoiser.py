@@ -164,6 +164,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
+@pytest.mark.slow
 def test_fifty_thousand_references_take_less_than_two_gigabytes():
     done = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True)
     assert int(done.stdout) * 1024 < 2 * 10**9, done.stderr

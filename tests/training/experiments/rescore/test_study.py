@@ -1,5 +1,7 @@
 """A finished study under other definitions: its own comparisons, from the same samples."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,6 @@ from rote.core.errors import ConfigError, DataError
 from rote.data.load import load_images
 from rote.experiments.rescore.score import ALL
 from rote.experiments.rescore.study import rescore_study
-from rote.experiments.studies.study import run_study
 from rote.report import write_report
 from rote.stats.rate_model import fit_rates
 
@@ -19,9 +20,9 @@ def digits():
 
 
 @pytest.fixture(scope="module")
-def study(digits, tmp_path_factory):
+def study(digits, labels_study, tmp_path_factory):
     out = tmp_path_factory.mktemp("studies") / "labels"
-    run_study("labels", digits, scale="smoke", out=out, values=["true"])
+    shutil.copytree(labels_study, out)
     return out, rescore_study(out, digits)
 
 

@@ -60,6 +60,7 @@ def test_it_goes_on_after_an_error_and_ends_with_the_same_bytes(
         assert resumed.shards == straight.shards
 
 
+@pytest.mark.slow
 def test_a_kill_leaves_whole_shards_and_the_same_command_goes_on(tmp_path: Path) -> None:
     pixels = np.random.default_rng(1).integers(0, 256, (6000, 32, 32, 3), dtype=np.uint8)
     np.save(tmp_path / "a.npy", pixels)

@@ -80,14 +80,14 @@ def test_order_and_batches_do_not_matter(digits, noisy, size):
 
 
 def test_the_prepared_search_gives_the_same_verdicts(digits, noisy, monkeypatch):
-    training = digits.take(np.arange(1000))
+    training, noisy = digits.take(np.arange(300)), noisy[::3]
     plain = MemorizationRate(training)
     plain.update(noisy)
     monkeypatch.setattr(metric_module, "PREPARED_FROM", 1)
     prepared = MemorizationRate(training)
-    prepared.update(noisy[:100])
+    prepared.update(noisy[:40])
     cascade = prepared._references._matcher._prepared
-    prepared.update(noisy[100:])
+    prepared.update(noisy[40:])
     assert cascade is not None
     assert prepared._references._matcher._prepared is cascade
     assert prepared.compute() == plain.compute()

@@ -263,6 +263,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("memory", [590])
 def test_the_budget_holds_for_the_whole_process(large: Path, memory: int) -> None:
     arguments = ("--generated", "g.npy", "--training", "shards", "--memory", f"{memory}MB")
@@ -275,6 +276,7 @@ def test_the_budget_holds_for_the_whole_process(large: Path, memory: int) -> Non
         assert found["indices"][:, 0].tolist() == [i * 19_500 for i in range(10)]
 
 
+@pytest.mark.slow
 def test_a_kill_loses_no_finished_shard(tmp_path: Path) -> None:
     generator = np.random.default_rng(9)
     references = generator.integers(0, 256, (12_000, 16, 16, 3), dtype=np.uint8)
