@@ -48,8 +48,9 @@ from rote.emm import acquisition as design
 from rote.emm.curve import CurvePosterior, Observation, fit_curve
 from rote.experiments.config import preset
 from rote.experiments.execution.local import Workers
-from rote.experiments.run.point import point_task, run_point
+from rote.experiments.run.run import execute
 from rote.experiments.run.score import stages
+from rote.experiments.search.runs import search_run
 
 FRESH, SELECTION = stages(128, 1000), stages(128, 256)
 PAPER_SAMPLES = 10_000
@@ -350,14 +351,14 @@ def trained(options: argparse.Namespace) -> tuple[Sources, Unit, Bank]:
     config = override(preset(options.preset, kind=dataset.kind), settings)
     wanted = {int(s): int(n) for s, n in (part.split(":") for part in options.sizes.split(","))}
     tasks = [
-        point_task(size, replicate, seed=0, out=options.out, config=config, device="cpu")
+        search_run(size, replicate, seed=0, out=options.out, config=config, device="cpu")
         for replicate in range(max(wanted.values()))
         for size, most in wanted.items()
         if replicate < most
     ]
     scaled, scaling = for_models(dataset)
     with Workers(options.workers, scaled, scaling, threads=1) as pool:
-        pool.run_each(tasks, run_point, on_poll=lambda: None)
+        pool.run_each(tasks, execute, on_poll=lambda: None)
     bank = read_bank(tasks)
     runs = [whole(run).observation for own in bank.values() for run in own]
     everything = fit_curve(runs, epsilon=EPSILON, reach=(min(bank), max(bank)))

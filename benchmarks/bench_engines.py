@@ -18,7 +18,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 from rote.data.convert import for_models
@@ -27,8 +26,9 @@ from rote.data.load import load_images
 from rote.data.scaling import Scaling
 from rote.experiments.execution.engine import RayOptions
 from rote.experiments.execution.open import open_engine
-from rote.experiments.run.trial import Trial, run_trial
-from rote.experiments.studies.plan import plan_study, source_of
+from rote.experiments.run.run import execute
+from rote.experiments.run.spec import RunSpec
+from rote.experiments.studies.plan import plan_study, source_of, study_run
 
 ENGINES = {
     "local, 1 worker": (1, None),
@@ -42,7 +42,7 @@ TARGETS = [
 
 
 def timed(
-    trial: Trial,
+    trial: RunSpec,
     dataset: Dataset,
     scaling: Scaling | None,
     *,
@@ -50,13 +50,17 @@ def timed(
 ) -> float:
     """Do a run; return the CPU seconds it took."""
     begin = time.process_time()
-    run_trial(trial, dataset, scaling, should_stop=should_stop)
+    execute(trial, dataset, scaling, should_stop=should_stop)
     return time.process_time() - begin
 
 
-def trials(count: int, runs: Path, dataset: Dataset) -> list[Trial]:
-    plan = plan_study("labels", source_of(dataset), scale_name="smoke", runs=runs, values=[])
-    return [replace(plan.all_trials()[0], replicate=number) for number in range(count)]
+def trials(count: int, runs: Path, dataset: Dataset) -> list[RunSpec]:
+    source = source_of(dataset)
+    first = plan_study("labels", source, scale_name="smoke", runs=runs, values=[]).all_trials()[0]
+    return [
+        study_run(first.setting, first.size, n, source=source, seed=0, runs=runs, device="cpu")
+        for n in range(count)
+    ]
 
 
 def main() -> None:

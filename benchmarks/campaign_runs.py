@@ -20,14 +20,14 @@ import torch
 from emm_coverage import EPSILON, RUN_IMAGES, SNAPSHOTS, World, deviations
 from scipy.special import expit
 
-from rote.core.atomic_files import read_json
 from rote.data.dataset import Dataset
 from rote.diffusion.checkpoint import load_checkpoint
 from rote.diffusion.probes.gap import checkpoint_probe
 from rote.diffusion.sample import sample
 from rote.diffusion.training.loop import train
-from rote.emm.run import EmmPoint
-from rote.experiments.run.point import PointTask, split
+from rote.experiments.run.spec import RunSpec
+from rote.results.run import PointFile
+from rote.results.schema import read_result
 
 SELECTION_SAMPLES, FRESH_SAMPLES = 256, 1000
 MEASURED_STEPS, MEASURED_TIMES = 20, 5
@@ -63,13 +63,15 @@ class Source(Protocol):
 Bank = dict[int, list[WholeRun]]
 
 
-def read_bank(tasks: Sequence[PointTask]) -> Bank:
+def read_bank(tasks: Sequence[RunSpec]) -> Bank:
     """Read the finished runs."""
     bank: Bank = {}
     for task in tasks:
-        point = EmmPoint.from_json(read_json(task.folder / "point.json"))
-        selection = tuple((seen, rate.count, rate.total) for seen, rate in point.selection)
-        gaps = tuple(one["gap"][one["sigmas"].index(GAP_SIGMA)] for one in point.gap)
+        point = read_result(task.file, PointFile)
+        selection = tuple(
+            (one.images_seen, one.rate.count, one.rate.total) for one in point.selection
+        )
+        gaps = tuple(one.gap[one.sigmas.index(GAP_SIGMA)] or 0.0 for one in point.gap)
         run = WholeRun(point.size, selection, point.rate.count, point.rate.total, gaps)
         bank.setdefault(point.size, []).append(run)
     return bank
@@ -122,11 +124,12 @@ class Unit:
     gap: float
 
 
-def measure_unit(task: PointTask, dataset: Dataset) -> Unit:
+def measure_unit(task: RunSpec, dataset: Dataset) -> Unit:
     """Time training, sampling and the gap of a finished run: medians of CPU seconds, one thread."""
     torch.set_num_threads(1)
-    config, tile = task.config, task.config.sample.tile
-    subset, rest = split(task, dataset)
+    config, tile = task.setting, task.setting.sample.tile
+    drawn = task.draw(dataset)
+    subset, rest = drawn.dataset, task.rest(dataset, drawn)
     assert rest is not None
     images = MEASURED_STEPS * config.train.batch
     short = config.train.model_copy(update={"images": images, "snapshot_images": images})

@@ -12,7 +12,7 @@ from report_runs import HOSTILE
 
 from rote.core.run_folder import read_metrics
 from rote.data.load import load_images
-from rote.experiments.studies.study import run_studies
+from rote.experiments.studies.study import StudyOptions, run_studies
 from rote.report import write_report
 from rote.report.words import format_signed
 
@@ -35,7 +35,7 @@ def studies_dir(tmp_path_factory) -> Path:
     run_studies(
         NAMES,
         load_images("digits"),
-        scale="smoke",
+        StudyOptions("smoke"),
         outs=[folder / name for name in NAMES],
         runs=folder / "runs",
     )

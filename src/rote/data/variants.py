@@ -54,10 +54,11 @@ class Variant:
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
-    """A drawn training set, and which of its rows are there several times."""
+    """A drawn training set, which of its rows are there several times, and the rows of the source."""
 
     dataset: Dataset
     repeated: npt.NDArray[np.bool_]
+    rows: Indices
 
 
 def combine(first: Dataset, second: Dataset) -> Dataset:
@@ -157,7 +158,7 @@ def draw_variant(
     images = dataset.take(np.repeat(chosen, repeats))
     if variant.resolution is not None:
         images = fit_dataset(images, variant.resolution, None)
-    return TrainingSet(images, np.repeat(repeats > 1, repeats))
+    return TrainingSet(images, np.repeat(repeats > 1, repeats), chosen)
 
 
 def _of_classes(dataset: Dataset, indices: Indices, variant: Variant) -> Indices:

@@ -280,6 +280,15 @@ def fit_curve(
         raise ConfigError("there are no runs to fit a curve to; train at least one")
     if not 0 < epsilon < 1:
         raise ConfigError(f"epsilon is {epsilon}; it must lie strictly between 0 and 1")
+    key = [(run.size, run.count, run.total, run.bound, run.error) for run in observations]
+    return _fit(tuple(Observation(*run) for run in sorted(key)), epsilon, reach)
+
+
+@functools.lru_cache(maxsize=8)
+def _fit(
+    observations: tuple[Observation, ...], epsilon: float, reach: tuple[int, int]
+) -> CurvePosterior:
+    """Fit the curve once: the search, its answer and its price ask for the same one."""
     low, high = math.log(reach[0]) - BEYOND, math.log(reach[1]) + BEYOND
     nodes = max(2, math.ceil((high - low) / COARSE_STEP) + 1)
     coarse = np.linspace(low, high, nodes)

@@ -13,7 +13,7 @@ from typing import Any
 
 from rote.core.errors import ConfigError
 from rote.emm.gap_calibration import GapPoint, GapRate, emm_from_gap, fit_calibration
-from rote.emm.run import EmmPoint
+from rote.results.run import Point
 
 SIGMA = 0.4
 """The noise level at which gap and rate went together best (docs/results/gap.md)."""
@@ -21,7 +21,7 @@ MIN_RUNS = 4
 SOURCE = "the snapshots of this search, on their selection samples"
 
 
-def emm_without_sampling(points: Sequence[EmmPoint], *, epsilon: float) -> dict[str, Any]:
+def emm_without_sampling(points: Sequence[Point], *, epsilon: float) -> dict[str, Any]:
     """Return the EMM from gaps with its calibration, or the reason why there is none; plain types.
 
     Taken are the runs that were trained to their end: the gap of one that was ended early says little
@@ -44,13 +44,15 @@ def emm_without_sampling(points: Sequence[EmmPoint], *, epsilon: float) -> dict[
     for point in points:
         gaps = {}
         for entry in point.gap:
-            place = min(range(len(entry["sigmas"])), key=lambda i: abs(entry["sigmas"][i] - SIGMA))
-            sigma = entry["sigmas"][place]
-            if entry["gap"][place]:  # none, or a perfect 0, has no place on a log scale
-                gaps[entry["images_seen"]] = entry["gap"][place], entry["standard_error"][place]
-        for seen, rate in point.selection:
-            if seen in gaps:
-                snapshots.append(GapRate(point.run, gaps[seen][0], rate.count, rate.total))
+            sigma = min(entry.sigmas, key=lambda sigma: abs(sigma - SIGMA))
+            place = entry.sigmas.index(sigma)
+            gap, error = entry.gap[place], (entry.standard_error or entry.gap)[place]
+            if gap and error is not None:  # a perfect 0 has no place on a log scale
+                gaps[entry.images_seen] = gap, error
+        for snapshot in point.selection:
+            if found_gap := gaps.get(snapshot.images_seen):
+                rate = snapshot.rate
+                snapshots.append(GapRate(point.run, found_gap[0], rate.count, rate.total))
         if point.observation.bound == "exact" and point.images_seen in gaps:
             ends.append(GapPoint(point.size, *gaps[point.images_seen]))
     found: dict[str, Any] = {

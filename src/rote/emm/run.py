@@ -9,79 +9,27 @@ estimated from all runs together (`rote.emm.curve`); here is what one run says b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from rote.emm.curve import EmmInterval, Observation
+from rote.results.run import Point, StudyRun
 from rote.stats.rates import Rate
 
 Decision = Literal["at-least", "less", "undecided"]
 
 
-@dataclass(frozen=True)
-class EmmPoint:
-    """One run, with the rate of fresh samples from its chosen snapshot.
+def observed(run: Point) -> Observation:
+    """Return what the estimator takes of a run.
 
-    ``images_seen`` is that of the chosen snapshot, ``images_trained`` all that the run trained on, less
-    than planned where it was ended early. ``observation`` is what the estimator takes of the run: the
-    fresh rate, or, of a run that was ended early, a bound on the rate that it would have had. ``gap`` is
-    the distance to the optimum at each snapshot, as plain types.
+    That is the fresh rate or, of a run that was ended early, a bound on the rate that it would have had.
     """
+    seen = run.observation
+    return Observation(run.size, seen.count, seen.total, seen.bound, seen.error or 0.0)
 
-    size: int
-    replicate: int
-    images_seen: int
-    images_trained: int
-    rate: Rate
-    observation: Observation
-    selection: tuple[tuple[int, Rate], ...]
-    gap: tuple[dict[str, Any], ...]
-    coverage: dict[str, Any]
-    run: str
 
-    def images_sampled(self) -> int:
-        """Return how many samples were drawn to score the run."""
-        return self.rate.total + sum(rate.total for _, rate in self.selection)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the content of `point.json`."""
-        return {
-            "size": self.size,
-            "replicate": self.replicate,
-            "images_seen": self.images_seen,
-            "images_trained": self.images_trained,
-            "rate": self.rate.to_json(),
-            "observation": {
-                "bound": self.observation.bound,
-                "count": self.observation.count,
-                "total": self.observation.total,
-                "error": self.observation.error,
-            },
-            "selection": [
-                {"images_seen": seen, "rate": rate.to_json()} for seen, rate in self.selection
-            ],
-            "gap": list(self.gap),
-            "coverage": self.coverage,
-            "run": self.run,
-        }
-
-    @staticmethod
-    def from_json(data: dict[str, Any]) -> EmmPoint:
-        """Read back what `to_json` wrote."""
-        return EmmPoint(
-            size=data["size"],
-            replicate=data["replicate"],
-            images_seen=data["images_seen"],
-            images_trained=data["images_trained"],
-            rate=Rate.from_json(data["rate"]),
-            observation=Observation(data["size"], **data["observation"]),
-            selection=tuple(
-                (entry["images_seen"], Rate.from_json(entry["rate"])) for entry in data["selection"]
-            ),
-            gap=tuple(data["gap"]),
-            coverage=data["coverage"],
-            run=data["run"],
-        )
+def images_sampled(run: Point | StudyRun) -> int:
+    """Return how many samples were drawn to score a run."""
+    return run.rate.total + sum(snapshot.rate.total for snapshot in run.selection)
 
 
 def decide(rate: Rate, epsilon: float) -> Decision:

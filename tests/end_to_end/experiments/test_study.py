@@ -14,10 +14,10 @@ from command import ENVIRONMENT, command
 from rote.core.atomic_files import read_json, write_json
 from rote.core.errors import RunError
 from rote.data.load import load_images
-from rote.experiments.run.point import Status
-from rote.experiments.run.trial import _Scorer, training_set
+from rote.experiments.run.score import SnapshotScorer
+from rote.experiments.run.status import Status
 from rote.experiments.studies.plan import plan_study, source_of
-from rote.experiments.studies.study import run_studies, run_study
+from rote.experiments.studies.study import StudyOptions, run_studies, run_study
 from rote.report import write_report
 
 
@@ -96,7 +96,7 @@ def test_a_study_stays_with_its_runs_alone_and_among_several(labels, digits, tmp
     (together,) = run_studies(
         ["labels"],
         digits,
-        scale="smoke",
+        StudyOptions("smoke"),
         outs=[tmp_path / "mixed" / "labels"],
         runs=tmp_path / "mixed" / "runs",
     )
@@ -153,10 +153,12 @@ def test_mirrored_copies_count_after_mirrored_training_alone(digits, tmp_path):
     plan = plan_study("augmentation", source, scale_name="smoke", runs=tmp_path)
     rates = []
     for trials in plan.trials.values():
-        references = training_set(trials[0], digits).items
+        references = trials[0].draw(digits).dataset
         mirrored = replace(references, items=references.items[:, :, ::-1].copy())
-        scorer = _Scorer(trials[0], references, Status(tmp_path), lambda: False)
-        rates.append(scorer._audit(mirrored).rate.value)
+        scorer = SnapshotScorer(
+            trials[0], references, should_stop=lambda: False, on_progress=Status(tmp_path)
+        )
+        rates.append(scorer.audit(mirrored).rate.value)
     assert rates[0] < 0.5
     assert rates[1] == 1
 

@@ -10,7 +10,7 @@ from command import run_here
 from rote.core.atomic_files import write_json
 from rote.data.load import load_images
 from rote.experiments.studies.factor import factor_names
-from rote.experiments.studies.study import run_studies, run_study
+from rote.experiments.studies.study import StudyOptions, run_studies, run_study
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def room(tmp_path_factory):
         run_studies(
             ["width", "depth"],
             digits,
-            scale="smoke",
+            StudyOptions("smoke"),
             outs=[folder / "several" / "width", folder / "several" / "depth"],
             runs=folder / "several" / "runs",
             on_view=_interrupt,

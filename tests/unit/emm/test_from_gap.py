@@ -4,42 +4,48 @@ import math
 
 from scipy.special import expit
 
-from rote.emm.curve import Observation
 from rote.emm.from_gap import emm_without_sampling
-from rote.emm.run import EmmPoint
+from rote.results.gap import GapSnapshot
+from rote.results.run import Observation, Point, PointCoverage, Snapshot
 from rote.stats.rates import wilson
 
-SIGMAS = [0.1, 0.4, 1.6]
+SIGMAS = (0.1, 0.4, 1.6)
 
 
-def gap_entry(seen: int, gap: float | None) -> dict:
+def gap_entry(seen: int, gap: float | None) -> GapSnapshot:
     error = None if gap is None else 0.03 * gap
-    return {
-        "images_seen": seen,
-        "sigmas": SIGMAS,
-        "gap": [9.0, gap, 9.0],
-        "standard_error": [1.0, error, 1.0],
-    }
+    levels = (9.0, gap, 9.0)
+    return GapSnapshot(
+        images_seen=seen,
+        sigmas=SIGMAS,
+        gap=levels,
+        standard_error=(1.0, error, 1.0),
+        low=levels,
+        high=levels,
+        points=1,
+        holdout=1,
+    )
 
 
-def point(size: int, *, bound: str = "exact", gap: bool = True) -> EmmPoint:
+def point(size: int, *, bound: str = "exact", gap: bool = True) -> Point:
     """A run whose gap is 0.002 N at the end and twice that at half; rate 1/2 at a gap of 0.15."""
     selection, gaps = [], []
     for seen, factor in ((100, 2.0), (200, 1.0)):
         at = 0.002 * size * factor
-        selection.append((seen, wilson(round(256 * expit(5 * math.log(0.15 / at))), 256)))
+        rate = wilson(round(256 * expit(5 * math.log(0.15 / at))), 256)
+        selection.append(Snapshot(images_seen=seen, rate=rate))
         gaps.append(gap_entry(seen, at if gap else None))
-    last = selection[-1][1]
-    return EmmPoint(
+    last = selection[-1].rate
+    return Point(
         size=size,
         replicate=0,
         images_seen=200,
         images_trained=200,
         rate=last,
-        observation=Observation(size, last.count, last.total, bound),
+        observation=Observation(bound=bound, count=last.count, total=last.total),
         selection=tuple(selection),
         gap=tuple(gaps),
-        coverage={},
+        coverage=PointCoverage(distinct_references=0),
         run=f"points/size-{size}",
     )
 

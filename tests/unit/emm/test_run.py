@@ -7,7 +7,9 @@ import pytest
 
 from rote.emm import run as emm
 from rote.emm.curve import EmmInterval, Observation
-from rote.emm.run import EmmPoint, decide, sentence
+from rote.emm.run import decide, images_sampled, observed, sentence
+from rote.results import run as results
+from rote.results.run import Point, PointCoverage, Snapshot
 from rote.stats.rates import Rate, wilson
 
 
@@ -28,20 +30,24 @@ def test_decisions_at_exact_boundaries(low, high, epsilon, decision):
 
 
 def test_a_run_survives_its_file():
-    point = EmmPoint(
+    point = Point(
         size=45,
         replicate=3,
         images_seen=3200,
         images_trained=6400,
         rate=wilson(3, 128),
-        observation=Observation(45, 110, 256, "at-most", 0.02),
-        selection=((3200, wilson(2, 128)), (6400, wilson(1, 256))),
-        gap=({"images_seen": 3200, "gap": [0.5, None]},),
-        coverage={"distinct_references": 2, "references": 45},
+        observation=results.Observation(bound="at-most", count=110, total=256, error=0.02),
+        selection=(
+            Snapshot(images_seen=3200, rate=wilson(2, 128)),
+            Snapshot(images_seen=6400, rate=wilson(1, 256)),
+        ),
+        gap=(),
+        coverage=PointCoverage(distinct_references=2, references=45),
         run="points/size-000045-run-03",
     )
-    assert EmmPoint.from_json(json.loads(json.dumps(point.to_json()))) == point
-    assert point.images_sampled() == 128 + 128 + 256
+    assert Point.model_validate_json(json.dumps(point.to_json())) == point
+    assert images_sampled(point) == 128 + 128 + 256
+    assert observed(point) == Observation(45, 110, 256, "at-most", 0.02)
 
 
 SIZES = [32, 32, 64]

@@ -113,7 +113,7 @@ def study(
         raise ConfigError("give the folder of the results with --out")
     from rote.cli.experiments.study_view import StudyDisplay
     from rote.core.console import print_result, print_text, say
-    from rote.experiments.studies.study import StudyResult, run_studies
+    from rote.experiments.studies.study import StudyOptions, StudyResult, run_studies
     from rote.report import write_report
 
     whole = name == "all"
@@ -128,17 +128,14 @@ def study(
         run_studies(
             names,
             dataset,
-            scale=scale,
+            StudyOptions(
+                scale, seed=seed, seeds=seeds, values=values, sizes=numbers, device=device
+            ),
             outs=[out / each for each in names] if whole else [out],
             runs=out / "runs",
             second=other,
-            seed=seed,
-            seeds=seeds,
-            values=values,
-            sizes=numbers,
             workers=count,
             ray=ray,
-            device=device,
             on_view=display.show,
             on_note=say,
             track=track,

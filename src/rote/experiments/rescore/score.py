@@ -14,6 +14,9 @@ import numpy.typing as npt
 from rote.core.errors import DataError, RunError
 from rote.data.dataset import Dataset
 from rote.data.duplicates import exact_duplicates
+from rote.data.files.arrays import item_key
+from rote.experiments.run.score import FRESH
+from rote.experiments.run.spec import RunSpec, Setting
 from rote.experiments.search.result_file import CONFIDENCE
 from rote.memorization.criteria import (
     AbsoluteCriterion,
@@ -45,7 +48,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Scored:
+class RescoredRun:
     """One run under all criteria; ``rates`` and ``controls`` lack those that could not be applied."""
 
     rates: dict[str, Rate]
@@ -89,23 +92,20 @@ def criteria_for(dataset: Dataset, texts: Sequence[str] | None) -> Asked:
 
 
 def score_run(
-    folder: Path,
+    spec: RunSpec,
     training: Dataset,
     rest: Dataset | None,
     asked: Asked,
     *,
     total: int,
-    ratio_threshold: float,
-    mirror: bool,
     quality: bool,
-    seed: int,
-) -> Scored:
+) -> RescoredRun:
     """Score the saved samples of a run.
 
     Parameters
     ----------
-    folder
-        The run, with `samples/fresh.npz` and the `audit/` of them.
+    spec
+        The run; its folder holds `samples/fresh.npz` and the `audit/` of them.
     training
         What it was trained on, in model units.
     rest
@@ -114,26 +114,22 @@ def score_run(
         As `criteria_for` returns them.
     total
         How many samples were scored.
-    ratio_threshold, mirror
-        As the run's own audit had them.
     quality
         Measure it, too.
-    seed
-        Of the draws of the quality.
 
     Raises
     ------
     RunError
         If files are missing, damaged or do not belong together.
     """
-    path = folder / "samples" / "fresh.npz"
-    samples = _arrays(path, "images")
+    path = spec.folder / FRESH
+    samples = _arrays(path, item_key(training.kind))
     if len(samples) < total:
         raise RunError(
             f"{path} holds {len(samples)} samples of {total} that were scored; run it again"
         )
     samples = samples[:total]
-    ruler = _ruler(training, asked, ratio_threshold=ratio_threshold, mirror=mirror)
+    ruler = _evaluator(training, asked, spec.setting)
     held_out = None
     if rest is not None:
         measured = ruler.measure(rest.items)
@@ -143,7 +139,7 @@ def score_run(
     if held_out is not None and "calibrated" in asked.names:
         ruler.calibrate(held_out.scores["ratio"], asked=FALSE_POSITIVES, confidence=CONFIDENCE)
     drawn = ruler.measure(samples)
-    audited = _arrays(folder / "audit" / "neighbors.npz", "nn1_sq")
+    audited = _arrays(spec.folder / "audit" / "neighbors.npz", "nn1_sq")
     if not np.array_equal(drawn.matches.nn1_sq, audited):
         raise RunError(
             f"{path} does not belong to the audit beside it: distances to the training set differ; run "
@@ -152,8 +148,10 @@ def score_run(
     found = None
     if quality and rest is not None and min(total, len(rest)) >= LEAST:
         space = "pixel" if training.kind == "image" else "columns"
-        found = measure_quality(samples, training.items, rest.items, space=space, seed=seed)
-    return Scored(
+        found = measure_quality(
+            samples, training.items, rest.items, space=space, seed=spec.root_seed
+        )
+    return RescoredRun(
         rates=_rates(ruler.verdicts(drawn)),
         controls={} if held_out is None else _rates(ruler.verdicts(held_out)),
         described={name: ruler.describe(name) for name in asked.names},
@@ -170,9 +168,7 @@ def _arrays(path: Path, name: str) -> npt.NDArray[Any]:
     return found
 
 
-def _ruler(
-    training: Dataset, asked: Asked, *, ratio_threshold: float, mirror: bool
-) -> CriteriaEvaluator:
+def _evaluator(training: Dataset, asked: Asked, setting: Setting) -> CriteriaEvaluator:
     """Prepare a training set as its audit did: exact duplicates once, mirrored where trained so."""
     groups = exact_duplicates(training.items)
     positions = groups.representative
@@ -188,13 +184,13 @@ def _ruler(
             gower=gower,
         )
 
-    main = matcher(Invariances(flip=mirror))
+    main = matcher(Invariances(flip=setting.train.mirror))
     return CriteriaEvaluator(
-        ratio=RatioCriterion(ratio_threshold),
+        ratio=RatioCriterion(setting.scoring.ratio_threshold),
         names=asked.names,
         matcher=main,
         without_tone=main,  # no tone here
-        without_invariances=matcher(Invariances()) if mirror else main,
+        without_invariances=matcher(Invariances()) if setting.train.mirror else main,
         training=training.items,
         # Of fewer than 50 training items all are the neighborhood; which it was stands in the file.
         carlini=CarliniCriterion(neighbors=min(CarliniCriterion().neighbors, len(positions))),

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,35 +26,21 @@ from rote.data.convert import for_models
 from rote.data.dataset import Dataset
 from rote.data.messages import reading_options
 from rote.emm.curve import Observation, fit_curve
-from rote.emm.run import EmmPoint
 from rote.experiments.config import ExperimentConfig
-from rote.experiments.rescore.score import Asked, Scored, criteria_for, score_run
-from rote.experiments.run.point import point_task, split
+from rote.experiments.rescore.score import Asked, RescoredRun, criteria_for, score_run
+from rote.experiments.run.spec import RunSpec
 from rote.experiments.search.result_file import CONFIDENCE
+from rote.experiments.search.runs import search_run
+from rote.results.run import Point, PointFile
+from rote.results.schema import read_result
+
+Scored = tuple[Point, RescoredRun]
+"""A run of the search, and what it is under all criteria."""
 
 
-@dataclass(frozen=True)
-class Rescored:
-    """One run of a search under all criteria."""
-
-    point: EmmPoint
-    scored: Scored
-
-    @property
-    def used(self) -> bool:
-        """Whether the run was trained to its end, and so counts for every criterion."""
-        return self.point.observation.bound == "exact"
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the run as plain types."""
-        return {
-            "size": self.point.size,
-            "replicate": self.point.replicate,
-            "run": self.point.run,
-            "used": self.used,
-            "bound": self.point.observation.bound,
-            **self.scored.to_json(),
-        }
+def _is_used(point: Point) -> bool:
+    """Say whether a run was trained to its end, and so counts for every criterion."""
+    return point.observation.bound == "exact"
 
 
 def rescore(
@@ -107,64 +92,61 @@ def rescore(
     scaled, _ = for_models(dataset)
     asked = criteria_for(dataset, criteria)
     paths = sorted((folder / "points").glob("*/point.json"))
-    points = [EmmPoint.from_json(read_json(path)) for path in paths]
+    points = [read_result(path, PointFile) for path in paths]
     points.sort(key=lambda point: (point.size, point.replicate))
-    runs = []
+    runs: list[Scored] = []
     for number, point in enumerate(points):
         on_progress(number, len(points))
-        runs.append(
-            _run(folder, point, config, scaled, seed=value["seed"], asked=asked, quality=quality)
+        spec = search_run(
+            point.size,
+            point.replicate,
+            seed=value["seed"],
+            out=folder,
+            config=config,
+            device="cpu",
         )
+        runs.append((point, _score(spec, point, scaled, asked, quality=quality)))
     on_progress(len(points), len(points))
     found = _content(value, config, runs, asked.names)
     write_json(folder / "criteria.json", found)
     return found
 
 
-def _run(
-    folder: Path,
-    point: EmmPoint,
-    config: ExperimentConfig,
-    dataset: Dataset,
-    *,
-    seed: int,
-    asked: Asked,
-    quality: bool,
-) -> Rescored:
+def _score(
+    spec: RunSpec, point: Point, dataset: Dataset, asked: Asked, *, quality: bool
+) -> RescoredRun:
     """Score the saved samples of one run."""
-    task = point_task(
-        point.size, point.replicate, seed=seed, out=folder, config=config, device="cpu"
-    )
-    subset, rest = split(task, dataset)
-    bound = read_json(task.folder / "config.json")["dataset"]["digest"]
-    if bound != subset.digest:
+    drawn = spec.draw(dataset)
+    bound = read_json(spec.folder / "config.json")["dataset"]["digest"]
+    if bound != drawn.dataset.digest:
         raise RunError(
-            f"{task.folder} was not trained on the subset that its seed draws; run again"
+            f"{spec.folder} was not trained on the subset that its seed draws; run again"
         )
-    scored = score_run(
-        task.folder,
-        subset,
-        rest,
-        asked,
-        total=point.rate.total,
-        ratio_threshold=config.search.ratio_threshold,
-        mirror=config.train.mirror,
-        quality=quality,
-        seed=task.root_seed,
-    )
-    return Rescored(point, scored)
+    rest = spec.rest(dataset, drawn)
+    return score_run(spec, drawn.dataset, rest, asked, total=point.rate.total, quality=quality)
+
+
+def _run_json(point: Point, scored: RescoredRun) -> dict[str, Any]:
+    return {
+        "size": point.size,
+        "replicate": point.replicate,
+        "run": point.run,
+        "used": _is_used(point),
+        "bound": point.observation.bound,
+        **scored.to_json(),
+    }
 
 
 def _content(
     value: dict[str, Any],
     config: ExperimentConfig,
-    runs: Sequence[Rescored],
+    runs: Sequence[Scored],
     names: tuple[str, ...],
 ) -> dict[str, Any]:
     """Return the content of `criteria.json`."""
     sizes, emm = value["design"]["sizes"], value["emm"]
     search = config.search
-    middle = emm["value"] or emm["low"] or emm["high"] or runs[0].point.size
+    middle = emm["value"] or emm["low"] or emm["high"] or runs[0][0].size
     return {
         "kind": "criteria",
         "epsilon": search.epsilon,
@@ -176,8 +158,8 @@ def _content(
             "snapshot": search.snapshot == "best",
             "samples": search.first_samples < search.fresh_samples,
         },
-        "runs": [run.to_json() for run in runs],
-        "left_out": sum(not run.used for run in runs),
+        "runs": [_run_json(*run) for run in runs],
+        "left_out": sum(not _is_used(point) for point, _ in runs),
         "criteria": [
             _criterion(
                 name, runs, epsilon=search.epsilon, reach=(sizes[0], sizes[-1]), middle=middle
@@ -188,24 +170,25 @@ def _content(
 
 
 def _criterion(
-    name: str, runs: Sequence[Rescored], *, epsilon: float, reach: tuple[int, int], middle: float
+    name: str, runs: Sequence[Scored], *, epsilon: float, reach: tuple[int, int], middle: float
 ) -> dict[str, Any]:
     """Return one criterion's EMM from the runs that were trained to their end.
 
     ``middle`` is the size near which the control is taken.
     """
     seen = [
-        Observation(run.point.size, run.scored.rates[name].count, run.scored.rates[name].total)
-        for run in runs
-        if run.used and name in run.scored.rates
+        Observation(point.size, scored.rates[name].count, scored.rates[name].total)
+        for point, scored in runs
+        if _is_used(point) and name in scored.rates
     ]
-    described = next(run.scored.described[name] for run in runs)
+    described = runs[0][1].described[name]
     # One run's control and not all together: the runs share most of their held-out items.
-    near = [run for run in runs if run.used and name in run.scored.controls]
-    near.sort(key=lambda run: (abs(math.log(run.point.size / middle)), run.point.replicate))
+    near = [run for run in runs if _is_used(run[0]) and name in run[1].controls]
+    near.sort(key=lambda run: (abs(math.log(run[0].size / middle)), run[0].replicate))
     control = None
     if near:
-        control = {"size": near[0].point.size, "rate": near[0].scored.controls[name].to_json()}
+        point, scored = near[0]
+        control = {"size": point.size, "rate": scored.controls[name].to_json()}
     found: dict[str, Any] = {
         "name": name,
         "formula": described["formula"],

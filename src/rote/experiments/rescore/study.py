@@ -18,11 +18,12 @@ from rote.core.errors import DataError, RunError
 from rote.data.convert import for_models
 from rote.data.dataset import Dataset
 from rote.data.load import fit_dataset
-from rote.experiments.rescore.score import Asked, Scored, criteria_for, score_run
-from rote.experiments.run.trial import Trial, finished_trial, training_set
+from rote.experiments.rescore.score import Asked, RescoredRun, criteria_for, score_run
+from rote.experiments.run.spec import RunSpec
 from rote.experiments.search.result_file import CONFIDENCE
 from rote.experiments.studies.plan import Cell, Plan, plan_study, source_of
 from rote.experiments.studies.result_file import short
+from rote.results.run import TrialFile
 from rote.stats.rate_model import fit_rates
 
 
@@ -62,32 +63,29 @@ def rescore_study(
         sizes=design["sizes"] or None,
     )
     trials = plan.all_trials()
-    found: dict[str, Scored] = {}
+    found: dict[str, RescoredRun] = {}
     for number, trial in enumerate(trials):
         on_progress(number, len(trials))
-        if trial.key not in found:
-            found[trial.key] = _score(trial, scaled, asked, quality=quality)
+        if trial.name not in found:
+            found[trial.name] = _score(trial, scaled, asked, quality=quality)
     on_progress(len(trials), len(trials))
     content = _content(value, plan, found, asked.names)
     write_json(folder / "criteria.json", content)
     return content
 
 
-def _score(trial: Trial, dataset: Dataset, asked: Asked, *, quality: bool) -> Scored:
-    result = finished_trial(trial)
+def _score(trial: RunSpec, dataset: Dataset, asked: Asked, *, quality: bool) -> RescoredRun:
+    result = trial.finished(TrialFile)
     if result is None:
         raise RunError(f"{trial.folder} holds no finished run; run the study to its end")
-    training = training_set(trial, dataset).dataset
+    training = trial.draw(dataset).dataset
     return score_run(
-        trial.folder,
+        trial,
         training,
         _outside(dataset, training),
         asked,
         total=result.rate.total,
-        ratio_threshold=trial.setting.scoring.ratio_threshold,
-        mirror=trial.setting.train.mirror,
         quality=quality,
-        seed=trial.root_seed,
     )
 
 
@@ -101,12 +99,12 @@ def _outside(dataset: Dataset, training: Dataset) -> Dataset | None:
 
 
 def _content(
-    value: dict[str, Any], plan: Plan, found: dict[str, Scored], names: tuple[str, ...]
+    value: dict[str, Any], plan: Plan, found: dict[str, RescoredRun], names: tuple[str, ...]
 ) -> dict[str, Any]:
     """Return the content of `criteria.json`."""
     runs = [
-        {"value": cell.value, "size": cell.size, "replicate": trial.replicate, "key": trial.key}
-        | found[trial.key].to_json()
+        {"value": cell.value, "size": cell.size, "replicate": trial.replicate, "key": trial.name}
+        | found[trial.name].to_json()
         for cell, trials in plan.trials.items()
         for trial in trials
     ]
@@ -121,14 +119,14 @@ def _content(
     }
 
 
-def _criterion(name: str, plan: Plan, found: dict[str, Scored]) -> dict[str, Any]:
+def _criterion(name: str, plan: Plan, found: dict[str, RescoredRun]) -> dict[str, Any]:
     """Return one criterion's mean rates and differences."""
     first = next(iter(found.values())).described[name]
     counts: dict[Cell, list[tuple[int, int]]] = {
         cell: [
             (rate.count, rate.total)
             for trial in trials
-            if (rate := found[trial.key].rates.get(name)) is not None
+            if (rate := found[trial.name].rates.get(name)) is not None
         ]
         for cell, trials in plan.trials.items()
     }

@@ -12,42 +12,45 @@ from rote.data.convert import as_items
 from rote.data.dataset import Dataset
 from rote.diffusion.optimal_denoiser import OptimalDenoiser
 from rote.diffusion.sample import sample
-from rote.experiments.run.point import PointTask, split
+from rote.experiments.run.spec import RunSpec
 from rote.memorization.audit.audit import run_audit
 from rote.memorization.audit.options import RATIO_ONLY
 
 CONTROL_SAMPLES = 1000
 
 
-def measure_controls(task: PointTask, dataset: Dataset) -> dict[str, Any]:
+def measure_controls(spec: RunSpec, dataset: Dataset, *, seed: int, device: str) -> dict[str, Any]:
     """Score the theoretical optimum (must be 1) and held-out items (must be near 0) of a run's subset.
 
     Parameters
     ----------
-    task
+    spec
         A run near the EMM, where the verdicts matter.
     dataset
         The full source, in model units.
+    seed
+        Root seed of the search.
+    device
+        "cpu" or "cuda".
     """
-    subset, rest = split(task, dataset)
-    holdout = None if rest is None else rest.take(np.arange(min(CONTROL_SAMPLES, len(rest))))
-    drawn = sample(
-        OptimalDenoiser(subset, device=task.device),
-        [child_seed(task.seed, "control", number) for number in range(CONTROL_SAMPLES)],
-        shape=subset.shape,
-        config=task.config.sample,
-        device=task.device,
+    drawn = spec.draw(dataset)
+    training, rest = drawn.dataset, spec.rest(dataset, drawn)
+    copies = sample(
+        OptimalDenoiser(training, device=device),
+        [child_seed(seed, "control", number) for number in range(CONTROL_SAMPLES)],
+        shape=training.shape,
+        config=spec.setting.sample,
+        device=device,
     )
-    copies = as_items(drawn, subset, source="theoretical optimum")
-    options = replace(
-        RATIO_ONLY,
-        ratio_threshold=task.config.search.ratio_threshold,
-        device=task.device,
+    threshold = spec.setting.scoring.ratio_threshold
+    found = run_audit(
+        as_items(copies, training, source="theoretical optimum"),
+        training,
+        replace(RATIO_ONLY, ratio_threshold=threshold, device=device),
+        holdout=None if rest is None else rest.take(np.arange(min(CONTROL_SAMPLES, len(rest)))),
     )
-    found = run_audit(copies, subset, options, holdout=holdout)
+    rates = {"optimum": found.rate, "holdout": found.control}
     return {
-        "optimum": {"size": task.size, "rate": found.rate.to_json()},
-        "holdout": None
-        if found.control is None
-        else {"size": task.size, "rate": found.control.to_json()},
+        name: None if rate is None else {"size": spec.size, "rate": rate.to_json()}
+        for name, rate in rates.items()
     }

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rote.emm.curve import EmmInterval
-from rote.emm.run import EmmPoint
-from rote.experiments.run.point import PointTask, finished_point, read_status, told
+from rote.experiments.run.spec import RunSpec
+from rote.experiments.run.status import read_notes, read_status
+from rote.results.run import Point, PointFile
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class PointView:
     done: int
     total: int
     rate: float | None
-    point: EmmPoint | None
+    point: Point | None
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,15 @@ class Watcher:
         self, on_view: Callable[[SearchView], None], on_note: Callable[[str], None]
     ) -> None:
         self._on_view, self._on_note = on_view, on_note
-        self._finished: dict[tuple[int, int], EmmPoint] = {}
-        self._tasks: Sequence[PointTask] = ()
+        self._finished: dict[tuple[int, int], Point] = {}
+        self._tasks: Sequence[RunSpec] = ()
         self._emm: EmmInterval | None = None
         self._why = ""
 
     def start(
         self,
-        finished: Sequence[EmmPoint],
-        tasks: Sequence[PointTask],
+        finished: Sequence[Point],
+        tasks: Sequence[RunSpec],
         *,
         emm: EmmInterval | None,
         why: str,
@@ -65,12 +66,12 @@ class Watcher:
         views = []
         for task in self._tasks:
             key = task.size, task.replicate
-            if key not in self._finished and (point := finished_point(task)):
+            if key not in self._finished and (point := task.finished(PointFile)):
                 self._finished[key] = point
-                for note in told(task.folder):
+                for note in read_notes(task.folder):
                     self._on_note(note)
             if key not in self._finished:
-                status = read_status(task)
+                status = read_status(task.folder)
                 views.append(
                     PointView(*key, point=None, **status)
                     if status

@@ -9,10 +9,11 @@ from rote.data.dataset import Dataset, Kind
 from rote.emm.curve import fit_curve
 from rote.emm.from_gap import emm_without_sampling
 from rote.emm.onset import onset_json
-from rote.emm.run import EmmPoint, decide, sentence
+from rote.emm.run import decide, images_sampled, observed, sentence
 from rote.experiments.config import ExperimentConfig
 from rote.experiments.search.fixed_grid_cost import grid_price
 from rote.memorization.criteria import RatioCriterion
+from rote.results.run import Point
 from rote.spaces import own_space
 
 CONFIDENCE = 0.95
@@ -22,7 +23,7 @@ ITEMS: dict[Kind, str] = {"image": "images", "vector": "rows", "series": "series
 
 
 def answer(
-    points: Sequence[EmmPoint],
+    points: Sequence[Point],
     *,
     epsilon: float,
     reach: tuple[int, int],
@@ -41,7 +42,7 @@ def answer(
     items
         What training items are called.
     """
-    seen = [point.observation for point in points]
+    seen = [observed(point) for point in points]
     posterior = fit_curve(seen, epsilon=epsilon, reach=reach)
     found = posterior.emm(confidence=CONFIDENCE)
     curve = posterior.to_json(confidence=CONFIDENCE)
@@ -56,12 +57,17 @@ def answer(
         ),
         "epsilon": epsilon,
         "confidence": CONFIDENCE,
-        "points": [point.to_json() | {"decision": decide(point.rate, epsilon)} for point in points],
+        "points": [_point(point, epsilon) for point in points],
         "curve": {key: value for key, value in curve.items() if key != "posterior"},
         "posterior": curve["posterior"],
         "other_epsilons": [{"epsilon": other, **emm.to_json()} for other, emm in others.items()],
         "without_sampling": emm_without_sampling(points, epsilon=epsilon),
     }
+
+
+def _point(point: Point, epsilon: float) -> dict[str, Any]:
+    decided = {"decision": decide(point.rate, epsilon)}
+    return point.model_dump(mode="json", exclude={"format_version"}, exclude_unset=True) | decided
 
 
 def estimand(config: ExperimentConfig, dataset: Dataset) -> dict[str, Any]:
@@ -108,7 +114,7 @@ def estimand(config: ExperimentConfig, dataset: Dataset) -> dict[str, Any]:
 def full_json(
     dataset: Dataset,
     config: ExperimentConfig,
-    points: Sequence[EmmPoint],
+    points: Sequence[Point],
     *,
     grid: Sequence[int],
     rounds: list[dict[str, Any]],
@@ -161,14 +167,14 @@ def full_json(
 
 
 def onset(
-    points: Sequence[EmmPoint], controls: dict[str, Any], *, images: int, items: str
+    points: Sequence[Point], controls: dict[str, Any], *, images: int, items: str
 ) -> dict[str, Any] | None:
     """Return from when on the runs copied, the law of it, and what it advises a trainer.
 
     None where no snapshots were scored. ``images`` is the length of a training, in images seen.
     """
     runs = [
-        (point.size, [(seen, rate.count, rate.total) for seen, rate in point.selection])
+        (point.size, [(one.images_seen, one.rate.count, one.rate.total) for one in point.selection])
         for point in points
         if point.selection
     ]
@@ -199,7 +205,7 @@ def _advice(found: dict[str, Any], items: str) -> str:
 
 
 def _cost(
-    config: ExperimentConfig, points: Sequence[EmmPoint], *, grid: Sequence[int], seed: int
+    config: ExperimentConfig, points: Sequence[Point], *, grid: Sequence[int], seed: int
 ) -> dict[str, Any]:
     """Count the images.
 
@@ -211,13 +217,13 @@ def _cost(
         len(train.snapshots(point.size)) if search.snapshot == "best" else 0 for point in points
     ]
     posterior = fit_curve(
-        [point.observation for point in points],
+        [observed(point) for point in points],
         epsilon=search.epsilon,
         reach=(grid[0], grid[-1]),
     )
     return {
         "images_trained": sum(point.images_trained for point in points),
-        "images_sampled": sum(point.images_sampled() for point in points),
+        "images_sampled": sum(images_sampled(point) for point in points),
         "whole": {
             "images_trained": sum(train.total_images(point.size) for point in points),
             "images_sampled": sum(

@@ -8,9 +8,10 @@ through.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,16 +26,19 @@ from rote.data.dataset import Dataset
 from rote.diffusion.preconditioning import build_denoiser
 from rote.emm.acquisition import next_runs
 from rote.emm.curve import EmmInterval
-from rote.emm.run import EmmPoint
+from rote.emm.run import observed
 from rote.experiments.config import ExperimentConfig, SearchConfig
 from rote.experiments.execution.engine import Engine, Perform, RayOptions
 from rote.experiments.execution.open import open_engine
 from rote.experiments.run.controls import measure_controls
-from rote.experiments.run.point import PointTask, finished_point, point_task, run_point
+from rote.experiments.run.run import execute
+from rote.experiments.run.spec import RunSpec
 from rote.experiments.search.progress import SearchView, Watcher
 from rote.experiments.search.result_file import CONFIDENCE, ITEMS, answer, full_json
 from rote.experiments.search.round_times import Clock
+from rote.experiments.search.runs import search_run
 from rote.experiments.search.sizes import search_sizes
+from rote.results.run import Point, PointFile
 
 # Settings that choose the runs and decide nothing within one: a folder serves any of them.
 PATH_SETTINGS = (
@@ -57,7 +61,7 @@ class EmmEstimate:
 
     found: EmmInterval
     sentence: str
-    points: tuple[EmmPoint, ...]
+    points: tuple[Point, ...]
     json: dict[str, Any]
 
     @property
@@ -172,14 +176,12 @@ def estimate_emm(
                 seed=seed,
                 device=device,
                 engine=engine,
-                perform=partial(run_point, track=track),
+                perform=partial(execute, track=track),
                 watcher=watcher,
             )
         with run.timed("controls"):
-            nearest = replace(
-                played.nearest(), device=device if torch.cuda.is_available() else "cpu"
-            )
-            controls = measure_controls(nearest, scaled)
+            here = device if torch.cuda.is_available() else "cpu"
+            controls = measure_controls(played.nearest(), scaled, seed=seed, device=here)
         value = full_json(
             dataset,
             config,
@@ -211,7 +213,7 @@ def finished_search(
     if epsilon != config["search"]["epsilon"]:
         sizes = value["design"]["sizes"]
         value |= answer(
-            [EmmPoint.from_json(point) for point in value["points"]],
+            _points(value),
             epsilon=epsilon,
             reach=(sizes[0], sizes[-1]),
             items=ITEMS[dataset.kind],
@@ -235,22 +237,26 @@ def _estimate(value: dict[str, Any]) -> EmmEstimate:
     return EmmEstimate(
         found=EmmInterval(**value["emm"]),
         sentence=value["sentence"],
-        points=tuple(EmmPoint.from_json(point) for point in value["points"]),
+        points=tuple(_points(value)),
         json=value,
     )
+
+
+def _points(value: dict[str, Any]) -> list[Point]:
+    return [Point.model_validate_json(json.dumps(point)) for point in value["points"]]
 
 
 @dataclass(frozen=True)
 class _Played:
     """A search that has ended."""
 
-    points: list[EmmPoint]
-    tasks: list[PointTask]
+    points: list[Point]
+    tasks: list[RunSpec]
     rounds: list[dict[str, Any]]
     stopped: str
     emm: EmmInterval
 
-    def nearest(self) -> PointTask:
+    def nearest(self) -> RunSpec:
         """Return a run at the smallest size from the EMM on, else at the largest."""
         aim = self.emm.value if self.emm.value is not None else self.emm.low or 0.0
         return min(self.tasks, key=lambda t: (t.size < aim, abs(t.size - aim), t.replicate))
@@ -264,18 +270,18 @@ def _play(
     seed: int,
     device: str,
     engine: Engine,
-    perform: Perform[PointTask, EmmPoint],
+    perform: Perform[RunSpec, None],
     watcher: Watcher,
 ) -> _Played:
     """Train round after round until the design asks for no more."""
     search = config.search
     clock = Clock(out / "rounds.json")
-    points: list[EmmPoint] = []
-    tasks: list[PointTask] = []
+    points: list[Point] = []
+    tasks: list[RunSpec] = []
     rounds: list[dict[str, Any]] = []
     while True:
         proposal = next_runs(
-            [point.observation for point in points],
+            [observed(point) for point in points],
             grid=grid,
             cost=lambda size: float(config.train.total_images(size)),
             epsilon=search.epsilon,
@@ -295,7 +301,7 @@ def _play(
             runs, reason = (), spent
         ordered = sorted(points, key=lambda point: (point.size, point.replicate))
         new = [
-            point_task(size, number, seed=seed, out=out, config=config, device=device)
+            search_run(size, number, seed=seed, out=out, config=config, device=device)
             for size, number in runs
         ]
         watcher.start(ordered, new, emm=emm, why=reason)
@@ -304,10 +310,10 @@ def _play(
             assert emm is not None
             return _Played(ordered, tasks, rounds, reason, emm)
         with clock.round(runs):
-            missing = [task for task in new if finished_point(task) is None]
+            missing = [task for task in new if not task.is_finished]
             if missing:
                 engine.run_each(missing, perform, on_poll=watcher.poll)
-        points += [point for task in new if (point := finished_point(task))]
+        points += [point for task in new if (point := task.finished(PointFile))]
         tasks += new
         rounds.append(
             {
@@ -319,7 +325,7 @@ def _play(
 
 
 def _repeats(
-    points: Sequence[EmmPoint], emm: EmmInterval, replicates: int
+    points: Sequence[Point], emm: EmmInterval, replicates: int
 ) -> tuple[tuple[int, int], ...]:
     """Return the runs that the trained size nearest the EMM is short of."""
     if (value := emm.value) is None:
@@ -329,7 +335,7 @@ def _repeats(
     return tuple((nearest, number) for number in range(sizes.count(nearest), replicates))
 
 
-def _spent(search: SearchConfig, points: Sequence[EmmPoint], seconds: float) -> str:
+def _spent(search: SearchConfig, points: Sequence[Point], seconds: float) -> str:
     """Say which limit has been reached, or nothing; a search has at least one round."""
     if not points:
         return ""

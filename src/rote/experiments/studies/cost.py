@@ -14,7 +14,7 @@ from rote.core.config import digest
 from rote.data.dataset import Dataset
 from rote.diffusion.conditioning import conditioning
 from rote.diffusion.preconditioning import build_denoiser, denoising_loss
-from rote.experiments.run.trial import Trial
+from rote.experiments.run.spec import RunSpec
 from rote.experiments.studies.plan import Plan, Source, network_size
 
 TRAINING_FORWARDS = 3
@@ -49,7 +49,7 @@ def price(
     """
     costs: dict[str, tuple[Cost, float]] = {}
 
-    def priced(trial: Trial) -> tuple[Cost, float]:
+    def priced(trial: RunSpec) -> tuple[Cost, float]:
         key = digest(trial.setting.to_json() | {"size": trial.size})  # equal but for their seeds
         if key not in costs:
             drawn = source.draw(trial)
@@ -66,7 +66,7 @@ def price(
     rows = []
     total = {"runs": 0, "new_runs": 0, "images_trained": 0, "flops": 0.0, "seconds": 0.0}
     for plan in plans:
-        trials = {trial.key: trial for trial in plan.all_trials()}
+        trials = {trial.name: trial for trial in plan.all_trials()}
         row = {"study": plan.factor.name, **_sum([priced(trial) for trial in trials.values()])}
         new = [priced(trial) for key, trial in trials.items() if key not in known]
         known |= set(trials)
@@ -86,7 +86,7 @@ def _sum(costs: Sequence[tuple[Cost, float]]) -> dict[str, Any]:
     }
 
 
-def trial_cost(trial: Trial, drawn: Dataset) -> Cost:
+def trial_cost(trial: RunSpec, drawn: Dataset) -> Cost:
     """Count a run: training at three forward passes an image, sampling at one each evaluation.
 
     ``drawn`` is the run's training set.
@@ -106,7 +106,7 @@ def trial_cost(trial: Trial, drawn: Dataset) -> Cost:
     return Cost(parameters, forward, trained, sampled, flops)
 
 
-def measured_seconds(trial: Trial, drawn: Dataset) -> float:
+def measured_seconds(trial: RunSpec, drawn: Dataset) -> float:
     """Estimate the seconds of a run from a few training steps and one evaluation on this machine."""
     means = trial.setting
     labels = conditioning(drawn, means.train, seed=trial.root_seed).count

@@ -20,7 +20,8 @@ from rote.core.config import StrictModel, override
 from rote.core.errors import ConfigError, did_you_mean
 from rote.data.variants import Variant
 from rote.diffusion.config import ModelConfig, SampleConfig, TrainConfig
-from rote.experiments.scales import Scale, Scoring
+from rote.experiments.run.spec import Setting
+from rote.experiments.scales import Scale
 
 Expectation = Literal["more", "less", "like"]
 GROUPS = ("data", "model", "training", "conditioning")
@@ -93,28 +94,6 @@ class Factor:
                 f"{did_you_mean(value, self.named)}"
             )
         return {self.key: value}
-
-
-@dataclass(frozen=True)
-class Setting:
-    """Everything that decides the runs of one value, apart from the data, the size and the seed."""
-
-    model: ModelConfig
-    train: TrainConfig
-    sample: SampleConfig
-    scoring: Scoring
-    variant: Variant
-    size: int | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain types."""
-        return {
-            "model": self.model.model_dump(mode="json"),
-            "train": self.train.model_dump(mode="json"),
-            "sample": self.sample.model_dump(mode="json"),
-            "scoring": self.scoring.model_dump(mode="json"),
-            "variant": self.variant.to_json(),
-        }
 
 
 class _Whole(StrictModel):

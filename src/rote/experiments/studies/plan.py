@@ -11,13 +11,15 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from rote.core.config import digest
 from rote.core.errors import ConfigError
+from rote.core.seeds import child_seed
 from rote.data.dataset import Dataset
 from rote.data.variants import combine
 from rote.diffusion.conditioning import conditioning
 from rote.diffusion.config import ModelConfig
 from rote.diffusion.preconditioning import build_denoiser
-from rote.experiments.run.trial import Trial, training_set
+from rote.experiments.run.spec import RunSpec, Setting
 from rote.experiments.scales import Scale, scale
 from rote.experiments.studies.factor import Claim, Factor, load_factor, setting
 
@@ -42,9 +44,9 @@ class Plan:
     values: tuple[str, ...]
     """The baseline first."""
     claims: tuple[Claim, ...]
-    trials: dict[Cell, tuple[Trial, ...]]
+    trials: dict[Cell, tuple[RunSpec, ...]]
 
-    def all_trials(self) -> list[Trial]:
+    def all_trials(self) -> list[RunSpec]:
         """Return all runs of the study."""
         return [trial for trials in self.trials.values() for trial in trials]
 
@@ -77,15 +79,15 @@ class Source:
     first_digest: str
     _drawn: dict[tuple[Any, ...], Dataset] = field(default_factory=dict)
 
-    def draw(self, trial: Trial) -> Dataset:
+    def draw(self, trial: RunSpec) -> Dataset:
         """Return a run's training set; the last few are kept, since runs of one size share theirs."""
         scoring = trial.setting.scoring
         seed = trial.root_seed if scoring.subset == "random" else None
-        key = (trial.setting.variant, trial.size, seed, scoring.stratify, trial.second_at)
+        key = (trial.setting.variant, trial.size, seed, scoring.stratify)
         if key not in self._drawn:
             while len(self._drawn) >= DRAWS_KEPT:
                 del self._drawn[next(iter(self._drawn))]
-            self._drawn[key] = training_set(trial, self.dataset).dataset
+            self._drawn[key] = trial.draw(self.dataset).dataset
         return self._drawn[key]
 
 
@@ -142,24 +144,14 @@ def plan_study(
     each = chosen.seeds if seeds is None else seeds
     if each < 1:
         raise ConfigError(f"`seeds` is {each}; give at least 1")
-    trials: dict[Cell, tuple[Trial, ...]] = {}
+    trials: dict[Cell, tuple[RunSpec, ...]] = {}
     for value in named:
         means = setting(factor, chosen, value)
-        plain = means.variant.second_share is None
         count = each * (chosen.baseline_seeds if value == design.baseline else 1)
         at = own if sizes is not None else design.sizes_of.get(value, own)
         for size in (means.size,) if means.size is not None else at:
             trials[Cell(value, size)] = tuple(
-                Trial(
-                    setting=means,
-                    size=size,
-                    replicate=number,
-                    seed=seed,
-                    data=source.first_digest if plain else source.dataset.digest,
-                    second_at=source.second_at,
-                    runs=runs,
-                    device=device,
-                )
+                study_run(means, size, number, source=source, seed=seed, runs=runs, device=device)
                 for number in range(count)
             )
             _check(trials[Cell(value, size)][0], source)
@@ -167,7 +159,42 @@ def plan_study(
     return Plan(factor, chosen, design.baseline, named, claims, trials)
 
 
-def _check(trial: Trial, source: Source) -> None:
+def study_run(
+    setting: Setting,
+    size: int,
+    replicate: int,
+    *,
+    source: Source,
+    seed: int,
+    runs: Path,
+    device: str,
+) -> RunSpec:
+    """Return a run of a study; one replicate of all values and sizes shares images and noise.
+
+    Its folder is named by the digest of all that decides it: equal runs of several studies are one run.
+    Of two sources only a run that mixes them knows.
+    """
+    mixed = setting.variant.second_share is not None
+    inputs = {
+        "data": source.dataset.digest if mixed else source.first_digest,
+        "second_at": source.second_at if mixed else None,
+        "size": size,
+        "replicate": replicate,
+        "seed": seed,
+    }
+    return RunSpec(
+        root=runs,
+        name=digest(inputs | setting.to_json())[:16],
+        setting=setting,
+        size=size,
+        replicate=replicate,
+        root_seed=child_seed(seed, "study", replicate),
+        device=device,
+        second_at=source.second_at,
+    )
+
+
+def _check(trial: RunSpec, source: Source) -> None:
     """Raise what a worker would, now."""
     drawn = source.draw(trial)
     conditions = conditioning(drawn, trial.setting.train, seed=trial.root_seed)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from rote.emm.curve import CurvePosterior, EmmInterval, Observation, fit_curve
-from rote.experiments.run.trial import TrialResult, finished_trial
+from rote.emm.run import images_sampled
 from rote.experiments.studies.factor import Claim
 from rote.experiments.studies.plan import Cell, Plan
+from rote.results.run import StudyRun, TrialFile
 from rote.stats.beta_binomial import weighted_quantiles
 from rote.stats.rate_model import METHOD, RateModel, fit_rates
 from rote.stats.rates import Difference
@@ -32,7 +33,7 @@ def findings(plan: Plan, *, second: bool) -> dict[str, Any]:
         Whether a second source was given.
     """
     results = {
-        cell: [result for trial in trials if (result := finished_trial(trial))]
+        cell: [result for trial in trials if (result := trial.finished(TrialFile))]
         for cell, trials in plan.trials.items()
     }
     model = fit_rates(
@@ -92,7 +93,7 @@ def findings(plan: Plan, *, second: bool) -> dict[str, Any]:
 
 
 def _cell(
-    plan: Plan, model: RateModel[Cell], cell: Cell, found: Sequence[TrialResult]
+    plan: Plan, model: RateModel[Cell], cell: Cell, found: Sequence[StudyRun]
 ) -> dict[str, Any]:
     asked = plan.factor.settings(cell.value)
     return {
@@ -100,7 +101,10 @@ def _cell(
         "size": cell.size,
         "settings": {key: str(value) for key, value in asked.items()},
         "rate": model.rate(cell, confidence=CONFIDENCE).to_json(),
-        "runs": [result.to_json() for result in found],
+        "runs": [
+            run.model_dump(mode="json", exclude={"format_version"}, exclude_unset=True)
+            for run in found
+        ],
     }
 
 
@@ -204,7 +208,7 @@ def sentence(effects: Sequence[dict[str, Any]]) -> str:
     )
 
 
-def _curves(plan: Plan, results: dict[Cell, list[TrialResult]]) -> dict[str, CurvePosterior]:
+def _curves(plan: Plan, results: Mapping[Cell, Sequence[StudyRun]]) -> dict[str, CurvePosterior]:
     """Fit a curve over the sizes of each value with at least two; of all where size is the factor."""
     if plan.factor.key == "size":
         groups = {"all sizes": list(results)}
@@ -252,15 +256,15 @@ def _ratios(
     return found
 
 
-def _cost(results: dict[Cell, list[TrialResult]]) -> dict[str, Any]:
+def _cost(results: Mapping[Cell, Sequence[StudyRun]]) -> dict[str, Any]:
     """Sum the costs of the runs; a run that another study trained counts here too."""
     unique = {result.key: result for found in results.values() for result in found}.values()
     return {
         "runs": len(unique),
-        "images_trained": sum({r.trained_by: r.images_trained for r in unique}.values()),
-        "images_sampled": sum(
-            result.rate.total + sum(rate.total for _, rate in result.selection) for result in unique
+        "images_trained": sum(
+            {r.trained_by or r.key: r.images_trained or 0 for r in unique}.values()
         ),
+        "images_sampled": sum(images_sampled(result) for result in unique),
         "run_seconds": round(sum(result.seconds for result in unique), 1),
     }
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rote.core.atomic_files import read_json
-from rote.experiments.run.point import read_stage
+from rote.experiments.run.status import read_status
 
 SILENT_SECONDS = 15 * 60
 """A run that has noted nothing for so long may be waiting to be taken up again."""
@@ -35,7 +35,7 @@ def study_states(folder: Path) -> list[dict[str, Any]]:
             own = runs / run["key"]
             if (own / "trial.json").exists():
                 finished.append(read_json(own / "trial.json")["seconds"])
-            elif status := read_stage(own):
+            elif status := read_status(own):
                 share = status["done"] / max(1, status["total"])
                 text = f"{run['value']} ({run['size']:,}, run {run['replicate']}): "
                 text += f"{status['stage']} {share:.0%}"

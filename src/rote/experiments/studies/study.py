@@ -17,10 +17,11 @@ from rote.data.convert import for_models
 from rote.data.dataset import Dataset
 from rote.experiments.execution.engine import RayOptions
 from rote.experiments.execution.open import open_engine
-from rote.experiments.run.point import read_stage, told
-from rote.experiments.run.trial import Trial, run_trial
+from rote.experiments.run.run import execute
+from rote.experiments.run.spec import RunSpec
+from rote.experiments.run.status import read_notes, read_status
 from rote.experiments.studies.layout import OWN, SHARED, earlier, runs_of
-from rote.experiments.studies.plan import Plan, plan_study, source_of
+from rote.experiments.studies.plan import Plan, Source, plan_study, source_of
 from rote.experiments.studies.result_file import findings
 
 
@@ -59,6 +60,18 @@ class StudyResult:
     def to_json(self) -> dict[str, Any]:
         """Return the content of `study.json`."""
         return self.json
+
+
+@dataclass(frozen=True)
+class StudyOptions:
+    """What decides the runs of studies besides the data; see `run_study`."""
+
+    scale: str
+    seed: int = 0
+    seeds: int | None = None
+    values: Sequence[str] | None = None
+    sizes: Sequence[int] | None = None
+    device: str = "cpu"
 
 
 def run_study(
@@ -124,17 +137,12 @@ def run_study(
     return run_studies(
         [name],
         dataset,
-        scale=scale,
+        StudyOptions(scale, seed=seed, seeds=seeds, values=values, sizes=sizes, device=device),
         outs=[out],
         runs=out / "runs",
         second=second,
-        seed=seed,
-        seeds=seeds,
-        values=values,
-        sizes=sizes,
         workers=workers,
         ray=ray,
-        device=device,
         on_view=on_view,
         on_note=on_note,
         track=track,
@@ -144,22 +152,17 @@ def run_study(
 def run_studies(
     names: Sequence[str],
     dataset: Dataset,
+    options: StudyOptions,
     *,
-    scale: str,
     outs: Sequence[Path],
     runs: Path,
     second: Dataset | None = None,
-    seed: int = 0,
-    seeds: int | None = None,
-    values: Sequence[str] | None = None,
-    sizes: Sequence[int] | None = None,
     workers: int = 1,
     ray: RayOptions | None = None,
-    device: str = "cpu",
     on_view: Callable[[list[StudyView]], None] = lambda views: None,
     on_note: Callable[[str], None] = lambda note: None,
-    track: str | None = None,
     on_study: Callable[[StudyResult], None] = lambda result: None,
+    track: str | None = None,
 ) -> list[StudyResult]:
     """Run several studies in one pool of workers: a run that several of them need is trained once.
 
@@ -171,53 +174,33 @@ def run_studies(
         raise ConfigError("`second` is for images; vectors of two sources are scaled differently")
     check_tracker(track)
     described = dataset.describe() | {"classes": list(dataset.classes)}
-    data = described | {"second": second.digest if second else None}
-    common: dict[str, Any] = {"scale": scale, "seed": seed, "data": data}
-    bounds = [{"kind": "study", "study": name, **common} for name in names]
-    # Before anything is read: the values and sizes of another study would be taken for this one's.
-    for out, bound in zip(outs, bounds, strict=True):
-        check_bound(out, bound)
-    together = runs.parent if runs.parent not in outs else None
-    if together is not None:
-        check_bound(together, {"kind": "studies"})
     scaled, scaling = for_models(dataset)
     source = source_of(scaled, second)
-    places = [runs_of(out, default=SHARED if together else OWN) for out in outs]
-    plans = []
-    for name, out, place in zip(names, outs, places, strict=True):
-        more_values, more_sizes, more_seeds = earlier(out, values, sizes, seeds)
-        plan = plan_study(
-            name,
-            source,
-            scale_name=scale,
-            runs=(out / place).resolve(),
-            seed=seed,
-            seeds=more_seeds,
-            values=more_values,
-            sizes=more_sizes,
-            device=device,
-        )
-        plans.append(plan)
+    studies = _open_studies(
+        names,
+        source,
+        options,
+        outs=outs,
+        data=described | {"second": second.digest if second else None},
+        together=runs.parent if runs.parent not in outs else None,
+    )
+    plans = [study.plan for study in studies]
     started = time.monotonic()
-    facts = {"seed": seed, "device": device}
-    if together is not None:
-        Run(together, {"kind": "studies"}, facts=facts).close()
-    for plan, out, bound, place in zip(plans, outs, bounds, places, strict=True):
-        with Run(out, bound, facts=facts):
-            write_json(out / "plan.json", _planned(plan, place))
     results: dict[str, StudyResult] = {}
 
     def finish() -> None:
         """Write down every study whose last run has come in; studies wait for their own runs alone."""
-        for plan, out, place in zip(plans, outs, places, strict=True):
-            name = plan.factor.name
-            if name in results or _missing(plan.all_trials()):
+        for study in studies:
+            name = study.plan.factor.name
+            if name in results or _missing(study.plan.all_trials()):
                 continue
-            found = findings(plan, second=second is not None)
-            found |= {"data": described, "seed": seed, "runs_folder": place}
+            found = findings(study.plan, second=second is not None)
+            found |= {"data": described, "seed": options.seed, "runs_folder": study.place}
             found["cost"]["elapsed_seconds"] = round(time.monotonic() - started, 1)
-            write_json(out / "study.json", found)
-            results[name] = StudyResult(name, found["sentence"], read_json(out / "study.json"))
+            write_json(study.out / "study.json", found)
+            results[name] = StudyResult(
+                name, found["sentence"], read_json(study.out / "study.json")
+            )
             on_study(results[name])
 
     missing = _missing([trial for plan in plans for trial in plan.all_trials()])
@@ -226,7 +209,7 @@ def run_studies(
     def poll() -> None:
         on_view(_views(plans))
         for folder in [folder for folder, trial in at_work.items() if trial.is_finished]:
-            for note in told(at_work.pop(folder).folder):
+            for note in read_notes(at_work.pop(folder).folder):
                 on_note(note)
         finish()
 
@@ -242,22 +225,73 @@ def run_studies(
         ) as engine:
             for root in dict.fromkeys(trial.root for trial in missing):
                 mine = [trial for trial in missing if trial.root == root]
-                engine.run_each(mine, partial(run_trial, track=track), on_poll=poll)
+                engine.run_each(mine, partial(execute, track=track), on_poll=poll)
     poll()
     return [results[plan.factor.name] for plan in plans]
+
+
+@dataclass(frozen=True)
+class _Study:
+    """A study before its runs, its folder, and where its runs are from there."""
+
+    plan: Plan
+    out: Path
+    place: str
+
+
+def _open_studies(
+    names: Sequence[str],
+    source: Source,
+    options: StudyOptions,
+    *,
+    outs: Sequence[Path],
+    data: dict[str, Any],
+    together: Path | None,
+) -> list[_Study]:
+    """Plan studies, bind their folders, and write down the plans. ``together`` holds several."""
+    common = {"scale": options.scale, "seed": options.seed, "data": data}
+    bounds = [{"kind": "study", "study": name, **common} for name in names]
+    # Before anything is read: the values and sizes of another study would be taken for this one's.
+    for out, bound in zip(outs, bounds, strict=True):
+        check_bound(out, bound)
+    if together is not None:
+        check_bound(together, {"kind": "studies"})
+    studies = []
+    for name, out in zip(names, outs, strict=True):
+        place = runs_of(out, default=SHARED if together else OWN)
+        values, sizes, seeds = earlier(out, options.values, options.sizes, options.seeds)
+        plan = plan_study(
+            name,
+            source,
+            scale_name=options.scale,
+            runs=(out / place).resolve(),
+            seed=options.seed,
+            seeds=seeds,
+            values=values,
+            sizes=sizes,
+            device=options.device,
+        )
+        studies.append(_Study(plan, out, place))
+    facts = {"seed": options.seed, "device": options.device}
+    if together is not None:
+        Run(together, {"kind": "studies"}, facts=facts).close()
+    for study, bound in zip(studies, bounds, strict=True):
+        with Run(study.out, bound, facts=facts):
+            write_json(study.out / "plan.json", _planned(study.plan, study.place))
+    return studies
 
 
 def _planned(plan: Plan, folder: str) -> dict[str, Any]:
     """Return the content of `plan.json`: every run and where it is, for `rote study status`."""
     rows = [
-        {"value": cell.value, "size": cell.size, "replicate": trial.replicate, "key": trial.key}
+        {"value": cell.value, "size": cell.size, "replicate": trial.replicate, "key": trial.name}
         for cell, trials in plan.trials.items()
         for trial in trials
     ]
     return {"study": plan.factor.name, "runs_folder": folder, "runs": rows}
 
 
-def _missing(trials: Sequence[Trial]) -> list[Trial]:
+def _missing(trials: Sequence[RunSpec]) -> list[RunSpec]:
     """Return the unfinished runs, each once: studies that lie together share theirs."""
     return list({trial.folder: trial for trial in trials if not trial.is_finished}.values())
 
@@ -270,18 +304,9 @@ def _views(plans: Sequence[Plan]) -> list[StudyView]:
             for trial in trials:
                 if trial.is_finished:
                     finished += 1
-                elif status := read_stage(trial.folder):
-                    stage, done, total = status["stage"], status["done"], status["total"]
-                    active.append(
-                        TrialView(
-                            trial.key,
-                            cell.value,
-                            cell.size,
-                            trial.replicate,
-                            stage,
-                            done,
-                            total,
-                        )
-                    )
+                elif status := read_status(trial.folder):
+                    del status["rate"]
+                    named = trial.name, cell.value, cell.size, trial.replicate
+                    active.append(TrialView(*named, **status))
         views.append(StudyView(plan.factor.name, finished, len(plan.all_trials()), tuple(active)))
     return views

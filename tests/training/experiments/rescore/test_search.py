@@ -16,7 +16,7 @@ from rote.emm.curve import Observation, fit_curve
 from rote.experiments.config import ExperimentConfig, SearchConfig
 from rote.experiments.rescore.score import OF_VECTORS
 from rote.experiments.rescore.search import rescore
-from rote.experiments.run.point import point_task, split
+from rote.experiments.search.runs import search_run
 from rote.experiments.search.search import estimate_emm
 
 CONFIG = ExperimentConfig(
@@ -64,10 +64,11 @@ def test_the_ratio_says_what_the_search_says(searched, found):
 def test_every_rate_is_that_of_the_definition(searched, found, iris):
     scaled, _ = for_models(iris)
     for run in found["runs"]:
-        task = point_task(
+        task = search_run(
             run["size"], run["replicate"], seed=3, out=searched, config=CONFIG, device="cpu"
         )
-        subset, rest = split(task, scaled)
+        drawn = task.draw(scaled)
+        subset, rest = drawn.dataset, task.rest(scaled, drawn)
         with np.load(task.folder / "samples" / "fresh.npz") as arrays:
             samples = arrays["images"].astype(np.float64)
         training = np.unique(subset.items, axis=0).astype(np.float64)

@@ -9,25 +9,25 @@ from rote.cli.experiments import emm as command
 from rote.cli.experiments.emm import _settings
 from rote.core.atomic_files import read_json
 from rote.core.errors import ConfigError
-from rote.emm.curve import EmmInterval, Observation
-from rote.emm.run import EmmPoint
+from rote.emm.curve import EmmInterval
 from rote.experiments.config import SearchConfig
 from rote.experiments.search.round_times import Clock
 from rote.experiments.search.search import _repeats, _spent
+from rote.results.run import Observation, Point, PointCoverage
 from rote.stats.rates import wilson
 
 
 def point(size, replicate=0):
-    return EmmPoint(
+    return Point(
         size=size,
         replicate=replicate,
         images_seen=100,
         images_trained=1000,
         rate=wilson(1, 2),
-        observation=Observation(size, 1, 2),
+        observation=Observation(bound="exact", count=1, total=2),
         selection=(),
         gap=(),
-        coverage={},
+        coverage=PointCoverage(distinct_references=0),
         run="",
     )
 
@@ -102,5 +102,5 @@ def test_options_are_settings():
 
 @pytest.mark.parametrize("text", ["", "m", "20x", "-3", "0", "0.5", "nan", "infm", "1e400"])
 def test_a_budget_that_is_none_says_the_way_out(text):
-    with pytest.raises(ConfigError, match=r"`budget` .* is no budget; give a number of training"):
+    with pytest.raises(ConfigError, match=r"--budget .* is no budget; give a number of training"):
         _settings(None, None, text, None)

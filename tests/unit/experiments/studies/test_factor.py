@@ -80,7 +80,7 @@ def test_equal_runs_of_several_studies_are_one_run(digits, tmp_path):
         plan_study(name, source, scale_name="cpu", runs=tmp_path)
         for name in ("width", "depth", "random-classes")
     ]
-    keys = [{trial.key for trial in plan.all_trials()} for plan in plans]
+    keys = [{trial.name for trial in plan.all_trials()} for plan in plans]
     assert len(keys[0] & keys[1]) == 4  # the baseline
     assert len(keys[0] & keys[2]) == 2  # its value "none", with fewer runs
 
@@ -88,7 +88,7 @@ def test_equal_runs_of_several_studies_are_one_run(digits, tmp_path):
 def test_a_second_source_changes_the_runs_that_mix_alone(digits, tmp_path):
     def keys(name, source):
         plan = plan_study(name, source, scale_name="smoke", runs=tmp_path)
-        return {trial.key for trial in plan.all_trials()}
+        return {trial.name for trial in plan.all_trials()}
 
     alone, both = source_of(digits), source_of(digits, digits.subset(600, seed=1))
     assert keys("width", alone) == keys("width", both)

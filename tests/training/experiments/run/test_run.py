@@ -1,7 +1,5 @@
 """One run of a search: its own draw of everything, staged samples, early ends, what it leaves."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -10,10 +8,11 @@ from rote.core.errors import Interrupted
 from rote.data.convert import for_models
 from rote.data.load import load_images
 from rote.diffusion.config import ModelConfig, SampleConfig, TrainConfig
-from rote.emm.curve import Observation
 from rote.experiments.config import ExperimentConfig, SearchConfig
-from rote.experiments.run.point import observed_at_most, point_task, run_point, settled, split
+from rote.experiments.run.run import execute, observed_at_most, settled
 from rote.experiments.run.score import stages
+from rote.experiments.search.runs import search_run
+from rote.results.run import Observation, PointFile
 from rote.stats.rates import wilson
 
 # Rows of four numbers and a perceptron of a few units: a run takes a fraction of a second.
@@ -37,11 +36,17 @@ def task(out, size=50, replicate=0, *, train=None, **search):
             "train": CONFIG.train.model_copy(update=train or {}),
         }
     )
-    return point_task(size, replicate, seed=5, out=out, config=config, device="cpu")
+    return search_run(size, replicate, seed=5, out=out, config=config, device="cpu")
 
 
 def finish(rows, asked):
-    return run_point(asked, *rows, should_stop=lambda: False)
+    execute(asked, *rows, should_stop=lambda: False)
+    return asked.finished(PointFile)
+
+
+def split(asked, data):
+    drawn = asked.draw(data)
+    return drawn.dataset, asked.rest(data, drawn)
 
 
 def samples(asked):
@@ -53,7 +58,7 @@ def test_no_two_runs_share_their_draw(rows, tmp_path):
     data, _ = rows
     tasks = [task(tmp_path, size, replicate) for size in (50, 60) for replicate in (0, 1)]
     assert len({one.root_seed for one in tasks}) == 4
-    assert [one.run for one in tasks[:2]] == [
+    assert [one.name for one in tasks[:2]] == [
         "points/size-000050-run-00",
         "points/size-000050-run-01",
     ]
@@ -99,10 +104,10 @@ def test_a_hopeless_run_ends_early_and_says_so(rows, tmp_path):
     # 0 of 128: below 0.03 (Wilson); four logits more within one doubling of the images: 0.62.
     point = finish(rows, task(tmp_path / "early"))
     assert (point.images_trained, point.images_seen) == (320, 320)
-    assert [seen for seen, _ in point.selection] == [320]
-    assert point.observation == observed_at_most(50, wilson(0, 128), 320, 640)
+    assert [one.images_seen for one in point.selection] == [320]
+    assert point.observation == observed_at_most(wilson(0, 128), 320, 640)
     assert point.observation.bound == "at-most" and point.observation.count == 79
-    assert len(point.gap) == 1 and point.gap[0]["images_seen"] == 320
+    assert len(point.gap) == 1 and point.gap[0].images_seen == 320
     folder = tmp_path / "early" / point.run
     assert [path.name for path in (folder / "checkpoints").iterdir()] == ["320.safetensors"]
     assert read_json(folder / "point.json")["observation"]["error"] == 0.02
@@ -118,8 +123,8 @@ def test_a_hopeless_run_ends_early_and_says_so(rows, tmp_path):
 def test_whole_trainings(rows, tmp_path, search, seen, scored):
     point = finish(rows, task(tmp_path, **search))
     assert point.images_trained == seen
-    assert [seen for seen, _ in point.selection] == scored
-    expected = Observation(50, point.rate.count, point.rate.total)
+    assert [one.images_seen for one in point.selection] == scored
+    expected = Observation(bound="exact", count=point.rate.count, total=point.rate.total, error=0.0)
     assert point.observation == expected
     assert len(point.gap) == (2 if search.get("gap", True) else 0)
     if not scored:
@@ -145,11 +150,11 @@ def test_a_run_stopped_anywhere_ends_as_if_it_had_not(rows, tmp_path):
 
     while True:
         try:
-            found = run_point(asked, *rows, should_stop=should_stop)
+            execute(asked, *rows, should_stop=should_stop)
             break
         except Interrupted:
             stops += 1
             assert stops < 50
     assert stops > 3
-    assert found == replace(whole, run=found.run)
+    assert asked.finished(PointFile) == whole
     assert (asked.folder / "audit" / "audit.json").read_bytes() == expected

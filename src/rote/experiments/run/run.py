@@ -1,0 +1,215 @@
+"""One run: draw its training set, train, choose a snapshot, score it. A task for a worker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rote.core.atomic_files import read_json, write_json
+from rote.core.run_folder import Run
+from rote.core.trackers import tracker
+from rote.data.dataset import Dataset
+from rote.data.scaling import Scaling
+from rote.data.variants import TrainingSet
+from rote.diffusion.conditioning import conditioning
+from rote.diffusion.training.loop import train
+from rote.emm.acquisition import RISE_ERROR, most_at_the_end, never_reaches, will_reach
+from rote.experiments.run.reuse import share_training
+from rote.experiments.run.score import SnapshotScorer
+from rote.experiments.run.spec import RunSpec
+from rote.experiments.run.status import Status
+from rote.memorization.audit.audit import Audit
+from rote.results.gap import GapSnapshot
+from rote.results.run import Observation, Point, PointCoverage, Snapshot, StudyRun
+from rote.stats.beta_binomial import Bound
+from rote.stats.rates import Rate
+
+
+def execute(
+    spec: RunSpec,
+    dataset: Dataset,
+    scaling: Scaling | None,
+    *,
+    should_stop: Callable[[], bool],
+    track: str | None = None,
+) -> None:
+    """Train and score one run, or carry on with it; its result (`RunSpec.file`) is written last.
+
+    Parameters
+    ----------
+    spec
+        The run.
+    dataset
+        The full source (or both), in model units.
+    scaling
+        How vectors were scaled.
+    should_stop
+        Asked all the time; once true, what is done is saved and `Interrupted` raised.
+    track
+        A tracker that is shown the training; no part of the result.
+    """
+    if spec.is_finished:
+        return
+    started = time.monotonic()
+    status = Status(spec.folder)
+    drawn = spec.draw(dataset)
+    rest = spec.rest(dataset, drawn) if spec.gap else None
+    trained_by = share_training(spec, drawn.dataset)
+    scorer = SnapshotScorer(spec, drawn.dataset, should_stop=should_stop, on_progress=status)
+
+    def train_to(seen: int) -> None:
+        train(
+            drawn.dataset,
+            spec.setting.model,
+            spec.setting.train,
+            out=spec.folder,
+            seed=spec.root_seed,
+            device=spec.device,
+            until=seen,
+            should_stop=should_stop,
+            on_progress=lambda seen, total: status("train", seen, total),
+            on_metrics=log,
+        )
+
+    with tracker(track, folder=spec.folder, run=spec.folder.name, config=spec.to_json()) as log:
+        trained = _train(spec, train_to, scorer, status, rest, size=len(drawn.dataset))
+    with _open(spec) as run, run.timed("fresh"):
+        found = scorer.measure(trained.chosen)
+    (spec.folder / "checkpoints" / "state.safetensors").unlink(missing_ok=True)
+    if spec.staging is None:
+        result: Point | StudyRun = _study_run(
+            spec, drawn, trained, found, trained_by, seconds=time.monotonic() - started
+        )
+    else:
+        result = _point(spec, trained, found)
+    write_json(spec.file, result.to_json())
+    status.clear()
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """A training that has ended, and what its snapshots showed."""
+
+    images_seen: int
+    planned: int
+    selection: tuple[Snapshot, ...]
+    gap: tuple[GapSnapshot, ...]
+    bound: Bound
+
+    @property
+    def chosen(self) -> int:
+        """The snapshot of the highest rate; among equals the one that was trained longest."""
+        if not self.selection:
+            return self.images_seen
+        return max(self.selection, key=lambda one: (one.rate.value, one.images_seen)).images_seen
+
+
+def _train(
+    spec: RunSpec,
+    train_to: Callable[[int], None],
+    scorer: SnapshotScorer,
+    status: Status,
+    rest: Dataset | None,
+    *,
+    size: int,
+) -> _Trained:
+    """Train from snapshot to snapshot and score each, until the last one or until the side is settled."""
+    staging, best = spec.staging, spec.setting.scoring.snapshot == "best"
+    snapshots = spec.setting.train.snapshots(size)
+    selection: list[Snapshot] = []
+    gap: list[GapSnapshot] = []
+    bound: Bound = "exact"
+    for seen in snapshots if best else snapshots[-1:]:
+        train_to(seen)
+        with _open(spec) as run, run.timed("select"):
+            if rest is not None:
+                gap.append(scorer.gap(seen, rest))
+            if best:
+                selection.append(scorer.select(seen))
+                status.rate = selection[-1].rate.value
+        if best and staging and staging.early_stop and seen < snapshots[-1]:
+            bound = settled(selection[-1].rate, seen, snapshots[-1], epsilon=staging.epsilon)
+        if bound != "exact":
+            break
+    return _Trained(seen, snapshots[-1], tuple(selection), tuple(gap), bound)
+
+
+def _point(spec: RunSpec, trained: _Trained, found: Audit) -> Point:
+    rate, coverage = found.rate, found.coverage()
+    if trained.bound == "at-most":
+        last = trained.selection[-1]
+        observation = observed_at_most(last.rate, last.images_seen, trained.planned)
+    else:
+        observation = Observation(
+            bound=trained.bound, count=rate.count, total=rate.total, error=0.0
+        )
+    return Point(
+        size=spec.size,
+        replicate=spec.replicate,
+        images_seen=trained.chosen,
+        images_trained=trained.images_seen,
+        rate=rate,
+        observation=observation,
+        selection=trained.selection,
+        gap=trained.gap,
+        coverage=PointCoverage(
+            distinct_references=coverage["distinct_references"], references=coverage["references"]
+        ),
+        run=spec.name,
+    )
+
+
+def _study_run(
+    spec: RunSpec,
+    drawn: TrainingSet,
+    trained: _Trained,
+    found: Audit,
+    trained_by: str,
+    *,
+    seconds: float,
+) -> StudyRun:
+    copies, nearest, labels = found.memorized, found.nn1_index, found.generated.labels
+    own = None
+    if labels is not None:
+        given = conditioning(drawn.dataset, spec.setting.train, seed=spec.root_seed).labels
+        assert given is not None
+        own = int((copies & (given.numpy()[nearest] == labels)).sum())
+    return StudyRun(
+        key=spec.name,
+        size=spec.size,
+        replicate=spec.replicate,
+        rows=len(drawn.dataset),
+        rate=found.rate,
+        images_seen=trained.chosen,
+        images_trained=trained.images_seen,
+        selection=trained.selection,
+        own_label=own,
+        repeated=int((copies & drawn.repeated[nearest]).sum()) if drawn.repeated.any() else None,
+        distinct_references=found.coverage()["distinct_references"],
+        seconds=round(seconds, 3),
+        trained_by=trained_by,
+    )
+
+
+def settled(rate: Rate, images_seen: int, images: int, *, epsilon: float) -> Bound:
+    """Say whether a snapshot's rate settles on which side of 1 - epsilon the run will end."""
+    if will_reach(rate.count, rate.total, epsilon=epsilon):
+        return "at-least"
+    never = never_reaches(rate.count, rate.total, images_seen=images_seen, images=images)
+    return "at-most" if never else "exact"
+
+
+def observed_at_most(rate: Rate, images_seen: int, images: int) -> Observation:
+    """Return what a run says that was ended early because it would stay far below the line."""
+    most = most_at_the_end(rate.count, rate.total, images_seen=images_seen, images=images)
+    return Observation(
+        bound="at-most", count=round(most * rate.total), total=rate.total, error=RISE_ERROR
+    )
+
+
+def _open(spec: RunSpec) -> Run:
+    """Open the run directory that `train` made."""
+    bound = read_json(spec.folder / "config.json")
+    del bound["format_version"]
+    return Run(spec.folder, bound)
