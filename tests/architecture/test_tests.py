@@ -11,8 +11,7 @@ UNIT = sorted((TESTS / "unit").rglob("*.py"))
 # What trains a network. Whoever needs one that was trained is a test of `tests/training`.
 TRAINS = {
     "rote.diffusion.training.loop": {"train"},
-    "rote.experiments.run.point": {"run_point"},
-    "rote.experiments.run.trial": {"run_trial"},
+    "rote.experiments.run.run": {"execute"},
     "rote.experiments.search.search": {"estimate_emm"},
     "rote.experiments.studies.study": {"run_study", "run_studies"},
 }
