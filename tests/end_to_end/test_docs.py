@@ -81,6 +81,11 @@ def test_the_configuration_page_is_what_the_models_say() -> None:
     )
 
 
+def test_the_page_of_files_is_what_the_models_say() -> None:
+    generate = runpy.run_path(str(ROOT / "docs" / "generate_files.py"))
+    assert generate["TARGET"].read_text() == generate["page"](), "run docs/generate_files.py"
+
+
 def test_docs_name_no_home() -> None:
     for page in PAGES:
         assert not re.search(r"(?<!\w)/(work|root|home|tmp)/", page.read_text()), page

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import ConfigDict
 
@@ -119,12 +119,3 @@ class SelectFile(Snapshot, ResultFile):
 
 class GapSnapshotFile(GapSnapshot, ResultFile):
     """`gap/<images_seen>.json`: the gap of a snapshot."""
-
-
-class StatusFile(Result):
-    """`status.json`: what a run at work is doing; gone at the end."""
-
-    stage: str
-    done: Count
-    total: Count
-    rate: Any = None
