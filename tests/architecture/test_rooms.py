@@ -163,3 +163,15 @@ def test_light_commands_import_no_torch(command: list[str]) -> None:
 def test_importing_rote_imports_nothing_heavy() -> None:
     code = "import sys, rote; assert not {'torch', 'numpy', 'rich'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_public_name_loads_and_a_former_one_warns() -> None:
+    import rote
+
+    assert {"audit", "estimate_emm", "load_images", "train"} <= set(rote.__all__) == set(dir(rote))
+    for name in rote.__all__:
+        assert getattr(rote, name).__name__ == name
+    with pytest.warns(DeprecationWarning, match=r"rote\.Dataset"):
+        assert rote.ImageDataset is rote.Dataset
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = rote.nothing

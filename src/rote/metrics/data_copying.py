@@ -54,7 +54,7 @@ Places = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Cell:
+class VoronoiCell:
     """One cell: how many items of each side, and z (None where it was left out)."""
 
     generated: int
@@ -86,7 +86,7 @@ class ThreeSample:
     p_value: float
     nearer: Estimate
     z: float
-    cells: tuple[Cell, ...]
+    cells: tuple[VoronoiCell, ...]
     control: float | None
 
     def to_json(self) -> dict[str, Any]:
@@ -234,7 +234,7 @@ def _statistic(
     place_holdout: Places,
     training: Places,
     least_share: float,
-) -> tuple[float, float, tuple[Cell, ...]] | None:
+) -> tuple[float, float, tuple[VoronoiCell, ...]] | None:
     """Return C_T, its standard deviation under the null, and the cells; None without a cell."""
     table, weights, zs = [], [], []
     for cell, count in enumerate(training.tolist()):
@@ -244,7 +244,7 @@ def _statistic(
             z = mann_whitney(mine, theirs)[1]
             weights.append(len(theirs))
             zs.append(z)
-        table.append(Cell(len(mine), count, len(theirs), z))
+        table.append(VoronoiCell(len(mine), count, len(theirs), z))
     if not zs:
         return None
     share = np.array(weights) / sum(weights)
@@ -256,7 +256,7 @@ def _bootstrap(
     near_holdout: Floats,
     place: Places,
     place_holdout: Places,
-    table: tuple[Cell, ...],
+    table: tuple[VoronoiCell, ...],
     *,
     seed: int,
     tail: float,

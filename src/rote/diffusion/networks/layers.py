@@ -150,7 +150,7 @@ class Attention(nn.Module):
         return self.out(mixed.transpose(1, 2).reshape(x.shape))
 
 
-class Block(nn.Module):
+class UNetBlock(nn.Module):
     """Residual block: norm, act, (resample), conv, + embedding, norm, act, dropout, conv; then attention.
 
     Both residual sums are divided by sqrt(2), which keeps the variance of the sum at 1.

@@ -20,10 +20,10 @@ from rote.core.errors import ConfigError
 from rote.diffusion.config import ModelConfig
 from rote.diffusion.networks.layers import (
     NEAR_ZERO,
-    Block,
     FourierEmbedding,
     PositionalEmbedding,
     Resample,
+    UNetBlock,
     conv,
     linear,
     norm,
@@ -89,8 +89,8 @@ class UNet(nn.Module):
 
         def block(
             inputs: int, outputs: int, *, attend: bool = False, way: str | None = None
-        ) -> Block:
-            return Block(
+        ) -> UNetBlock:
+            return UNetBlock(
                 inputs,
                 outputs,
                 embedding,

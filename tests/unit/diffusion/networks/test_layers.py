@@ -8,10 +8,10 @@ import torch
 
 from rote.diffusion.networks.layers import (
     Attention,
-    Block,
     FourierEmbedding,
     PositionalEmbedding,
     Resample,
+    UNetBlock,
     conv,
     linear,
     norm,
@@ -124,17 +124,17 @@ def test_attention_is_the_softmax_over_the_pixels():
 
 def test_a_block_starts_as_its_shortcut_and_keeps_variance():
     torch.manual_seed(0)
-    block = Block(8, 8, 16, dropout=0.0)
+    block = UNetBlock(8, 8, 16, dropout=0.0)
     x, embedded = images(), torch.randn(2, 16)
     # The last convolution's weights are of order 1e-5 * sqrt(6 / 144), over 72 inputs.
     assert torch.allclose(block(x, embedded), x * math.sqrt(0.5), rtol=0, atol=1e-4)
-    changed = Block(8, 12, 16, dropout=0.0, attention=True, resample="down")
+    changed = UNetBlock(8, 12, 16, dropout=0.0, attention=True, resample="down")
     assert changed(x, embedded).shape == (2, 12, 4, 4)
 
 
 def test_dropout_drops_in_training_only():
     torch.manual_seed(0)
-    block = Block(8, 8, 16, dropout=0.5)
+    block = UNetBlock(8, 8, 16, dropout=0.5)
     x, embedded = images(), torch.randn(2, 16)
     assert not torch.equal(block(x, embedded), block(x, embedded))
     block.eval()
@@ -156,8 +156,8 @@ def test_series_are_resampled_by_the_same_filter(direction, taps):
 def test_a_block_for_series_is_one_for_images_of_height_1(attention):
     # There a 3x3 convolution sees zeros above and below: only its middle row counts.
     torch.manual_seed(0)
-    flat = Block(4, 8, 16, dropout=0.0, attention=attention).double()
-    line = Block(4, 8, 16, dropout=0.0, attention=attention, axes=1).double()
+    flat = UNetBlock(4, 8, 16, dropout=0.0, attention=attention).double()
+    line = UNetBlock(4, 8, 16, dropout=0.0, attention=attention, axes=1).double()
     state = {}
     for name, value in flat.state_dict().items():
         value.copy_(torch.randn_like(value))
