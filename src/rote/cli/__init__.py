@@ -42,7 +42,7 @@ from rote.cli import report  # noqa: F401  isort: skip
 from rote.cli.experiments import rescore  # noqa: F401  isort: skip
 from rote.cli.data import shard  # noqa: F401  isort: skip
 from rote.cli.experiments import study  # noqa: F401  isort: skip
-from rote.cli.model import train  # noqa: F401  isort: skip
+from rote.cli.model import train, sample, optimum  # noqa: F401  isort: skip
 
 __all__ = ["main"]
 

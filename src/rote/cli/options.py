@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from rote.data.dataset import Dataset
+    from rote.diffusion.checkpoint import Weights
     from rote.experiments.config import ExperimentConfig
 
 
@@ -41,6 +43,7 @@ Set = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Change one value, such as train.batch=128."),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Root seed of all randomness.")]
+WeightsName = Annotated[str, typer.Option("--weights", help="ema or raw.")]
 Device = Annotated[
     str, typer.Option("--device", help="cpu, cuda, or auto (cuda where there is one).")
 ]
@@ -66,18 +69,48 @@ DryRun = Annotated[
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
 
 
-def subset(
-    dataset: Dataset, size: int | None, *, seed: int | None, stratify: bool = False
-) -> npt.NDArray[np.int64]:
-    """Return the positions of --size items, or of all; errors name the flag."""
-    from rote.core.errors import DataError
+@dataclass(frozen=True)
+class RunOptions:
+    """What a training is, beside its data and its preset."""
 
-    if size is None:
-        return dataset.subset_indices(len(dataset), seed=None)
-    try:
-        return dataset.subset_indices(size, seed=seed, stratify=stratify)
-    except DataError as error:
-        raise DataError(f"--size {size}: {error}") from error
+    assignments: Set = None
+    seed: Seed = 0
+    device: Device = "auto"
+
+    def config(self, name: str, *, kind: str, changes: Sequence[str] = ()) -> ExperimentConfig:
+        """Return the preset of that name for data of a kind, with what --set and ``changes`` say."""
+        from rote.core.config import override
+        from rote.experiments.config import preset
+
+        return override(preset(name, kind=kind), [*(self.assignments or []), *changes])
+
+
+@dataclass(frozen=True)
+class SubsetOptions:
+    """Which items of a source are trained on."""
+
+    size: Annotated[
+        int | None, typer.Option("--size", min=1, help="Take a seeded subset of this many.")
+    ] = None
+    first: Annotated[
+        bool,
+        typer.Option("--first", help="Let --size take the first ones of the source instead."),
+    ] = False
+
+    def positions(
+        self, dataset: Dataset, *, seed: int, stratify: bool = False
+    ) -> npt.NDArray[np.int64]:
+        """Return the positions of --size items, or of all; errors name the flag."""
+        from rote.core.errors import DataError
+
+        if self.size is None:
+            return dataset.subset_indices(len(dataset), seed=None)
+        try:
+            return dataset.subset_indices(
+                self.size, seed=None if self.first else seed, stratify=stratify
+            )
+        except DataError as error:
+            raise DataError(f"--size {self.size}: {error}") from error
 
 
 def check_folder(path: Path) -> None:
@@ -105,12 +138,11 @@ def check_folder(path: Path) -> None:
     check_writable(path)
 
 
-def experiment(name: str, *, kind: str, assignments: list[str] | None) -> ExperimentConfig:
-    """Return a preset with the assignments applied."""
-    from rote.core.config import override
-    from rote.experiments.config import preset
-
-    return override(preset(name, kind=kind), assignments or [])
+def check_weights(name: str) -> Weights:
+    """Return which weights of a snapshot are meant."""
+    if name not in ("ema", "raw"):
+        raise ConfigError(f"--weights {name} is unknown; choose ema or raw")
+    return cast("Weights", name)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,6 +26,74 @@ if TYPE_CHECKING:
     from rote.neighbors.out_of_core.engine import ShardEngine
 
 MEMORY = "2GB"
+
+
+@dataclass(frozen=True)
+class ShardOptions:
+    """How shards are searched."""
+
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            "--memory", help="Shards: peak memory of each process, such as 2GB. [default: 2GB]"
+        ),
+    ] = None
+    engine: Annotated[str, typer.Option("--engine", help="Shards: local or ray.")] = "local"
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            "--ray-address",
+            help="A Ray cluster (host:port, ray://host:port, auto); else a local one.",
+        ),
+    ] = None
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, help="Worker processes of a local Ray: all cores."),
+    ] = None
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Shards: check the SHA-256 of each first.")
+    ] = False
+
+    def budget(self) -> int:
+        """Return --memory in bytes."""
+        return parse_bytes(self.memory or MEMORY, flag="--memory")
+
+    def check(self, training: str, *, sharded: bool) -> None:
+        """Refuse what does not go together, and what is for shards alone where there are none."""
+        check_engine(self.engine)
+        if self.engine == "local" and (self.ray_address is not None or self.workers is not None):
+            flag = "--ray-address" if self.ray_address is not None else "--workers"
+            raise ConfigError(f"{flag} is for --engine ray; add that, or leave {flag} out")
+        if self.ray_address is not None and self.workers is not None:
+            raise ConfigError("--workers is for a local Ray; leave it out beside --ray-address")
+        given = {
+            "--memory": self.memory is not None,
+            "--engine ray": self.engine == "ray",
+            "--verify": self.verify,
+        }
+        for flag in (flag for flag, there in given.items() if there and not sharded):
+            raise ConfigError(
+                f"{flag} is for shards, and --training {training} is no folder of them (no shards.json); "
+                f"leave it out, or write shards first: rote data shard {training} --out shards"
+            )
+
+    @contextlib.contextmanager
+    def open(self, *, query_bytes: int) -> Iterator[ShardEngine | None]:
+        """Lend the engine that was asked for; None is this process."""
+        if self.engine == "local":
+            yield None
+            return
+        from rote.experiments.execution.engine import default_workers
+        from rote.neighbors.out_of_core.ray import ray_engine
+
+        memory = self.budget()
+        with ray_engine(
+            memory=memory,
+            address=self.ray_address,
+            workers=self.workers or default_workers("cpu"),
+            query_bytes=min(query_bytes, memory),
+        ) as engine:
+            yield engine
 
 
 @app.command()
@@ -51,27 +120,7 @@ def neighbors(
             help="cpu, cuda, or auto (cuda where there is one); shards are searched on the CPU.",
         ),
     ] = "auto",
-    memory: Annotated[
-        str | None,
-        typer.Option(
-            "--memory", help="Shards: peak memory of each process, such as 2GB. [default: 2GB]"
-        ),
-    ] = None,
-    engine: Annotated[str, typer.Option("--engine", help="Shards: local or ray.")] = "local",
-    ray_address: Annotated[
-        str | None,
-        typer.Option(
-            "--ray-address",
-            help="A Ray cluster (host:port, ray://host:port, auto); else a local one.",
-        ),
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option("--workers", min=1, help="Worker processes of a local Ray: all cores."),
-    ] = None,
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Shards: check the SHA-256 of each first.")
-    ] = False,
+    shards: ShardOptions,
     how: ImageOptions,
     json: options.Json = False,
 ) -> None:
@@ -79,51 +128,20 @@ def neighbors(
     from rote.core.console import print_result, print_text
     from rote.data.shards.read import ShardSet, is_shard_folder
 
-    budget = parse_bytes(memory or MEMORY, flag="--memory")
-    check_engine(engine)
-    if engine == "local" and (ray_address is not None or workers is not None):
-        flag = "--ray-address" if ray_address is not None else "--workers"
-        raise ConfigError(f"{flag} is for --engine ray; add that, or leave {flag} out")
-    if ray_address is not None and workers is not None:
-        raise ConfigError("--workers is for a local Ray; leave it out beside --ray-address")
-    sharded = is_shard_folder(training)
-    if not sharded:
-        given = {"--memory": memory is not None, "--engine ray": engine == "ray"}
-        _refuse_of_shards(training, given | {"--verify": verify})
-
+    budget, sharded = shards.budget(), is_shard_folder(training)
+    shards.check(training, sharded=sharded)
     device = _device(device, sharded=sharded)
-    references: npt.NDArray[Any] | ShardSet
-    queries: npt.NDArray[Any] | ShardSet
-    references = (
-        _shards(training, flag="--training")
-        if sharded
-        else load(training, how, flag="--training").items
-    )
-    if is_shard_folder(generated):
-        queries = _shards(generated, flag="--generated")
-    else:
-        queries = load(generated, how, flag="--generated").items
+    references = _open(training, how, flag="--training")
+    queries = _open(generated, how, flag="--generated")
 
-    from rote.neighbors.out_of_core.memory_budget import (
-        peak_bytes,  # after the data: torch takes a second to import
-    )
+    # after the data: torch takes a second to import
+    from rote.neighbors.out_of_core.memory_budget import peak_bytes
 
-    if isinstance(references, ShardSet):
-        with options.interruptible():
-            _search_shards(
-                queries,
-                references,
-                out=out,
-                k=k,
-                memory=budget,
-                engine=engine,
-                ray_address=ray_address,
-                workers=workers,
-                verify=verify,
-            )
-    else:
-        rows = queries.rows(0, len(queries)) if isinstance(queries, ShardSet) else queries
-        with options.interruptible():
+    with options.interruptible():
+        if isinstance(references, ShardSet):
+            _search_shards(queries, references, shards, out=out, k=k)
+        else:
+            rows = queries.rows(0, len(queries)) if isinstance(queries, ShardSet) else queries
             _search_whole(rows, references, out=out, k=k, device=device)
     if json:
         print_result(
@@ -160,13 +178,16 @@ def _device(device: str, *, sharded: bool) -> str:
     return "cpu"
 
 
-def _refuse_of_shards(training: str, given: dict[str, bool]) -> None:
-    """Refuse options that are for shards alone."""
-    for flag in (flag for flag, there in given.items() if there):
-        raise ConfigError(
-            f"{flag} is for shards, and --training {training} is no folder of them (no shards.json); "
-            f"leave it out, or write shards first: rote data shard {training} --out shards"
-        )
+def _open(source: str, how: ImageOptions, *, flag: str) -> npt.NDArray[Any] | ShardSet:
+    """Open a folder of shards, or load any other source; errors name the flag of it."""
+    from rote.data.shards.read import is_shard_folder, open_shards
+
+    if not is_shard_folder(source):
+        return load(source, how, flag=flag).items
+    try:
+        return open_shards(source)
+    except DataError as error:
+        raise DataError(f"{flag} {error}") from error
 
 
 def _search_whole(
@@ -190,61 +211,26 @@ def _search_whole(
 def _search_shards(
     queries: npt.NDArray[Any] | ShardSet,
     references: ShardSet,
+    shards: ShardOptions,
     *,
     out: Path,
     k: int,
-    memory: int,
-    engine: str,
-    ray_address: str | None,
-    workers: int | None,
-    verify: bool,
 ) -> None:
     from rote.core.console import progress
     from rote.neighbors.out_of_core.search import sharded_neighbors
 
     with progress() as bar:
-        if verify:
+        if shards.verify:
             checked = bar.add_task("checking shards", total=len(references.shards))
             references.verify(on_progress=lambda done, _: bar.update(checked, completed=done))
         task = bar.add_task("training images searched", total=None)
-        size = len(queries) * references.item_bytes
-        with _engine(engine, memory, ray_address, workers, query_bytes=size) as chosen:
+        with shards.open(query_bytes=len(queries) * references.item_bytes) as engine:
             sharded_neighbors(
                 queries,
                 references,
                 out=out,
-                memory=memory,
+                memory=shards.budget(),
                 k=k,
-                engine=chosen,
+                engine=engine,
                 on_progress=lambda done, total: bar.update(task, completed=done, total=total),
             )
-
-
-@contextlib.contextmanager
-def _engine(
-    name: str, memory: int, address: str | None, workers: int | None, *, query_bytes: int
-) -> Iterator[ShardEngine | None]:
-    """Lend the engine of that name; None is this process."""
-    if name == "local":
-        yield None
-        return
-    from rote.experiments.execution.engine import default_workers
-    from rote.neighbors.out_of_core.ray import ray_engine
-
-    with ray_engine(
-        memory=memory,
-        address=address,
-        workers=workers or default_workers("cpu"),
-        query_bytes=min(query_bytes, memory),
-    ) as engine:
-        yield engine
-
-
-def _shards(folder: str | Path, *, flag: str) -> ShardSet:
-    """Open a folder of shards; errors name the flag that it was given under."""
-    from rote.data.shards.read import open_shards
-
-    try:
-        return open_shards(folder)
-    except DataError as error:
-        raise DataError(f"{flag} {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,28 +15,77 @@ from rote.core.ray import check_ray
 if TYPE_CHECKING:
     from rote.experiments.execution.engine import RayOptions
 
-EngineName = Annotated[
-    str, typer.Option("--engine", help="local: processes here; ray: a Ray cluster.")
-]
-Workers = Annotated[
-    int | None,
-    typer.Option(
-        "--workers", min=1, help="Worker processes, here or of a local Ray: one per core or GPU."
-    ),
-]
-RayAddress = Annotated[
-    str | None,
-    typer.Option(
-        "--ray-address",
-        help="A Ray cluster (host:port, ray://host:port, auto); else a local one.",
-    ),
-]
-GpusPerRun = Annotated[
-    float | None,
-    typer.Option(
-        "--gpus-per-run", min=0, max=1, help="GPUs of each run on Ray, such as 0.25: 1 with CUDA."
-    ),
-]
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """Where runs are trained, and where their trainings are shown."""
+
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            help="Worker processes, here or of a local Ray: one per core or GPU.",
+        ),
+    ] = None
+    engine: Annotated[
+        str, typer.Option("--engine", help="local: processes here; ray: a Ray cluster.")
+    ] = "local"
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            "--ray-address",
+            help="A Ray cluster (host:port, ray://host:port, auto); else a local one.",
+        ),
+    ] = None
+    gpus_per_run: Annotated[
+        float | None,
+        typer.Option(
+            "--gpus-per-run",
+            min=0,
+            max=1,
+            help="GPUs of each run on Ray, such as 0.25: 1 with CUDA.",
+        ),
+    ] = None
+    track: options.Track = None
+
+    def resolve(self, device: str) -> tuple[int, RayOptions | None, str]:
+        """Return the workers, what kind of Ray or None, and the device of the runs."""
+        options.refuse_launcher("this command")
+        check_engine(self.engine)
+        if self.engine == "local":
+            for flag, value in (
+                ("--ray-address", self.ray_address),
+                ("--gpus-per-run", self.gpus_per_run),
+            ):
+                if value is not None:
+                    raise ConfigError(
+                        f"{flag} is for --engine ray; add --engine ray, or leave {flag} out"
+                    )
+        elif self.ray_address is not None and self.workers is not None:
+            raise ConfigError("--workers is for a local Ray; leave it out beside --ray-address")
+        if self.gpus_per_run and device == "cpu":
+            raise ConfigError(
+                f"--gpus-per-run {self.gpus_per_run:g} and --device cpu exclude each other"
+            )
+        # The GPUs of a cluster need not be here.
+        if self.engine == "ray" and (
+            self.gpus_per_run or (device == "cuda" and self.ray_address is not None)
+        ):
+            device = "cuda"
+        elif self.gpus_per_run == 0 and device == "auto":
+            device = "cpu"
+        else:
+            device = resolve_device(device)
+        from rote.experiments.execution.engine import RayOptions, default_workers
+
+        count = self.workers or default_workers(device)
+        if self.engine == "local":
+            return count, None, device
+        share = float(device == "cuda") if self.gpus_per_run is None else self.gpus_per_run
+        if device == "cuda" and not share:
+            raise ConfigError("--device cuda needs GPUs; give --gpus-per-run more than 0")
+        return count, RayOptions(self.ray_address, share), device
 
 
 def check_engine(name: str) -> None:
@@ -44,42 +94,3 @@ def check_engine(name: str) -> None:
         raise ConfigError(f"--engine {name} is unknown; choose local or ray")
     if name == "ray":
         check_ray()
-
-
-def resolve_engine(
-    name: str,
-    *,
-    workers: int | None,
-    ray_address: str | None,
-    gpus_per_run: float | None,
-    device: str,
-) -> tuple[int, RayOptions | None, str]:
-    """Return the workers, what kind of Ray or None, and the device of the runs."""
-    options.refuse_launcher("this command")
-    check_engine(name)
-    if name == "local":
-        for flag, value in (("--ray-address", ray_address), ("--gpus-per-run", gpus_per_run)):
-            if value is not None:
-                raise ConfigError(
-                    f"{flag} is for --engine ray; add --engine ray, or leave {flag} out"
-                )
-    elif ray_address is not None and workers is not None:
-        raise ConfigError("--workers is for a local Ray; leave it out beside --ray-address")
-    if gpus_per_run and device == "cpu":
-        raise ConfigError(f"--gpus-per-run {gpus_per_run:g} and --device cpu exclude each other")
-    # The GPUs of a cluster need not be here.
-    if name == "ray" and (gpus_per_run or (device == "cuda" and ray_address is not None)):
-        device = "cuda"
-    elif gpus_per_run == 0 and device == "auto":
-        device = "cpu"
-    else:
-        device = resolve_device(device)
-    from rote.experiments.execution.engine import RayOptions, default_workers
-
-    count = workers or default_workers(device)
-    if name == "local":
-        return count, None, device
-    share = float(device == "cuda") if gpus_per_run is None else gpus_per_run
-    if device == "cuda" and not share:
-        raise ConfigError("--device cuda needs GPUs; give --gpus-per-run more than 0")
-    return count, RayOptions(ray_address, share), device

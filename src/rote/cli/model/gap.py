@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from rote.cli import options
 from rote.cli.app import app
 from rote.cli.command import takes_options
-from rote.cli.source import SourceOptions, load
+from rote.cli.model.probe import ProbeOptions
 from rote.core.devices import resolve_device
-
-if TYPE_CHECKING:
-    from rote.data.dataset import Dataset
 
 SHOWN = 0.8
 """The noise level of the one line on stdout, where it was measured."""
-
-Holdout = Annotated[
-    str | None,
-    typer.Option(
-        "--holdout",
-        help="Images that were not trained on; None: the rest of --data.",
-        show_default=False,
-    ),
-]
 
 
 @app.command()
@@ -34,13 +22,7 @@ Holdout = Annotated[
 def gap(
     *,
     run: Annotated[Path, typer.Argument(help="The --out folder of `rote train`.")],
-    data: options.Data = "digits",
-    holdout: Holdout = None,
-    how: SourceOptions,
-    weights: Annotated[str, typer.Option("--weights", help="ema or raw.")] = "ema",
-    sigmas: Annotated[
-        str, typer.Option("--sigmas", help="Noise levels, with commas between.")
-    ] = "0.1,0.2,0.4,0.8,1.6",
+    probe: ProbeOptions,
     points: Annotated[
         int, typer.Option("--points", min=2, help="Noisy images per noise level.")
     ] = 512,
@@ -49,34 +31,17 @@ def gap(
     json: options.Json = False,
 ) -> None:
     """Measure the gap to the theoretical optimum at each snapshot, without sampling, into gap.json."""
-    from typing import cast
-
-    from rote.core.atomic_files import read_json
     from rote.core.console import print_result, progress
-    from rote.core.errors import ConfigError
-    from rote.data.convert import for_models
-    from rote.diffusion.checkpoint import Weights, load_checkpoint
-    from rote.diffusion.probes.gap_file import GapLog, complement, find_subset
+    from rote.diffusion.probes.gap_file import GapLog
 
-    if weights not in ("ema", "raw"):
-        raise ConfigError(f"--weights {weights} is unknown; choose ema or raw")
-    levels = parse_levels(sigmas)
-    if not run.is_dir():
-        raise ConfigError(f"{run} is not a directory; give the --out of `rote train`")
-    checkpoint = load_checkpoint(run)
-    dataset = load(data, how)
-    scaled, _ = for_models(dataset)
-    count = read_json(run / "config.json")["dataset"]["count"]
-    taken = find_subset(
-        scaled, checkpoint, count=count, seeds=sorted({seed, checkpoint.facts["seed"]})
-    )
-    rest = held_out(holdout, scaled, complement(scaled, taken), how)
+    weights, levels = options.check_weights(probe.weights), probe.levels()
+    _, trained, rest = probe.open(run, seed=seed)
     log = GapLog(
         run,
-        scaled.take(taken),
+        trained,
         rest,
         seed=seed,
-        weights=cast("Weights", weights),
+        weights=weights,
         sigmas=levels,
         points=points,
         device=resolve_device(device),
@@ -87,53 +52,11 @@ def gap(
     if json:
         print_result(found)
     else:
-        show_table(found)
+        show_gaps(found)
         _print_last(found)
 
 
-def parse_levels(text: str) -> tuple[float, ...]:
-    """Read noise levels with commas between."""
-    from rote.core.errors import ConfigError
-
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise ConfigError(
-            f"--sigmas {text}: give numbers with commas between, as 0.4,0.8"
-        ) from None
-
-
-def held_out(
-    source: str | None,
-    dataset: Dataset,
-    rest: Dataset,
-    how: SourceOptions,
-) -> Dataset:
-    """Return the held-out side: a source of its own, or the rest of the data.
-
-    Raises
-    ------
-    ConfigError
-        If the whole source was trained on and no other one is given, or vectors would need its scaling.
-    """
-    from rote.core.errors import ConfigError
-
-    if source is None:
-        if not len(rest):
-            raise ConfigError(
-                "all of --data was trained on, so nothing stands for the population; give --holdout "
-                "SOURCE, or train on a part of it with --size"
-            )
-        return rest
-    if dataset.kind != "image":
-        raise ConfigError(
-            "--holdout: vectors are scaled by the columns of their own source; train on a part of "
-            "--data with --size, and its rest is the held-out side"
-        )
-    return load(source, how, flag="--holdout")
-
-
-def show_table(found: dict[str, Any]) -> None:
+def show_gaps(found: dict[str, Any]) -> None:
     """Print the curves as a table to stderr."""
     from rote.core.console import console, table
 

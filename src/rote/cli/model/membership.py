@@ -10,8 +10,7 @@ import typer
 from rote.cli import options
 from rote.cli.app import app
 from rote.cli.command import takes_options
-from rote.cli.model.gap import Holdout, held_out, parse_levels
-from rote.cli.source import SourceOptions, load
+from rote.cli.model.probe import ProbeOptions
 from rote.core.devices import resolve_device
 
 
@@ -20,13 +19,7 @@ from rote.core.devices import resolve_device
 def membership(
     *,
     run: Annotated[Path, typer.Argument(help="The --out folder of `rote train`.")],
-    data: options.Data = "digits",
-    holdout: Holdout = None,
-    how: SourceOptions,
-    weights: Annotated[str, typer.Option("--weights", help="ema or raw.")] = "ema",
-    sigmas: Annotated[
-        str, typer.Option("--sigmas", help="Noise levels, with commas between.")
-    ] = "0.1,0.2,0.4,0.8,1.6",
+    probe: ProbeOptions,
     draws: Annotated[
         int, typer.Option("--draws", min=1, help="Noises per image and noise level.")
     ] = 4,
@@ -43,38 +36,22 @@ def membership(
     AUC and the recall at 1 % false positives of the loss as a test of membership, for the newest
     snapshot, into membership.json.
     """
-    from typing import cast
-
-    from rote.core.atomic_files import read_json, write_json
+    from rote.core.atomic_files import write_json
     from rote.core.console import print_result, print_text, progress
-    from rote.core.errors import ConfigError
-    from rote.data.convert import for_models
-    from rote.diffusion.checkpoint import Weights, load_checkpoint
-    from rote.diffusion.probes.gap_file import complement, find_subset
     from rote.diffusion.probes.membership import checkpoint_loss_gap
     from rote.stats.conformal import check_asked
 
-    if weights not in ("ema", "raw"):
-        raise ConfigError(f"--weights {weights} is unknown; choose ema or raw")
+    weights = options.check_weights(probe.weights)
     check_asked(false_positive_rate)
-    levels = parse_levels(sigmas)
-    if not run.is_dir():
-        raise ConfigError(f"{run} is not a directory; give the --out of `rote train`")
-    checkpoint = load_checkpoint(run)
-    dataset = load(data, how)
-    scaled, _ = for_models(dataset)
-    count = read_json(run / "config.json")["dataset"]["count"]
-    taken = find_subset(
-        scaled, checkpoint, count=count, seeds=sorted({seed, checkpoint.facts["seed"]})
-    )
-    rest = held_out(holdout, scaled, complement(scaled, taken), how)
+    levels = probe.levels()
+    checkpoint, trained, rest = probe.open(run, seed=seed)
     with options.interruptible(), progress() as bar:
         task = bar.add_task("losses", total=None)
         found = checkpoint_loss_gap(
             checkpoint,
-            scaled.take(taken),
+            trained,
             rest,
-            weights=cast("Weights", weights),
+            weights=weights,
             seed=seed,
             sigmas=levels,
             draws=draws,

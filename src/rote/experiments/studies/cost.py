@@ -11,12 +11,16 @@ from typing import Any
 import torch
 
 from rote.core.config import digest
+from rote.core.errors import ConfigError, did_you_mean
 from rote.data.dataset import Dataset
 from rote.diffusion.conditioning import conditioning
 from rote.diffusion.preconditioning import build_denoiser, denoising_loss
 from rote.experiments.run.spec import RunSpec
 from rote.experiments.studies.plan import Plan, Source, network_size
 
+# Peak float32 rates without TF32, in TFLOP/s, as the vendors state them; others are given as a number.
+GPU_TFLOPS = {"v100": 15.7, "a100": 19.5, "rtx4090": 82.6, "h100": 66.9, "h200": 66.9}
+UTILIZATION = 0.4
 TRAINING_FORWARDS = 3
 """Cost of a training image in forward passes: backward costs two."""
 TIMED_STEPS = 4
@@ -33,8 +37,32 @@ class Cost:
     flops: float
 
 
+def gpu_tflops(gpu: str) -> float:
+    """Return the peak float32 rate of a GPU in TFLOP/s, by its name or as a number.
+
+    Raises
+    ------
+    ConfigError
+        If it is neither.
+
+    >>> gpu_tflops("A100"), gpu_tflops("12.5")
+    (19.5, 12.5)
+    """
+    if gpu.lower() in GPU_TFLOPS:
+        return GPU_TFLOPS[gpu.lower()]
+    try:
+        value = float(gpu)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise ConfigError(
+            f"`gpu` {gpu} is unknown{did_you_mean(gpu, GPU_TFLOPS)}; or give its TFLOP/s as a number"
+        )
+    return value
+
+
 def price(
-    plans: Sequence[Plan], source: Source, *, flops_per_second: float | None
+    plans: Sequence[Plan], source: Source, *, workers: int = 1, gpu: str | None = None
 ) -> dict[str, Any]:
     """Return the runs and costs of each study and of all, each run counted once in the total.
 
@@ -44,9 +72,13 @@ def price(
         The studies.
     source
         Their data.
-    flops_per_second
-        What a device gets done; None: measure a few steps of each kind of run on this machine.
+    workers
+        How many share them.
+    gpu
+        The GPU that each of them has, as `gpu_tflops` takes it; None: measure a few steps of each kind of
+        run on this machine.
     """
+    flops_per_second = None if gpu is None else 1e12 * UTILIZATION * gpu_tflops(gpu)
     costs: dict[str, tuple[Cost, float]] = {}
 
     def priced(trial: RunSpec) -> tuple[Cost, float]:
@@ -74,7 +106,11 @@ def price(
         for key, value in _sum(new).items():
             total[key] += value
         total["new_runs"] += len(new)
-    return {"studies": rows, "total": total}
+    total |= {"workers": workers, "elapsed_seconds": round(total["seconds"] / workers, 1)}
+    found: dict[str, Any] = {"studies": rows, "total": total}
+    if gpu is not None:
+        found["gpu"] = {"name": gpu, "tflops": gpu_tflops(gpu), "utilization": UTILIZATION}
+    return found
 
 
 def _sum(costs: Sequence[tuple[Cost, float]]) -> dict[str, Any]:

@@ -1,14 +1,10 @@
 """What the search adds to the design: limits, repeats, the clock, whether a folder has the answer."""
 
-import doctest
 import time
 
 import pytest
 
-from rote.cli.experiments import emm as command
-from rote.cli.experiments.emm import _settings
 from rote.core.atomic_files import read_json
-from rote.core.errors import ConfigError
 from rote.emm.curve import EmmInterval
 from rote.experiments.config import SearchConfig
 from rote.experiments.search.round_times import Clock
@@ -86,21 +82,3 @@ def test_the_clock_counts_a_round_once(tmp_path):
     with other.round([(9, 0)]):
         pass
     assert other.seconds < 0.02
-
-
-def test_options_are_settings():
-    assert _settings(0.2, 0.1, "3e5", 2) == [
-        "search.epsilon=0.2",
-        "search.tolerance=0.1",
-        "search.replicates=2",
-        "search.budget_images=300000",
-    ]
-    assert _settings(None, None, None, None) == []
-    done = doctest.testmod(command)
-    assert done.attempted >= 1 and done.failed == 0
-
-
-@pytest.mark.parametrize("text", ["", "m", "20x", "-3", "0", "0.5", "nan", "infm", "1e400"])
-def test_a_budget_that_is_none_says_the_way_out(text):
-    with pytest.raises(ConfigError, match=r"--budget .* is no budget; give a number of training"):
-        _settings(None, None, text, None)

@@ -1,0 +1,117 @@
+"""What `rote study` prints without training: the studies, how far they are, what they cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rote.experiments.studies.study import StudyResult
+
+
+def show_studies(*, as_json: bool) -> None:
+    """Print the names of all studies, and what each asks."""
+    from rote.core.console import print_result, print_table, table
+    from rote.experiments.studies.factor import factor_names, load_factor
+
+    factors = [load_factor(name) for name in factor_names()]
+    if as_json:
+        print_result(
+            {
+                "studies": [
+                    {
+                        "name": factor.name,
+                        "group": factor.group,
+                        "question": factor.question,
+                        "paper": factor.finding,
+                        "source": factor.source,
+                        "keeps": factor.keeps,
+                        "values": {s: list(d.values) for s, d in factor.designs.items()},
+                    }
+                    for factor in factors
+                ]
+            }
+        )
+        return
+    rows = [[f.name, f.group, f.question, ", ".join(f.designs["cpu"].values)] for f in factors]
+    built = table("studies", ["name", "group", "question", "values at cpu scale"], rows)
+    for column in built.columns:
+        column.justify = "left"
+    print_table(built)
+
+
+def show_states(folder: Path, *, as_json: bool) -> None:
+    """Print how far the studies of a folder are."""
+    from rote.core.console import print_result, print_table, table
+    from rote.core.errors import RunError
+    from rote.experiments.studies.status import study_states
+
+    states = study_states(folder)
+    if not states:
+        raise RunError(f"{folder} holds no study; give the --out of `rote study`")
+    if as_json:
+        print_result({"studies": states})
+        return
+    rows = [
+        [
+            state["study"],
+            f"{state['finished']} of {state['runs']}",
+            ", ".join(state["active"]) or ("done" if state["done"] else "waiting"),
+            "" if state["seconds_left"] is None else f"about {_time(state['seconds_left'])}",
+            state["sentence"] or "",
+        ]
+        for state in states
+    ]
+    built = table("studies", ["study", "runs", "at work", "left", "result"], rows)
+    for column in (built.columns[2], built.columns[4]):
+        column.justify = "left"
+    print_table(built)
+
+
+def show_plan(found: dict[str, Any], *, scale: str, as_json: bool) -> None:
+    """Print what studies would cost."""
+    from rote.core.console import print_result, print_table, print_text, table
+
+    if as_json:
+        print_result(found)
+        return
+    total = found["total"]
+    rows = [
+        [
+            row["study"],
+            f"{row['runs']:,}",
+            f"{row['new_runs']:,}",
+            f"{row['images_trained']:,}",
+            f"{row['flops']:.3g}",
+            _time(row["seconds"]),
+        ]
+        for row in [*found["studies"], {"study": "all", **total}]
+    ]
+    columns = ["study", "runs", "of its own", "images trained on", "FLOP", "time of one worker"]
+    print_table(table(f"plan at {scale} scale", columns, rows))
+    if "gpu" in found:
+        gpu = found["gpu"]
+        print_text(
+            f"one {gpu['name']} at {gpu['tflops']:g} TFLOP/s (float32), {gpu['utilization']:.0%} of "
+            "it used"
+        )
+    seconds = total["seconds"] / total["workers"]
+    print_text(f"with {total['workers']} workers: about {_time(seconds)}")
+
+
+def show_results(results: list[StudyResult], *, whole: bool, as_json: bool) -> None:
+    """Print what studies found; ``whole``: of all studies, so that each is named."""
+    from rote.core.console import print_result, print_text
+
+    if as_json:
+        shown = [result.to_json() for result in results]
+        print_result({"studies": shown} if whole else shown[0])
+        return
+    for result in results:
+        print_text(f"{result.name}: {result.sentence}" if whole else result.sentence)
+
+
+def _time(seconds: float) -> str:
+    if seconds >= 3600:
+        return f"{seconds / 3600:,.1f} h"
+    return f"{seconds / 60:.1f} min"

@@ -1,0 +1,67 @@
+"""`rote optimum`: draw from the theoretical optimum of a training set."""
+
+from __future__ import annotations
+
+from rote.cli import options
+from rote.cli.app import app
+from rote.cli.command import takes_options
+from rote.cli.model.samples import Count, SamplesFile, check_file, write_samples
+from rote.cli.source import SourceOptions, load
+from rote.core.devices import resolve_device
+
+# Wide tiles: every tile of samples reads all references once for each noise level.
+TILE = 512
+
+
+@app.command()
+@takes_options
+def optimum(
+    *,
+    out: SamplesFile,
+    data: options.Data = "digits",
+    subset: options.SubsetOptions,
+    count: Count = 64,
+    how: SourceOptions,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    json: options.Json = False,
+) -> None:
+    """Draw from the theoretical optimum of a training set, which can only copy, and score it."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    from rote.core.console import print_result, print_text, progress
+    from rote.core.seeds import child_seed
+    from rote.data.convert import as_items, for_models, in_own_units
+    from rote.diffusion.config import SampleConfig
+    from rote.diffusion.optimal_denoiser import OptimalDenoiser
+    from rote.diffusion.sample import sample as run_sample
+    from rote.memorization.audit.audit import run_audit
+    from rote.memorization.audit.options import RATIO_ONLY
+
+    device = resolve_device(device)
+    dataset = load(data, how)
+    check_file(out, table=dataset.schema is not None)
+    scaled, _ = for_models(dataset)
+    if subset.size is not None:
+        scaled = scaled.take(subset.positions(scaled, seed=seed))
+    seeds = [child_seed(seed, "sample", number) for number in range(count)]
+    with options.interruptible(), progress() as bar:
+        task = bar.add_task("samples", total=count)
+        drawn = run_sample(
+            OptimalDenoiser(scaled, device=device),
+            seeds,
+            shape=scaled.shape,
+            config=SampleConfig(tile=TILE),
+            device=device,
+            on_progress=lambda done, _: bar.update(task, completed=done),
+        )
+    copies = as_items(drawn, scaled, source="theoretical optimum")
+    found = run_audit(copies, scaled, replace(RATIO_ONLY, device=device))
+    own = replace(copies, items=in_own_units(copies), scaling=None)
+    write_samples(out, replace(own, seeds=np.array(seeds, np.int64)))
+    if json:
+        print_result(found.to_json())
+    else:
+        print_text(f"memorization rate of the theoretical optimum {found.rate}")

@@ -1,0 +1,58 @@
+"""`rote sample`: draw from a trained model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rote.cli import options
+from rote.cli.app import app
+from rote.cli.model.samples import Count, SamplesFile, check_file, write_samples
+from rote.core.devices import resolve_device
+
+
+@app.command()
+def sample(
+    run: Annotated[Path, typer.Argument(help="A run directory or a snapshot file.")],
+    out: SamplesFile,
+    count: Count = 64,
+    weights: options.WeightsName = "ema",
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Noise levels.")] = 18,
+    solver: Annotated[str, typer.Option("--solver", help="heun or euler.")] = "heun",
+    churn: Annotated[float, typer.Option("--churn", min=0, help="Noise added back.")] = 0.0,
+    label: Annotated[
+        int | None, typer.Option("--label", min=0, help="Condition on this label; else uniform.")
+    ] = None,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+) -> None:
+    """Draw samples from a trained model into an npz file, or rows of a table into a csv file."""
+    from rote.cli.model.drawing import draw
+    from rote.core.config import parse_config
+    from rote.core.errors import ConfigError
+    from rote.diffusion.checkpoint import load_checkpoint
+    from rote.diffusion.config import SampleConfig
+
+    values = {"steps": steps, "solver": solver, "churn": churn}
+    config = parse_config(SampleConfig, values, where="rote sample")
+    checkpoint = load_checkpoint(run)
+    check_file(out, table=bool((checkpoint.facts["scaling"] or {}).get("schema")))
+    chosen = options.check_weights(weights)
+    if label is not None and not checkpoint.label_count:
+        raise ConfigError(f"--label {label}: this model is unconditional; drop the flag")
+    if label is not None and label >= checkpoint.label_count:
+        raise ConfigError(
+            f"--label {label}: this model has labels 0 to {checkpoint.label_count - 1}"
+        )
+    drawn = draw(
+        checkpoint,
+        count,
+        seed=seed,
+        device=resolve_device(device),
+        config=config,
+        weights=chosen,
+        label=label,
+    )
+    write_samples(out, drawn)

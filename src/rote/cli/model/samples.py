@@ -1,0 +1,42 @@
+"""Samples as files: what `rote sample` and `rote optimum` write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rote.data.dataset import Dataset
+
+SamplesFile = Annotated[
+    Path, typer.Option("--out", help="The npz file to write; of a table also a csv file.")
+]
+Count = Annotated[int, typer.Option("--count", min=1, help="How many samples.")]
+
+
+def check_file(path: Path, *, table: bool) -> None:
+    """Refuse a name that says no format in which samples are written, before they are drawn."""
+    from rote.core.errors import ConfigError
+
+    if path.suffix == ".csv" and not table:
+        raise ConfigError(
+            f"--out {path}: only rows of a table are written as csv; give an npz file"
+        )
+    if path.suffix not in (".npz", ".csv"):
+        raise ConfigError(f"--out {path}: give the name of an npz file, such as samples.npz")
+
+
+def write_samples(path: Path, drawn: Dataset) -> None:
+    """Write drawn items; of a table as rows where the file is a csv."""
+    from rote.core.atomic_files import write_lines, write_npz
+    from rote.core.console import say
+    from rote.data.files.arrays import arrays_of
+    from rote.data.tables.files import csv_lines
+
+    if path.suffix == ".csv":
+        write_lines(path, csv_lines(drawn))
+    else:
+        write_npz(path, arrays_of(drawn))
+    say(f"wrote {len(drawn)} to {path}")
