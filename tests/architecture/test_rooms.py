@@ -13,9 +13,11 @@ from measure import (
     Measure,
     file_lengths,
     files_per_folder,
+    function_lengths,
     import_circles,
     imports,
     module_name,
+    signatures,
 )
 
 # From the ground up: a room imports only what stands before it.
@@ -41,8 +43,23 @@ NEVER = {
     "report": set(ROOMS) - {"core", "stats", "results", "report"},
 }
 FILES = sorted(SOURCE.rglob("*.py"))
-MOST_FILES = 16  # of one folder, without its __init__.py
-MOST_LINES = 400
+MOST_FILES = 15  # of one folder, without its __init__.py
+MOST_LINES = 350
+MOST_CODE = 80  # lines of a function without its docstring
+MOST_PARAMETERS = 12  # an object of options counts as one
+# What is above a limit still; nothing else may be. `rote.audit` keeps its friendly arguments.
+FRIENDLY = {"memorization/audit/audit.py: audit"}
+NOT_YET = {
+    "cli/audit/audit.py: audit",
+    "data/tables/encode.py",
+    "diffusion/training/loop.py: train",
+    "experiments/studies/study.py: run_studies",
+    "experiments/studies/study.py: run_study",
+    "memorization/monitor/monitor.py",
+    "memorization/monitor/monitor.py: __init__",
+    "memorization/silent_differences.py",
+    "results",
+}
 WRITERS = {"core/atomic_files.py", "core/run_folder.py", "diffusion/checkpoint.py"}
 DOWNLOADS = "data/named/download.py"
 
@@ -136,13 +153,19 @@ def test_nothing_pickles() -> None:
 
 @pytest.mark.parametrize(
     ("measured", "most"),
-    [(files_per_folder, MOST_FILES), (file_lengths, MOST_LINES)],
-    ids=["files in a folder", "lines in a file"],
+    [
+        (files_per_folder, MOST_FILES),
+        (file_lengths, MOST_LINES),
+        (function_lengths, MOST_CODE),
+        (signatures, MOST_PARAMETERS),
+    ],
+    ids=["files in a folder", "lines in a file", "lines in a function", "parameters"],
 )
 def test_limits_of_what_one_reader_takes_in(
     measured: Callable[[Path], list[Measure]], most: int
 ) -> None:
-    assert [measure for measure in measured(SOURCE) if measure.value > most] == []
+    above = [measure for measure in measured(SOURCE) if measure.value > most]
+    assert [measure for measure in above if measure.where not in FRIENDLY | NOT_YET] == []
 
 
 @pytest.mark.parametrize(
