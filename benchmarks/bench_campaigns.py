@@ -356,8 +356,8 @@ def trained(options: argparse.Namespace) -> tuple[Sources, Unit, Bank]:
         for size, most in wanted.items()
         if replicate < most
     ]
-    scaled, scaling = for_models(dataset)
-    with Workers(options.workers, scaled, scaling, threads=1) as pool:
+    scaled, _ = for_models(dataset)
+    with Workers(options.workers, scaled, threads=1) as pool:
         pool.run_each(tasks, execute, on_poll=lambda: None)
     bank = read_bank(tasks)
     runs = [whole(run).observation for own in bank.values() for run in own]

@@ -23,7 +23,6 @@ from pathlib import Path
 from rote.data.convert import for_models
 from rote.data.dataset import Dataset
 from rote.data.load import load_images
-from rote.data.scaling import Scaling
 from rote.experiments.execution.engine import RayOptions
 from rote.experiments.execution.open import open_engine
 from rote.experiments.run.run import execute
@@ -44,13 +43,12 @@ TARGETS = [
 def timed(
     trial: RunSpec,
     dataset: Dataset,
-    scaling: Scaling | None,
     *,
     should_stop: Callable[[], bool],
 ) -> float:
     """Do a run; return the CPU seconds it took."""
     begin = time.process_time()
-    execute(trial, dataset, scaling, should_stop=should_stop)
+    execute(trial, dataset, should_stop=should_stop)
     return time.process_time() - begin
 
 
@@ -70,7 +68,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=6)
     parser.add_argument("--turns", type=int, default=2)
     options = parser.parse_args()
-    dataset, scaling = for_models(load_images("digits"))
+    dataset, _ = for_models(load_images("digits"))
     clock: dict[str, list[float]] = {name: [] for name in ENGINES}
     cpu: dict[str, list[float]] = {name: [] for name in ENGINES}
     with ExitStack() as stack:
@@ -81,7 +79,6 @@ def main() -> None:
                     ray,
                     workers=workers,
                     dataset=dataset,
-                    scaling=scaling,
                     threads=1,
                     on_note=print,
                 )

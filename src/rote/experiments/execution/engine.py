@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Protocol, Self, TypeVar
 
 from rote.data.dataset import Dataset
-from rote.data.scaling import Scaling
 
 
 class Task(Protocol):
@@ -44,7 +43,6 @@ class Perform(Protocol[TaskT, ResultT]):  # type: ignore[misc]
         self,
         task: TaskT,
         dataset: Dataset,
-        scaling: Scaling | None,
         /,
         *,
         should_stop: Callable[[], bool],
@@ -72,8 +70,8 @@ class Engine(Protocol):
         tasks
             The tasks; they are sent to the workers.
         perform
-            A function of a module, or a `functools.partial` of one: called in a worker with a task, the
-            data and its scaling.
+            A function of a module, or a `functools.partial` of one: called in a worker with a task and
+            the data.
         on_poll
             Called several times a second while they run.
 

@@ -24,7 +24,6 @@ from typing import Any
 from rote.core.errors import Interrupted, RunError
 from rote.core.memory import keep_freed_memory
 from rote.data.dataset import Dataset
-from rote.data.scaling import Scaling
 from rote.experiments.execution.engine import Perform, ResultT, TaskT
 
 POLL_SECONDS = 0.25
@@ -39,7 +38,6 @@ class Workers:
         self,
         count: int,
         dataset: Dataset,
-        scaling: Scaling | None,
         *,
         threads: int,
         on_note: Callable[[str], None] = lambda note: None,
@@ -47,7 +45,7 @@ class Workers:
         # Spawned, not forked: torch's threads and CUDA do not survive a fork.
         self._context = multiprocessing.get_context("spawn")
         self._count, self._on_note = count, on_note
-        self._data = dataset, scaling, threads
+        self._data = dataset, threads
         self._start()
 
     def _start(self) -> None:
@@ -140,7 +138,6 @@ class _Worker:
     """What a worker process keeps between points."""
 
     dataset: Dataset
-    scaling: Scaling | None
     stop: Event
     orphaned = False
     busy = False
@@ -157,9 +154,7 @@ class _Worker:
         return cls.stopping
 
 
-def _start_worker(
-    dataset: Dataset, scaling: Scaling | None, threads: int, number: Any, stop: Event
-) -> None:
+def _start_worker(dataset: Dataset, threads: int, number: Any, stop: Event) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with number.get_lock():
@@ -169,7 +164,7 @@ def _start_worker(
     _take_gpu(own)
     torch.set_num_threads(threads)
     keep_freed_memory()
-    _Worker.dataset, _Worker.scaling, _Worker.stop = dataset, scaling, stop
+    _Worker.dataset, _Worker.stop = dataset, stop
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -203,6 +198,6 @@ def _run_task(perform: Perform[TaskT, ResultT], task: TaskT) -> ResultT:
         raise Interrupted
     _Worker.busy = True
     try:
-        return perform(task, _Worker.dataset, _Worker.scaling, should_stop=_Worker.should_stop)
+        return perform(task, _Worker.dataset, should_stop=_Worker.should_stop)
     finally:
         _Worker.busy = False

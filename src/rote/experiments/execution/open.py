@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from rote.data.dataset import Dataset
-from rote.data.scaling import Scaling
 from rote.experiments.execution.engine import Engine, RayOptions
 from rote.experiments.execution.local import Workers
 from rote.experiments.execution.ray import ray_workers
@@ -17,7 +16,6 @@ def open_engine(
     *,
     workers: int,
     dataset: Dataset,
-    scaling: Scaling | None,
     threads: int,
     on_note: Callable[[str], None],
 ) -> AbstractContextManager[Engine]:
@@ -29,15 +27,13 @@ def open_engine(
         Of what kind; None: worker processes here.
     workers
         How many, here or of a local Ray; a cluster by its address decides that itself.
-    dataset, scaling
-        The data of all runs, in model units, and how vectors were scaled.
+    dataset
+        The data of all runs, in model units.
     threads
         CPU threads of each run.
     on_note
         Called with what a person should know, such as a worker that was lost.
     """
     if ray is None:
-        return Workers(workers, dataset, scaling, threads=threads, on_note=on_note)
-    return ray_workers(
-        ray, workers=workers, dataset=dataset, scaling=scaling, threads=threads, on_note=on_note
-    )
+        return Workers(workers, dataset, threads=threads, on_note=on_note)
+    return ray_workers(ray, workers=workers, dataset=dataset, threads=threads, on_note=on_note)

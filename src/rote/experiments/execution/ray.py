@@ -21,7 +21,6 @@ from rote.core.errors import ConfigError, Interrupted, RoteError, RunError
 from rote.core.ray import IN_FLIGHT, RETRIES, connected, first_line, is_lost, ray_module
 from rote.core.run_folder import versions
 from rote.data.dataset import Dataset
-from rote.data.scaling import Scaling
 from rote.experiments.execution.engine import Perform, RayOptions, ResultT, TaskT
 from rote.experiments.execution.file_sync import FileSync
 from rote.experiments.execution.ray_worker import Coordinator, Outcome, SharedRoot, perform_run
@@ -49,7 +48,6 @@ class RayWorkers:
         ray: Any,
         options: RayOptions,
         dataset: Dataset,
-        scaling: Scaling | None,
         *,
         threads: int,
         on_note: Callable[[str], None],
@@ -74,7 +72,7 @@ class RayWorkers:
             ray.get_runtime_context().get_node_id(), soft=True
         )
         self._coordinator = ray.remote(num_cpus=0, scheduling_strategy=near)(Coordinator).remote()
-        self._data = ray.put(dataset), ray.put(scaling)
+        self._data = ray.put(dataset)
         self._version = versions()["rote"]
         self._pending: dict[Any, _Attempt[Any]] = {}
         self._interrupted = threading.Event()
@@ -164,7 +162,7 @@ class RayWorkers:
         ref = self._run.remote(
             perform,
             task,
-            *self._data,
+            self._data,
             self._threads,
             self._coordinator,
             name,
@@ -245,7 +243,6 @@ def ray_workers(
     *,
     workers: int,
     dataset: Dataset,
-    scaling: Scaling | None,
     threads: int,
     on_note: Callable[[str], None],
 ) -> Iterator[RayWorkers]:
@@ -258,4 +255,4 @@ def ray_workers(
     """
     size = dataset.items.nbytes
     with connected(address=options.address, workers=workers * threads, object_bytes=size) as ray:
-        yield RayWorkers(ray, options, dataset, scaling, threads=threads, on_note=on_note)
+        yield RayWorkers(ray, options, dataset, threads=threads, on_note=on_note)

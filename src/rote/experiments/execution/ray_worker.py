@@ -21,7 +21,6 @@ from rote.core.memory import keep_freed_memory
 from rote.core.ray import ray_module
 from rote.core.run_folder import versions
 from rote.data.dataset import Dataset
-from rote.data.scaling import Scaling
 from rote.experiments.execution.engine import Perform, ResultT, TaskT
 from rote.experiments.execution.file_sync import FileSync, Parcel
 
@@ -116,7 +115,6 @@ def perform_run(
     perform: Perform[TaskT, ResultT],
     task: TaskT,
     dataset: Dataset,
-    scaling: Scaling | None,
     threads: int,
     coordinator: Any,
     attempt: str,
@@ -149,7 +147,7 @@ def perform_run(
         result, failed = None, None
         try:
             if not link.stopping:
-                result = perform(moved, dataset, scaling, should_stop=lambda: link.stopping)
+                result = perform(moved, dataset, should_stop=lambda: link.stopping)
         except Interrupted:
             pass
         except RoteError as error:

@@ -10,7 +10,6 @@ from rote.core.atomic_files import read_json, write_json
 from rote.core.run_folder import Run
 from rote.core.trackers import tracker
 from rote.data.dataset import Dataset
-from rote.data.scaling import Scaling
 from rote.data.variants import TrainingSet
 from rote.diffusion.conditioning import conditioning
 from rote.diffusion.training.loop import train
@@ -29,7 +28,6 @@ from rote.stats.rates import Rate
 def execute(
     spec: RunSpec,
     dataset: Dataset,
-    scaling: Scaling | None,
     *,
     should_stop: Callable[[], bool],
     track: str | None = None,
@@ -42,8 +40,6 @@ def execute(
         The run.
     dataset
         The full source (or both), in model units.
-    scaling
-        How vectors were scaled.
     should_stop
         Asked all the time; once true, what is done is saved and `Interrupted` raised.
     track

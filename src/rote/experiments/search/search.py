@@ -142,7 +142,7 @@ def estimate_emm(
     RunError, DataError, ConfigError
         One line each: what was wrong, where, what to do.
     """
-    scaled, scaling = for_models(dataset)
+    scaled, _ = for_models(dataset)
     search = config.search
     grid = search_sizes(dataset, search)
     # What cannot work at all should say so now and not from a worker.
@@ -163,7 +163,6 @@ def estimate_emm(
                 ray,
                 workers=workers,
                 dataset=scaled,
-                scaling=scaling,
                 threads=search.threads,
                 on_note=on_note,
             ) as engine,

@@ -174,7 +174,7 @@ def run_studies(
         raise ConfigError("`second` is for images; vectors of two sources are scaled differently")
     check_tracker(track)
     described = dataset.describe() | {"classes": list(dataset.classes)}
-    scaled, scaling = for_models(dataset)
+    scaled, _ = for_models(dataset)
     source = source_of(scaled, second)
     studies = _open_studies(
         names,
@@ -219,7 +219,6 @@ def run_studies(
             ray,
             workers=workers,
             dataset=source.dataset,
-            scaling=scaling,
             threads=1,
             on_note=on_note,
         ) as engine:

@@ -40,7 +40,7 @@ def bare(result):
 
 
 def go(trial, source):
-    execute(trial, source.dataset, None, should_stop=lambda: False)
+    execute(trial, source.dataset, should_stop=lambda: False)
     return trial.finished(TrialFile)
 
 
@@ -72,7 +72,7 @@ def test_who_trained_is_still_known_after_an_interruption(source, tmp_path):
         return (guided.folder / "config.json").exists()
 
     with pytest.raises(Interrupted):
-        execute(guided, source.dataset, None, should_stop=stop_while_scoring)
+        execute(guided, source.dataset, should_stop=stop_while_scoring)
     assert (guided.folder / "config.json").exists()
     assert not (guided.folder / "trial.json").exists()
     assert go(guided, source).trained_by == plain.name

@@ -26,7 +26,7 @@ CONFIG = ExperimentConfig(
 
 @pytest.fixture(scope="module")
 def rows():
-    return for_models(load_images("iris"))
+    return for_models(load_images("iris"))[0]
 
 
 def task(out, size=50, replicate=0, *, train=None, **search):
@@ -40,7 +40,7 @@ def task(out, size=50, replicate=0, *, train=None, **search):
 
 
 def finish(rows, asked):
-    execute(asked, *rows, should_stop=lambda: False)
+    execute(asked, rows, should_stop=lambda: False)
     return asked.finished(PointFile)
 
 
@@ -55,14 +55,13 @@ def samples(asked):
 
 
 def test_no_two_runs_share_their_draw(rows, tmp_path):
-    data, _ = rows
     tasks = [task(tmp_path, size, replicate) for size in (50, 60) for replicate in (0, 1)]
     assert len({one.root_seed for one in tasks}) == 4
     assert [one.name for one in tasks[:2]] == [
         "points/size-000050-run-00",
         "points/size-000050-run-01",
     ]
-    subsets = [split(one, data)[0] for one in tasks]
+    subsets = [split(one, rows)[0] for one in tasks]
     assert len({subset.digest for subset in subsets}) == 4
     # Not nested either: a smaller subset that is part of a larger one would tie their runs together.
     first, second = (set(map(tuple, subset.items.tolist())) for subset in (subsets[0], subsets[2]))
@@ -70,13 +69,12 @@ def test_no_two_runs_share_their_draw(rows, tmp_path):
 
 
 def test_the_archive_order_is_the_same_for_every_run(rows, tmp_path):
-    data, _ = rows
     for replicate in (0, 1):
-        subset, rest = split(task(tmp_path, 50, replicate, subset="archive"), data)
-        assert (subset.items == data.items[:50]).all()
-        assert (rest.items == data.items[50:]).all()
-    whole, rest = split(task(tmp_path, len(data)), data)
-    assert len(whole) == len(data) and rest is None
+        subset, rest = split(task(tmp_path, 50, replicate, subset="archive"), rows)
+        assert (subset.items == rows.items[:50]).all()
+        assert (rest.items == rows.items[50:]).all()
+    whole, rest = split(task(tmp_path, len(rows)), rows)
+    assert len(whole) == len(rows) and rest is None
 
 
 def test_totals_of_the_stages():
@@ -150,7 +148,7 @@ def test_a_run_stopped_anywhere_ends_as_if_it_had_not(rows, tmp_path):
 
     while True:
         try:
-            execute(asked, *rows, should_stop=should_stop)
+            execute(asked, rows, should_stop=should_stop)
             break
         except Interrupted:
             stops += 1

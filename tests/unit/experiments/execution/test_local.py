@@ -30,7 +30,7 @@ class Errand:
         return replace(self, root=root)
 
 
-def fail_or_wait(task, dataset, scaling, *, should_stop):
+def fail_or_wait(task, dataset, *, should_stop):
     """The last one fails; the others would wait for ever, were they not stopped."""
     if task.number == 1:
         raise RunError("the disk is full")
@@ -39,7 +39,7 @@ def fail_or_wait(task, dataset, scaling, *, should_stop):
     raise Interrupted
 
 
-def die_twice(task, dataset, scaling, *, should_stop):
+def die_twice(task, dataset, *, should_stop):
     task.folder.mkdir(parents=True, exist_ok=True)
     tries = len(list(task.folder.iterdir()))
     (task.folder / str(tries)).touch()
@@ -51,7 +51,7 @@ def die_twice(task, dataset, scaling, *, should_stop):
 def test_what_one_says_comes_before_the_stopping_of_the_others(tmp_path):
     with (
         pytest.raises(RunError, match="the disk is full"),
-        Workers(2, DATA, None, threads=1) as pool,
+        Workers(2, DATA, threads=1) as pool,
     ):
         pool.run_each(
             [Errand(0, tmp_path), Errand(1, tmp_path)], fail_or_wait, on_poll=lambda: None
@@ -61,14 +61,14 @@ def test_what_one_says_comes_before_the_stopping_of_the_others(tmp_path):
 def test_a_worker_killed_twice_and_once_too_often(tmp_path, monkeypatch):
     errands = [Errand(number, tmp_path / "a") for number in range(3)]
     told = []
-    with Workers(1, DATA, None, threads=1, on_note=told.append) as pool:
+    with Workers(1, DATA, threads=1, on_note=told.append) as pool:
         found = pool.run_each(errands, die_twice, on_poll=lambda: None)
     assert found == [(0, 0), (1, 2), (2, 0)]
     assert len(told) == 2 and "killed from outside" in told[0]
     monkeypatch.setattr(workers, "RESTARTS", 1)
     with (
         pytest.raises(RunError, match="killed from outside 2 times") as caught,
-        Workers(1, DATA, None, threads=1) as pool,
+        Workers(1, DATA, threads=1) as pool,
     ):
         pool.run_each([Errand(1, tmp_path / "b")], die_twice, on_poll=lambda: None)
     assert "\n" not in str(caught.value)
