@@ -78,14 +78,9 @@ def audit(
     decoded = None if no_cache else decoded_folder()
     # Of tables the training side says what the columns are.
     trained = load(training, how, flag="--training", decoded=decoded)
+    seed, device = asked.seed, asked.device
     made = load_generated(
-        generated,
-        how=how,
-        like=trained,
-        count=count,
-        seed=asked.seed,
-        decoded=decoded,
-        device=asked.device,
+        generated, how=how, like=trained, count=count, seed=seed, decoded=decoded, device=device
     )
     fresh = None
     if holdout is not None:
@@ -104,8 +99,7 @@ def audit(
         show_timings(seconds)
     if found.gate is not None:
         say(f"gate: {found.gate.sentence}")
-        if found.gate.exit_code:
-            raise typer.Exit(found.gate.exit_code)
+        raise typer.Exit(found.gate.exit_code)
 
 
 def _measure(
