@@ -70,7 +70,7 @@ def audit(
     quality: bool = AuditOptions.quality,
     population: bool = AuditOptions.population,
     cluster_by: str | None = AuditOptions.cluster_by,
-    captions: Path | None = AuditOptions.captions,
+    captions: str | Path | None = AuditOptions.captions,
     seed: int = AuditOptions.seed,
     confidence: float = AuditOptions.confidence,
     device: str = AuditOptions.device,
@@ -87,7 +87,7 @@ def audit(
     generated, training
         The queries and the references: images of one size and channel count, or vectors or series in the
         same units. These are brought into units of the spread of each training column, unless the
-        training side is scaled already.
+        training side has a `Dataset.scaling` already.
     holdout
         Real items that were not trained on, scored as if they had been generated: the control.
     space
@@ -175,7 +175,7 @@ def audit(
         quality=quality,
         population=population,
         cluster_by=cluster_by,
-        captions=captions,
+        captions=None if captions is None else Path(captions),
         seed=seed,
         confidence=confidence,
         device=device,

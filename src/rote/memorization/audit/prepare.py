@@ -237,6 +237,12 @@ def _in_one_scale(
     """Bring vectors and series into units of the spread of each training column, unless they are."""
     if training.kind == "image" or training.scaling is not None:
         return generated, training, holdout
+    for name, side in (("generated", generated), ("holdout", holdout)):
+        if side is not None and side.scaling is not None:
+            raise DataError(
+                f"`{name}` is in units of each column's spread and `training` is not; scale both by one "
+                "`Scaling`, or neither"
+            )
     scaling = Scaling.fit(training.items, training.schema)
     scaled = None if holdout is None else holdout.scaled(scaling)
     return generated.scaled(scaling), training.scaled(scaling), scaled

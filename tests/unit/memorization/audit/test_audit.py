@@ -119,6 +119,8 @@ def test_other_vectors_are_brought_into_units_of_the_training_spread():
     moved = scaling.scaled(made.items).astype(np.float64) - scaling.scaled(training.items[:9])
     assert found.nn1_index.tolist() == list(range(9))
     assert found.nn1_sq == pytest.approx(np.square(moved).sum(1), rel=1e-6)
+    with pytest.raises(DataError, match="`generated` is in units of each column's spread and"):
+        audit(made.scaled(scaling), training)
 
 
 @pytest.mark.parametrize(
