@@ -31,7 +31,7 @@ lint: install  ## Format, lint and types
 	$(BIN)/mypy
 
 check: lint  ## What every commit passes: lint and the quick tests
-	$(BIN)/python -m pytest tests/architecture tests/unit -q
+	$(BIN)/python -m pytest tests/architecture tests/unit -q -m "not slow"
 
 format: install  ## Format and fix
 	$(BIN)/ruff format src tests benchmarks docs examples
