@@ -127,7 +127,8 @@ def as_table(outcomes: list[Outcome]) -> str:
     """Return the outcomes as a table of Markdown."""
     lines = ["| | room | fault | seen by |", "|---:|---|---|---|"]
     for one in sorted(outcomes, key=lambda o: o.number):
-        seen = one.found.replace("|", "\\|")
+        seen = one.found.partition("[")[0]
+        seen = f"`{seen}`" if "::" in seen else seen
         lines.append(f"| {one.number} | {one.room} | `{one.file}`: {one.what} | {seen} |")
     return "\n".join(lines)
 

@@ -1,5 +1,7 @@
 """Differences, paired differences and the gate's plan, against published and exact figures."""
 
+import math
+
 import numpy as np
 import pytest
 from scipy.stats import beta, binom, binomtest
@@ -44,6 +46,15 @@ def test_paired_without_correlation_is_independent():
     paired = newcombe_paired(20, 20, 30, 30)
     independent = newcombe(wilson(40, 100), wilson(50, 100))
     assert (paired.low, paired.high) == pytest.approx((independent.low, independent.high))
+
+
+def test_the_correlation_of_pairs_is_corrected_for_continuity():
+    # 20 both, 5 and 3 of one alone, 22 neither: ad - bc = 425, less half of 50; by the marginal totals.
+    phi = (20 * 22 - 5 * 3 - 25) / math.sqrt(25 * 23 * 25 * 27)
+    first, second = wilson(25, 50), wilson(23, 50)
+    below, above = first.value - first.low, second.high - second.value
+    expected = 0.04 - math.sqrt(below**2 - 2 * phi * below * above + above**2)
+    assert newcombe_paired(20, 5, 3, 22).low == pytest.approx(expected, rel=1e-12)
 
 
 def test_paired_intervals_cover():

@@ -11,7 +11,7 @@ from rote.data.load import load_images
 from rote.memorization.criteria import TileCriterion
 from rote.spaces import Space, open_space
 from rote.spaces.networks.stlpips import STLPIPS
-from rote.spaces.pairwise import tile_squares
+from rote.spaces.pairwise import _between_rows, tile_squares
 
 RNG = np.random.default_rng(0)
 
@@ -109,3 +109,17 @@ def test_st_lpips_forgives_a_shift():
     own = np.diag(sq)
     assert own.max() < np.sort(sq, axis=1)[:, 1].min() / 3
     assert space.pairs(images[:1], images, candidates[:1])[0, 0] == 0
+
+
+def test_each_query_is_held_against_its_own_candidates(digits):
+    rows = Space(
+        name="values",
+        preprocessing="none",
+        prepare=lambda images: torch.from_numpy(images).float().flatten(1),
+        network=lambda values: values,
+    )
+    queries, references = digits.items[:20], digits.items[100:150]  # more than one block of queries
+    candidates = RNG.integers(0, 50, (20, 4))
+    found = _between_rows(rows, queries, references, candidates)
+    apart = queries[:, None].astype(int) - references[candidates].astype(int)
+    assert np.array_equal(found, np.square(apart).sum(axis=(2, 3, 4)))
