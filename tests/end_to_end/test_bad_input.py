@@ -168,7 +168,7 @@ def test_one_line_and_nothing_written(room: Path, name: str) -> None:
 def test_unreadable_files_can_be_left_out_and_are_counted(room: Path) -> None:
     done = run(*AUDIT, "torn", "--skip-unreadable", cwd=room)
     assert done.returncode == 0
-    assert "left out 1 unreadable" in done.stderr
+    assert "not read: .png (1, unreadable, such as 3.png)" in done.stderr
     assert "of 5" in done.stdout
 
 

@@ -23,6 +23,7 @@ after saving. Commands import what they need when they run, so that ``rote --hel
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import NoReturn
 
 from rote.cli.app import app
@@ -57,6 +58,8 @@ def _fail(message: str) -> NoReturn:
 def main() -> None:
     """Run the command line and exit."""
     reword(as_flags)
+    # What Pillow has to say about the metadata of a file changes no pixel.
+    warnings.filterwarnings("ignore", module="PIL")
     try:
         app()
     except RoteError as error:

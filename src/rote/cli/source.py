@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from rote.cli.flags import as_flags
 
 if TYPE_CHECKING:
+    from rote.data.account import Account
     from rote.data.dataset import Dataset
+    from rote.data.options import ReadOptions
     from rote.data.tables.encode import Reading
 
 
@@ -23,7 +25,7 @@ class ImageOptions:
 
     resolution: Annotated[
         int | None,
-        typer.Option("--resolution", min=1, help="Crop to a square and resize to this height."),
+        typer.Option("--resolution", min=1, help="Make all square, of this height and width."),
     ] = None
     channels: Annotated[
         int | None, typer.Option("--channels", help="1: turn all to grey; 3: turn all to color.")
@@ -35,6 +37,86 @@ class ImageOptions:
             help="Leave out unreadable files, and rows of a table that miss a value, and count them.",
         ),
     ] = False
+    include: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--include",
+            metavar="PATTERN",
+            help="Of folders and archives: read such files alone, as '*.png'. Repeatable.",
+        ),
+    ] = None
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--exclude", metavar="PATTERN", help="Leave such files out, as '*_mask.*'. Repeatable."
+        ),
+    ] = None
+    resize: Annotated[
+        str,
+        typer.Option(
+            "--resize",
+            help="How --resolution makes pictures square: crop (cut off the sides), squeeze, or pad.",
+        ),
+    ] = "crop"
+    alpha: Annotated[
+        str,
+        typer.Option(
+            "--alpha", help="What is under transparent pixels: white, black, or drop (their color)."
+        ),
+    ] = "white"
+    exif: Annotated[
+        str,
+        typer.Option("--exif", help="The turn that a camera noted in its files: apply or ignore."),
+    ] = "apply"
+    frames: Annotated[
+        str,
+        typer.Option("--frames", help="Of animations and files of several pages: first or all."),
+    ] = "first"
+    window: Annotated[
+        str | None,
+        typer.Option(
+            "--window",
+            metavar="LOW,HIGH",
+            help="Values that become black and white, of 16-bit and other deep images; or percentile.",
+        ),
+    ] = None
+    axes: Annotated[
+        str | None,
+        typer.Option("--axes", help="Order of an array's axes, as NHWC, NCHW, CHW or HWN."),
+    ] = None
+
+    def bound(self) -> dict[str, Any]:
+        """Return what a folder that was written with these options belongs to."""
+        always = ("resolution", "channels", "skip_unreadable")
+        return {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if field.name in always or getattr(self, field.name) != field.default
+        }
+
+    def read(self, like: Dataset | None = None) -> ReadOptions:
+        """Return how images are read: with the window of ``like``, where it has one.
+
+        Raises
+        ------
+        DataError
+            If a value is not one of those that the help names.
+        """
+        from rote.data.options import ReadOptions, parse_window
+
+        return ReadOptions(
+            resolution=self.resolution,
+            channels=self.channels,
+            skip_unreadable=self.skip_unreadable,
+            include=tuple(self.include or ()),
+            exclude=tuple(self.exclude or ()),
+            resize=cast("Any", self.resize),
+            alpha=cast("Any", self.alpha),
+            exif=cast("Any", self.exif),
+            frames=cast("Any", self.frames),
+            window=None if self.window is None else parse_window(self.window),
+            axes=self.axes,
+        ).with_window(None if like is None else like.window)
 
     def reading(self, like: Dataset | None = None) -> Reading:
         """Return how tables are read: by the columns of ``like``, where it has some."""
@@ -103,7 +185,7 @@ def load(
     like: Dataset | None = None,
     decoded: Path | None = None,
 ) -> Dataset:
-    """Load a source; say what was left out.
+    """Load a source; say in one line what was left out and what was changed.
 
     Parameters
     ----------
@@ -114,7 +196,7 @@ def load(
     flag
         Under which the source was given, which errors name; "" if it is an argument without one.
     like
-        A data set whose columns a table must have.
+        A data set whose columns a table must have, and whose window deep images are seen through.
     """
     from rote.core.console import progress, say
     from rote.data.load import load_images
@@ -130,9 +212,7 @@ def load(
         with named(flag):
             dataset = load_images(
                 source,
-                resolution=how.resolution,
-                channels=how.channels,
-                skip_unreadable=how.skip_unreadable,
+                options=how.read(like),
                 reading=how.reading(like),
                 decoded=decoded,
                 progress=downloaded,
@@ -140,16 +220,26 @@ def load(
     finally:
         if bar.live.is_started:
             bar.stop()
-    if dataset.unreadable:
-        what = "unreadable files" if dataset.schema is None else "rows that miss a value"
-        say(f"{source}: left out {len(dataset.unreadable)} {what}")
+    say_account(source, dataset.account)
+    if dataset.schema is not None and dataset.unreadable:
+        say(f"{source}: left out {len(dataset.unreadable)} rows that miss a value")
     return dataset
 
 
+def say_account(source: str, account: Account | None) -> None:
+    """Say in one line what of a source was not read, and what may decide what is a copy."""
+    from rote.core.console import say
+    from rote.data.messages import shown
+
+    parts = [] if account is None else account.parts()
+    if parts:
+        say(f"{shown(source)}: {'; '.join(parts)}")
+
+
 def describe_data(dataset: Dataset) -> dict[str, Any]:
-    """Return what a data set is, as plain types."""
+    """Return what a data set is and what was read for it, as plain types."""
     return {
-        **dataset.describe(),
+        **dataset.provenance(),
         "classes": list(dataset.classes),
         "unreadable": list(dataset.unreadable),
     }

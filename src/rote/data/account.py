@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from rote.data.messages import shown, storable
@@ -34,6 +34,8 @@ class Treated:
     names: tuple[str, ...]
     said: bool = True
     """Whether it may decide what is a copy, and is said to people unasked."""
+    option: str = ""
+    """Which of the ways of reading does otherwise."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ class Account:
             )
             said.append(f"{count:,} of {self.files:,} {self.unit} not read: {groups}")
         said += [
-            f"{group.count:,} {group.what} ({group.done})"
+            f"{group.count:,} {group.what} ({group.done}"
+            + (f"; see `{group.option}`)" if group.option else ")")
             for group in self.treated
             if group.said or all_of_it
         ]
@@ -86,7 +89,18 @@ class Account:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain types."""
-        return asdict(self)
+
+        def groups(found: Sequence[LeftOut] | Sequence[Treated]) -> list[dict[str, Any]]:
+            return [{**asdict(group), "names": list(group.names)} for group in found]
+
+        return {
+            "files": self.files,
+            "read": self.read,
+            "left_out": groups(self.left_out),
+            "treated": groups(self.treated),
+            "notes": list(self.notes),
+            "unit": self.unit,
+        }
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Account:
@@ -127,13 +141,12 @@ def left_out(files: Iterable[tuple[str, str, str]]) -> tuple[LeftOut, ...]:
 
 def merged(parts: Iterable[tuple[Treated, ...]]) -> tuple[Treated, ...]:
     """Add up what was done in several parts of a source."""
-    groups: dict[tuple[str, str, bool], list[Treated]] = {}
+    groups: dict[tuple[str, str], list[Treated]] = {}
     for part in parts:
         for one in part:
-            groups.setdefault((one.what, one.done, one.said), []).append(one)
+            groups.setdefault((one.what, one.done), []).append(one)
     return tuple(
-        Treated(what, sum(one.count for one in found), done, found[0].names, said)
-        for (what, done, said), found in groups.items()
+        replace(found[0], count=sum(one.count for one in found)) for found in groups.values()
     )
 
 

@@ -179,11 +179,12 @@ class Dataset:
 
     def provenance(self) -> dict[str, Any]:
         """Return `describe` and what was read, left out and changed on the way, as plain types."""
-        return {
-            **self.describe(),
-            "account": None if self.account is None else self.account.to_json(),
-            "window": None if self.window is None else list(self.window),
-        }
+        told = self.describe()
+        if self.account is not None:
+            told["account"] = self.account.to_json()
+        if self.window is not None:
+            told["window"] = list(self.window)
+        return told
 
     def tensor(self, device: str | torch.device = "cpu") -> torch.Tensor:
         """Return all items as one tensor: uint8 (N, C, H, W), float32 (N, D) or float32 (N, C, T)."""

@@ -6,8 +6,9 @@ Trainers differ in all of these, and a copy that was prepared otherwise than its
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, fields, replace
-from typing import Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from rote.core.errors import DataError
 from rote.data.messages import shown
@@ -122,6 +123,20 @@ class ReadOptions:
         return replace(self, window=window)
 
 
+def parse_window(text: str) -> Range | Literal["percentile"]:
+    """Read a window as people type it.
+
+    Raises
+    ------
+    DataError
+        If it is neither two numbers nor "percentile".
+
+    >>> parse_window("-1024, 3071")
+    (-1024.0, 3071.0)
+    """
+    return "percentile" if text == "percentile" else _checked_window(re.split(r"[\s,:]+", text))
+
+
 def with_options(
     options: ReadOptions | None,
     *,
@@ -141,12 +156,13 @@ def with_options(
 
 def _checked_window(window: object) -> Range:
     try:
-        low, high = (float(value) for value in window)  # type: ignore[attr-defined]
+        low, high = (float(value) for value in cast("Any", window))
     except (TypeError, ValueError):
         low = high = math.nan
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        given = " ".join(map(str, window)) if isinstance(window, list | tuple) else window
         raise DataError(
-            f"`window` is {shown(window)}; give the two values that become black and white, the smaller "
+            f"`window` is {shown(given)}; give the two values that become black and white, the smaller "
             "first, or 'percentile'"
         )
     return low, high

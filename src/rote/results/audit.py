@@ -16,7 +16,7 @@ from rote.results.schema import (
     Result,
     ResultFile,
 )
-from rote.results.side import Column, Kind, Side, items_word
+from rote.results.side import Column, Kind, Side, SourceAccount, items_word
 from rote.results.spaces import Agreement, RecallAtRate, SpaceAudit
 from rote.results.supplement import Clusters, Population, Quality
 
@@ -87,6 +87,8 @@ class Control(Result):
     columns: tuple[Column, ...] = ()
     unreadable: Count = 0
     classes: tuple[Any, ...] = ()
+    account: SourceAccount | None = None
+    window: tuple[Number, Number] | None = None
 
     @property
     def items(self) -> str:

@@ -25,6 +25,46 @@ class Column(Result):
     """Categorical: what it can hold."""
 
 
+class LeftOutFiles(Result):
+    """Files under a source that were not read for one reason."""
+
+    reason: str
+    extension: str
+    """Such as ".txt"; of an npz file, the name of an array."""
+    count: Count
+    names: tuple[str, ...]
+    """The first of them; untrusted text."""
+
+
+class TreatedImages(Result):
+    """Images that had one property, and what was done about it."""
+
+    what: str
+    """Such as "with transparency"."""
+    count: Count
+    done: str
+    names: tuple[str, ...]
+    """The first of them; untrusted text."""
+    said: bool
+    """Whether it may decide what is a copy."""
+    option: str
+    """Which of the ways of reading does otherwise, or nothing."""
+
+
+class SourceAccount(Result):
+    """What became of everything under a source."""
+
+    files: Count
+    """All that were found, of any kind."""
+    read: Count
+    left_out: tuple[LeftOutFiles, ...]
+    treated: tuple[TreatedImages, ...]
+    notes: tuple[str, ...]
+    """Sentences about the whole."""
+    unit: str
+    """What is counted: "files", or the "arrays" of an npz file."""
+
+
 class Side(Result):
     """A set of items."""
 
@@ -43,6 +83,10 @@ class Side(Result):
     """Files that could not be read and were left out."""
     classes: tuple[Any, ...] = ()
     """Names of the classes, by label."""
+    account: SourceAccount | None = None
+    """Of files and arrays: what was read, left out and changed."""
+    window: tuple[Number, Number] | None = None
+    """Which values became black and white, where images are deeper than 8 bits."""
 
     @property
     def items(self) -> str:

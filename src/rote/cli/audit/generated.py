@@ -83,7 +83,9 @@ def load_generated(
         elif _FUNCTION.fullmatch(source) and not _has(path):
             drawn = _of_function(source, count or COUNT, seed=seed)
     if drawn is not None:
-        return fit_dataset(_with_columns(drawn, like), how.resolution, how.channels)
+        asked = how.read()
+        drawn = _with_columns(drawn, like)
+        return fit_dataset(drawn, asked.resolution, asked.channels, how=asked.resize)
     if count is not None:
         raise ConfigError(
             f"--count is for samples drawn from a run of `rote train` or a module:function, and "

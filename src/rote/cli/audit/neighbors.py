@@ -22,6 +22,7 @@ from rote.core.errors import ConfigError, DataError
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from rote.data.dataset import Dataset
     from rote.data.shards.read import ShardSet
     from rote.neighbors.out_of_core.engine import ShardEngine
 
@@ -131,8 +132,11 @@ def neighbors(
     budget, sharded = shards.budget(), is_shard_folder(training)
     shards.check(training, sharded=sharded)
     device = _device(device, sharded=sharded)
-    references = _open(training, how, flag="--training")
-    queries = _open(generated, how, flag="--generated")
+    trained = _open(training, how, flag="--training")
+    like = None if isinstance(trained, ShardSet) else trained
+    made = _open(generated, how, flag="--generated", like=like)
+    references = trained if isinstance(trained, ShardSet) else trained.items
+    queries = made if isinstance(made, ShardSet) else made.items
 
     # after the data: torch takes a second to import
     from rote.neighbors.out_of_core.memory_budget import peak_bytes
@@ -178,12 +182,14 @@ def _device(device: str, *, sharded: bool) -> str:
     return "cpu"
 
 
-def _open(source: str, how: ImageOptions, *, flag: str) -> npt.NDArray[Any] | ShardSet:
+def _open(
+    source: str, how: ImageOptions, *, flag: str, like: Dataset | None = None
+) -> Dataset | ShardSet:
     """Open a folder of shards, or load any other source; errors name the flag of it."""
     from rote.data.shards.read import is_shard_folder, open_shards
 
     if not is_shard_folder(source):
-        return load(source, how, flag=flag).items
+        return load(source, how, flag=flag, like=like)
     try:
         return open_shards(source)
     except DataError as error:

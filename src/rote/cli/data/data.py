@@ -9,6 +9,7 @@ import typer
 from rote.cli import options
 from rote.cli.app import app
 from rote.cli.command import takes_options
+from rote.cli.flags import as_flags
 from rote.cli.source import SourceOptions, describe_data, load
 
 data_app = typer.Typer(
@@ -50,7 +51,8 @@ def show(
     if json:
         print_result(value)
         return
-    rows = _rows(value)
+    account = dataset.account
+    rows = _rows(value, [] if account is None else account.parts(all_of_it=True))
     if dataset.labels is not None:
         counts = np.bincount(dataset.labels, minlength=len(dataset.classes))
         shown = [f"{name} {count}" for name, count in zip(dataset.classes, counts, strict=True)]
@@ -60,8 +62,8 @@ def show(
     print_table(shown_table)
 
 
-def _rows(value: dict[str, Any]) -> list[list[str]]:
-    """Say in words what the JSON of a source holds."""
+def _rows(value: dict[str, Any], told: list[str]) -> list[list[str]]:
+    """Say in words what the JSON of a source holds, and what became of what lies under it."""
     from rote.data.messages import first_few
 
     count, shape = value["count"], value["shape"]
@@ -82,7 +84,8 @@ def _rows(value: dict[str, Any]) -> list[list[str]]:
         ["exact duplicates", repeated if same["groups"] else "none"],
         ["digest", value["digest"]],
     ]
-    if value["unreadable"]:
+    rows += [["account", as_flags(part)] for part in told]
+    if value["unreadable"] and "account" not in value:
         left_out = f"{len(value['unreadable']):,} left out: {first_few(value['unreadable'])}"
         rows.append(["unreadable", left_out])
     return rows + [[f"column {c['name']}", _column(c)] for c in value.get("columns", [])]

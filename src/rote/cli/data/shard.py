@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,7 @@ import typer
 from rote.cli import options
 from rote.cli.command import takes_options
 from rote.cli.data.data import data_app
-from rote.cli.source import ImageOptions, named
+from rote.cli.source import ImageOptions, named, say_account
 from rote.core.errors import ConfigError
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
@@ -72,28 +71,22 @@ def shard(
 
     size = parse_bytes(shard_size, flag="--shard-size")
     with named(""):
-        streams = [
-            open_stream(
-                source,
-                resolution=how.resolution,
-                channels=how.channels,
-                skip_unreadable=how.skip_unreadable,
-            )
-            for source in sources
-        ]
+        streams = [open_stream(source, options=how.read()) for source in sources]
     with options.interruptible(), named(""), progress() as bar:
         task = bar.add_task("writing shards", total=sum(stream.count for stream in streams))
         write_shards(
             streams,
             Path(out),
             shard_bytes=size,
-            options=asdict(how),
+            options=how.bound(),
             on_progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
         found = open_shards(out)
         if verify:
             checked = bar.add_task("checking shards", total=len(found.shards))
             found.verify(on_progress=lambda done, total: bar.update(checked, completed=done))
+    for source, stream in zip(sources, streams, strict=True):
+        say_account(source, stream.account())
     skipped = sum(stream.count for stream in streams) - len(found)
     if json:
         print_result(

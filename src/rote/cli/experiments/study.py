@@ -168,7 +168,10 @@ def _choose(
         raise ConfigError("--value and --sizes are for one study; give its name in place of all")
     study.numbers()  # before the data, which may take long
     dataset = _load(study.data, how, only_plan=only_plan)
-    second = None if study.second is None else load(study.second, how, flag="--second")
+    second = None
+    if study.second is not None:
+        like = dataset if dataset.kind == "image" else None
+        second = load(study.second, how, flag="--second", like=like)
     if name == "all":
         names = _possible(names, dataset, second, scale=study.scale)
     return names, dataset, second

@@ -99,4 +99,4 @@ def held_out(
             "--holdout: vectors are scaled by the columns of their own source; train on a part of "
             "--data with --size, and its rest is the held-out side"
         )
-    return load(source, how, flag="--holdout")
+    return load(source, how, flag="--holdout", like=dataset)

@@ -130,14 +130,15 @@ def _open_archive(path: Path) -> Iterator[list[Entry]]:
     tar = extension_of(path.name) == ".tar" or (
         extension_of(path.name) != ".zip" and not zipfile.is_zipfile(path)
     )
-    archive: zipfile.ZipFile | tarfile.TarFile
+    stack = contextlib.ExitStack()
     try:
+        archive: zipfile.ZipFile | tarfile.TarFile
         if tar:
             # "r:" takes no compression: every step back would unpack all from the beginning.
-            archive = tarfile.open(path, "r:")  # noqa: SIM115 - closed below
-            members = archive.getmembers()
+            archive = stack.enter_context(tarfile.open(path, "r:"))
+            archive.getmembers()
         else:
-            archive = zipfile.ZipFile(path)
+            archive = stack.enter_context(zipfile.ZipFile(path))
     except (
         zipfile.BadZipFile,
         tarfile.TarError,
@@ -145,17 +146,18 @@ def _open_archive(path: Path) -> Iterator[list[Entry]]:
         ValueError,
         NotImplementedError,
     ) as error:
+        stack.close()
         kind = "an uncompressed tar" if tar else "a zip"
         raise DataError(
             f"{shown(path)} cannot be opened as {kind} archive ({shown(error)}); give `source` a whole "
             f"{'tar' if tar else 'zip'} file, or the folder it was made from"
         ) from None
-    with archive:
+    with stack:
         lock = threading.Lock()
         if isinstance(archive, tarfile.TarFile):
             yield [
                 Entry(info.name, _tar_reader(archive, info, lock), info.name)
-                for info in members
+                for info in archive.getmembers()
                 if not info.isdir()
             ]
         else:

@@ -175,10 +175,10 @@ def window_of_array(
     asked = options.window
     window = percentile_window(found, where=where) if asked == "percentile" else asked
     done = (
-        f"values from {found.low:g} to {found.high:g}; {window[0]:g} is black, {window[1]:g} white; "
-        "see `window`"
+        f"values from {found.low:g} to {found.high:g}; {window[0]:g} is black, {window[1]:g} white"
     )
-    return window, Account(1, 1, treated=(Treated(f"of {images.dtype}", len(images), done, ()),))
+    told = Treated(f"of {images.dtype}", len(images), done, (), option="window")
+    return window, Account(1, 1, treated=(told,), unit="arrays")
 
 
 def _check_finite(images: npt.NDArray[Any], *, where: str) -> None:
@@ -222,7 +222,7 @@ def _range_advice(low: float, high: float) -> str:
     return (
         "scale them to 0..255 and convert with .round().astype('uint8'), or give the values that "
         "become black "
-        f"and white with `window`, such as `window` {low:g} {end:g}, or 'percentile' (series (N, times, "
+        f"and white with `window`, such as `window` {low:g},{end:g}, or 'percentile' (series (N, times, "
         "channels) go into an npz file under the name 'series')"
     )
 

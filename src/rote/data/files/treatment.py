@@ -52,9 +52,11 @@ def treatments(
     """
     found: list[Treated] = []
 
-    def tell(what: str, names: Sequence[str], done: str, *, said: bool = True) -> None:
+    def tell(
+        what: str, names: Sequence[str], done: str, *, said: bool = True, option: str = ""
+    ) -> None:
         if names:
-            found.append(Treated(what, len(names), done, first_names(names), said))
+            found.append(Treated(what, len(names), done, first_names(names), said, option))
 
     def with_fact(fact: int) -> list[str]:
         return [name for name, one in noted if fact in one.facts]
@@ -63,10 +65,11 @@ def treatments(
     tell(
         "with transparency",
         with_fact(TRANSPARENT),
-        under.get(options.alpha, f"laid over {options.alpha}") + "; see `alpha`",
+        under.get(options.alpha, f"laid over {options.alpha}"),
+        option="alpha",
     )
     turned = {"apply": "turned as the camera noted", "ignore": "left as stored"}[options.exif]
-    tell("turned by EXIF", with_fact(TURNED), f"{turned}; see `exif`")
+    tell("turned by EXIF", with_fact(TURNED), turned, option="exif")
     if options.resolution is not None:
         side = options.resolution
         uneven = [name for name, one in noted if one.size[0] != one.size[1]]
@@ -80,7 +83,8 @@ def treatments(
         tell(
             "of several frames or pages",
             [name for name, _ in several],
-            f"{more:,} after the first not read; see `frames`",
+            f"{more:,} after the first not read",
+            option="frames",
         )
     else:
         pages = [name for name, one in noted if one.frames > 1]
@@ -91,7 +95,8 @@ def treatments(
         tell(
             "of 16 or more bits",
             with_fact(DEEP_GREY),
-            f"values from {low:g} to {high:g}; {window[0]:g} is black, {window[1]:g} white; see `window`",
+            f"values from {low:g} to {high:g}; {window[0]:g} is black, {window[1]:g} white",
+            option="window",
         )
         cut = options.window != "percentile"
         tell("with values outside of that", with_fact(OUTSIDE), "cut to black or white", said=cut)
@@ -118,7 +123,7 @@ def treatments(
 def not_square(names: Sequence[str], how: Resize) -> Treated:
     """Say what became of pictures that are not square."""
     done = {"crop": "sides cut off", "squeeze": "squeezed", "pad": "black bars added"}[how]
-    return Treated("not square", len(names), f"{done}; see `resize`", first_names(names))
+    return Treated("not square", len(names), done, first_names(names), option="resize")
 
 
 def masks(names: Sequence[str], flat: Sequence[str]) -> tuple[str, ...]:

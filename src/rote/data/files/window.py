@@ -91,7 +91,7 @@ def window_of_bits(found: Measured, *, where: str) -> Range:
     raise DataError(
         f"{where}: the 16-bit files hold values from {found.low:g} to {found.high:g} of "
         f"{WHITE_16:,}, so all "
-        f"images would look alike in 8 bits; give `window` {found.low:g} {found.high:g}, or the "
+        f"images would look alike in 8 bits; give `window` {found.low:g},{found.high:g}, or the "
         "values that "
         "are black and white for the model, or `window` percentile"
     )

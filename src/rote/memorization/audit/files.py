@@ -110,7 +110,7 @@ def _excess(rate: Rate | None, control: Rate | None) -> dict[str, Any] | None:
 
 def _side(dataset: Dataset) -> dict[str, Any]:
     return {
-        **dataset.describe(),
+        **dataset.provenance(),
         "unreadable": len(dataset.unreadable),
         "classes": list(dataset.classes),
     }

@@ -1,0 +1,123 @@
+"""What people hold in Python: taken as the files of the same images are, or refused in one line."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from rote.core.errors import DataError
+from rote.data.load import as_dataset, load_images
+from rote.data.options import ReadOptions
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (5, 9, 7, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def paths(tmp_path):
+    found = [tmp_path / f"{number}.png" for number in range(5)]
+    for path, image in zip(found, IMAGES, strict=True):
+        Image.fromarray(image).save(path)
+    return found
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        torch.from_numpy(IMAGES),
+        torch.from_numpy(IMAGES).permute(0, 3, 1, 2),
+        torch.from_numpy(IMAGES).float(),
+        torch.from_numpy(IMAGES).to(torch.bfloat16),
+        torch.from_numpy(IMAGES).long(),
+        torch.from_numpy(IMAGES).float().requires_grad_(),
+        list(torch.from_numpy(IMAGES).permute(0, 3, 1, 2)),
+        list(IMAGES),
+        tuple(IMAGES),
+        [Image.fromarray(image) for image in IMAGES],
+    ],
+)
+def test_forms_of_images_are_the_images(source):
+    for found in (load_images(source), as_dataset(source)):
+        assert np.array_equal(found.items, IMAGES)
+        assert len(found.names) == 5
+
+
+def test_a_list_of_paths_is_the_files_in_their_order(paths):
+    for source in (paths[::-1], [str(path) for path in paths[::-1]]):
+        found = load_images(source)
+        assert np.array_equal(found.items, IMAGES[::-1])
+        assert found.names[0] == str(paths[4])
+
+
+def test_one_picture_of_pillow():
+    assert np.array_equal(load_images(Image.fromarray(IMAGES[0])).items, IMAGES[:1])
+
+
+def test_pictures_of_several_sizes_are_fitted_as_files_are(tmp_path):
+    pictures = [Image.fromarray(IMAGES[0]), Image.fromarray(IMAGES[1]).resize((12, 8))]
+    arrays = [np.asarray(picture) for picture in pictures]
+    for number, picture in enumerate(pictures):
+        picture.save(tmp_path / f"{number}.png")
+    wanted = load_images(tmp_path, resolution=4).items
+    for source in (pictures, arrays):
+        assert np.array_equal(load_images(source, resolution=4).items, wanted)
+        with pytest.raises(DataError, match="2 sizes"):
+            load_images(source)
+
+
+def test_transparency_in_memory_is_said_and_laid_over(tmp_path):
+    rgba = np.dstack([IMAGES[0], np.zeros((9, 7), np.uint8)])
+    found = load_images([Image.fromarray(rgba)] * 2)
+    assert (found.items == 255).all()
+    assert "2 with transparency" in found.account.parts()[0]
+    dropped = load_images([Image.fromarray(rgba)], options=ReadOptions(alpha="drop"))
+    assert np.array_equal(dropped.items[0], IMAGES[0])
+
+
+@pytest.mark.parametrize(
+    ("tensor", "way"),
+    [
+        (torch.from_numpy(IMAGES) / 255, "(x * 255).round().to(torch.uint8)"),
+        (torch.from_numpy(IMAGES) / 127.5 - 1, "((x + 1) * 127.5).round().to(torch.uint8)"),
+    ],
+)
+def test_tensors_in_the_range_of_a_model_are_refused(tensor, way):
+    with pytest.raises(DataError, match="tensor with values from") as caught:
+        load_images(tensor)
+    assert way in str(caught.value)
+
+
+def test_vectors_of_any_range_are_vectors():
+    assert load_images(torch.rand(5, 3)).kind == "vector"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        (image for image in IMAGES),
+        {"images": IMAGES},
+        [(IMAGES[0], 3)],
+        torch.utils.data.TensorDataset(torch.from_numpy(IMAGES)),
+        [],
+        None,
+        7,
+        [IMAGES[0], "a.png"],
+        [IMAGES[0].astype(float), IMAGES[1, :4]],
+    ],
+)
+def test_all_else_is_refused_in_one_line(source):
+    with pytest.raises(DataError) as caught:
+        load_images(source)
+    said = str(caught.value)
+    assert "`source`" in said
+    assert "\n" not in said
+
+
+def test_paths_that_are_none():
+    with pytest.raises(DataError, match="is no file"):
+        load_images(["nowhere.png"])
+
+
+def test_a_data_set_is_itself():
+    found = load_images(IMAGES)
+    assert as_dataset(found) is found
