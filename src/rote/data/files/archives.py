@@ -135,7 +135,7 @@ def _open_archive(path: Path) -> Iterator[list[Entry]]:
         archive: zipfile.ZipFile | tarfile.TarFile
         if tar:
             # "r:" takes no compression: every step back would unpack all from the beginning.
-            archive = stack.enter_context(tarfile.open(path, "r:"))
+            archive = stack.enter_context(tarfile.open(path, "r:"))  # noqa: SIM115
             archive.getmembers()
         else:
             archive = stack.enter_context(zipfile.ZipFile(path))
