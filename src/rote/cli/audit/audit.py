@@ -11,7 +11,7 @@ from rote.cli import options
 from rote.cli.app import app
 from rote.cli.audit.audit_options import AuditFlags
 from rote.cli.command import takes_options
-from rote.cli.source import SourceOptions, load
+from rote.cli.source import load
 
 if TYPE_CHECKING:
     from rote.data.dataset import Dataset
@@ -45,7 +45,6 @@ def audit(
         ),
     ] = None,
     flags: AuditFlags,
-    how: SourceOptions,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for audit.json, its tables and the report.")
     ] = None,
@@ -70,7 +69,7 @@ def audit(
     from rote.data.files.decoded_cache import decoded_folder
     from rote.memorization.audit.checks import check_options
 
-    asked = flags.asked()
+    asked, how = flags.asked(), flags.how
     check_options(asked)
     if out is not None:
         options.check_folder(out)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from rote.cli import options
+from rote.cli.source import SourceOptions
 from rote.memorization.audit.options import AuditOptions
 
 
 @dataclass(frozen=True)
 class AuditFlags:
-    """What to measure."""
+    """What to measure, and how sources are read."""
 
     set_aside: Annotated[
         int,
@@ -97,6 +98,7 @@ class AuditFlags:
         ),
     ] = AuditOptions.fail_above
     seed: options.Seed = AuditOptions.seed
+    how: SourceOptions = field(default_factory=SourceOptions)  # here for its place in --help
     device: options.SearchDevice = AuditOptions.device
     quality: Annotated[
         bool,
@@ -129,7 +131,9 @@ class AuditFlags:
 
     def asked(self) -> AuditOptions:
         """Return what is asked for."""
-        given: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        given: dict[str, Any] = {
+            each.name: getattr(self, each.name) for each in fields(self) if each.name != "how"
+        }
         return AuditOptions(
             **given
             | {
