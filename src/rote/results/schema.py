@@ -6,6 +6,7 @@ wrote it or because there is nothing to tell, have a default; keys that no model
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -20,7 +21,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from rote.core.atomic_files import read_json
+from rote.core.atomic_files import read_json, write_json
 from rote.core.errors import RunError
 from rote.stats.rates import Difference, Rate
 
@@ -129,6 +130,15 @@ def parse_result(text: str, model: type[ResultT], path: Path) -> ResultT:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise damaged(path, _key(first["loc"]), _expected(first)) from None
+
+
+def write_result(path: Path, model: type[ResultFile], values: dict[str, Any]) -> None:
+    """Write a result file whose content its model knows, key by key."""
+    told = model.model_validate(values, strict=False).to_json()
+    # A key that the model ignores would be missing for every reader, and in the documentation.
+    same = json.dumps(told, sort_keys=True) == json.dumps(values, sort_keys=True)
+    assert same, f"{model.__name__} does not hold what {path.name} is to say"
+    write_json(path, told)
 
 
 def damaged(path: Path, key: str, expected: str) -> RunError:

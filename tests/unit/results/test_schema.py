@@ -10,7 +10,7 @@ from rote.core.errors import RunError
 from rote.results import schema, side
 from rote.results.gap import OnsetRun
 from rote.results.run import GapSnapshotFile, SelectFile, TrialFile
-from rote.results.schema import read_result
+from rote.results.schema import read_result, write_result
 from rote.stats.rates import wilson
 
 RATE = wilson(3, 10).to_json()
@@ -71,6 +71,18 @@ def test_a_file_comes_back_as_it_was_and_foreign_keys_are_ignored(tmp_path):
     found = read_result(written(tmp_path, value | {"later": 1}), TrialFile)
     assert json.dumps(found.to_json()) == json.dumps(value)
     assert found.trained_by is None  # younger than this file
+
+
+def test_a_writer_cannot_write_what_its_model_does_not_know(tmp_path):
+    path, value = tmp_path / "64.json", {"images_seen": 64, "rate": RATE}
+    write_result(path, SelectFile, value)
+    assert json.loads(path.read_text()) == SELECT
+    path.unlink()
+    with pytest.raises(AssertionError, match=r"SelectFile does not hold what 64\.json"):
+        write_result(path, SelectFile, value | {"later": 1})
+    with pytest.raises(ValueError, match="interval inside 0 to 1"):
+        write_result(path, SelectFile, value | {"rate": RATE | {"low": 0.9}})
+    assert not path.exists()
 
 
 def test_files_of_others_are_refused(tmp_path):

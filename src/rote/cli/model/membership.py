@@ -36,9 +36,10 @@ def membership(
     AUC and the recall at 1 % false positives of the loss as a test of membership, for the newest
     snapshot, into membership.json.
     """
-    from rote.core.atomic_files import write_json
     from rote.core.console import print_result, print_text, progress
     from rote.diffusion.probes.membership import checkpoint_loss_gap
+    from rote.results.membership import MembershipFile
+    from rote.results.schema import write_result
     from rote.stats.conformal import check_asked
 
     weights = options.check_weights(probe.weights)
@@ -59,7 +60,7 @@ def membership(
             device=resolve_device(device),
             on_progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
-    write_json(run / "membership.json", found)
+    write_result(run / "membership.json", MembershipFile, found)
     if json:
         print_result(found)
         return

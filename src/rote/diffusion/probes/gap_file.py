@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from rote.core.atomic_files import read_json, write_json
+from rote.core.atomic_files import read_json
 from rote.core.errors import DataError
 from rote.data.dataset import Dataset
 from rote.data.messages import reading_options
 from rote.diffusion.checkpoint import Checkpoint, Weights, load_checkpoint, snapshot_paths
 from rote.diffusion.probes.gap import SIGMAS, GapProbe, checkpoint_probe
+from rote.results.gap import GapFile
+from rote.results.schema import write_result
 
 
 def complement(dataset: Dataset, taken: Iterable[int]) -> Dataset:
@@ -104,7 +106,7 @@ class GapLog:
             checkpoint = load_checkpoint(snapshot)
             if checkpoint.images_seen not in found:
                 found[checkpoint.images_seen] = self._measure(checkpoint)
-                write_json(path, self._content(found))
+                write_result(path, GapFile, self._content(found))
             on_progress(number + 1, len(snapshots))
         return self._content(found)
 

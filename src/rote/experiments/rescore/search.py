@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rote.core.atomic_files import read_json, write_json
+from rote.core.atomic_files import read_json
 from rote.core.config import parse_config
 from rote.core.errors import DataError, RunError
 from rote.data.convert import for_models
@@ -31,8 +31,9 @@ from rote.experiments.rescore.score import Asked, RescoredRun, criteria_for, sco
 from rote.experiments.run.spec import RunSpec
 from rote.experiments.search.result_file import CONFIDENCE
 from rote.experiments.search.runs import search_run
+from rote.results.criteria import SearchCriteriaFile
 from rote.results.run import Point, PointFile
-from rote.results.schema import read_result
+from rote.results.schema import read_result, write_result
 
 Scored = tuple[Point, RescoredRun]
 """A run of the search, and what it is under all criteria."""
@@ -108,7 +109,7 @@ def rescore(
         runs.append((point, _score(spec, point, scaled, asked, quality=quality)))
     on_progress(len(points), len(points))
     found = _content(value, config, runs, asked.names)
-    write_json(folder / "criteria.json", found)
+    write_result(folder / "criteria.json", SearchCriteriaFile, found)
     return found
 
 

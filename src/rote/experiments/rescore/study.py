@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rote.core.atomic_files import read_json, write_json
+from rote.core.atomic_files import read_json
 from rote.core.errors import DataError, RunError
 from rote.data.convert import for_models
 from rote.data.dataset import Dataset
@@ -23,7 +23,9 @@ from rote.experiments.run.spec import RunSpec
 from rote.experiments.search.result_file import CONFIDENCE
 from rote.experiments.studies.plan import Cell, Plan, plan_study, source_of
 from rote.experiments.studies.result_file import short
+from rote.results.criteria import StudyCriteriaFile
 from rote.results.run import TrialFile
+from rote.results.schema import write_result
 from rote.stats.rate_model import fit_rates
 
 
@@ -70,7 +72,7 @@ def rescore_study(
             found[trial.name] = _score(trial, scaled, asked, quality=quality)
     on_progress(len(trials), len(trials))
     content = _content(value, plan, found, asked.names)
-    write_json(folder / "criteria.json", content)
+    write_result(folder / "criteria.json", StudyCriteriaFile, content)
     return content
 
 

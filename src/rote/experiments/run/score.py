@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from rote.core.atomic_files import write_json, write_npz
+from rote.core.atomic_files import write_npz
 from rote.core.seeds import Purpose, child_seed
 from rote.data.convert import as_items
 from rote.data.dataset import Dataset
@@ -33,7 +33,7 @@ from rote.memorization.audit.options import RATIO_ONLY
 from rote.memorization.invariances import Invariances
 from rote.results.gap import GapSnapshot
 from rote.results.run import GapSnapshotFile, SelectFile, Snapshot
-from rote.results.schema import read_result
+from rote.results.schema import read_result, write_result
 from rote.stats.rates import wilson
 
 FRESH = Path("samples", "fresh.npz")
@@ -87,7 +87,7 @@ class SnapshotScorer:
                 if self._are_enough(count, total):
                     break
             rate = wilson(count, total)
-            write_json(path, {"images_seen": images_seen, "rate": rate.to_json()})
+            write_result(path, SelectFile, {"images_seen": images_seen, "rate": rate.to_json()})
         return read_result(path, SelectFile)
 
     def gap(self, images_seen: int, rest: Dataset) -> GapSnapshot:
@@ -104,7 +104,7 @@ class SnapshotScorer:
                 )
             weights = self._scoring.weights
             found = self._probe.curve(checkpoint.denoiser(weights=weights, device=device))
-            write_json(path, {"images_seen": images_seen, **found.to_json()})
+            write_result(path, GapSnapshotFile, {"images_seen": images_seen, **found.to_json()})
         return read_result(path, GapSnapshotFile)
 
     def measure(self, images_seen: int) -> Audit:

@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from rote.core.atomic_files import read_json, write_json
+from rote.core.atomic_files import read_json
 from rote.core.run_folder import Run
 from rote.core.trackers import prepare_tracker
 from rote.data.convert import for_models
@@ -38,7 +38,9 @@ from rote.experiments.search.result_file import CONFIDENCE, ITEMS, answer, full_
 from rote.experiments.search.round_times import Clock
 from rote.experiments.search.runs import search_run
 from rote.experiments.search.sizes import search_sizes
+from rote.results.emm import EmmFile
 from rote.results.run import Point, PointFile
+from rote.results.schema import write_result
 
 # Settings that choose the runs and decide nothing within one: a folder serves any of them.
 PATH_SETTINGS = (
@@ -193,7 +195,7 @@ def estimate_emm(
             preset=preset,
             seconds=round(sum(read_json(out / "manifest.json")["seconds"].values()), 1),
         )
-        write_json(out / "emm.json", value)
+        write_result(out / "emm.json", EmmFile, value)
     return _estimate(read_json(out / "emm.json"))
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rote.core.atomic_files import read_json, write_json
+from rote.core.atomic_files import read_json
 from rote.core.errors import ConfigError
 from rote.core.run_folder import Run, check_bound
 from rote.core.trackers import check_tracker, prepare_tracker
@@ -23,6 +23,8 @@ from rote.experiments.run.status import read_notes, read_status
 from rote.experiments.studies.layout import OWN, SHARED, earlier, runs_of
 from rote.experiments.studies.plan import Plan, Source, plan_study, source_of
 from rote.experiments.studies.result_file import findings
+from rote.results.schema import write_result
+from rote.results.study import PlanFile, StudyFile
 
 
 @dataclass(frozen=True)
@@ -197,7 +199,7 @@ def run_studies(
             found = findings(study.plan, second=second is not None)
             found |= {"data": described, "seed": options.seed, "runs_folder": study.place}
             found["cost"]["elapsed_seconds"] = round(time.monotonic() - started, 1)
-            write_json(study.out / "study.json", found)
+            write_result(study.out / "study.json", StudyFile, found)
             results[name] = StudyResult(
                 name, found["sentence"], read_json(study.out / "study.json")
             )
@@ -276,7 +278,7 @@ def _open_studies(
         Run(together, {"kind": "studies"}, facts=facts).close()
     for study, bound in zip(studies, bounds, strict=True):
         with Run(study.out, bound, facts=facts):
-            write_json(study.out / "plan.json", _planned(study.plan, study.place))
+            write_result(study.out / "plan.json", PlanFile, _planned(study.plan, study.place))
     return studies
 
 

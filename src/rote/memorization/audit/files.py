@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rote.core.atomic_files import write_json, write_lines, write_npz
+from rote.core.atomic_files import write_lines, write_npz
 from rote.core.mapped_pages import release_pages
 from rote.data.dataset import Dataset
 from rote.data.duplicates import DuplicateGroups
@@ -23,6 +23,8 @@ from rote.memorization.audit.per_space import CriterionResult, SpaceResult
 from rote.memorization.audit.result import Findings, SupplementaryMetrics
 from rote.memorization.invariances import MOST_SHIFT, describe
 from rote.memorization.summary import VERDICTS, classify, count_verdicts, rates_by
+from rote.results.audit import AuditFile
+from rote.results.schema import write_result
 from rote.spaces.pairwise import GRID, tile_squares
 from rote.stats.rates import Rate, newcombe
 
@@ -131,7 +133,7 @@ def save(found: Findings, folder: Path, *, labels: npt.NDArray[np.int64] | None)
     else:
         for name in ("spaces.npz", "disputes.npz"):  # of an earlier audit in this folder
             (folder / name).unlink(missing_ok=True)
-    write_json(folder / "audit.json", to_json(found))
+    write_result(folder / "audit.json", AuditFile, to_json(found))
 
 
 def _arrays(found: Findings, labels: npt.NDArray[np.int64] | None) -> dict[str, npt.NDArray[Any]]:
