@@ -87,6 +87,21 @@ def _keys(items: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
     return padded.view(np.uint64)
 
 
+def equal_items(items: npt.NDArray[Any], others: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Return which items equal one of the others in every value, bool (N,).
+
+    Parameters
+    ----------
+    items, others
+        (N, ...) and (M, ...) of one dtype and item shape.
+
+    >>> equal_items(np.array([[1], [2]], dtype=np.uint8), np.array([[2]], dtype=np.uint8)).tolist()
+    [False, True]
+    """
+    seen = {key.tobytes() for block in blocks_of(others) for key in _keys(block)}
+    return np.array([key.tobytes() in seen for block in blocks_of(items) for key in _keys(block)])
+
+
 def numbered(group: npt.NDArray[np.int64], lowest: npt.NDArray[np.int64]) -> DuplicateGroups:
     """Number groups by first appearance, given the lowest position in each."""
     order = np.argsort(lowest)

@@ -24,6 +24,7 @@ from rote.memorization.invariances import Invariances, mirrored, standardized
 from rote.neighbors.search import components_within
 
 DUPLICATE_RMS = 10.0
+BLOCK = 1024
 
 
 def check_rms(rms: float, *, name: str = "`duplicate_rms`") -> None:
@@ -77,6 +78,29 @@ def near_duplicates(
     component = component[exact.group]
     _, lowest, group = np.unique(component, return_index=True, return_inverse=True)
     return numbered(group, lowest)
+
+
+def chained(items: npt.NDArray[Any], groups: DuplicateGroups, *, rms: float) -> int:
+    """Count the items more than two radii away from the first of their group.
+
+    Groups are connected components: where neighbors lie within the radius of each other throughout a
+    set, a chain of them joins what is far apart.
+
+    Parameters
+    ----------
+    items, rms
+        As `near_duplicates` takes them.
+    groups
+        What it returned.
+    """
+    members = np.flatnonzero(groups.sizes[groups.group] > 2)  # of two, one lies within one radius
+    first = groups.representative[groups.group[members]]
+    limit, far = 4 * rms * rms, 0
+    for start in range(0, len(members), BLOCK):
+        part = slice(start, start + BLOCK)
+        apart = items[members[part]].astype(np.float64) - items[first[part]]
+        far += int((np.square(apart).reshape(len(apart), -1).mean(axis=1) > limit).sum())
+    return far
 
 
 def _components_of_twins(

@@ -72,7 +72,7 @@ class AuditFlags:
         typer.Option(
             "--duplicate-rms",
             help="Images this near to each other (RMS difference, in 8-bit levels) are duplicates; "
-            "0: exact ones only. [default: 10 for images, 0 for vectors]",
+            "0: exact ones only. [default: 0.23 of the spacing of the training images; 0 for vectors]",
         ),
     ] = AuditOptions.duplicate_rms
     invariances: Annotated[

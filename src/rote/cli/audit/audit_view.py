@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 def show_audit(found: Audit) -> None:
     """Print the audit for people."""
+    for notice in found.notices:
+        say(f"{'doubtful' if notice.doubtful else 'note'}: {notice.text}")
     title = f"{len(found.generated):,} generated against {len(found.training):,} training"
     columns = ["memorized by", f"generated, of {found.rate.total:,}"]
     if found.control is not None:

@@ -48,6 +48,7 @@ def measure_controls(spec: RunSpec, dataset: Dataset, *, seed: int, device: str)
         training,
         replace(RATIO_ONLY, ratio_threshold=threshold, device=device),
         holdout=None if rest is None else rest.take(np.arange(min(CONTROL_SAMPLES, len(rest)))),
+        look_for_mistakes=False,
     )
     rates = {"optimum": found.rate, "holdout": found.control}
     return {

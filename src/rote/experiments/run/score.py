@@ -140,7 +140,7 @@ class SnapshotScorer:
             invariances=Invariances(flip=self._spec.setting.train.mirror),
             device=self._spec.device,
         )
-        return run_audit(drawn, self._training, options)
+        return run_audit(drawn, self._training, options, look_for_mistakes=False)
 
     def _stages(self, most: int) -> list[int]:
         staging = self._spec.staging

@@ -4,6 +4,7 @@
 
     prepare       options read, sides checked and brought to one form, spaces opened      prepare.py
     duplicates    grouped on both sides; one reference of each exact group                prepare.py
+    notices       what may make every rate doubtful: said before any rate                 notices.py
     controls      held-out items in the training set; degraded copies                     per_space.py
     spaces        each: calibrated, generated items and copies measured, verdicts         per_space.py
     gate          the rate held against a limit                                           gate.py
@@ -23,6 +24,7 @@ import numpy.typing as npt
 from rote.data.dataset import Dataset
 from rote.memorization.audit import files
 from rote.memorization.audit.gate import Gate, decide
+from rote.memorization.audit.notices import Notice, check_sources, of_leaks, of_sides
 from rote.memorization.audit.options import AuditOptions, Settings
 from rote.memorization.audit.per_space import SpaceAudit, SpaceResult, make_controls
 from rote.memorization.audit.prepare import Duplicates, Prepared, find_duplicates, prepare
@@ -105,7 +107,8 @@ def audit(
         What the calibrated ratio is set to.
     duplicate_rms
         Radius of near-duplicates on all sides, as `near_duplicates` takes it; 0: exact ones only; None:
-        10 8-bit levels for images, 0 for vectors and series.
+        for images a share of their own spacing (`rote.memorization.duplicate_radius`), for vectors and
+        series 0.
     invariances
         Transforms that a match may undo, such as "flip,tone".
     set_aside
@@ -205,6 +208,7 @@ def run_audit(
     on_progress: Progress = no_progress,
     on_stage: Callable[[str], None] = no_stage,
     on_rates: Callable[[Audit], None] = _no_rates,
+    look_for_mistakes: bool = True,
 ) -> Audit:
     """Audit as `audit` does, given its options as one object.
 
@@ -216,17 +220,25 @@ def run_audit(
         What is asked for.
     on_rates
         Called with the audit once its rates stand, before what is beside them is measured.
+    look_for_mistakes
+        Whether to look for what makes rates doubtful (`rote.memorization.audit.notices`); not where rote
+        made the sides itself.
 
     Raises
     ------
     DataError, ConfigError
         As `audit`.
     """
+    check_sources(generated, training, holdout)
     stages = Stages(on_stage)
     with stages("prepare"):
         prepared = prepare(generated, training, options, holdout=holdout)
     with stages("duplicates"):
-        duplicates = find_duplicates(prepared)
+        prepared, duplicates = find_duplicates(prepared)
+    notices: list[Notice] = []
+    if look_for_mistakes:
+        with stages("notices"):
+            notices += of_sides(prepared, duplicates)
 
     def opened(space: Space) -> SpaceAudit:
         return SpaceAudit(
@@ -240,6 +252,7 @@ def run_audit(
 
     own = opened(prepared.own)
     controls = make_controls(own, prepared, duplicates, stages)
+    notices += of_leaks(controls.leaks)
     spaces = [own if space is prepared.own else opened(space) for space in prepared.spaces]
     results = tuple(space.audit(controls) for space in spaces)
     first, settings = results[0], prepared.settings
@@ -268,7 +281,8 @@ def run_audit(
         within=within,
         spaces=results,
         preprocessing=prepared.preprocessing,
-        gate=_gate(first, settings),
+        gate=_gate(first, settings, notices),
+        notices=tuple(notices),
         seconds=stages.seconds,
     )
     on_rates(found)
@@ -293,11 +307,12 @@ def _within(space: SpaceAudit, prepared: Prepared, duplicates: Duplicates) -> Ma
     )
 
 
-def _gate(result: SpaceResult, settings: Settings) -> Gate | None:
+def _gate(result: SpaceResult, settings: Settings, notices: Sequence[Notice]) -> Gate | None:
     """Hold the rate of the gated criterion against the limit, where there is one."""
     if settings.fail_above is None:
         return None
     rates = {criterion.name: criterion.rate for criterion in result.criteria}
     rate = rates[settings.gated]
     assert rate is not None, "checked before anything was measured"
-    return decide(rate, settings.fail_above, criterion=settings.gated)
+    doubt = next((notice.text for notice in notices if notice.doubtful), None)
+    return decide(rate, settings.fail_above, criterion=settings.gated, doubt=doubt)

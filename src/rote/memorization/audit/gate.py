@@ -17,6 +17,8 @@ class Gate:
 
     Attributes
     ----------
+    doubt
+        Why nothing is decided whatever the interval: what makes the rate itself doubtful; else None.
     more_images
         Further generated images that would decide if the present rate held; None when decided, or
         when no number would.
@@ -26,6 +28,7 @@ class Gate:
     limit: float
     decision: Literal["below", "above", "undecided"]
     more_images: int | None
+    doubt: str | None = None
 
     @property
     def exit_code(self) -> int:
@@ -37,6 +40,8 @@ class Gate:
         """The decision in words."""
         if self.decision != "undecided":
             return f"the whole interval lies {self.decision} {self.limit:g}"
+        if self.doubt is not None:
+            return f"not decided, since the rate is doubtful: {self.doubt}"
         if self.more_images is None:
             return (
                 f"not decided: the rate is {self.limit:g} itself; more samples shift it or nothing"
@@ -57,14 +62,16 @@ def check_limit(limit: float | None) -> None:
         raise ConfigError(f"`fail_above` is {limit:g}; it must lie strictly between 0 and 1")
 
 
-def decide(rate: Rate, limit: float, *, criterion: str) -> Gate:
-    """Hold a rate against a limit.
+def decide(rate: Rate, limit: float, *, criterion: str, doubt: str | None = None) -> Gate:
+    """Hold a rate against a limit; a doubtful rate decides nothing.
 
     >>> from rote.stats.rates import wilson
     >>> decide(wilson(0, 1000), 0.01, criterion="ratio").decision
     'below'
     """
     check_limit(limit)
+    if doubt is not None:
+        return Gate(criterion, limit, "undecided", None, doubt)
     if rate.low > limit:
         return Gate(criterion, limit, "above", None)
     if rate.high < limit:

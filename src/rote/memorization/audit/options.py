@@ -54,6 +54,8 @@ class Settings:
         The criterion that a gate is held against: the first that was asked for.
     own_thresholds
         Those that were given with the criterion "absolute".
+    radius_from_spacing
+        Whether ``duplicate_rms`` is taken from the spacing of the training images; it is 0 until then.
     positive_control
         None: as many as there are, up to `rote.memorization.controls.COPIES`.
     """
@@ -63,6 +65,7 @@ class Settings:
     own_thresholds: tuple[OwnThreshold, ...]
     ratio: RatioCriterion
     duplicate_rms: float
+    radius_from_spacing: bool
     invariances: Invariances
     false_positive_rate: float
     set_aside: int

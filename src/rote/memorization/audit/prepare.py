@@ -30,7 +30,8 @@ from rote.memorization.audit.options import AuditOptions, Settings
 from rote.memorization.audit.per_group import Clusters, check_clusters, clusters_of
 from rote.memorization.criteria import RatioCriterion
 from rote.memorization.criteria.user_threshold import read_criteria
-from rote.memorization.duplicates import DUPLICATE_RMS, near_duplicates
+from rote.memorization.duplicate_radius import duplicate_radius
+from rote.memorization.duplicates import near_duplicates
 from rote.spaces import open_spaces
 from rote.spaces.autoencoder import load_autoencoder
 from rote.spaces.space import PIXEL, Space, own_space
@@ -213,13 +214,13 @@ def prepare(
 def settings_of(options: AuditOptions, training: Dataset, *, controlled: bool) -> Settings:
     """Read the options and complete them for a training side."""
     criteria, own_thresholds = read_criteria(options.criterion)
-    near = DUPLICATE_RMS if training.kind == "image" else 0.0
     return Settings(
         criteria=chosen_criteria(criteria, controlled=controlled or options.set_aside > 0),
         gated=criteria[0] if criteria else "ratio",
         own_thresholds=own_thresholds,
         ratio=RatioCriterion(options.ratio_threshold),
-        duplicate_rms=near if options.duplicate_rms is None else options.duplicate_rms,
+        duplicate_rms=options.duplicate_rms or 0.0,
+        radius_from_spacing=options.duplicate_rms is None and training.kind == "image",
         invariances=invariances_of(options),
         false_positive_rate=options.false_positive_rate,
         set_aside=options.set_aside,
@@ -248,32 +249,40 @@ def _in_one_scale(
     return generated.scaled(scaling), training.scaled(scaling), scaled
 
 
-def find_duplicates(prepared: Prepared) -> Duplicates:
+def find_duplicates(prepared: Prepared) -> tuple[Prepared, Duplicates]:
     """Group the duplicates of both sides, and keep one of each exact group as a reference.
+
+    Where no radius was asked for, it is taken from the spacing of the training images, and returned with
+    the settings.
 
     Raises
     ------
     DataError
         If the references are fewer than two, or one single group.
     """
-    training = prepared.training
-    exact, near = find_groups(training, prepared.settings)
-    _, generated = find_groups(prepared.generated, prepared.settings)
+    training, settings = prepared.training, prepared.settings
+    exact = exact_duplicates(training.items)
+    if settings.radius_from_spacing:
+        radius = duplicate_radius(training.items, exact.representative, seed=settings.seed)
+        settings = replace(settings, duplicate_rms=radius)
+        prepared = replace(prepared, settings=settings)
+    near = near_groups(training, exact, settings)
+    generated = near_groups(
+        prepared.generated, exact_duplicates(prepared.generated.items), settings
+    )
     _, first = np.unique(exact.group[prepared.rest], return_index=True)
     positions = np.sort(prepared.rest[first])
     check_groups(training, near.group[positions], exact.group[positions])
-    return Duplicates(exact, near, generated, positions)
+    return prepared, Duplicates(exact, near, generated, positions)
 
 
-def find_groups(side: Dataset, settings: Settings) -> tuple[DuplicateGroups, DuplicateGroups]:
-    """Return the exact groups of a side and those within the radius."""
-    exact = exact_duplicates(side.items)
+def near_groups(side: Dataset, exact: DuplicateGroups, settings: Settings) -> DuplicateGroups:
+    """Return the groups of a side within the radius."""
     if not settings.duplicate_rms:
-        return exact, exact
-    near = near_duplicates(
+        return exact
+    return near_duplicates(
         side.items, exact, rms=settings.duplicate_rms, invariances=settings.invariances
     )
-    return exact, near
 
 
 def check_groups(

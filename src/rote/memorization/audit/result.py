@@ -13,6 +13,7 @@ from rote.data.dataset import Dataset
 from rote.data.duplicates import DuplicateGroups
 from rote.memorization.audit.agreement import Agreement, agreement
 from rote.memorization.audit.gate import Gate
+from rote.memorization.audit.notices import Notice
 from rote.memorization.audit.options import Settings
 from rote.memorization.audit.per_group import GroupedRates
 from rote.memorization.audit.per_space import CriterionResult, SpaceResult
@@ -75,6 +76,8 @@ class Findings:
     preprocessing
         What was done to the images before they were measured; ``generated`` and ``training`` are as they
         were then.
+    notices
+        What to know before any rate, such as what makes it doubtful.
     within
         Some training items matched with the rest of the training side.
     supplement
@@ -104,6 +107,7 @@ class Findings:
     spaces: tuple[SpaceResult, ...] = ()
     preprocessing: Preprocessing | None = None
     gate: Gate | None = None
+    notices: tuple[Notice, ...] = ()
     supplement: SupplementaryMetrics | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 

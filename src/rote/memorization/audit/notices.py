@@ -1,0 +1,190 @@
+"""Notices: what a reader must know before any rate, found while the sides are prepared and controlled.
+
+Some of them make the rates doubtful: a gate then decides nothing, however sure the interval is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from rote.core.errors import DataError
+from rote.data.dataset import Dataset
+from rote.data.duplicates import equal_items
+from rote.memorization.audit.prepare import Duplicates, Prepared
+from rote.memorization.controls import Leaks
+from rote.memorization.duplicates import chained
+from rote.memorization.silent_differences import find_silent_differences
+
+LARGE_PART = 0.05
+"""Share of a set beyond which chains of near-duplicates make its rates doubtful."""
+MOST_REMOVED = 0.2
+"""Share of the held-out items beyond which what is left is no control of the whole any more."""
+SAME_SET = 0.99
+EXCHANGED = 0.25
+
+Topic = Literal["difference", "chains", "control", "overlap"]
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One sentence for the reader.
+
+    Attributes
+    ----------
+    topic
+        What it is about.
+    text
+        The sentence; arguments are named in backticks, as in errors.
+    numbers
+        What the sentence rests on, as plain types.
+    doubtful
+        Whether a gate decides nothing for it.
+    """
+
+    topic: Topic
+    text: str
+    numbers: dict[str, Any]
+    doubtful: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain types."""
+        return asdict(self)
+
+
+def check_sources(generated: Dataset, training: Dataset, holdout: Dataset | None) -> None:
+    """Refuse a folder of generated or held-out items whose files are among the training items.
+
+    Raises
+    ------
+    DataError
+        If one source lies inside another that was read with it.
+    """
+    for name, side in (("generated", generated), ("holdout", holdout)):
+        if side is None:
+            continue
+        for inner, outer, outer_name in ((side, training, "training"), (training, side, name)):
+            inside = _names_inside(inner, outer)
+            if inside:
+                inner_name = name if inner is side else "training"
+                raise DataError(
+                    f"`{inner_name}` {inner.source} lies inside `{outer_name}` {outer.source}, whose "
+                    f"{inside:,} images in there would count on both sides; give folders that lie apart"
+                )
+
+
+def _names_inside(inner: Dataset, outer: Dataset) -> int:
+    """Return how many items of the outer source are files in the folder of the inner one."""
+    try:
+        folder, around = Path(inner.source).resolve(), Path(outer.source).resolve()
+        if not (folder.is_dir() and around.is_dir()) or around not in folder.parents:
+            return 0
+    except (OSError, ValueError):  # a name that is no path here
+        return 0
+    prefix = folder.relative_to(around).as_posix() + "/"
+    return sum(name.startswith(prefix) for name in outer.names)
+
+
+def of_sides(prepared: Prepared, duplicates: Duplicates) -> list[Notice]:
+    """Return what the two sides themselves give reason to say."""
+    found = _overlaps(prepared)
+    for name, side, groups in (
+        ("training", prepared.training, duplicates.near),
+        ("generated", prepared.generated, duplicates.generated),
+    ):
+        far = chained(side.items, groups, rms=prepared.settings.duplicate_rms)
+        if far > LARGE_PART * len(side):
+            found.append(
+                Notice(
+                    "chains",
+                    f"the radius of near-duplicates, {prepared.settings.duplicate_rms:g}, is too wide "
+                    f"for these images: chains of neighbors join {far:,} of {len(side):,} {name} "
+                    "images to a group whose first image lies more than twice as far from them; give a "
+                    "smaller `duplicate_rms`",
+                    {"side": name, "chained": far, "items": len(side)},
+                )
+            )
+    return found + _differences(prepared, duplicates)
+
+
+def _differences(prepared: Prepared, duplicates: Duplicates) -> list[Notice]:
+    """Return the most telling silent difference between the sides, if there is one."""
+    if prepared.training.kind != "image":
+        return []
+    undone = ["mirrored"] if prepared.settings.invariances.flip else []
+    found = find_silent_differences(
+        prepared.generated.items,
+        prepared.training.items,
+        positions=duplicates.positions,
+        group=duplicates.near.group,
+        leave_out=undone,
+        seed=prepared.settings.seed,
+    )
+    return [Notice("difference", str(one), one.to_json()) for one in found[:1]]
+
+
+def _overlaps(prepared: Prepared) -> list[Notice]:
+    """Return which sides are the same set, or look exchanged."""
+    generated, training, holdout = prepared.generated, prepared.training, prepared.holdout
+    found = []
+    if not prepared.settings.set_aside and holdout is not None:
+        for name, other in (("training", training), ("generated", generated)):
+            same = equal_items(holdout.items, other.items)
+            if same.mean() > 0.5:
+                text = (
+                    f"{same.sum():,} of {len(holdout):,} `holdout` items equal `{name}` items exactly: "
+                    "they were not held out, and tell nothing of false positives"
+                )
+                numbers = {"sides": ["holdout", name], "equal": int(same.sum())}
+                found.append(Notice("overlap", text, numbers))
+    copies = equal_items(generated.items, training.items)
+    reproduced = equal_items(training.items, generated.items)
+    numbers = {
+        "sides": ["generated", "training"],
+        "equal": int(copies.sum()),
+        "reproduced": int(reproduced.sum()),
+    }
+    if min(copies.mean(), reproduced.mean()) >= SAME_SET:
+        text = (
+            f"`generated` and `training` are the same: {copies.sum():,} of {len(generated):,} generated "
+            f"and {reproduced.sum():,} of {len(training):,} training items equal one of the other side"
+        )
+        found.append(Notice("overlap", text, numbers))
+    elif _look_exchanged(copies, reproduced):
+        text = (
+            f"the sides look exchanged: {reproduced.sum():,} of {len(training):,} `training` items equal "
+            f"one of the {len(generated):,} `generated` ones, and none of these is there twice; is "
+            "`training` what the model made?"
+        )
+        found.append(Notice("overlap", text, numbers))
+    return found
+
+
+def _look_exchanged(copies: npt.NDArray[np.bool_], reproduced: npt.NDArray[np.bool_]) -> bool:
+    """Return whether the training side looks like samples of a model of the generated side.
+
+    A model that copies makes the same image again and again: so many copies that are all different speak
+    for real images.
+    """
+    return bool(
+        len(copies) > len(reproduced)
+        and reproduced.mean() >= EXCHANGED
+        and copies.sum() >= 10
+        and copies.sum() <= reproduced.sum()
+    )
+
+
+def of_leaks(leaks: Leaks | None) -> list[Notice]:
+    """Return whether so many held-out items were taken out that the rest is no control of the whole."""
+    if leaks is None or leaks.near <= MOST_REMOVED * leaks.images:
+        return []
+    text = (
+        f"{leaks.near:,} of {leaks.images:,} held-out items lie within the radius of near-duplicates of "
+        "training items and leave the control; the rest says little of false positives: give a smaller "
+        "`duplicate_rms`, or held-out items of other sources"
+    )
+    return [Notice("control", text, {"near": leaks.near, "items": leaks.images})]
