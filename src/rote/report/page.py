@@ -58,7 +58,8 @@ def write_report(run_dir: Path) -> Path:
         context = overview_context(run_dir)
     else:
         raise _nothing_to_show(run_dir)
-    manifest = _tables(_manifest(run_dir / "manifest.json"), rest="run")
+    made = context.get("provenance") or _manifest(run_dir / "manifest.json")
+    manifest = _tables(made, rest="run")
     target = run_dir / "report.html"
     write_text(target, _render({**context, "manifest": manifest}))
     return target

@@ -137,10 +137,42 @@ class Gate(Result):
     criterion: str
     limit: Number
     decision: Literal["below", "above", "undecided"]
+    doubt: str | None = None
+    """Why nothing is decided whatever the interval; None: nothing makes the rate doubtful."""
     more_images: Count | None
     """Items that would decide if the rate stayed as it is; None: decided, or no number would."""
     exit_code: int | None = None
     """Of the command: 0 below, 3 above, 4 undecided."""
+
+
+class Notice(Result):
+    """What to know before any rate."""
+
+    topic: str
+    """difference (the sides match once one is changed), chains, control, overlap."""
+    text: str
+    """One sentence; arguments in backticks."""
+    numbers: dict[str, Any] = Field(default_factory=dict)
+    """What it rests on."""
+    doubtful: bool = True
+    """Whether a gate decides nothing for it."""
+
+
+class Provenance(Result):
+    """How the audit was made; the one part in which two runs of a command differ."""
+
+    created: str
+    """When, in UTC, ISO 8601."""
+    versions: dict[str, str] = Field(default_factory=dict)
+    """Of rote, Python and the libraries that figures depend on."""
+    command: tuple[str, ...] | None = None
+    """The command line; None: from Python."""
+    device: str
+    """Where neighbors were searched."""
+    sources: dict[str, str] = Field(default_factory=dict)
+    """By side: the absolute path, where the source is a file or folder here; else its name."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """As they were resolved."""
 
 
 class Autoencoder(Result):
@@ -161,9 +193,11 @@ class Preprocessing(Result):
 
 
 class AuditFile(ResultFile):
-    """Rates, controls and everything around them; two runs of one command write the same bytes."""
+    """Rates, controls and everything around them; two runs differ in `provenance` alone."""
 
     kind: Literal["audit"]
+    provenance: Provenance | None = None
+    notices: tuple[Notice, ...] = ()
     rate: CheckedRate
     """Share of memorized items under the ratio."""
     criterion: RatioRule

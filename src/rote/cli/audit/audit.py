@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -124,6 +125,7 @@ def _measure(
                 training,
                 asked,
                 holdout=holdout,
+                command=tuple(sys.argv),
                 features_folder=decoded,
                 on_progress=lambda done, total: bar.update(task, completed=done, total=total),
                 on_stage=lambda name: bar.update(task, description=name),

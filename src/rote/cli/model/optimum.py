@@ -58,9 +58,7 @@ def optimum(
             on_progress=lambda done, _: bar.update(task, completed=done),
         )
     copies = as_items(drawn, scaled, source="theoretical optimum")
-    found = run_audit(
-        copies, scaled, replace(RATIO_ONLY, device=device), look_for_mistakes=False
-    )
+    found = run_audit(copies, scaled, replace(RATIO_ONLY, device=device), look_for_mistakes=False)
     own = replace(copies, items=in_own_units(copies), scaling=None)
     write_samples(out, replace(own, seeds=np.array(seeds, np.int64)))
     if json:

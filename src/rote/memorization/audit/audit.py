@@ -28,6 +28,7 @@ from rote.memorization.audit.notices import Notice, check_sources, of_leaks, of_
 from rote.memorization.audit.options import AuditOptions, Settings
 from rote.memorization.audit.per_space import SpaceAudit, SpaceResult, make_controls
 from rote.memorization.audit.prepare import Duplicates, Prepared, find_duplicates, prepare
+from rote.memorization.audit.provenance import provenance_of
 from rote.memorization.audit.result import Findings
 from rote.memorization.audit.stages import Stages, no_stage
 from rote.memorization.audit.supplement import with_supplement
@@ -209,6 +210,7 @@ def run_audit(
     on_stage: Callable[[str], None] = no_stage,
     on_rates: Callable[[Audit], None] = _no_rates,
     look_for_mistakes: bool = True,
+    command: tuple[str, ...] | None = None,
 ) -> Audit:
     """Audit as `audit` does, given its options as one object.
 
@@ -223,6 +225,8 @@ def run_audit(
     look_for_mistakes
         Whether to look for what makes rates doubtful (`rote.memorization.audit.notices`); not where rote
         made the sides itself.
+    command
+        The command line that asks, for the record.
 
     Raises
     ------
@@ -283,6 +287,7 @@ def run_audit(
         preprocessing=prepared.preprocessing,
         gate=_gate(first, settings, notices),
         notices=tuple(notices),
+        provenance=provenance_of(prepared, command),
         seconds=stages.seconds,
     )
     on_rates(found)

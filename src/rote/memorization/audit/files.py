@@ -48,6 +48,7 @@ def to_json(found: Findings) -> dict[str, Any]:
     agreed = found.agreement
     return {
         "kind": "audit",
+        "provenance": None if found.provenance is None else found.provenance.to_json(),
         "notices": [notice.to_json() for notice in found.notices],
         "rate": found.rate.to_json(),
         "criterion": {**found.criterion.to_json(), "space": space},

@@ -18,6 +18,7 @@ from rote.memorization.audit.options import Settings
 from rote.memorization.audit.per_group import GroupedRates
 from rote.memorization.audit.per_space import CriterionResult, SpaceResult
 from rote.memorization.audit.prepare import Preprocessing
+from rote.memorization.audit.provenance import Provenance
 from rote.memorization.controls import Leaks, Recall
 from rote.memorization.criteria import RatioCriterion, distance_ratio
 from rote.memorization.evaluator import Measured
@@ -78,6 +79,8 @@ class Findings:
         were then.
     notices
         What to know before any rate, such as what makes it doubtful.
+    provenance
+        With what, when and from where it was made.
     within
         Some training items matched with the rest of the training side.
     supplement
@@ -108,6 +111,7 @@ class Findings:
     preprocessing: Preprocessing | None = None
     gate: Gate | None = None
     notices: tuple[Notice, ...] = ()
+    provenance: Provenance | None = None
     supplement: SupplementaryMetrics | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 

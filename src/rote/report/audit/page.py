@@ -48,6 +48,7 @@ def audit_context(folder: Path) -> dict[str, Any]:
         "scripts": ["audit.js"],
         "title": f"Audit {words.format_rate(file.rate)} · {file.generated.source}",
         "audit": file,
+        "provenance": {} if file.provenance is None else file.provenance.to_json(),
         "held_out": audit.neighbors.held_out,
         "within": audit.neighbors.within,
         "sides": _sides(file),

@@ -1,0 +1,109 @@
+"""Notices: sides that overlap or differ silently, chains of duplicates, controls that are no control."""
+
+import json
+
+import numpy as np
+import pytest
+from picture_kinds import changed, digits, faint_objects
+
+import rote
+from rote.core.errors import DataError
+from rote.data.dataset import Dataset
+from rote.memorization.audit.audit import audit
+from rote.memorization.audit.options import AuditOptions
+
+
+def of(images):
+    return Dataset(np.ascontiguousarray(images))
+
+
+def check(generated, training, **options):
+    return audit(of(generated), of(training), positive_control=0, **options)
+
+
+def topics(found):
+    return [notice.topic for notice in found.notices]
+
+
+def test_honest_sides_have_no_notice():
+    training, fresh = digits()
+    found = check(fresh[:200], training, holdout=of(fresh[200:]))
+    assert found.notices == ()
+    assert found.settings.duplicate_rms == pytest.approx(7, abs=2)  # a share of their own spacing
+
+
+def test_a_silent_difference_is_said_and_no_gate_decides():
+    training, _ = digits()
+    copies = changed("mirrored", training[:200])
+    found = check(copies, training, fail_above=0.5)
+    assert topics(found) == ["difference"]
+    assert "mirrored" in found.notices[0].text
+    assert found.gate.decision == "undecided"
+    assert found.gate.exit_code == 4
+    assert "mirrored" in found.gate.sentence
+    # Where matches undo mirrors there is nothing to say.
+    assert check(copies, training, invariances="flip").notices == ()
+
+
+def test_chains_of_near_images_are_said():
+    training, fresh = faint_objects()
+    found = check(fresh[:100], training, duplicate_rms=10, fail_above=0.5)
+    assert "chains" in topics(found)
+    assert found.notices[0].numbers["chained"] > 0.5 * len(training)
+    assert found.gate.decision == "undecided"
+    # The radius that the images themselves ask for joins none.
+    found = check(fresh[:100], training, holdout=of(fresh[100:]))
+    assert found.notices == ()
+    assert found.rate.count == 0
+    assert found.control.count == 0
+    assert found.control.total == 200
+
+
+def test_a_control_that_mostly_leaves_is_said():
+    training, fresh = digits()
+    near = np.clip(training[:100].astype(int) + 2, 0, 255).astype(np.uint8)
+    found = check(fresh[:50], training, holdout=of(np.concatenate([near, fresh[50:150]])))
+    assert topics(found) == ["control"]
+    assert found.notices[0].numbers == {"near": 100, "items": 200}
+
+
+def test_equal_and_exchanged_sides_are_said():
+    training, fresh = digits()
+    assert "overlap" in topics(check(training[:200], training[:200]))
+    samples = np.concatenate([training[:40], fresh[:40]])
+    assert topics(check(training[:400], samples)) == ["overlap"]
+    assert topics(check(samples, training[:400])) == []
+    # A model that copies a small set again and again is no exchange.
+    again = training[np.arange(300) % 60]
+    assert topics(check(again, training[:60])) == []
+
+
+def test_a_held_out_side_that_was_not_held_out_is_said():
+    training, fresh = digits()
+    found = check(fresh[:50], training, holdout=of(training[:100]))
+    assert topics(found)[0] == "overlap"
+    assert "`holdout`" in found.notices[0].text
+
+
+def test_a_folder_inside_the_other_is_refused(tmp_path):
+    from PIL import Image
+
+    training, fresh = digits()
+    for folder, images in ((tmp_path, training[:20]), (tmp_path / "samples", fresh[:10])):
+        folder.mkdir(exist_ok=True)
+        for number, image in enumerate(images):
+            Image.fromarray(image[..., 0]).save(folder / f"{number}.png")
+    with pytest.raises(DataError, match="lies inside `training`.*10 images"):
+        rote.audit(rote.load_images(tmp_path / "samples"), rote.load_images(tmp_path))
+
+
+def test_the_file_says_how_it_was_made(tmp_path):
+    training, fresh = digits()
+    found = check(fresh[:50], training, seed=3)
+    found.save(tmp_path)
+    told = json.loads((tmp_path / "audit.json").read_text())["provenance"]
+    assert told["options"]["seed"] == 3
+    assert told["options"]["duplicate_rms"] == found.settings.duplicate_rms
+    assert set(told["options"]) == set(AuditOptions.__dataclass_fields__)
+    assert told["device"] in ("cpu", "cuda")
+    assert "rote" in told["versions"]
