@@ -68,17 +68,13 @@ def spacing_of(
     return spacings[0] * (count / part) ** min(slope, 0.0)
 
 
-def duplicate_radius(
-    items: npt.NDArray[Any], positions: npt.NDArray[np.int64], *, seed: int = 0
-) -> float:
+def duplicate_radius(spacing: float | None) -> float:
     """Return the radius of near-duplicates: `SHARE_OF_SPACING` of `spacing_of`, to two digits.
 
-    Parameters and units are those of `spacing_of`; 0 of a single item.
+    >>> duplicate_radius(43.0), duplicate_radius(2.15), duplicate_radius(None)
+    (9.9, 0.49, 0.0)
     """
-    spacing = spacing_of(items, positions, seed=seed)
-    if not spacing:
-        return 0.0
-    return float(f"{SHARE_OF_SPACING * spacing:.2g}")
+    return float(f"{SHARE_OF_SPACING * spacing:.2g}") if spacing else 0.0
 
 
 def _median_nearest(

@@ -43,6 +43,8 @@ class Duplicates(Result):
     """Items in these groups."""
     distinct: Count
     """Items when each group counts once."""
+    spacing: Number | None = None
+    """Typical distance of a training image to the nearest different one, root mean square in levels."""
     near: Near | None = None
     """Those within the radius."""
 
@@ -149,7 +151,7 @@ class Notice(Result):
     """What to know before any rate."""
 
     topic: str
-    """difference (the sides match once one is changed), chains, control, overlap."""
+    """difference (the sides match once one is changed), radius, chains, control, overlap."""
     text: str
     """One sentence; arguments in backticks."""
     numbers: dict[str, Any] = Field(default_factory=dict)

@@ -10,6 +10,10 @@ from rote.data.load import load_images
 from rote.memorization.duplicate_radius import SHARE_OF_SPACING, duplicate_radius, spacing_of
 
 
+def radius_of(items):
+    return duplicate_radius(spacing_of(items, np.arange(len(items))))
+
+
 def uniform(count, dimension, seed=0):
     return np.random.default_rng(seed).random((count, dimension)).astype(np.float32)
 
@@ -38,18 +42,17 @@ def twin(images, quality):
 
 def test_a_twin_of_every_image_hardly_changes_it():
     digits = load_images("digits").items
-    alone = duplicate_radius(digits, np.arange(len(digits)))
+    alone = radius_of(digits)
     both = np.concatenate([digits, twin(digits, 90)])
-    beside = duplicate_radius(both, np.arange(len(both)))
+    beside = radius_of(both)
     assert 0.8 * alone < beside < 1.05 * alone  # twice the images: a little nearer to each other
     assert alone == pytest.approx(7.0, abs=0.5)
 
 
 def test_it_follows_the_contrast():
     digits = load_images("digits").items
-    rows = np.arange(len(digits))
-    faint = duplicate_radius(digits // 8, rows)
-    assert faint == pytest.approx(duplicate_radius(digits, rows) / 8, rel=0.1)
+    faint = radius_of(digits // 8)
+    assert faint == pytest.approx(radius_of(digits) / 8, rel=0.1)
 
 
 def test_order_and_seed():
@@ -63,6 +66,5 @@ def test_order_and_seed():
 def test_few_items():
     items = np.array([[0], [3], [10]], np.float32)
     assert spacing_of(items, np.arange(3)) == 3  # nearest others at 3, 3 and 7
-    assert duplicate_radius(items, np.arange(3)) == pytest.approx(3 * SHARE_OF_SPACING, rel=0.01)
+    assert radius_of(items) == pytest.approx(3 * SHARE_OF_SPACING, rel=0.01)
     assert spacing_of(items, np.arange(1)) is None
-    assert duplicate_radius(items, np.arange(1)) == 0

@@ -98,6 +98,9 @@ def _sentences(found: Audit) -> list[str]:
     rms = found.settings.duplicate_rms
     unit = " levels" if found.training.kind == "image" else ""
     within = f", {near['images']:,} in {near['groups']:,} within {rms:g}{unit}" if rms else ""
+    spacing = found.settings.spacing
+    if rms and spacing:
+        within += f" (the nearest different image of a typical one lies at {spacing:.3g})"
     lines.append(
         f"duplicates in training: {exact['images']:,} exact in {exact['groups']:,} groups{within}"
     )

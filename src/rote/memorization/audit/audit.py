@@ -28,9 +28,8 @@ from rote.memorization.audit.notices import Notice, check_sources, of_leaks, of_
 from rote.memorization.audit.options import AuditOptions, Settings
 from rote.memorization.audit.per_space import SpaceAudit, SpaceResult, make_controls
 from rote.memorization.audit.prepare import Duplicates, Prepared, find_duplicates, prepare
-from rote.memorization.audit.provenance import provenance_of
+from rote.memorization.audit.provenance import Stages, no_stage, provenance_of
 from rote.memorization.audit.result import Findings
-from rote.memorization.audit.stages import Stages, no_stage
 from rote.memorization.audit.supplement import with_supplement
 from rote.memorization.controls import training_matches
 from rote.memorization.invariances import Invariances

@@ -27,7 +27,10 @@ MOST_REMOVED = 0.2
 SAME_SET = 0.99
 EXCHANGED = 0.25
 
-Topic = Literal["difference", "chains", "control", "overlap"]
+TOO_WIDE = 0.5
+"""Share of the spacing beyond which a radius takes different images for duplicates."""
+
+Topic = Literal["difference", "radius", "chains", "control", "overlap"]
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ def _names_inside(inner: Dataset, outer: Dataset) -> int:
 
 def of_sides(prepared: Prepared, duplicates: Duplicates) -> list[Notice]:
     """Return what the two sides themselves give reason to say."""
-    found = _overlaps(prepared)
+    found = [*_overlaps(prepared), *_radius(prepared)]
     for name, side, groups in (
         ("training", prepared.training, duplicates.near),
         ("generated", prepared.generated, duplicates.generated),
@@ -109,6 +112,18 @@ def of_sides(prepared: Prepared, duplicates: Duplicates) -> list[Notice]:
                 )
             )
     return found + _differences(prepared, duplicates)
+
+
+def _radius(prepared: Prepared) -> list[Notice]:
+    """Return whether the radius that was asked for takes different images for duplicates."""
+    radius, spacing = prepared.settings.duplicate_rms, prepared.settings.spacing
+    if not spacing or radius <= TOO_WIDE * spacing:
+        return []
+    text = (
+        f"the radius of near-duplicates, {radius:g}, is too wide for these images: the nearest different "
+        f"image of a typical one lies at {spacing:.3g}; give a smaller `duplicate_rms`, or leave it out"
+    )
+    return [Notice("radius", text, {"radius": radius, "spacing": spacing})]
 
 
 def _differences(prepared: Prepared, duplicates: Duplicates) -> list[Notice]:
@@ -148,7 +163,7 @@ def _overlaps(prepared: Prepared) -> list[Notice]:
         "equal": int(copies.sum()),
         "reproduced": int(reproduced.sum()),
     }
-    if min(copies.mean(), reproduced.mean()) >= SAME_SET:
+    if min(copies.mean(), reproduced.mean(), len(training) / len(generated)) >= SAME_SET:
         text = (
             f"`generated` and `training` are the same: {copies.sum():,} of {len(generated):,} generated "
             f"and {reproduced.sum():,} of {len(training):,} training items equal one of the other side"

@@ -54,6 +54,8 @@ class Settings:
         The criterion that a gate is held against: the first that was asked for.
     own_thresholds
         Those that were given with the criterion "absolute".
+    spacing
+        Typical distance of a training image to the nearest different one; None: not measured.
     radius_from_spacing
         Whether ``duplicate_rms`` is taken from the spacing of the training images; it is 0 until then.
     positive_control
@@ -65,6 +67,7 @@ class Settings:
     own_thresholds: tuple[OwnThreshold, ...]
     ratio: RatioCriterion
     duplicate_rms: float
+    spacing: float | None
     radius_from_spacing: bool
     invariances: Invariances
     false_positive_rate: float

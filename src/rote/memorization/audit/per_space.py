@@ -12,7 +12,7 @@ import numpy.typing as npt
 from rote.core.errors import ConfigError
 from rote.data.dataset import Dataset
 from rote.memorization.audit.prepare import Duplicates, Prepared
-from rote.memorization.audit.stages import Stages
+from rote.memorization.audit.provenance import Stages
 from rote.memorization.controls import (
     COPIES,
     Copies,

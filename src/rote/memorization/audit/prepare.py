@@ -30,7 +30,7 @@ from rote.memorization.audit.options import AuditOptions, Settings
 from rote.memorization.audit.per_group import Clusters, check_clusters, clusters_of
 from rote.memorization.criteria import RatioCriterion
 from rote.memorization.criteria.user_threshold import read_criteria
-from rote.memorization.duplicate_radius import duplicate_radius
+from rote.memorization.duplicate_radius import duplicate_radius, spacing_of
 from rote.memorization.duplicates import near_duplicates
 from rote.spaces import open_spaces
 from rote.spaces.autoencoder import load_autoencoder
@@ -220,6 +220,7 @@ def settings_of(options: AuditOptions, training: Dataset, *, controlled: bool) -
         own_thresholds=own_thresholds,
         ratio=RatioCriterion(options.ratio_threshold),
         duplicate_rms=options.duplicate_rms or 0.0,
+        spacing=None,
         radius_from_spacing=options.duplicate_rms is None and training.kind == "image",
         invariances=invariances_of(options),
         false_positive_rate=options.false_positive_rate,
@@ -262,9 +263,11 @@ def find_duplicates(prepared: Prepared) -> tuple[Prepared, Duplicates]:
     """
     training, settings = prepared.training, prepared.settings
     exact = exact_duplicates(training.items)
-    if settings.radius_from_spacing:
-        radius = duplicate_radius(training.items, exact.representative, seed=settings.seed)
-        settings = replace(settings, duplicate_rms=radius)
+    if training.kind == "image" and (settings.radius_from_spacing or settings.duplicate_rms):
+        spacing = spacing_of(training.items, exact.representative, seed=settings.seed)
+        settings = replace(settings, spacing=spacing)
+        if settings.radius_from_spacing:
+            settings = replace(settings, duplicate_rms=duplicate_radius(spacing))
         prepared = replace(prepared, settings=settings)
     near = near_groups(training, exact, settings)
     generated = near_groups(

@@ -1,7 +1,10 @@
-"""Provenance: with what, when, on what and from where an audit was made."""
+"""How an audit was made: with what, when and from where, and the seconds of its stages."""
 
 from __future__ import annotations
 
+import contextlib
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -62,3 +65,23 @@ def _absolute(side: Dataset) -> str:
         return str(path.resolve()) if path.exists() else side.source
     except (OSError, ValueError):  # a name that is no path here
         return side.source
+
+
+def no_stage(name: str) -> None:
+    """Ignore stages."""
+
+
+class Stages:
+    """Tells each stage as it begins, and adds up its wall-clock seconds."""
+
+    def __init__(self, on_stage: Callable[[str], None] = no_stage) -> None:
+        self.seconds: dict[str, float] = {}
+        self._on_stage = on_stage
+
+    @contextlib.contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        """Run the block as a part of a stage."""
+        self._on_stage(name)
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start

@@ -154,7 +154,8 @@ def test_files_are_as_documented(tmp_path):
     ]
     written = json.loads((tmp_path / "audit.json").read_text())
     assert list(written) == [
-        *("format_version", "kind", "rate", "criterion", "generated", "training"),
+        *("format_version", "kind", "provenance", "notices"),
+        *("rate", "criterion", "generated", "training"),
         *("duplicates", "coverage", "control", "calibrated", "excess", "verdicts", "criteria"),
         *("collapse", "holdout_in_training", "set_aside", "positive_control", "per_class"),
         *("per_label", "invariances", "seed", "gate", "quality", "population", "clusters"),

@@ -45,11 +45,11 @@ def test_a_silent_difference_is_said_and_no_gate_decides():
     assert check(copies, training, invariances="flip").notices == ()
 
 
-def test_chains_of_near_images_are_said():
+def test_a_radius_wider_than_the_spacing_is_said():
     training, fresh = faint_objects()
     found = check(fresh[:100], training, duplicate_rms=10, fail_above=0.5)
-    assert "chains" in topics(found)
-    assert found.notices[0].numbers["chained"] > 0.5 * len(training)
+    assert topics(found)[0] == "radius"
+    assert "nearest different image of a typical one lies at 2." in found.notices[0].text
     assert found.gate.decision == "undecided"
     # The radius that the images themselves ask for joins none.
     found = check(fresh[:100], training, holdout=of(fresh[100:]))
@@ -57,6 +57,17 @@ def test_chains_of_near_images_are_said():
     assert found.rate.count == 0
     assert found.control.count == 0
     assert found.control.total == 200
+
+
+def test_chains_of_near_images_are_said():
+    # A ramp of brightness: each image lies one level from the next and far from most.
+    ramp = np.repeat(np.arange(0, 240, dtype=np.uint8), 64).reshape(-1, 8, 8, 1)
+    training = np.concatenate([ramp, digits()[0][:240]])
+    found = check(training[:20], training, duplicate_rms=2)
+    assert "chains" in topics(found)
+    (chains,) = [notice for notice in found.notices if notice.topic == "chains"]
+    # All but the five nearest to the first of the chain lie more than two radii from it.
+    assert chains.numbers == {"side": "training", "chained": 235, "items": 480}
 
 
 def test_a_control_that_mostly_leaves_is_said():
@@ -93,7 +104,7 @@ def test_a_folder_inside_the_other_is_refused(tmp_path):
         folder.mkdir(exist_ok=True)
         for number, image in enumerate(images):
             Image.fromarray(image[..., 0]).save(folder / f"{number}.png")
-    with pytest.raises(DataError, match="lies inside `training`.*10 images"):
+    with pytest.raises(DataError, match=r"lies inside `training`.*10 images"):
         rote.audit(rote.load_images(tmp_path / "samples"), rote.load_images(tmp_path))
 
 
