@@ -26,6 +26,8 @@ class Near(Result):
 
     rms: Number
     """The radius: root mean square difference, in levels of 255 or scaled units."""
+    spacing: Number | None = None
+    """Typical distance of a training image to the nearest different one, in its units; None: unknown."""
     groups: Count
     """Groups of two and more."""
     images: Count
@@ -43,8 +45,6 @@ class Duplicates(Result):
     """Items in these groups."""
     distinct: Count
     """Items when each group counts once."""
-    spacing: Number | None = None
-    """Typical distance of a training image to the nearest different one, root mean square in levels."""
     near: Near | None = None
     """Those within the radius."""
 

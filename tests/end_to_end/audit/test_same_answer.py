@@ -4,6 +4,7 @@ import io
 import json
 
 import numpy as np
+from audits import answer
 from command import run_here
 from PIL import Image
 
@@ -27,11 +28,11 @@ def textures(count, *, seed):
 def said(*words, cwd):
     done = run_here("audit", *words, "--no-cache", "--json", cwd=cwd)
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return answer(json.loads(done.stdout))
 
 
 def as_json(found):
-    return json.loads(json.dumps(found.to_json()))
+    return answer(json.loads(json.dumps(found.to_json())))
 
 
 def test_of_noisy_copies_where_the_training_set_holds_twins(tmp_path, monkeypatch):

@@ -134,6 +134,7 @@ def test_unknown_invariances_are_one_line():
 
 @pytest.mark.parametrize("names", ["", "flip", "tone"])
 def test_a_prepared_search_and_chunks_give_the_same(monkeypatch, names):
+    from audits import answer
     from audits import ratio_audit as audit
 
     from rote.data.dataset import Dataset
@@ -149,7 +150,7 @@ def test_a_prepared_search_and_chunks_give_the_same(monkeypatch, names):
             positive_control=3,
             invariances=Invariances.parse(names),
         )
-        return value.to_json(), value.measured.matches.nn2_sq.tolist()
+        return answer(value.to_json()), value.measured.matches.nn2_sq.tolist()
 
     before = found()
     monkeypatch.setattr(matching, "INDEX_FROM", 0)

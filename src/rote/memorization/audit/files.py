@@ -56,8 +56,11 @@ def to_json(found: Findings) -> dict[str, Any]:
         "training": _side(found.training),
         "duplicates": {
             **found.duplicates.to_json(),
-            "spacing": settings.spacing,
-            "near": {"rms": settings.duplicate_rms, **found.groups.to_json()},
+            "near": {
+                "rms": settings.duplicate_rms,
+                "spacing": settings.spacing,
+                **found.groups.to_json(),
+            },
         },
         "coverage": found.coverage(),
         "control": control,

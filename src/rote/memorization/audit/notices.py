@@ -95,22 +95,15 @@ def _names_inside(inner: Dataset, outer: Dataset) -> int:
 def of_sides(prepared: Prepared, duplicates: Duplicates) -> list[Notice]:
     """Return what the two sides themselves give reason to say."""
     found = [*_overlaps(prepared), *_radius(prepared)]
-    for name, side, groups in (
-        ("training", prepared.training, duplicates.near),
-        ("generated", prepared.generated, duplicates.generated),
-    ):
-        far = chained(side.items, groups, rms=prepared.settings.duplicate_rms)
-        if far > LARGE_PART * len(side):
-            found.append(
-                Notice(
-                    "chains",
-                    f"the radius of near-duplicates, {prepared.settings.duplicate_rms:g}, is too wide "
-                    f"for these images: chains of neighbors join {far:,} of {len(side):,} {name} "
-                    "images to a group whose first image lies more than twice as far from them; give a "
-                    "smaller `duplicate_rms`",
-                    {"side": name, "chained": far, "items": len(side)},
-                )
-            )
+    training, radius = prepared.training, prepared.settings.duplicate_rms
+    far = chained(training.items, duplicates.near, rms=radius)
+    if far > LARGE_PART * len(training):
+        text = (
+            f"the radius of near-duplicates, {radius:g}, is too wide for these images: chains of "
+            f"neighbors join {far:,} of {len(training):,} training images to a group whose first image "
+            "lies more than twice as far from them; give a smaller `duplicate_rms`"
+        )
+        found.append(Notice("chains", text, {"chained": far, "items": len(training)}))
     return found + _differences(prepared, duplicates)
 
 

@@ -81,7 +81,10 @@ def test_the_second_neighbor_is_of_another_group():
     assert found.nn2_index.tolist() == [2, 2]
     assert found.memorized.tolist() == [True, True]
     counts = {"groups": 2, "images": 5, "distinct": 2}
-    assert found.to_json()["duplicates"] == {**counts, "near": {"rms": 0.0, **counts}}
+    assert found.to_json()["duplicates"] == {
+        **counts,
+        "near": {"rms": 0.0, "spacing": None, **counts},
+    }
 
 
 def test_a_copier_of_a_doubled_training_set_copies_always(digits):

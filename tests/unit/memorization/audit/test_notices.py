@@ -67,7 +67,7 @@ def test_chains_of_near_images_are_said():
     assert "chains" in topics(found)
     (chains,) = [notice for notice in found.notices if notice.topic == "chains"]
     # All but the five nearest to the first of the chain lie more than two radii from it.
-    assert chains.numbers == {"side": "training", "chained": 235, "items": 480}
+    assert chains.numbers == {"chained": 235, "items": 480}
 
 
 def test_a_control_that_mostly_leaves_is_said():
