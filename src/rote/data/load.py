@@ -39,7 +39,7 @@ from rote.data.resample import Pixels, fit_images
 from rote.data.tables.encode import Reading, adopt
 from rote.data.tables.files import TABLE_EXTENSIONS, load_table
 
-__all__ = ["as_dataset", "fit_dataset", "load_images", "named_sources"]
+__all__ = ["as_dataset", "as_sides", "fit_dataset", "load_images", "named_sources"]
 
 
 def named_sources() -> dict[str, str]:
@@ -155,6 +155,32 @@ def as_dataset(source: Any, *, options: ReadOptions | None = None) -> Dataset:
     ((1, 8, 8), (3, 8, 8))
     """
     return source if isinstance(source, Dataset) else load_images(source, options=options)
+
+
+def as_sides(
+    generated: Any, training: Any, holdout: Any = None
+) -> tuple[Dataset, Dataset, Dataset | None]:
+    """Return the sides of an audit as data sets, deep images of all with the training side's window.
+
+    Parameters and errors are those of `as_dataset`.
+
+    Raises
+    ------
+    DataError
+        Also if two of them were read with different windows.
+    """
+    references = as_dataset(training)
+    options = ReadOptions().with_window(references.window)
+    sides = {"generated": as_dataset(generated, options=options)}
+    if holdout is not None:
+        sides["holdout"] = as_dataset(holdout, options=options)
+    for name, side in sides.items():
+        if references.window is not None and side.window not in (None, references.window):
+            raise DataError(
+                f"`{name}` was read with {side.window} as black and white and `training` with "
+                f"{references.window}, so no copy would be found; read both with one `window`"
+            )
+    return sides["generated"], references, sides.get("holdout")
 
 
 def _existing(source: str | Path) -> Path:

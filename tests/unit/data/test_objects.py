@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from rote.core.errors import DataError
-from rote.data.load import as_dataset, load_images
+from rote.data.load import as_dataset, as_sides, load_images
 from rote.data.options import ReadOptions
 
 RNG = np.random.default_rng(0)
@@ -121,3 +121,18 @@ def test_paths_that_are_none():
 def test_a_data_set_is_itself():
     found = load_images(IMAGES)
     assert as_dataset(found) is found
+
+
+def test_the_sides_of_an_audit_share_one_window(tmp_path):
+    deep = IMAGES[..., 0].astype(np.uint16) * 16
+    for name, images in (("t", deep), ("g", deep[:3] // 8)):
+        (tmp_path / name).mkdir()
+        for number, image in enumerate(images):
+            Image.fromarray(image).save(tmp_path / name / f"{number}.png")
+    generated, training, holdout = as_sides(tmp_path / "g", tmp_path / "t", deep)
+    assert generated.window == training.window == holdout.window == (0, 4095)
+    alone = load_images(tmp_path / "g")
+    with pytest.raises(
+        DataError, match=r"`generated` was read with .* read both with one `window`"
+    ):
+        as_sides(alone, training)

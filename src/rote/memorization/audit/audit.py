@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.data.dataset import Dataset
+from rote.data.load import as_sides
 from rote.memorization.audit import files
 from rote.memorization.audit.gate import Gate, decide
 from rote.memorization.audit.notices import Notice, check_sources, of_leaks, of_sides
@@ -53,10 +54,10 @@ class Audit(Findings):
 
 
 def audit(
-    generated: Dataset,
-    training: Dataset,
+    generated: Any,
+    training: Any,
     *,
-    holdout: Dataset | None = None,
+    holdout: Any = None,
     space: str | Space | Sequence[str | Space] = AuditOptions.space,
     criterion: str | Sequence[str] | None = AuditOptions.criterion,
     ratio_threshold: float = AuditOptions.ratio_threshold,
@@ -87,9 +88,9 @@ def audit(
     Parameters
     ----------
     generated, training
-        The queries and the references: images of one size and channel count, or vectors or series in the
-        same units. These are brought into units of the spread of each training column, unless the
-        training side has a `Dataset.scaling` already.
+        The queries and the references: data sets, or whatever `rote.load_images` takes. Images of one
+        size and channel count, or vectors or series in the same units. These are brought into units of
+        the spread of each training column, unless the training side has a `Dataset.scaling` already.
     holdout
         Real items that were not trained on, scored as if they had been generated: the control.
     space
@@ -183,11 +184,12 @@ def audit(
         confidence=confidence,
         device=device,
     )
+    made, references, fresh = as_sides(generated, training, holdout)
     return run_audit(
-        generated,
-        training,
+        made,
+        references,
         options,
-        holdout=holdout,
+        holdout=fresh,
         features_folder=features_folder,
         on_progress=on_progress,
         on_stage=on_stage,

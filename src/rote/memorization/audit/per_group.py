@@ -132,7 +132,7 @@ def clusters_of_labels(labels: npt.NDArray[np.int64] | None, names: Sequence[str
 def clusters_of(generated: Dataset, by: str | None, captions: Path | None) -> Clusters | None:
     """Return the groups of the generated items: by label, or by caption; None where ``by`` is.
 
-    ``captions`` is a metadata file; None takes that of the folder that the items came from.
+    ``captions`` is a metadata file; None takes what lies among the files that the items came from.
 
     Raises
     ------
@@ -143,5 +143,7 @@ def clusters_of(generated: Dataset, by: str | None, captions: Path | None) -> Cl
         return None
     if by == "label":
         return clusters_of_labels(generated.labels, generated.classes)
-    path = find_captions(generated.source) if captions is None else captions
-    return Clusters("caption", *load_captions(path, generated.names))
+    names = generated.names
+    if captions is None:
+        return Clusters("caption", *find_captions(generated.source, names))
+    return Clusters("caption", *load_captions(captions, names))
