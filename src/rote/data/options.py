@@ -116,7 +116,7 @@ class ReadOptions:
         """Return the options for another side of the same audit: with the training side's window.
 
         >>> ReadOptions(window="percentile").with_window((0, 4095)).window
-        (0, 4095)
+        (0.0, 4095.0)
         """
         if window is None or self.window not in (None, "percentile"):
             return self

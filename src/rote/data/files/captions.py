@@ -4,6 +4,7 @@
 `file_name`, relative to the file, and `text` (or `caption`, or `prompt`) in each row. Or one `.txt` file of
 the same name beside every image. Captions are untrusted text, and nothing but text.
 """
+
 from __future__ import annotations
 
 import csv
