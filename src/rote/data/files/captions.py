@@ -1,8 +1,8 @@
 """Captions: a text per image from metadata files, as Hugging Face's imagefolder has them, or from texts.
 
-`metadata.jsonl` (one object a line) or `metadata.csv` among the images, in a folder or in an archive, with
-`file_name`, relative to the file, and `text` (or `caption`, or `prompt`) in each row. Or one `.txt` file of
-the same name beside every image. Captions are untrusted text, and nothing but text.
+`metadata.jsonl` (one object a line) or `metadata.csv` among the images, in a folder or in an archive,
+with `file_name`, relative to the file, and `text` (or `caption`, or `prompt`) in each row. Or one `.txt`
+file of the same name beside every image. Captions are untrusted text, and nothing but text.
 """
 
 from __future__ import annotations
