@@ -24,8 +24,6 @@ OTHERS = {
     "report/page.py": {"--value", "--low", "--high"},
     "spaces/packaged_network.py": {"--no-deps"},
 }
-# Ways of reading images that the command line is about to take.
-NOT_YET = {"axes", "exclude", "include", "window"}
 
 
 def words(node: ast.AST) -> str:
@@ -63,9 +61,7 @@ def test_every_argument_in_an_error_has_a_flag() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Raise) and node.exc is not None:
                 names = ARGUMENT.findall(words(node.exc))
-                without += [
-                    f"{path}: {name}" for name in names if name not in flags().keys() | NOT_YET
-                ]
+                without += [f"{path}: {name}" for name in names if name not in flags()]
     assert without == []
 
 
