@@ -132,20 +132,13 @@ def full_json(
     space = own_space(dataset).name
     return {
         "kind": "emm",
-        "emm": found["emm"],
-        "sentence": found["sentence"],
-        "epsilon": found["epsilon"],
-        "confidence": found["confidence"],
+        **{key: found.pop(key) for key in ("emm", "sentence", "epsilon", "confidence")},
         "estimand": estimand(config, dataset),
         "criterion": {**RatioCriterion(search.ratio_threshold).to_json(), "space": space},
         "data": {**dataset.describe(), "classes": list(dataset.classes)},
         "preset": preset,
         "seed": seed,
-        "points": found["points"],
-        "curve": found["curve"],
-        "posterior": found["posterior"],
-        "other_epsilons": found["other_epsilons"],
-        "without_sampling": found["without_sampling"],
+        **found,
         "design": {
             "epsilon": search.epsilon,
             "tolerance": search.tolerance,
