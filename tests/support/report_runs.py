@@ -186,7 +186,7 @@ def _onset(points: list[dict[str, Any]]) -> dict[str, Any]:
 @cache
 def _onset_of(runs: str) -> dict[str, Any]:
     """Fitting the law takes a second, and many pages are of the same runs."""
-    return onset_json(json.loads(runs), control=(0, 500), budgets=[64000])
+    return onset_json(json.loads(runs), control=(0, 500), budgets=[4000])
 
 
 def _selection(point: np.random.Generator, share: float, total: int) -> list[dict[str, Any]]:

@@ -102,6 +102,15 @@ def test_many_runs_far_from_the_crossing_do_not_make_it_surer_than_it_is():
     assert math.sqrt(np.mean(np.square(scores))) < 1.3
 
 
+@pytest.mark.parametrize("confidence", [0.8, 0.95])
+def test_the_interval_leaves_half_of_the_rest_on_either_side(confidence):
+    found = fit_curve(RUNS, reach=(4, 1000))
+    below = np.cumsum(found.mass) - found.mass / 2
+    ends = np.interp(np.log(found.quantiles(confidence=confidence)), found.centers, below)
+    # Read off between nodes, each of which holds less than 1 % of the mass.
+    assert ends == pytest.approx([(1 - confidence) / 2, 0.5, (1 + confidence) / 2], abs=0.01)
+
+
 def test_the_order_of_the_runs_changes_nothing():
     a, b = fit_curve(RUNS, reach=(4, 1000)), fit_curve(RUNS[::-1], reach=(4, 1000))
     assert np.array_equal(a.weight, b.weight) and a.emm() == b.emm()
