@@ -102,6 +102,12 @@ def test_many_runs_far_from_the_crossing_do_not_make_it_surer_than_it_is():
     assert math.sqrt(np.mean(np.square(scores))) < 1.3
 
 
+@pytest.mark.parametrize(("count", "status"), [(950, "above"), (850, "below")])
+def test_one_size_says_on_which_side_the_emm_rather_lies(count, status):
+    found = fit_curve([Observation(64, count, 1000)], reach=(4, 1000)).emm()
+    assert (found.value, found.low, found.high, found.status) == (None, None, None, status)
+
+
 @pytest.mark.parametrize("confidence", [0.8, 0.95])
 def test_the_interval_leaves_half_of_the_rest_on_either_side(confidence):
     found = fit_curve(RUNS, reach=(4, 1000))
