@@ -3,9 +3,9 @@
     python benchmarks/duplicate_radius.py [--cifar10 FOLDER] [--pictures FOLDER] ...
 
 For each set: the spacing as measured, the true median distance to the nearest different image, the
-radius, the share of the set that grouping merges, the share of JPEG 90 and 75 twins that join their original, and
-the share of fresh images that leave a control, by the radius and by 10 levels. FOLDER of CIFAR-10 holds
-cifar10_train.npz; any folder of pictures is a set of its own.
+radius, the share of the set that grouping merges, the share of JPEG 90 and 75 twins that join their
+original, and the share of fresh images that leave a control; by the radius and by 10 levels. FOLDER of
+CIFAR-10 holds cifar10_train.npz; any folder of pictures is a set of its own.
 """
 
 from __future__ import annotations
