@@ -12,7 +12,7 @@ always run; it reads every training image once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ import torch
 
 from rote.core.seeds import child_seed
 from rote.data.sampling import drawn_by_content
+from rote.memorization.image_changes import Change, changes_of
 from rote.neighbors.search import nearest_neighbors
 from rote.stats.rates import mcnemar
 
@@ -37,7 +38,6 @@ CANDIDATES = 4
 PREPARED_FROM = 10_000
 """Training images from which the search is prepared once for both looks."""
 CHUNK = 2048
-FULL, VIDEO = (0, 255), (16, 235)
 RATIO = 1 / 3
 FEWEST = 4
 """Images that a change must make copies before it is named."""
@@ -46,29 +46,6 @@ CHANCE = 5e-4
 MUCH_NEARER = 0.6
 """Median distance under a change over that without it, below which it is named without any copy."""
 NEARLY_ALL = 0.9
-
-
-@dataclass(frozen=True)
-class Change:
-    """What may have been done to one side and not to the other.
-
-    Attributes
-    ----------
-    name, words
-        Of the change; ``words`` end the sentence "copies of training images ...".
-    done
-        What it makes of training images, uint8 (N, H, W, C).
-    undone
-        What brings generated images nearest to training images; exact where ``keeps_distances``.
-    keeps_distances
-        Whether two changed images differ as much as the two images themselves.
-    """
-
-    name: str
-    words: str
-    done: Callable[[Pixels], Pixels]
-    undone: Callable[[Pixels], Pixels]
-    keeps_distances: bool = True
 
 
 @dataclass(frozen=True)
@@ -148,12 +125,7 @@ def find_silent_differences(
     group = np.arange(len(training)) if group is None else group
     drawn = drawn_by_content(generated, np.arange(len(generated)), seed=child_seed(seed, "probe"))
     sample = generated[drawn[:SAMPLE]]
-    bounds = [(int(side.min()), int(side.max())) for side in (sample, training)]
-    changes = [
-        change
-        for change in (*_turns(sample.shape), *_channels(sample.shape), *_tones(*bounds), *_moves())
-        if change.name not in leave_out
-    ]
+    changes = [change for change in changes_of(sample, training) if change.name not in leave_out]
     side = _TrainingSide(training, positions, group)
     first = _look(sample[:FIRST], side, changes)
     if not _promising(*first):
@@ -164,112 +136,6 @@ def find_silent_differences(
     return _telling(
         changes, *(np.concatenate(pair, axis=1) for pair in zip(first, rest, strict=True))
     )
-
-
-def _turns(shape: tuple[int, ...]) -> list[Change]:
-    """Return the ways to lie differently in the frame."""
-    found = [
-        Change("mirrored", "mirrored left to right", _mirror, _mirror),
-        Change("upside-down", "upside down", lambda x: x[:, ::-1], lambda x: x[:, ::-1]),
-        Change(
-            "half-turn",
-            "turned by 180 degrees",
-            lambda x: x[:, ::-1, ::-1],
-            lambda x: x[:, ::-1, ::-1],
-        ),
-    ]
-    if shape[1] == shape[2]:
-        for times, name in ((1, "quarter-turn"), (3, "three-quarter-turn")):
-            found.append(
-                Change(
-                    name,
-                    f"turned by {90 * times} degrees",
-                    lambda x, times=times: np.rot90(x, times, (1, 2)),  # type: ignore[misc]
-                    lambda x, times=times: np.rot90(x, -times, (1, 2)),  # type: ignore[misc]
-                )
-            )
-        found.append(
-            Change("transposed", "with rows and columns exchanged", _transpose, _transpose)
-        )
-    return found
-
-
-def _channels(shape: tuple[int, ...]) -> list[Change]:
-    """Return the other orders of three channels."""
-    found = []
-    for order in ((2, 1, 0), (1, 2, 0), (2, 0, 1), (0, 2, 1), (1, 0, 2)):
-        name = "".join("RGB"[channel] for channel in order)
-        kind = "reversed" if name == "BGR" else "exchanged"
-        back = tuple(int(place) for place in np.argsort(order))
-        found.append(
-            Change(
-                f"channels-{name}",
-                f"with their channels {kind} (channel order {name})",
-                lambda x, order=order: x[..., order],  # type: ignore[misc]
-                lambda x, back=back: x[..., back],  # type: ignore[misc]
-            )
-        )
-    return found if shape[3] == 3 else []
-
-
-def _tones(generated: tuple[int, int], training: tuple[int, int]) -> list[Change]:
-    """Return other ways to write brightness; the bounds of the values of both sides tell one of them."""
-    found = [
-        Change("inverted", "inverted, as negatives", lambda x: 255 - x, lambda x: 255 - x),
-        _by_tables("gamma", "with a gamma of 2.2 applied", _gamma(2.2), _gamma(1 / 2.2)),
-        _by_tables("inverse-gamma", "with a gamma of 1/2.2 applied", _gamma(1 / 2.2), _gamma(2.2)),
-    ]
-    ranges = [("video-range", FULL, VIDEO), ("full-range", VIDEO, FULL)]
-    if generated != training and min(b - a for a, b in (generated, training)) > 0:
-        ranges.insert(0, ("range", training, generated))
-    for name, source, target in ranges:
-        words = f"with values {source[0]} to {source[1]} written as {target[0]} to {target[1]}"
-        found.append(_by_tables(name, words, _stretch(source, target), _stretch(target, source)))
-    return found
-
-
-def _moves() -> list[Change]:
-    """Return the half pixel by which two ways of resizing differ, either way."""
-    return [
-        Change(
-            "half-pixel", "moved by half a pixel", _half_pixel, lambda x: x, keeps_distances=False
-        ),
-        Change(
-            "half-pixel-back",
-            "moved back by half a pixel",
-            lambda x: _half_pixel(x[:, ::-1, ::-1])[:, ::-1, ::-1],
-            lambda x: x,
-            keeps_distances=False,
-        ),
-    ]
-
-
-def _mirror(images: Pixels) -> Pixels:
-    return images[:, :, ::-1]
-
-
-def _transpose(images: Pixels) -> Pixels:
-    return images.transpose(0, 2, 1, 3)
-
-
-def _by_tables(name: str, words: str, done: Pixels, undone: Pixels) -> Change:
-    return Change(name, words, lambda x: done[x], lambda x: undone[x], keeps_distances=False)
-
-
-def _gamma(exponent: float) -> Pixels:
-    return np.rint(255 * (np.arange(256) / 255) ** exponent).astype(np.uint8)
-
-
-def _stretch(source: tuple[int, int], target: tuple[int, int]) -> Pixels:
-    share = (np.arange(256) - source[0]) / (source[1] - source[0])
-    return np.clip(np.rint(target[0] + share * (target[1] - target[0])), 0, 255).astype(np.uint8)
-
-
-def _half_pixel(images: Pixels) -> Pixels:
-    """Move by half a pixel down and to the right."""
-    padded = np.pad(images, ((0, 0), (1, 0), (1, 0), (0, 0)), mode="edge").astype(np.uint16)
-    total = padded[:, :-1, :-1] + padded[:, 1:, :-1] + padded[:, :-1, 1:] + padded[:, 1:, 1:]
-    return ((total + 2) // 4).astype(np.uint8)
 
 
 def coarse(images: Pixels) -> Pixels:

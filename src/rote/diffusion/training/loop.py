@@ -93,11 +93,8 @@ def train(
         If the data cannot be conditioned as asked.
     """
     size, total = len(dataset), config.total_images(len(dataset))
-    end = total if until is None else until
-    assert end in config.snapshots(size), f"{end} is no snapshot"
+    end = _checked_end(dataset, config, until)
     conditions = conditioning(dataset, config, seed=seed)
-    if config.mirror and dataset.kind != "image":
-        raise ConfigError("train.mirror is for images; vectors have no left and right")
     rows = ranks.rows(config.batch)
     bound = training(dataset, model, config, seed=seed)
     facts = {"seed": seed, "device": device, "precision": config.precision}
@@ -160,6 +157,15 @@ def train(
             state_path.unlink(missing_ok=True)
         ranks.wait()  # the others wait until the first one has written
         return load_checkpoint(last)
+
+
+def _checked_end(dataset: Dataset, config: TrainConfig, until: int | None) -> int:
+    """Return the images seen at which to stop, once the configuration fits the data."""
+    if config.mirror and dataset.kind != "image":
+        raise ConfigError("train.mirror is for images; vectors have no left and right")
+    end = config.total_images(len(dataset)) if until is None else until
+    assert end in config.snapshots(len(dataset)), f"{end} is no snapshot"
+    return end
 
 
 def _snapshot_path(out: Path, images_seen: int) -> Path:
