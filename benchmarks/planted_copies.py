@@ -26,12 +26,12 @@ from PIL import Image
 from rote.data.dataset import Dataset
 from rote.data.load import load_images
 from rote.memorization.audit.audit import audit
-from rote.memorization.corruptions import DEGRADATIONS
-from rote.memorization.duplicates import DUPLICATE_RMS
+from rote.memorization.corruptions import degradations
+from rote.memorization.defaults import DUPLICATE_RMS
 from rote.memorization.invariances import Invariances
 from rote.report import write_report
 
-KINDS = {f"{kind.name} {kind.strength:g}": kind for kind in DEGRADATIONS}
+KINDS = {f"{kind.name} {kind.strength:g}": kind for kind in degradations()}
 PLANTED = ("exact", "jpeg 30", "noise 16", "flip 1", "shift 2")
 EACH, NOVEL, CONTROL = 20, 1000, 2000
 Images = npt.NDArray[np.uint8]

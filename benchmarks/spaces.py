@@ -21,7 +21,7 @@ from planted_copies import EACH, KINDS, PLANTED
 from rote.data.dataset import Dataset
 from rote.data.load import load_images
 from rote.memorization.audit.audit import audit
-from rote.memorization.duplicates import DUPLICATE_RMS
+from rote.memorization.defaults import DUPLICATE_RMS
 from rote.report import write_report
 
 SPACES = ("pixel", "lowres", "patch", "imgsim:64", "efficientnet-lite0:96", "st-lpips")

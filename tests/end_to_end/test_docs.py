@@ -9,6 +9,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from catalogs import catalogs_as_they_were
 from command import ok
 
 import rote
@@ -62,7 +63,8 @@ def test_the_python_examples_run(
         for number, code in enumerate(re.findall(r"```python\n(.*?)```", page.read_text(), re.S)):
             script = tmp_path / f"{page.stem}{number}.py"
             script.write_text(code)
-            runpy.run_path(str(script))
+            with catalogs_as_they_were():
+                runpy.run_path(str(script))
             shown = capsys.readouterr().out
             for line in re.findall(r"print\(.*\)\s+# (.+)$", code, re.MULTILINE):
                 assert line in shown

@@ -10,7 +10,7 @@ import pytest
 from command import ENVIRONMENT, ok
 from forks import run_forked
 
-from rote.spaces.catalog import OPENERS
+from rote.spaces.catalog import SPACES
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 AUDIT = ("audit", "--generated", "images.npz", "--training", "images.npz")
@@ -143,7 +143,7 @@ def test_a_space_that_needs_nothing_runs_without_any_of_them(room: Path) -> None
 def test_every_space_and_every_optional_package_is_among_the_cases() -> None:
     asked = [arguments for _, _, arguments, _ in CASES.values()]
     spaces = {a[n + 1].partition(":")[0] for a in asked for n, x in enumerate(a) if x == "--space"}
-    assert set(OPENERS) - WITHOUT <= spaces
+    assert set(SPACES.names) - WITHOUT <= spaces
     extras = tomllib.loads(PYPROJECT.read_text())["project"]["optional-dependencies"]
     found = {
         (name, re.match(r"[\w-]+", requirement)[0])

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from rote.cli.catalogs import load_extensions
 from rote.cli.options import State
 
 app = typer.Typer(
@@ -34,5 +35,15 @@ def _global(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
     ] = False,
+    extension: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--extension",
+            metavar="MODULE",
+            help="Import a module of yours first, which registers criteria, spaces, corruptions or "
+            "factors. Repeatable.",
+        ),
+    ] = None,
 ) -> None:
     State.debug = debug
+    load_extensions(extension or [])

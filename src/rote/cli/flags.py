@@ -15,8 +15,6 @@ import typer
 OTHER_NAMES = {
     "source": "--data",
     "dataset": "--data",
-    "spaces": "--space",
-    "criteria": "--criterion",
 }
 
 

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from rote.core.errors import ConfigError
 from rote.core.seeds import child_seed
 from rote.data.sampling import drawn_by_content
-from rote.memorization.corruptions import DEGRADATIONS
+from rote.memorization.corruptions import Degradation, degradations
 from rote.memorization.evaluator import CriteriaEvaluator, Measured
 from rote.memorization.matching import Matches, Nearest
 from rote.stats.rates import Rate, wilson
@@ -98,9 +98,7 @@ def find_leaks(
 class Recall:
     """One cell of the positive control."""
 
-    corruption: str
-    strength: float
-    unit: str
+    kind: Degradation
     found: Rate
     """Copies whose nearest training image is the one they were made of, or a duplicate of it."""
     recall: dict[str, Rate]
@@ -109,9 +107,7 @@ class Recall:
     def to_json(self) -> dict[str, Any]:
         """Return the cell as plain types."""
         return {
-            "corruption": self.corruption,
-            "strength": self.strength,
-            "unit": self.unit,
+            **self.kind.to_json(),
             "found": self.found.to_json(),
             "recall": {name: rate.to_json() for name, rate in self.recall.items()},
         }
@@ -124,18 +120,21 @@ class Copies:
     Attributes
     ----------
     images
-        uint8 (kinds * each, H, W, C), in the order of `DEGRADATIONS`.
+        uint8 (kinds * each, H, W, C), in the order of ``kinds``.
     chosen
         int64 (each,): the training images, the same in every kind.
+    kinds
+        Every corruption at each of its strengths.
     """
 
     images: npt.NDArray[np.uint8]
     chosen: npt.NDArray[np.int64]
+    kinds: tuple[Degradation, ...]
 
     @property
     def sources(self) -> npt.NDArray[np.int64]:
         """The training image that each copy was made of, int64."""
-        return np.tile(self.chosen, len(DEGRADATIONS))
+        return np.tile(self.chosen, len(self.kinds))
 
 
 def degraded_copies(
@@ -166,11 +165,12 @@ def degraded_copies(
     drawn = drawn_by_content(training, positions, seed=child_seed(seed, "degrade"))
     chosen = drawn[:copies]
     originals = training[chosen]
+    kinds = degradations()
     made = [
         kind(originals, seed=child_seed(seed, "degrade", number))
-        for number, kind in enumerate(DEGRADATIONS, start=1)
+        for number, kind in enumerate(kinds, start=1)
     ]
-    return Copies(np.concatenate(made), chosen)
+    return Copies(np.concatenate(made), chosen, kinds)
 
 
 def recall_of(
@@ -195,14 +195,14 @@ def recall_of(
     verdicts = ruler.verdicts(measured)
     hit = group[measured.matches.nn1_index] == group[copies.sources]
     each, cells = len(copies.chosen), []
-    for number, kind in enumerate(DEGRADATIONS):
+    for number, kind in enumerate(copies.kinds):
         rows = slice(number * each, (number + 1) * each)
 
         def rate(mask: npt.NDArray[np.bool_], rows: slice = rows) -> Rate:
             return wilson(int(mask[rows].sum()), each, confidence=confidence)
 
         recall = {name: rate(mask) for name, mask in verdicts.items()}
-        cells.append(Recall(kind.name, kind.strength, kind.unit, rate(hit), recall))
+        cells.append(Recall(kind, rate(hit), recall))
     return tuple(cells)
 
 

@@ -1,4 +1,4 @@
-"""Degraded copies of images: what a model's copies may look like, at known strengths.
+"""Corruptions of images: what a model's copies may look like, at known strengths.
 
 Each function takes one uint8 image (H, W, C), a strength and a generator, and returns such an image.
 """
@@ -14,27 +14,68 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
 
+from rote.core.catalog import Catalog
+
 Pixels = npt.NDArray[np.uint8]
 Degrade = Callable[[Pixels, float, np.random.Generator], Pixels]
 
 
 @dataclass(frozen=True)
-class Degradation:
-    """One corruption at one strength; ``unit`` says what the strength measures."""
+class Corruption:
+    """One way to spoil an image.
+
+    Attributes
+    ----------
+    name
+        As files tell it.
+    title, adjective
+        As a page tells it: "Blur", and "blurred" copies.
+    strengths
+        To be tried, mild to strong.
+    unit
+        What a strength measures.
+    apply
+        Spoils one image.
+    """
 
     name: str
-    strength: float
+    title: str
+    adjective: str
+    strengths: tuple[float, ...]
     unit: str
     apply: Degrade
+
+
+@dataclass(frozen=True)
+class Degradation:
+    """One corruption at one strength."""
+
+    corruption: Corruption
+    strength: float
+
+    @property
+    def name(self) -> str:
+        """Of the corruption."""
+        return self.corruption.name
 
     def __call__(self, images: Pixels, *, seed: int) -> Pixels:
         """Degrade images (N, H, W, C), each with its own randomness from ``seed``."""
         generators = np.random.default_rng(seed).spawn(len(images))
         done = [
-            self.apply(image, self.strength, generator)
+            self.corruption.apply(image, self.strength, generator)
             for image, generator in zip(images, generators, strict=True)
         ]
         return np.stack(done)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what it is, as plain types."""
+        return {
+            "corruption": self.name,
+            "title": self.corruption.title,
+            "adjective": self.corruption.adjective,
+            "strength": self.strength,
+            "unit": self.corruption.unit,
+        }
 
 
 def noise(image: Pixels, sigma: float, generator: np.random.Generator) -> Pixels:
@@ -84,20 +125,36 @@ def resize(image: Pixels, factor: float, generator: np.random.Generator) -> Pixe
     return _pixels(picture.resize((width, height), Image.Resampling.LANCZOS))
 
 
-_GRID: tuple[tuple[Degrade, str, tuple[float, ...]], ...] = (
-    (noise, "levels", (4, 8, 16, 32)),
-    (blur, "pixels", (0.5, 1, 2)),
-    (jpeg, "quality", (90, 75, 50, 30)),
-    (shift, "pixels", (1, 2)),
-    (flip, "times", (1,)),
-    (tone, "share", (0.1, 0.2, 0.4)),
-    (resize, "factor", (2, 4)),
+CORRUPTIONS: Catalog[Corruption] = Catalog(
+    "the corruption",
+    (
+        Corruption("noise", "Noise", "noisy", (4, 8, 16, 32), "levels", noise),
+        Corruption("blur", "Blur", "blurred", (0.5, 1, 2), "pixels", blur),
+        Corruption("jpeg", "JPEG", "recompressed", (90, 75, 50, 30), "quality", jpeg),
+        Corruption("shift", "Shift", "shifted", (1, 2), "pixels", shift),
+        Corruption("flip", "Mirror", "mirrored", (1,), "times", flip),
+        Corruption(
+            "tone", "Brightness and contrast", "brightness-changed", (0.1, 0.2, 0.4), "share", tone
+        ),
+        Corruption("resize", "Down and up sampling", "resampled", (2, 4), "factor", resize),
+    ),
 )
-DEGRADATIONS = tuple(
-    Degradation(function.__name__, strength, unit, function)
-    for function, unit, strengths in _GRID
-    for strength in strengths
-)
+
+
+def register(corruption: Corruption) -> None:
+    """Add a corruption from outside: from then on every positive control tries it.
+
+    Raises
+    ------
+    ConfigError
+        If its name is that of a corruption that comes with rote.
+    """
+    CORRUPTIONS.register(corruption)
+
+
+def degradations() -> tuple[Degradation, ...]:
+    """Return every corruption at each of its strengths, in order."""
+    return tuple(Degradation(one, strength) for one in CORRUPTIONS for strength in one.strengths)
 
 
 def _to_uint8(values: npt.NDArray[np.floating[Any]]) -> Pixels:

@@ -20,10 +20,10 @@ import numpy.typing as npt
 
 from rote.core.errors import ConfigError
 from rote.data.duplicates import DuplicateGroups, numbered
+from rote.memorization.defaults import DUPLICATE_RMS
 from rote.memorization.invariances import Invariances, mirrored, standardized
 from rote.neighbors.search import components_within
 
-DUPLICATE_RMS = 10.0
 BLOCK = 1024
 
 

@@ -1,58 +1,29 @@
-"""One ruler for all: generated, held-out and degraded images are measured in exactly the same way."""
+"""One measure for all: generated, held-out and degraded images are measured in exactly the same way."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from rote.core.errors import ConfigError, did_you_mean
 from rote.core.mapped_pages import release_pages
-from rote.memorization.criteria import (
-    AbsoluteCriterion,
-    AuthenticityCriterion,
-    Calibration,
-    CarliniCriterion,
-    RatioCriterion,
-    TileCriterion,
-    calibrate,
-    distance_ratio,
-)
+from rote.memorization.criteria import Criterion, Evidence
 from rote.memorization.matching import Matcher, Matches, Nearest, Progress, no_progress
 
 QUERY_ROWS = 16384
 
-ABSOLUTE_FORMULAS = {
-    "rms": "RMS(x - NN1) < threshold, in 8-bit units",
-    "cosine": "1 - cos(x, NN1) < threshold",
-    "distance": "|x - NN1| < threshold, in the distance of the space",
-}
-CRITERIA = ("ratio", "calibrated", "carlini", "tiles", "absolute", "authenticity")
-
-
-def check_criteria(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of the criteria, the ratio always first, each once.
-
-    >>> check_criteria(["carlini"])
-    ('ratio', 'carlini')
-    """
-    for name in names:
-        if name not in CRITERIA:
-            raise ConfigError(f"`criteria` '{name}' is unknown{did_you_mean(name, CRITERIA)}")
-    return tuple(name for name in CRITERIA if name in names or name == "ratio")
-
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What the ruler reads off each item: matches, and a score per criterion, all (N,)."""
+    """What is read off each item: matches, and a score per criterion, all (N,)."""
 
     matches: Matches
     scores: dict[str, npt.NDArray[np.float64]]
-    unproven: npt.NDArray[np.bool_]
-    """Items whose verdict by tiles is not proven for the whole training set."""
+    unproven: dict[str, npt.NDArray[np.bool_]]
+    """Of criteria that look only at some neighbors: items whose verdict the others might change."""
 
     def __len__(self) -> int:
         return len(self.matches.nn1_index)
@@ -62,7 +33,7 @@ class Measured:
         return Measured(
             self.matches.take(rows),
             {name: score[rows] for name, score in self.scores.items()},
-            self.unproven[rows],
+            {name: mask[rows] for name, mask in self.unproven.items()},
         )
 
     @staticmethod
@@ -71,7 +42,7 @@ class Measured:
         return Measured(
             Matches.joined([part.matches for part in parts]),
             {name: np.concatenate([p.scores[name] for p in parts]) for name in parts[0].scores},
-            np.concatenate([part.unproven for part in parts]),
+            {n: np.concatenate([p.unproven[n] for p in parts]) for n in parts[0].unproven},
         )
 
 
@@ -81,32 +52,24 @@ class CriteriaEvaluator:
 
     Attributes
     ----------
+    criteria
+        As they apply here; those that need it calibrated once the held-out items have been measured.
     matcher
         With the invariances asked for.
     without_tone
         With these but tone, which measures in units of each image's own contrast: for thresholds in
         8-bit levels.
     without_invariances
-        Tiles are compared as they are.
+        For what is compared as it is.
     training
         The items of the training side.
-    calibration
-        Set once the held-out items have been measured.
-    absolute
-        None where no threshold is known for what is measured; the criterion then has no verdicts.
     """
 
-    ratio: RatioCriterion
-    names: tuple[str, ...]
+    criteria: tuple[Criterion, ...]
     matcher: Matcher
     without_tone: Matcher
     without_invariances: Matcher
     training: npt.NDArray[Any]
-    carlini: CarliniCriterion
-    tiles: TileCriterion
-    calibration: Calibration | None = None
-    absolute: AbsoluteCriterion | None = field(default_factory=AbsoluteCriterion)
-    authenticity: AuthenticityCriterion = field(default_factory=AuthenticityCriterion)
 
     def measure(self, items: npt.NDArray[Any], *, on_progress: Progress = no_progress) -> Measured:
         """Measure items (N, ...) against the training side, some rows at a time."""
@@ -123,30 +86,30 @@ class CriteriaEvaluator:
         return parts[0] if len(parts) == 1 else Measured.joined(parts)
 
     def _measure(self, items: npt.NDArray[Any], *, on_progress: Progress) -> Measured:
-        k = self.carlini.neighbors if "carlini" in self.names else 2
-        if self.without_invariances is self.matcher and "tiles" in self.names:
-            k = max(k, min(self.tiles.neighbors, len(self.matcher)))
-        matches, near = self.matcher.match(items, k=k, on_progress=on_progress)
-        scores = {"ratio": distance_ratio(matches.nn1_sq, matches.nn2_sq)}
-        unproven = np.zeros(len(items), bool)
-        if "carlini" in self.names:
-            scores["carlini"] = self.carlini.score(near.sq[:, : self.carlini.neighbors])
-        if "absolute" in self.names and self.absolute is not None:
-            own = self.nearest_in_levels(items)
-            sq = matches.nn1_sq if own is None else own.sq[:, 0]
-            scores["absolute"] = self.absolute.score(sq, int(np.prod(items.shape[1:])))
-        if "authenticity" in self.names:
-            beside = self._beside(matches.nn1_index)
-            scores["authenticity"] = self.authenticity.score(matches.nn1_sq, beside)
-        if "tiles" in self.names:
-            wide = min(self.tiles.neighbors, len(self.without_invariances))
-            if self.without_invariances is not self.matcher:
-                near = self.without_invariances.nearest(items, wide)
-            scores["tiles"] = self.tiles.score(items, self.training, near.indices[:, :wide])
-            if wide < len(self.without_invariances):
-                unproven = self.tiles.unproven(
-                    scores["tiles"], near.sq[:, wide - 1], int(np.prod(items.shape[1:]))
-                )
+        k = max(2, *(criterion.matched_neighbors for criterion in self.criteria))
+        plain = max(criterion.plain_neighbors for criterion in self.criteria)
+        plain = min(plain, len(self.without_invariances))
+        if self.without_invariances is self.matcher:
+            k = max(k, plain)
+        matches, nearest = self.matcher.match(items, k=k, on_progress=on_progress)
+        evidence = Evidence(
+            items=items,
+            training=self.training,
+            matches=matches,
+            nearest=nearest,
+            matcher=self.matcher,
+            without_tone=self.without_tone,
+            without_invariances=self.without_invariances,
+            plain_neighbors=plain,
+        )
+        scores, unproven = {}, {}
+        for criterion in self.criteria:
+            if criterion.score_of or criterion.undecided:
+                continue
+            score = scores[criterion.name] = criterion.score(evidence)
+            open_ = criterion.unproven(score, evidence)
+            if open_ is not None:
+                unproven[criterion.name] = open_
         return Measured(matches, scores, unproven)
 
     def nearest_in_levels(self, items: npt.NDArray[Any]) -> Nearest | None:
@@ -163,73 +126,21 @@ class CriteriaEvaluator:
             np.concatenate([part.transform for part in parts]),
         )
 
-    def _beside(self, index: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-        """Return each training item's squared distance to its nearest one of another group, (N,)."""
-        distinct, place = np.unique(index, return_inverse=True)
-        return self.matcher.nearest_other_group(self.training[distinct], distinct)[place]
-
-    def calibrate(self, ratio: npt.NDArray[np.float64], *, asked: float, confidence: float) -> None:
-        """Set the calibrated threshold from the ratios of held-out items."""
-        self.calibration = calibrate(ratio, asked=asked, confidence=confidence)
+    def calibrate(self, held_out: Measured, *, confidence: float) -> None:
+        """Set the thresholds that are found from held-out items, from what was measured of these."""
+        self.criteria = tuple(
+            criterion.calibrated(held_out.scores[criterion.score_name], confidence=confidence)
+            if criterion.needs_holdout
+            else criterion
+            for criterion in self.criteria
+        )
 
     def verdicts(self, measured: Measured) -> dict[str, npt.NDArray[np.bool_]]:
         """Return which items are memorized, bool (N,), under each criterion that can be applied."""
-        matches = measured.matches
-        found = {"ratio": self.ratio.memorized(matches.nn1_sq, matches.nn2_sq)}
-        if (
-            "calibrated" in self.names
-            and self.calibration is not None
-            and self.calibration.threshold is not None
-        ):
-            found["calibrated"] = self.calibration.flags(measured.scores["ratio"])
-        if "carlini" in self.names:
-            found["carlini"] = self.carlini.memorized(measured.scores["carlini"])
-        for name, rule in (("absolute", self.absolute), ("authenticity", self.authenticity)):
-            if name in self.names and rule is not None:
-                found[name] = rule.memorized(measured.scores[name])
-        if "tiles" in self.names:
-            found["tiles"] = self.tiles.memorized(measured.scores["tiles"])
-        return found
-
-    def describe(self, name: str) -> dict[str, Any]:
-        """Return what a criterion is, as plain types."""
-        calibration = self.calibration.to_json() if self.calibration else None
-        known: dict[str, dict[str, Any]] = {
-            "ratio": {
-                "formula": "|x - NN1| < c |x - NN2|",
-                "source": "Yoon et al. (2023); Gu et al. (2025)",
-                "threshold": float(self.ratio.fraction),
-            },
-            "calibrated": {
-                "formula": "|x - NN1| / |x - NN2| < t, t from held-out images",
-                "source": "the ratio at a chosen false-positive rate (conformal)",
-                "threshold": calibration["threshold"] if calibration else None,
-                "calibration": calibration,
-            },
-            "carlini": {
-                "formula": "|x - NN1| < alpha * mean |x - y| over the nearest training images y",
-                "source": "Carlini et al. (2023), section 5.2",
-                "threshold": self.carlini.threshold,
-                "alpha": self.carlini.alpha,
-                "neighbors": self.carlini.neighbors,
-            },
-            "tiles": {
-                "formula": "max over tiles of RMS(x - y) < threshold, in 8-bit units",
-                "source": "Carlini et al. (2023), section 4.2",
-                "threshold": self.tiles.threshold,
-                "grid": self.tiles.grid,
-                "neighbors": self.tiles.neighbors,
-            },
-            "absolute": {
-                "formula": ABSOLUTE_FORMULAS[self.absolute.unit if self.absolute else "rms"],
-                "source": self.absolute.source if self.absolute else "no threshold is known here",
-                "threshold": self.absolute.threshold if self.absolute else None,
-                "preprocessing": self.absolute.preprocessing if self.absolute else None,
-            },
-            "authenticity": {
-                "formula": "|x - NN1| < |NN1 - its nearest training image|",
-                "source": "Alaa et al. (2022), section 4.3; AuthPct is 1 - rate",
-                "threshold": self.authenticity.threshold,
-            },
+        return {
+            criterion.name: criterion.verdict(
+                measured.scores[criterion.score_name], measured.matches
+            )
+            for criterion in self.criteria
+            if not criterion.undecided
         }
-        return {"name": name, "direction": "lower is more of a copy", **known[name]}

@@ -216,7 +216,7 @@ class Matcher:
         if k > len(self):
             raise ConfigError(
                 f"{k} nearest training images are needed and `training` has {len(self)} distinct "
-                "ones; leave out the `criteria` that needs them, or give more training images"
+                "ones; leave out the `criterion` that needs them, or give more training images"
             )
         if self._invariances.tone:
             queries = standardized(queries)

@@ -56,6 +56,10 @@ class CriterionEmm(Result):
     """The EMM under one criterion."""
 
     name: str
+    title: str = ""
+    """Its name for people; empty in older files, with the next."""
+    words: str = ""
+    """What it is, for people who do not know it."""
     formula: str
     source: str
     runs: Count
@@ -102,6 +106,10 @@ class CriterionEffects(Result):
     """A study's comparisons under one criterion, by its own model and correction."""
 
     name: str
+    title: str = ""
+    """Its name for people; empty in older files, with the next."""
+    words: str = ""
+    """What it is, for people who do not know it."""
     formula: str
     source: str
     cells: tuple[CellRate, ...] = ()

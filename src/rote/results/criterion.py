@@ -47,6 +47,14 @@ class Criterion(Result):
     """`ratio`, `calibrated`, `carlini`, `tiles`, `absolute`, `authenticity`, or another."""
     direction: str
     """How to read its score: `lower is more of a copy`."""
+    title: str = ""
+    """Its name for people; empty in older files, with the next three."""
+    label: str = ""
+    """Its name in a short table, with its numbers."""
+    words: str = ""
+    """What it is, for people who do not know it."""
+    unit: str = ""
+    """Of its score."""
     formula: str
     """When an item is memorized."""
     source: str
@@ -78,6 +86,10 @@ class Cell(Result):
 
     corruption: str
     """`noise`, `blur`, `jpeg`, `shift`, `flip`, `tone`, `resize`, or another."""
+    title: str = ""
+    """Its name for people; empty in older files, with the next."""
+    adjective: str = ""
+    """Copies made so, as in `blurred` copies."""
     strength: Number
     unit: str
     """Of the strength: `levels`, `quality`, `share`, `times`, ..."""

@@ -17,6 +17,8 @@ class Space(Result):
     """Where distances are taken. Scores of two spaces compare only where all of this is equal."""
 
     name: str
+    words: str = ""
+    """What it is, for people; empty in older files."""
     metric: str
     """`l2` or `cosine`."""
     preprocessing: str
@@ -90,6 +92,10 @@ class DetectorCell(Result):
     """Copies made in one way, in one strength, as all detectors find them."""
 
     corruption: str
+    title: str = ""
+    """Its name for people; empty in older files, with the next."""
+    adjective: str = ""
+    """Copies made so, as in `blurred` copies."""
     strength: Number
     unit: str
     recall: tuple[CheckedRate, ...]

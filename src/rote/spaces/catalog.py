@@ -1,65 +1,56 @@
-"""All spaces by name.
+"""All spaces, in the order in which they are told.
 
-===========================  ==========================================================================
-name                         where distances are taken
-===========================  ==========================================================================
-``pixel``                    8-bit values, on integers (the default)
-``lowres[:SIZE]``            area means, 8x8 unless given: fast, and blind to small shifts and noise
-``patch``                    the worst of 4x4 tiles, among the 50 nearest in pixels
-``st-lpips``                 a perceptual distance of pairs, among the 10 nearest in pixels
-``imgsim[:SIZE]``            ResNet-50 trained for the similarity of copies
-``efficientnet-lite0[:SIZE]``  EfficientNet-Lite0, trained on ImageNet's classes
-``sscd:PATH``                a descriptor of copies, from its published TorchScript file
-``dinov2``, ``clip``         from the Hugging Face hub, or a folder behind a colon
-``torchscript:PATH``         any TorchScript file; ``onnx:PATH`` any ONNX file
-``module:function``          any function of uint8 images
-``columns``                  numbers, as `rote.data.scaling` scales them: the default of what is no image
-``gower``                    Gower's distance of rows: the default of tables with categorical columns
-===========================  ==========================================================================
+How each is written stands in its entry. ``module:function``, any function of uint8 images, needs none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+from rote.core.catalog import Catalog
 from rote.core.errors import ConfigError
-from rote.spaces import hub_network as hubs
-from rote.spaces import low_resolution as plain
-from rote.spaces import packaged_network as packaged
-from rote.spaces import pairwise as pairs
-from rote.spaces import user_network as given
-from rote.spaces.parse import Wanted, check_options, read
+from rote.spaces.factory import SpaceFactory
+from rote.spaces.hub_network import CLIP, DINOV2
+from rote.spaces.low_resolution import LOW_RESOLUTION
+from rote.spaces.packaged_network import EFFICIENTNET_LITE0, IMGSIM
+from rote.spaces.pairwise import PATCH, ST_LPIPS
+from rote.spaces.parse import read
 from rote.spaces.space import COLUMNS, GOWER, PIXEL, Space
+from rote.spaces.user_network import ONNX, SSCD, TORCHSCRIPT, function
 
-Opener = Callable[[Wanted, str], Space]
+SPACES: Catalog[SpaceFactory] = Catalog(
+    "`space`",
+    (
+        SpaceFactory.of(PIXEL),
+        LOW_RESOLUTION,
+        PATCH,
+        ST_LPIPS,
+        IMGSIM,
+        EFFICIENTNET_LITE0,
+        SSCD,
+        DINOV2,
+        CLIP,
+        TORCHSCRIPT,
+        ONNX,
+        SpaceFactory.of(COLUMNS),
+        SpaceFactory.of(GOWER),
+    ),
+)
 
 
-def _plain(wanted: Wanted, device: str) -> Space:
-    check_options(wanted, ())
-    if wanted.argument:
-        raise ConfigError(f"`spaces` {wanted.text}: {wanted.name} takes nothing behind it")
-    return {space.name: space for space in (PIXEL, COLUMNS, GOWER)}[wanted.name]
+def register(space: SpaceFactory | Space) -> None:
+    """Add a space from outside: from then on it can be asked for by its name.
 
-
-OPENERS: dict[str, Opener] = {
-    "pixel": _plain,
-    "columns": _plain,
-    "gower": _plain,
-    "lowres": plain.lowres,
-    "patch": pairs.patch,
-    "st-lpips": pairs.st_lpips,
-    "imgsim": packaged.imgsim,
-    "efficientnet-lite0": packaged.efficientnet_lite0,
-    "sscd": given.sscd,
-    "dinov2": hubs.dinov2,
-    "clip": hubs.clip,
-    "torchscript": given.torchscript,
-    "onnx": given.onnx,
-}
+    Raises
+    ------
+    ConfigError
+        If its name is that of a space that comes with rote.
+    """
+    SPACES.register(SpaceFactory.of(space) if isinstance(space, Space) else space)
 
 
 def open_space(text: str, *, device: str = "cpu") -> Space:
-    """Return the space of a text as the module's table tells them.
+    """Return the space of a text, such as "lowres:4" or "my_module:my_function".
 
     Raises
     ------
@@ -70,10 +61,9 @@ def open_space(text: str, *, device: str = "cpu") -> Space:
     'means over a grid of 4x4 areas, in 8-bit units'
     """
     wanted = read(text)
-    opener = OPENERS.get(wanted.name)
-    if opener is None:
-        return given.function(text, OPENERS)
-    return opener(wanted, device)
+    if wanted.name not in SPACES:
+        return function(text, SPACES.names)
+    return SPACES[wanted.name](wanted, device)
 
 
 def open_spaces(given: Sequence[str | Space], *, device: str = "cpu") -> tuple[Space, ...]:
@@ -82,5 +72,5 @@ def open_spaces(given: Sequence[str | Space], *, device: str = "cpu") -> tuple[S
     names = [space.name for space in spaces]
     for name in names:
         if names.count(name) > 1:
-            raise ConfigError(f"`spaces` {name} is given twice; give it once")
+            raise ConfigError(f"`space` {name} is given twice; give it once")
     return tuple(spaces)

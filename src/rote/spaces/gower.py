@@ -54,7 +54,7 @@ class Gower:
         schema = dataset.schema
         if schema is None:
             raise ConfigError(
-                f"`spaces` gower is for tables, and {dataset.source} has no named columns; give a CSV or "
+                f"`space` gower is for tables, and {dataset.source} has no named columns; give a CSV or "
                 "Parquet file, or leave the space out"
             )
         weights = np.empty(schema.width)

@@ -17,7 +17,8 @@ from typing import Any
 import torch
 
 from rote.core.errors import ConfigError
-from rote.spaces.packaged_network import PIP
+from rote.spaces.factory import SpaceFactory
+from rote.spaces.packaged_network import FEATURES, PIP
 from rote.spaces.parse import Wanted, check_hash, check_options, size_of
 from rote.spaces.preprocess import Preprocessing
 from rote.spaces.space import Space
@@ -36,14 +37,14 @@ class Hub:
     rows: Callable[[Any], torch.Tensor]
 
 
-DINOV2 = Hub(
+DINOV2_BASE = Hub(
     repository="facebook/dinov2-base",
     model="Dinov2Model",
     license="Apache-2.0",
     preprocessing=Preprocessing("imagenet", size=256, crop=224, filter="bicubic"),
     rows=lambda output: output.pooler_output,
 )
-CLIP = Hub(
+CLIP_BASE = Hub(
     repository="openai/clip-vit-base-patch32",
     model="CLIPVisionModelWithProjection",
     license="MIT",
@@ -54,12 +55,12 @@ CLIP = Hub(
 
 def dinov2(wanted: Wanted, device: str) -> Space:
     """Return the space of DINOv2's class token, cosine."""
-    return _space(DINOV2, wanted, device)
+    return _space(DINOV2_BASE, wanted, device)
 
 
 def clip(wanted: Wanted, device: str) -> Space:
     """Return the space of CLIP's image embedding, cosine."""
-    return _space(CLIP, wanted, device)
+    return _space(CLIP_BASE, wanted, device)
 
 
 def _space(hub: Hub, wanted: Wanted, device: str) -> Space:
@@ -89,16 +90,16 @@ def _load(hub: Hub, wanted: Wanted) -> tuple[Any, Path]:
     folder = Path(wanted.argument).expanduser() if wanted.argument else None
     by_hand = (
         f"get config.json and {WEIGHTS} of huggingface.co/{hub.repository} into a folder and give "
-        f"`spaces` {wanted.name}:FOLDER"
+        f"`space` {wanted.name}:FOLDER"
     )
     if folder is not None and not (folder / WEIGHTS).is_file():
-        raise ConfigError(f"`spaces` {wanted.text}: {folder} holds no {WEIGHTS}; {by_hand}")
+        raise ConfigError(f"`space` {wanted.text}: {folder} holds no {WEIGHTS}; {by_hand}")
     try:
         import transformers
         from huggingface_hub import try_to_load_from_cache
     except ImportError:
         raise ConfigError(
-            f"`spaces` {wanted.text} needs the package transformers, which is not installed: {PIP}"
+            f"`space` {wanted.text} needs the package transformers, which is not installed: {PIP}"
         ) from None
     model = getattr(transformers, hub.model)
     try:
@@ -106,11 +107,26 @@ def _load(hub: Hub, wanted: Wanted) -> tuple[Any, Path]:
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
         raise ConfigError(
-            f"`spaces` {wanted.text}: its weights cannot be had ({reason}); {by_hand}"
+            f"`space` {wanted.text}: its weights cannot be had ({reason}); {by_hand}"
         ) from error
     if folder is not None:
         return network, folder / WEIGHTS
     path = try_to_load_from_cache(hub.repository, WEIGHTS)
     if not isinstance(path, str):
-        raise ConfigError(f"`spaces` {wanted.text}: no {WEIGHTS} among what was loaded; {by_hand}")
+        raise ConfigError(f"`space` {wanted.text}: no {WEIGHTS} among what was loaded; {by_hand}")
     return network, Path(path)
+
+
+DINOV2, CLIP = (
+    SpaceFactory(
+        name,
+        f"{title}, from the Hugging Face hub or a folder.",
+        opener,
+        usage=f"{name}[:FOLDER][?size=N]",
+        needs=FEATURES,
+    )
+    for name, title, opener in (
+        ("dinov2", "DINOv2's class token", dinov2),
+        ("clip", "CLIP's image embedding", clip),
+    )
+)

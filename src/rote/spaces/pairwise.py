@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rote.spaces.packaged_network import Packaged, loaded, read_state
+from rote.spaces.factory import SpaceFactory
+from rote.spaces.packaged_network import FEATURES, Packaged, loaded, read_state
 from rote.spaces.parse import Wanted, check_options, size_of
 from rote.spaces.preprocess import Preprocessing
 from rote.spaces.space import Images, Space
@@ -123,3 +124,17 @@ def _between_rows(
             difference: npt.NDArray[Any] = theirs[place[row]] - own
             found[start + row] = np.square(difference).sum(axis=1, dtype=np.float64)
     return found
+
+
+PATCH = SpaceFactory(
+    "patch",
+    "The worst of 4x4 tiles, among the 50 nearest in pixels: near in every part of the image.",
+    patch,
+    usage="patch[:GRID]",
+)
+ST_LPIPS = SpaceFactory(
+    "st-lpips",
+    "A perceptual distance of pairs that forgives small shifts, among the 10 nearest in pixels.",
+    st_lpips,
+    needs=FEATURES,
+)

@@ -43,14 +43,14 @@ def read(text: str) -> Wanted:
     """
     front, mark, pin = text.partition("#")
     if mark and not (pin.startswith("sha256=") and pin.removeprefix("sha256=")):
-        raise ConfigError(f"`spaces` {text}: behind # only sha256=HEX may stand")
+        raise ConfigError(f"`space` {text}: behind # only sha256=HEX may stand")
     front, _, query = front.partition("?")
     name, _, argument = front.partition(":")
     options = {}
     for pair in filter(None, query.split("&")):
         key, equals, value = pair.partition("=")
         if not equals or not value:
-            raise ConfigError(f"`spaces` {text}: '{pair}' is no key=value")
+            raise ConfigError(f"`space` {text}: '{pair}' is no key=value")
         options[key] = value
     sha256 = pin.removeprefix("sha256=").lower() or None
     return Wanted(name, argument, options, sha256)
@@ -61,14 +61,14 @@ def check_options(wanted: Wanted, known: Collection[str]) -> None:
     for key in wanted.options:
         if key not in known:
             hint = did_you_mean(key, known) if known else "; it has no options"
-            raise ConfigError(f"`spaces` {wanted.text}: ?{key}= is unknown{hint}")
+            raise ConfigError(f"`space` {wanted.text}: ?{key}= is unknown{hint}")
 
 
 def size_of(text: str, wanted: Wanted, *, least: int = 1) -> int:
     """Read a size in pixels."""
     if not text.isdecimal() or not least <= int(text) <= LARGEST_SIZE:
         raise ConfigError(
-            f"`spaces` {wanted.text}: '{text}' is no size from {least} to {LARGEST_SIZE} pixels"
+            f"`space` {wanted.text}: '{text}' is no size from {least} to {LARGEST_SIZE} pixels"
         )
     return int(text)
 
@@ -77,9 +77,9 @@ def file_of(wanted: Wanted) -> Path:
     """Return the file that a space was given, or say that there is none."""
     path = Path(wanted.argument).expanduser()
     if not wanted.argument:
-        raise ConfigError(f"`spaces` {wanted.name} needs a file; give `spaces` {wanted.name}:PATH")
+        raise ConfigError(f"`space` {wanted.name} needs a file; give `space` {wanted.name}:PATH")
     if not path.is_file():
-        raise ConfigError(f"`spaces` {wanted.text}: there is no file {path}")
+        raise ConfigError(f"`space` {wanted.text}: there is no file {path}")
     return path
 
 
@@ -94,7 +94,7 @@ def check_hash(path: Path, expected: str | None, wanted: Wanted) -> str:
     found = file_digest(path)
     if expected is not None and not found.startswith(expected):
         raise ConfigError(
-            f"`spaces` {wanted.text}: {path} has SHA-256 {found[:16]}..., not {expected[:16]}...; it "
+            f"`space` {wanted.text}: {path} has SHA-256 {found[:16]}..., not {expected[:16]}...; it "
             "holds other weights: get the right file again"
         )
     return found

@@ -70,6 +70,10 @@ class Space:
         The smallest height and width it takes.
     width
         D, where it is known beforehand: a network of another width is refused.
+    words
+        What it is, for people; empty: those of its entry in the catalog.
+    takes
+        The kind of data.
     """
 
     name: str
@@ -85,6 +89,8 @@ class Space:
     tile: int = 64
     smallest: int = 1
     width: int | None = None
+    words: str = ""
+    takes: Literal["images", "numbers", "tables"] = "images"
 
     @property
     def kind(self) -> Literal["images", "rows", "pairs"]:
@@ -140,7 +146,7 @@ class Space:
         height, width = shape[1:3]
         if min(height, width) < self.smallest:
             raise DataError(
-                f"`spaces` {self.name} takes images from {self.smallest}x{self.smallest} on, and these "
+                f"`space` {self.name} takes images from {self.smallest}x{self.smallest} on, and these "
                 f"are {width}x{height}; leave it out, or load larger ones (`resolution`)"
             )
 
@@ -148,6 +154,7 @@ class Space:
         """Return what it is, as plain types; ``dimension`` where only its rows tell."""
         return {
             "name": self.name,
+            "words": self.words,
             "metric": self.metric,
             "preprocessing": self.preprocessing,
             "weights_sha256": self.weights_sha256,
@@ -170,7 +177,7 @@ class Space:
         except (RuntimeError, ValueError, IndexError) as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[-1][:200]
             raise DataError(
-                f"`spaces` {self.name} failed on images of {shape[2]}x{shape[1]}: {reason}; if they are "
+                f"`space` {self.name} failed on images of {shape[2]}x{shape[1]}: {reason}; if they are "
                 "of another size than it takes, bring them to it with ?size=N behind the file"
             ) from error
 
@@ -179,18 +186,18 @@ class Space:
         if not isinstance(found, torch.Tensor) or found.ndim < 2 or len(found) != self.tile:
             got = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
             raise DataError(
-                f"`spaces` {self.name} gave {got} for {self.tile} images; a tensor ({self.tile}, D) is "
+                f"`space` {self.name} gave {got} for {self.tile} images; a tensor ({self.tile}, D) is "
                 "expected"
             )
         rows = found[:count].flatten(1).to("cpu", torch.float32).numpy()
         if self.width is not None and rows.shape[1] != self.width:
             raise DataError(
-                f"`spaces` {self.name} gave rows of {rows.shape[1]} numbers, and {self.width} are "
+                f"`space` {self.name} gave rows of {rows.shape[1]} numbers, and {self.width} are "
                 "expected; is it another network?"
             )
         if not np.isfinite(rows).all():
             raise DataError(
-                f"`spaces` {self.name} gave NaN or infinity; its weights do not fit, or its values "
+                f"`space` {self.name} gave NaN or infinity; its weights do not fit, or its values "
                 "overflow"
             )
         return rows
@@ -207,15 +214,24 @@ def unit_rows(rows: Rows) -> Rows:
     return (wide / np.maximum(length, CLOSEST_TO_ZERO)).astype(np.float32)
 
 
-PIXEL = Space("pixel", "8-bit values as they are")
+PIXEL = Space(
+    "pixel", "8-bit values as they are", words="The images themselves, compared on integers."
+)
 """The space of the images themselves."""
-COLUMNS = Space("columns", "values as they are given")
+COLUMNS = Space(
+    "columns",
+    "values as they are given",
+    words="Numbers, each in units of its own spread.",
+    takes="numbers",
+)
 """The space of vectors and series, and of tables where it is asked for."""
 GOWER = Space(
     "gower",
     "mean over the columns of |difference| / range of a numeric and 0 or 1 of a categorical one",
     metric="gower",
     source="Gower (1971)",
+    words="Rows of tables: the mean over the columns of how far their cells differ.",
+    takes="tables",
 )
 """The space of tables with categorical columns (`rote.spaces.gower`)."""
 

@@ -16,9 +16,7 @@ shorter side to 288, ImageNet's statistics. Its published thresholds hold for th
 from __future__ import annotations
 
 import hashlib
-import importlib
 import re
-import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -29,7 +27,9 @@ import numpy as np
 import torch
 
 from rote.core.errors import ConfigError, DataError, did_you_mean
-from rote.spaces.packaged_network import PIP
+from rote.core.user_module import import_user_module
+from rote.spaces.factory import SpaceFactory
+from rote.spaces.packaged_network import FEATURES, PIP
 from rote.spaces.parse import Wanted, check_hash, check_options, file_of, size_of
 from rote.spaces.preprocess import NORMS, Preprocessing
 from rote.spaces.space import Metric, Network, Space
@@ -55,8 +55,8 @@ def sscd(wanted: Wanted, device: str) -> Space:
     check_options(wanted, ())
     if not wanted.argument:
         raise ConfigError(
-            "`spaces` sscd needs its weights by hand: get sscd_disc_mixup.torchscript.pt from "
-            "github.com/facebookresearch/sscd-copy-detection and give `spaces` sscd:PATH"
+            "`space` sscd needs its weights by hand: get sscd_disc_mixup.torchscript.pt from "
+            "github.com/facebookresearch/sscd-copy-detection and give `space` sscd:PATH"
         )
     path = file_of(wanted)
     sha256 = check_hash(path, wanted.sha256, wanted)
@@ -83,7 +83,7 @@ def onnx(wanted: Wanted, device: str) -> Space:
         import onnxruntime
     except ImportError:
         raise ConfigError(
-            f"`spaces` {wanted.text} needs the package onnxruntime, which is not installed: {PIP}"
+            f"`space` {wanted.text} needs the package onnxruntime, which is not installed: {PIP}"
         ) from None
     try:
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
@@ -105,31 +105,24 @@ def onnx(wanted: Wanted, device: str) -> Space:
 
 def function(text: str, names: Collection[str]) -> Space:
     """Return the space of a person's own function, or say that there is no such space."""
-    unknown = f"`spaces` '{text}' is unknown{did_you_mean(text.partition(':')[0], names)}"
+    unknown = f"`space` '{text}' is unknown{did_you_mean(text.partition(':')[0], names)}"
     if not _FUNCTION.fullmatch(text):
         raise ConfigError(unknown)
     module_name, _, name = text.partition(":")
-    here = str(Path.cwd())
-    added = here not in sys.path
-    if added:
-        sys.path.insert(0, here)
     try:
-        module = importlib.import_module(module_name)
+        module = import_user_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is not None and f"{module_name}.".startswith(f"{error.name}."):
             raise ConfigError(f"{unknown}, and there is no module {module_name}") from None
-        raise ConfigError(f"`spaces` {text}: importing {module_name} raised {error}") from error
+        raise ConfigError(f"`space` {text}: importing {module_name} raised {error}") from error
     except Exception as error:
         raise ConfigError(
-            f"`spaces` {text}: importing {module_name} raised {type(error).__name__}: {error}"
+            f"`space` {text}: importing {module_name} raised {type(error).__name__}: {error}"
         ) from error
-    finally:
-        if added and here in sys.path:
-            sys.path.remove(here)
     found = getattr(module, name, None)
     if not callable(found):
         raise ConfigError(
-            f"`spaces` {text}: module {module_name} has no function {name}; give a function of uint8 "
+            f"`space` {text}: module {module_name} has no function {name}; give a function of uint8 "
             "images (T, H, W, C) that returns an array (T, D)"
         )
     source = getattr(module, "__file__", None)
@@ -149,7 +142,7 @@ def _called(found: Callable[[Any], Any], prepared: torch.Tensor, text: str) -> t
     try:
         rows = found(prepared.numpy())
     except Exception as error:
-        raise DataError(f"`spaces` {text} raised {type(error).__name__}: {error}") from error
+        raise DataError(f"`space` {text} raised {type(error).__name__}: {error}") from error
     return torch.from_numpy(np.asarray(rows)) if not isinstance(rows, torch.Tensor) else rows
 
 
@@ -166,7 +159,7 @@ def _torchscript(wanted: Wanted, path: Path, device: str) -> Network:
 
 def _no_network(wanted: Wanted, path: Path, kind: str, error: Exception) -> ConfigError:
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
-    return ConfigError(f"`spaces` {wanted.text}: {path} is no {kind} file ({reason})")
+    return ConfigError(f"`space` {wanted.text}: {path} is no {kind} file ({reason})")
 
 
 def _of_file(
@@ -182,7 +175,7 @@ def _of_file(
     for key, value, known in (("norm", norm, tuple(NORMS)), ("metric", metric, METRICS)):
         if value not in known:
             raise ConfigError(
-                f"`spaces` {wanted.text}: {key}={value} is unknown{did_you_mean(value, known)}"
+                f"`space` {wanted.text}: {key}={value} is unknown{did_you_mean(value, known)}"
             )
     size = size_of(wanted.options["size"], wanted) if "size" in wanted.options else None
     return Space(
@@ -195,3 +188,16 @@ def _of_file(
         network=network,
         tile=tile,
     )
+
+
+FILE_USAGE = ":PATH[?size=N&norm=NAME&metric=cosine][#sha256=HEX]"
+TORCHSCRIPT = SpaceFactory(
+    "torchscript", "Any TorchScript file.", torchscript, usage=f"torchscript{FILE_USAGE}"
+)
+ONNX = SpaceFactory("onnx", "Any ONNX file.", onnx, usage=f"onnx{FILE_USAGE}", needs=FEATURES)
+SSCD = SpaceFactory(
+    "sscd",
+    "A descriptor of copies, from its published TorchScript file.",
+    sscd,
+    usage="sscd:PATH[#sha256=HEX]",
+)

@@ -179,11 +179,11 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
     "no audit": (("compare", "nowhere", "nowhere"), "does not exist"),
     "tiles are gated in pixels": (
         asked("--space lowres --space pixel --criterion tiles --fail-above 0.01"),
-        "tiles are of pixels, not of lowres; give --space pixel first",
+        "tiles is of pixels, not of lowres; give --space pixel first",
     ),
     "a gate without a threshold": (
         asked("--space lowres --criterion absolute --fail-above 0.01"),
-        "no threshold is known in --space lowres; give one of your own",
+        "absolute=NUMBER: none is known in --space lowres",
     ),
     "a gate that cannot be calibrated": (
         asked("--holdout few.npz --criterion calibrated --fail-above 0.01"),

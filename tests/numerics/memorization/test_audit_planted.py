@@ -10,11 +10,11 @@ from audits import ratio_audit as audit
 
 from rote.data.dataset import Dataset
 from rote.data.load import load_images
-from rote.memorization.corruptions import DEGRADATIONS
+from rote.memorization.corruptions import degradations
 from rote.memorization.invariances import Invariances
 from rote.neighbors.search import nearest_neighbors
 
-KINDS = {f"{kind.name} {kind.strength:g}": kind for kind in DEGRADATIONS}
+KINDS = {f"{kind.name} {kind.strength:g}": kind for kind in degradations()}
 PLANTED = ("exact", "jpeg 30", "noise 16", "flip 1", "shift 2")
 
 

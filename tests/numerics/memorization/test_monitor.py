@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from rote.memorization.monitor.monitor import NULL_RATE
+from rote.memorization.monitor.options import NULL_RATE
 from rote.stats.sequential import binomial_p_value, fisher_p_value, spent_alpha
 
 ALPHA = 0.05

@@ -79,7 +79,7 @@ def test_a_mixed_table_is_audited_by_gower_unless_columns_are_asked_for(table):
 
 
 def test_what_gower_is_not_for(table):
-    with pytest.raises(ConfigError, match="`spaces` gower is for tables, and array has no named"):
+    with pytest.raises(ConfigError, match="`space` gower is for tables, and array has no named"):
         audit(
             replace(table, schema=None, source="array"),
             replace(table, schema=None, source="array"),

@@ -46,7 +46,7 @@ def test_patch_is_brute_force_where_all_are_candidates(digits):
     assert found.nn2_sq.tolist() == order[:, 1].tolist()
     assert found.nn1_index.tolist() == squares.argmin(axis=1).tolist()
     near = np.tile(np.arange(50), (40, 1))
-    score = TileCriterion().score(generated.items, training.items, near)
+    score = TileCriterion().of_images(generated.items, training.items, near)
     assert score.tolist() == np.sqrt(order[:, 0]).tolist()
 
 

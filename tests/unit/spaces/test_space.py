@@ -60,7 +60,7 @@ def narrow(x):
 @pytest.mark.parametrize(
     ("space", "message"),
     [
-        (space_of(nan), "`spaces` mine gave NaN or infinity"),
+        (space_of(nan), "`space` mine gave NaN or infinity"),
         (space_of(lambda x: x, width=7), "gave rows of 432 numbers, and 7 are expected"),
         (space_of(lambda x: x[:3]), r"gave \(3, 432\) for 16 images; a tensor \(16, D\)"),
         (space_of(lambda x: x.numpy()), "gave ndarray for 16 images"),
@@ -77,7 +77,7 @@ def test_a_broken_network_is_one_line(space, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("pixle", r"`spaces` 'pixle' is unknown \(did you mean 'pixel'\?\)"),
+        ("pixle", r"`space` 'pixle' is unknown \(did you mean 'pixel'\?\)"),
         ("pixel:8", "pixel takes nothing behind it"),
         ("lowres:0", "'0' is no size from 1 to 4096 pixels"),
         ("lowres:big", "'big' is no size"),
@@ -93,7 +93,7 @@ def test_a_text_that_is_no_space_is_one_line(text, message):
 
 
 def test_a_space_is_given_once():
-    with pytest.raises(ConfigError, match="`spaces` lowres:4 is given twice"):
+    with pytest.raises(ConfigError, match="`space` lowres:4 is given twice"):
         open_spaces(["lowres:4", "pixel", "lowres:4"])
     assert open_spaces(["pixel", PIXEL][:1]) == (PIXEL,)
 

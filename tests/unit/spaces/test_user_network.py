@@ -130,7 +130,7 @@ def test_a_function_is_a_space(module):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("torchscript", "`spaces` torchscript needs a file; give `spaces` torchscript:PATH"),
+        ("torchscript", "`space` torchscript needs a file; give `space` torchscript:PATH"),
         ("torchscript:no.pt", "there is no file no.pt"),
         ("sscd", "get sscd_disc_mixup.torchscript.pt from github.com/facebookresearch"),
         ("no_module_here:f", "is unknown.*and there is no module no_module_here"),
@@ -191,7 +191,5 @@ def test_the_hub_that_cannot_be_reached_is_one_line(monkeypatch, tmp_path):
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(
-        ConfigError, match=r"its weights cannot be had .* give `spaces` dinov2:FOLD"
-    ):
+    with pytest.raises(ConfigError, match=r"its weights cannot be had .* give `space` dinov2:FOLD"):
         open_space("dinov2")

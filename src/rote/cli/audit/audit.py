@@ -11,6 +11,7 @@ import typer
 from rote.cli import options
 from rote.cli.app import app
 from rote.cli.audit.audit_options import AuditFlags
+from rote.cli.catalogs import CatalogCommand
 from rote.cli.command import takes_options
 from rote.cli.source import load
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from rote.memorization.audit.options import AuditOptions
 
 
-@app.command()
+@app.command(cls=CatalogCommand)
 @takes_options
 def audit(
     *,

@@ -29,19 +29,17 @@ class AuditFlags:
         list[str] | None,
         typer.Option(
             "--criterion",
-            help="ratio (always there), calibrated, carlini, tiles, absolute or authenticity; may be "
-            "given several times. "
-            "The gate is held against the first. A threshold of your own: absolute=NUMBER, or "
-            "absolute:SPACE=NUMBER with several spaces.",
+            help="{criteria}; the ratio is always there. Repeatable; the gate is held against the "
+            "first. A threshold of your own: absolute=NUMBER, or absolute:SPACE=NUMBER with several "
+            "spaces.",
         ),
     ] = None
     space: Annotated[
         list[str] | None,
         typer.Option(
             "--space",
-            help="Where distances are taken: pixel (the default), lowres, imgsim, "
-            "efficientnet-lite0, ..., of tables gower (the default where columns are mixed) or columns; "
-            "may be given several times. Rate and gate are those of the first.",
+            help="Where distances are taken: {spaces}, or module:function. Repeatable; rate and gate are "
+            "those of the first. [default: pixel, of vectors columns, of mixed tables gower]",
         ),
     ] = None
     ruler_resolution: Annotated[

@@ -47,21 +47,10 @@ def show_timings(seconds: dict[str, float]) -> None:
 def _rate_rows(found: Audit) -> list[list[str]]:
     from rote.stats.rates import newcombe
 
-    titles = {
-        "ratio": f"ratio < {float(found.criterion.fraction):.3g}",
-        "calibrated": f"ratio, {100 * found.settings.false_positive_rate:g} % false",
-        "carlini": "calibrated L2",
-        "tiles": "tiles",
-        "absolute": "nearest",
-        "authenticity": "not authentic",
-    }
     rows = []
     for result in found.criteria:
         rate, control = result.rate, result.control
-        title, threshold = titles[result.name], result.description["threshold"]
-        if result.name == "absolute" and threshold is not None:
-            title += f" < {threshold:g}"
-        row = [title, _text(rate)]
+        row = [result.description["label"], _text(rate)]
         if found.control is None:
             rows.append(row)
             continue
@@ -109,8 +98,8 @@ def _sentences(found: Audit) -> list[str]:
     for result in found.criteria:
         if result.unproven:
             lines.append(
-                f"tiles: {result.unproven:,} verdicts are not proven beyond the nearest "
-                f"{result.description['neighbors']} training {items}"
+                f"{result.name}: {result.unproven:,} verdicts are not proven beyond the nearest "
+                f"training {items} that were looked at"
             )
     return lines
 
@@ -176,10 +165,10 @@ def _recall_table(found: Audit) -> Table:
     names = list(found.positive[0].recall)
     by_kind: dict[str, list[Recall]] = {}
     for cell in found.positive:
-        by_kind.setdefault(cell.corruption, []).append(cell)
+        by_kind.setdefault(cell.kind.name, []).append(cell)
     rows = []
     for kind, cells in by_kind.items():
-        strengths = " ".join(f"{cell.strength:g}" for cell in cells) if len(cells) > 1 else ""
+        strengths = " ".join(f"{cell.kind.strength:g}" for cell in cells) if len(cells) > 1 else ""
         shown = [" ".join(_short(cell.recall[name].value) for cell in cells) for name in names]
         rows.append([f"{kind} {strengths}", *shown])
     copies = found.positive[0].found.total

@@ -13,7 +13,6 @@ a run of `rote train`     ``--count`` samples of its newest snapshot, those of `
 from __future__ import annotations
 
 import contextlib
-import importlib
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -29,6 +28,7 @@ from rote.cli.source import SourceOptions, load
 from rote.core.devices import resolve_device
 from rote.core.errors import ConfigError, DataError, Interrupted, RunError
 from rote.core.seeds import child_seed
+from rote.core.user_module import import_user_module
 from rote.data.dataset import Dataset
 from rote.data.files.arrays import dataset_of_array
 from rote.data.load import fit_dataset, named_sources
@@ -165,16 +165,8 @@ def _of_function(source: str, count: int, *, seed: int) -> Dataset:
 def _imported(source: str) -> Callable[[int, int], object]:
     """Import from the current folder, as `python -m` does, or from what is installed."""
     name, _, attribute = source.partition(":")
-    here = str(Path.cwd())
-    added = here not in sys.path
-    if added:
-        sys.path.insert(0, here)
-    try:
-        with _one_line(source, f"importing {name} raised", missing=name):
-            module = importlib.import_module(name)
-    finally:
-        if added and here in sys.path:
-            sys.path.remove(here)
+    with _one_line(source, f"importing {name} raised", missing=name):
+        module = import_user_module(name)
     function = getattr(module, attribute, None)
     if not callable(function):
         what = f"has no function {attribute}" if function is None else f"{attribute} is no function"

@@ -74,12 +74,10 @@ def _agreed(pair: tuple[float | None, tuple[float, float] | None]) -> str:
 
 def _recall_at_fpr_table(seen: RecallAtFPR) -> Table:
     """Return the recall by ratio in every space, a row per corruption, mild to strong."""
-    from rote.memorization.corruptions import DEGRADATIONS
-
     columns = [n for n, detector in enumerate(seen.detectors) if detector.score == "ratio"]
     rows: dict[str, list[str]] = {}
     strengths: dict[str, list[str]] = {}
-    for kind, rates in zip(DEGRADATIONS, seen.recall, strict=True):
+    for kind, rates in zip(seen.kinds, seen.recall, strict=True):
         cells = rows.setdefault(kind.name, [""] * len(columns))
         strengths.setdefault(kind.name, []).append(f"{kind.strength:g}")
         for place, column in enumerate(columns):

@@ -9,11 +9,12 @@ import typer
 
 from rote.cli import options
 from rote.cli.app import app
+from rote.cli.catalogs import CatalogCommand
 from rote.cli.command import takes_options
 from rote.cli.source import SourceOptions, load
 
 
-@app.command()
+@app.command(cls=CatalogCommand)
 @takes_options
 def rescore(
     *,
@@ -24,8 +25,7 @@ def rescore(
         list[str] | None,
         typer.Option(
             "--criterion",
-            help="ratio, calibrated, carlini, tiles, absolute (or absolute=LEVELS) or authenticity; may "
-            "be given several times. [default: all that fit the data]",
+            help="{criteria}, or absolute=LEVELS. Repeatable. [default: all that fit the data]",
         ),
     ] = None,
     data: Annotated[

@@ -61,7 +61,10 @@ class StudyFlags:
 def study(
     *,
     name: Annotated[
-        str, typer.Argument(help="A study of `rote study list`; or list, all, status.")
+        str,
+        typer.Argument(
+            help="A study of `rote study list`, or a TOML file of your own; or list, all, status."
+        ),
     ],
     folder: Annotated[
         Path | None, typer.Argument(help="The folder of `rote study status`.")

@@ -19,13 +19,15 @@ from rote.experiments.run.score import FRESH
 from rote.experiments.run.spec import RunSpec, Setting
 from rote.experiments.search.result_file import CONFIDENCE
 from rote.memorization.criteria import (
-    AbsoluteCriterion,
+    CRITERIA,
     CarliniCriterion,
-    RatioCriterion,
-    TileCriterion,
+    Conditions,
+    applied_criteria,
+    check_criteria,
 )
-from rote.memorization.criteria.user_threshold import check_own, own_in, read_criteria
-from rote.memorization.evaluator import CriteriaEvaluator, check_criteria
+from rote.memorization.criteria.criterion import OwnThreshold
+from rote.memorization.criteria.user_threshold import check_own, read_criteria
+from rote.memorization.evaluator import CriteriaEvaluator
 from rote.memorization.invariances import Invariances
 from rote.memorization.matching import Matcher
 from rote.metrics.precision_recall import LEAST
@@ -34,17 +36,13 @@ from rote.spaces.gower import Gower
 from rote.spaces.space import PIXEL, own_space
 from rote.stats.rates import Rate, newcombe, wilson
 
-ALL = ("ratio", "calibrated", "carlini", "tiles", "absolute", "authenticity")
-OF_VECTORS = ("ratio", "calibrated", "carlini", "authenticity")
-FALSE_POSITIVES = 0.005
-
 
 @dataclass(frozen=True)
 class Asked:
-    """The criteria to apply, and the rule of the absolute one."""
+    """The criteria to apply, and thresholds of one's own."""
 
     names: tuple[str, ...]
-    absolute: AbsoluteCriterion
+    own_thresholds: tuple[OwnThreshold, ...]
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ class RescoredRun:
             for name, rate in self.rates.items()
             if name in self.controls
         }
-        crowd = self.described.get("carlini")
+        crowd = self.described.get(CarliniCriterion.name)
         return {
             "rates": {name: rate.to_json() for name, rate in self.rates.items()},
             "controls": {name: rate.to_json() for name, rate in self.controls.items()},
@@ -82,13 +80,13 @@ def criteria_for(dataset: Dataset, texts: Sequence[str] | None) -> Asked:
     ConfigError, DataError
         If one is unknown, or not for this kind of data.
     """
-    known = ALL if dataset.kind == "image" else OF_VECTORS
+    known = [c.name for c in CRITERIA if dataset.kind == "image" or not c.images_only]
     asked, own = read_criteria(texts)
     names = check_criteria(known if asked is None else asked)
     if refused := [name for name in names if name not in known]:
-        raise DataError(f"`criteria` {refused[0]} is for images, and the runs are of vectors")
+        raise DataError(f"`criterion` {refused[0]} is for images, and the runs are of vectors")
     check_own(own, [PIXEL])
-    return Asked(names, own_in(own, PIXEL) or AbsoluteCriterion())
+    return Asked(names, own)
 
 
 def score_run(
@@ -136,8 +134,8 @@ def score_run(
         # What lies in the training set all the same is no control (find_leaks, radius 0).
         kept = np.flatnonzero(measured.matches.nn1_sq > 0)
         held_out = measured.take(kept) if len(kept) else None
-    if held_out is not None and "calibrated" in asked.names:
-        ruler.calibrate(held_out.scores["ratio"], asked=FALSE_POSITIVES, confidence=CONFIDENCE)
+    if held_out is not None:
+        ruler.calibrate(held_out, confidence=CONFIDENCE)
     drawn = ruler.measure(samples)
     audited = _arrays(spec.folder / "audit" / "neighbors.npz", "nn1_sq")
     if not np.array_equal(drawn.matches.nn1_sq, audited):
@@ -154,7 +152,7 @@ def score_run(
     return RescoredRun(
         rates=_rates(ruler.verdicts(drawn)),
         controls={} if held_out is None else _rates(ruler.verdicts(held_out)),
-        described={name: ruler.describe(name) for name in asked.names},
+        described={criterion.name: criterion.describe() for criterion in ruler.criteria},
         quality=None if found is None else found.to_json(),
     )
 
@@ -185,17 +183,18 @@ def _evaluator(training: Dataset, asked: Asked, setting: Setting) -> CriteriaEva
         )
 
     main = matcher(Invariances(flip=setting.train.mirror))
+    conditions = Conditions(
+        ratio_threshold=setting.scoring.ratio_threshold,
+        own_thresholds=asked.own_thresholds,
+        # Of fewer than 50 training items all are the neighborhood; which it was stands in the file.
+        most_neighbors=len(positions),
+    )
     return CriteriaEvaluator(
-        ratio=RatioCriterion(setting.scoring.ratio_threshold),
-        names=asked.names,
+        criteria=applied_criteria(asked.names, conditions),
         matcher=main,
         without_tone=main,  # no tone here
         without_invariances=matcher(Invariances()) if setting.train.mirror else main,
         training=training.items,
-        # Of fewer than 50 training items all are the neighborhood; which it was stands in the file.
-        carlini=CarliniCriterion(neighbors=min(CarliniCriterion().neighbors, len(positions))),
-        tiles=TileCriterion(),
-        absolute=asked.absolute,
     )
 
 

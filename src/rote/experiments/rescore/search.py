@@ -61,7 +61,7 @@ def rescore(
     dataset
         The source that it drew from, as it was given to the search.
     criteria
-        Of `rote.experiments.rescore.score.ALL`; None: all that fit the data. "absolute=NUMBER" is the
+        Of `rote.memorization.criteria.CRITERIA`; None: all that fit the data. "absolute=NUMBER" is the
         absolute one with a threshold of one's own.
     quality
         Measure quality beside the rates, against items outside each run's subset.
@@ -192,6 +192,8 @@ def _criterion(
         control = {"size": point.size, "rate": scored.controls[name].to_json()}
     found: dict[str, Any] = {
         "name": name,
+        "title": described["title"],
+        "words": described["words"],
         "formula": described["formula"],
         "source": described["source"],
         "runs": len(seen),

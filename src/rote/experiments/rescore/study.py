@@ -134,6 +134,8 @@ def _criterion(name: str, plan: Plan, found: dict[str, RescoredRun]) -> dict[str
     }
     entry: dict[str, Any] = {
         "name": name,
+        "title": first["title"],
+        "words": first["words"],
         "formula": first["formula"],
         "source": first["source"],
         "cells": [],

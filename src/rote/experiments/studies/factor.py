@@ -12,10 +12,12 @@ import re
 import tomllib
 from dataclasses import dataclass, replace
 from importlib import resources
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from rote.core.catalog import Catalog
 from rote.core.config import StrictModel, override
 from rote.core.errors import ConfigError, did_you_mean
 from rote.data.variants import Variant
@@ -69,6 +71,7 @@ class Factor:
     name: str
     title: str
     group: str
+    order: int
     question: str
     keeps: str
     finding: str
@@ -104,55 +107,73 @@ class _Whole(StrictModel):
     sample: SampleConfig
 
 
+@functools.cache
+def factors() -> Catalog[Factor]:
+    """Return all factors, by group and their order in it."""
+    folder = resources.files("rote.experiments.studies") / "factors"
+    texts = {
+        path.name.removesuffix(".toml"): path.read_text("utf-8")
+        for path in folder.iterdir()
+        if path.name.endswith(".toml")
+    }
+    found = [_read(name, text) for name, text in texts.items()]
+    found.sort(key=lambda factor: (GROUPS.index(factor.group), factor.order))
+    return Catalog("the study", found)
+
+
 def factor_names() -> list[str]:
     """Return the names of all factors, by group.
 
     >>> len(factor_names()), factor_names()[0]
     (25, 'size')
     """
-    return list(_factors())
+    return list(factors().names)
 
 
 def load_factor(name: str) -> Factor:
-    """Return a factor.
+    """Return a factor by its name, or from the path of a TOML file, which is then known by its name.
 
     Raises
     ------
     ConfigError
-        If the name is unknown; the message names the nearest.
+        If the name is unknown, and the message names the nearest; or if the file is none or damaged.
     """
-    factors = _factors()
-    if name not in factors:
-        raise ConfigError(f"the study '{name}' is unknown{did_you_mean(name, factors)}")
-    return factors[name]
+    return register(name) if name.endswith(".toml") else factors()[name]
 
 
-ORDER = (
-    *("size", "dimension", "classes", "diversity", "duplication"),
-    *("width", "depth", "time-embedding", "skips-number", "skips-resolution", "skips-location"),
-    *("architecture", "parameterization"),
-    *("batch-size", "learning-rate", "weight-decay", "ema", "dropout", "augmentation", "duration"),
-    *("optimizer", "labels", "random-classes", "unique", "guidance"),
-)
+def register(path: str | Path) -> Factor:
+    """Add a factor from outside: a file like those in `studies/factors`; its name is the file's.
 
-
-@functools.lru_cache(maxsize=1)
-def _factors() -> dict[str, Factor]:
-    folder = resources.files("rote.experiments.studies") / "factors"
-    return {name: _read(name, (folder / f"{name}.toml").read_text("utf-8")) for name in ORDER}
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, lacks something, or has the name of a factor that comes with rote.
+    """
+    path = Path(path)
+    try:
+        factor = _read(path.stem, path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"the study {path} cannot be read: {error.strerror}") from error
+    except KeyError as error:
+        raise ConfigError(f"the study {path} lacks {error}; see those of rote") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ConfigError(f"the study {path} is no study: {error}") from error
+    factors().register(factor)
+    return factor
 
 
 def _read(name: str, text: str) -> Factor:
     data = tomllib.loads(text)
-    paper = data["paper"]
+    paper = data.get("paper", {})
     return Factor(
         name=name,
         title=data["title"],
         group=data["group"],
+        order=data.get("order", 0),
         question=data["question"],
         keeps=data["keeps"],
-        finding=paper["finding"],
-        source=paper["source"],
+        finding=paper.get("finding", ""),
+        source=paper.get("source", ""),
         figures=tuple((v, n, r) for v, n, r in paper.get("figures", ())),
         key=data.get("key"),
         named=data.get("named", {}),

@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.memorization.audit.per_space import SpaceResult
-from rote.memorization.corruptions import DEGRADATIONS
+from rote.memorization.corruptions import Degradation
 from rote.memorization.evaluator import Measured
 from rote.stats.agreement import (
     Interval,
@@ -39,8 +39,6 @@ from rote.stats.conformal import calibrate
 from rote.stats.rates import Rate, wilson
 
 MOST_DISPUTED = 48
-SCORE_OF = {"calibrated": "ratio"}
-"""Criteria that set another threshold on the score of another one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +130,7 @@ def agreement(
             criterion=found.name,
             rate=found.rate,
             control=found.control,
-            score=result.measured.scores[SCORE_OF.get(found.name, found.name)],
+            score=result.measured.scores[found.score],
             memorized=found.memorized,
         )
         for result in spaces
@@ -234,12 +232,13 @@ class RecallAtFPR:
     Attributes
     ----------
     recall
-        One row per corruption and strength, in the order of `DEGRADATIONS`, one rate per detector.
+        One row per corruption and strength, in the order of ``kinds``, one rate per detector.
     """
 
     false_positive_rate: float
     held_out: int
     detectors: tuple[Detector, ...]
+    kinds: tuple[Degradation, ...]
     recall: tuple[tuple[Rate, ...], ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -252,13 +251,8 @@ class RecallAtFPR:
                 for s in self.detectors
             ],
             "cells": [
-                {
-                    "corruption": kind.name,
-                    "strength": kind.strength,
-                    "unit": kind.unit,
-                    "recall": [rate.to_json() for rate in rates],
-                }
-                for kind, rates in zip(DEGRADATIONS, self.recall, strict=True)
+                {**kind.to_json(), "recall": [rate.to_json() for rate in rates]}
+                for kind, rates in zip(self.kinds, self.recall, strict=True)
             ],
         }
 
@@ -271,6 +265,7 @@ def recall_at_fpr(
     Scores are those of the criteria and "distance", the plain distance to the nearest.
     """
     detectors, columns, held_out = [], [], 0
+    kinds = tuple(cell.kind for cell in spaces[0].positive)
     for result in spaces:
         if result.held_out is None or result.degraded is None:
             return None
@@ -281,12 +276,12 @@ def recall_at_fpr(
             if found.threshold is None:
                 return None
             detectors.append(Detector(result.space["name"], name, found.threshold))
-            columns.append(found.flags(degraded[name]).reshape(len(DEGRADATIONS), -1))
+            columns.append(found.flags(degraded[name]).reshape(len(kinds), -1))
     rows = tuple(
         tuple(wilson(int(c[row].sum()), c.shape[1], confidence=confidence) for c in columns)
-        for row in range(len(DEGRADATIONS))
+        for row in range(len(kinds))
     )
-    return RecallAtFPR(false_positive_rate, held_out, tuple(detectors), rows)
+    return RecallAtFPR(false_positive_rate, held_out, tuple(detectors), kinds, rows)
 
 
 def _scores(measured: Measured) -> dict[str, npt.NDArray[np.float64]]:

@@ -98,7 +98,7 @@ def audit(
         "pixel" stands for the space of the data's own kind (`own_space`). Rate, verdicts and gate are
         those of the first; all have the same criteria (tiles: pixel alone).
     criterion
-        One or several of `rote.memorization.evaluator.CRITERIA`, "ratio" always among them; the gate is
+        One or several of `rote.memorization.criteria.CRITERIA`, "ratio" always among them; the gate is
         held against the first. None takes the ratio, and the calibrated ratio where there is a control.
         "absolute=0.35", or "absolute:SPACE=0.35" with several spaces, is "absolute" with a threshold of
         one's own (`rote.memorization.criteria.user_threshold` has the units).

@@ -8,14 +8,17 @@ from rote.core.errors import ConfigError, DataError
 from rote.data.dataset import Dataset
 from rote.memorization.audit.gate import check_limit
 from rote.memorization.audit.options import AuditOptions, Settings
-from rote.memorization.criteria import RatioCriterion
-from rote.memorization.criteria.absolute import absolute_in
-from rote.memorization.criteria.user_threshold import check_own, own_in, read_criteria
+from rote.memorization.criteria import (
+    CRITERIA,
+    RatioCriterion,
+    check_criteria,
+    default_criteria,
+)
+from rote.memorization.criteria.user_threshold import check_own, read_criteria
 from rote.memorization.duplicates import check_rms
-from rote.memorization.evaluator import check_criteria
 from rote.memorization.invariances import Invariances
 from rote.metrics.quality import check_enough
-from rote.spaces.space import COLUMNS, GOWER, PIXEL, Space, own_space
+from rote.spaces.space import GOWER, PIXEL, Space, own_space
 from rote.stats.conformal import check_asked
 
 
@@ -58,13 +61,15 @@ def invariances_of(options: AuditOptions) -> Invariances:
 def chosen_criteria(names: Sequence[str] | None, *, controlled: bool) -> tuple[str, ...]:
     """Return the criteria to apply: None is the ratio, and the calibrated one where it can be."""
     if names is None:
-        return ("ratio", "calibrated") if controlled else ("ratio",)
-    if "calibrated" in names and not controlled:
-        raise ConfigError(
-            "`criterion` calibrated needs held-out images; give `holdout`, or `set_aside` to take some "
-            "of `training`"
-        )
-    return check_criteria(names)
+        return default_criteria(controlled=controlled)
+    chosen = check_criteria(names)
+    for name in chosen:
+        if CRITERIA[name].needs_holdout and not controlled:
+            raise ConfigError(
+                f"`criterion` {name} needs held-out images; give `holdout`, or `set_aside` to take some "
+                "of `training`"
+            )
+    return chosen
 
 
 def check_sides(
@@ -91,8 +96,7 @@ def check_sides(
         for name, wanted in (
             ("`invariances`", bool(settings.invariances.names)),
             ("`positive_control`", bool(settings.positive_control)),
-            ("`criterion` tiles", "tiles" in settings.criteria),
-            ("`criterion` absolute", "absolute" in settings.criteria),
+            *((f"`criterion` {name}", CRITERIA[name].images_only) for name in settings.criteria),
         ):
             if wanted:
                 raise ConfigError(
@@ -129,7 +133,7 @@ def check_spaces(spaces: Sequence[Space], training: Dataset, settings: Settings)
     others = [space for space in spaces if space.kind != "images"]
     ours = own_space(training)
     for space in spaces:
-        if ours is PIXEL and space in (COLUMNS, GOWER):
+        if ours is PIXEL and space.takes != "images":
             raise ConfigError(
                 f"`space` {space.name} is for tables, and `training` holds images; leave it out"
             )
@@ -145,7 +149,7 @@ def check_spaces(spaces: Sequence[Space], training: Dataset, settings: Settings)
         )
     for name, wanted in (
         ("`invariances`", bool(settings.invariances.names)),
-        ("`criterion` tiles", "tiles" in settings.criteria),
+        *((f"`criterion` {name}", CRITERIA[name].pixels_only) for name in settings.criteria),
     ):
         if wanted and len(others) == len(spaces):
             raise ConfigError(f"{name} is for pixels; add `space` pixel, or leave it out")
@@ -158,16 +162,15 @@ def check_gate(settings: Settings, space: Space) -> None:
     """Refuse a gate whose criterion has no verdicts in the space that it is held in, the first."""
     if settings.fail_above is None:
         return
-    if settings.gated == "tiles" and space.kind != "images":
+    rule = CRITERIA[settings.gated].applied(settings.conditions(space))
+    if rule is None:
         raise ConfigError(
-            f"`fail_above` is held against the first `space`, and tiles are of pixels, not of "
+            f"`fail_above` is held against the first `space`, and {settings.gated} is of pixels, not of "
             f"{space.name}; give `space` pixel first"
         )
-    known = own_in(settings.own_thresholds, space) or absolute_in(space.name, space.source)
-    if settings.gated == "absolute" and known is None:
+    if rule.undecided and not rule.needs_holdout:
         raise ConfigError(
-            f"`fail_above` with `criterion` absolute: no threshold is known in `space` {space.name}; "
-            "give one of your own, as absolute=NUMBER"
+            f"`fail_above` with `criterion` {rule.name}: {rule.undecided} in `space` {space.name}"
         )
 
 

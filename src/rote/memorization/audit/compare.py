@@ -19,6 +19,12 @@ from rote.core.atomic_files import read_json
 from rote.core.errors import ConfigError, RunError, did_you_mean
 from rote.stats.rates import Difference, Rate, mcnemar, newcombe, newcombe_paired, wilson
 
+TOLD = {
+    *("name", "direction", "title", "label", "words", "unit", "formula", "source", "calibration"),
+    *("rate", "control", "excess", "unproven"),
+}
+"""What an audit says of a criterion beside the numbers of its rule."""
+
 
 @dataclass(frozen=True, eq=False)
 class Saved:
@@ -164,7 +170,7 @@ def _read(folder: Path, criterion: str, name: str) -> Saved:
     known = [name.removeprefix("memorized_") for name in arrays if name.startswith("memorized_")]
     if key not in arrays:
         raise ConfigError(
-            f"`criteria` {criterion} is not in {path}{did_you_mean(criterion, known or ['ratio'])}"
+            f"`criterion` {criterion} is not in {path}{did_you_mean(criterion, known or ['ratio'])}"
         )
     memorized = arrays[key].astype(bool)
     try:
@@ -209,14 +215,13 @@ def _warnings(a: Saved, b: Saved, criterion: str) -> tuple[str, ...]:
         (("invariances", "names"), "the audits match over different invariances"),
         (("criterion", "space"), "the distances are taken in different spaces"),
     ]
-    if criterion == "ratio":
-        checks.append((("criterion", "ratio_threshold"), "the ratio thresholds differ"))
-    if criterion == "calibrated":
+    entry = _fact(a, ("criteria", criterion)) or {}
+    if entry.get("calibration"):
         checks.append((("control", "digest"), "the thresholds were calibrated on different images"))
         asked = ("criteria", criterion, "calibration", "asked")
         checks.append((asked, "the thresholds were calibrated to different false-positive rates"))
-    if criterion not in ("ratio", "calibrated"):
-        for key in ("threshold", "alpha", "neighbors", "preprocessing"):
+    else:
+        for key in sorted(entry.keys() - TOLD):
             checks.append((("criteria", criterion, key), f"the {key} of {criterion} differs"))
     return tuple(text for path, text in checks if _fact(a, path) != _fact(b, path))
 

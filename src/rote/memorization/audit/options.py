@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rote.memorization.defaults import CONFIDENCE, FALSE_POSITIVE_RATE, RATIO_THRESHOLD
+
 if TYPE_CHECKING:
-    from rote.memorization.criteria import RatioCriterion
-    from rote.memorization.criteria.user_threshold import OwnThreshold
+    from rote.memorization.criteria import Conditions, RatioCriterion
+    from rote.memorization.criteria.criterion import OwnThreshold
     from rote.memorization.invariances import Invariances
     from rote.spaces.space import Space
 
@@ -19,8 +21,8 @@ class AuditOptions:
 
     space: tuple[str | Space, ...] = ("pixel",)
     criterion: tuple[str, ...] | None = None
-    ratio_threshold: float = 1 / 3
-    false_positive_rate: float = 0.005
+    ratio_threshold: float = RATIO_THRESHOLD
+    false_positive_rate: float = FALSE_POSITIVE_RATE
     duplicate_rms: float | None = None
     invariances: str | Invariances = ""
     set_aside: int = 0
@@ -34,7 +36,7 @@ class AuditOptions:
     cluster_by: str | None = None
     captions: Path | None = None
     seed: int = 0
-    confidence: float = 0.95
+    confidence: float = CONFIDENCE
     device: str = "auto"
 
 
@@ -77,3 +79,14 @@ class Settings:
     fail_above: float | None
     seed: int
     confidence: float
+
+    def conditions(self, space: Space) -> Conditions:
+        """Return what criteria may depend on in a space."""
+        from rote.memorization.criteria import Conditions
+
+        return Conditions(
+            space=space,
+            ratio_threshold=self.ratio.ratio_threshold,
+            false_positive_rate=self.false_positive_rate,
+            own_thresholds=self.own_thresholds,
+        )

@@ -22,9 +22,7 @@ from rote.memorization.controls import (
     find_leaks,
     recall_of,
 )
-from rote.memorization.criteria import Calibration, CarliniCriterion, TileCriterion
-from rote.memorization.criteria.absolute import absolute_in
-from rote.memorization.criteria.user_threshold import own_in
+from rote.memorization.criteria import applied_criteria
 from rote.memorization.evaluator import CriteriaEvaluator, Measured
 from rote.memorization.invariances import Invariances
 from rote.memorization.matching import Matcher, Progress, Reranker, no_progress
@@ -40,17 +38,20 @@ class CriterionResult:
 
     Attributes
     ----------
+    score
+        The name of its score among those that were measured.
     description
-        Name, formula, source, direction and numbers, as plain types.
+        Name, words, formula, source, direction and numbers, as plain types.
     memorized
         bool (N,), or None where it could not be applied (too few held-out items to calibrate).
     rate, control
         Of the generated and of the held-out items.
     unproven
-        Items whose verdict is not proven for the whole training side (tiles only, else 0).
+        Items whose verdict is not proven for the whole training side.
     """
 
     name: str
+    score: str
     description: dict[str, Any]
     memorized: npt.NDArray[np.bool_] | None
     rate: Rate | None
@@ -158,14 +159,9 @@ class SpaceAudit:
             else:
                 whole = self.measure(prepared.holdout, stage="controls")
             held_out = whole.take(controls.kept)
-            if "calibrated" in self.ruler.names:
-                self.ruler.calibrate(
-                    held_out.scores["ratio"],
-                    asked=settings.false_positive_rate,
-                    confidence=settings.confidence,
-                )
-        if settings.fail_above is not None and settings.gated == "calibrated":
-            _check_calibrated(self.ruler.calibration)
+            self.ruler.calibrate(held_out, confidence=settings.confidence)
+        if settings.fail_above is not None:
+            _check_decided(self.ruler, settings.gated)
         measured = self.measure(prepared.generated, stage="search", on_progress=self._on_progress)
         positive: tuple[Recall, ...] = ()
         if controls.copies is not None:
@@ -219,18 +215,12 @@ class SpaceAudit:
             without_tone = self._matcher(training, untoned) if untoned.names else plain
         else:
             without_tone = main
-        names = settings.criteria
         return CriteriaEvaluator(
-            ratio=settings.ratio,
-            names=names if space.kind == "images" else tuple(n for n in names if n != "tiles"),
+            criteria=applied_criteria(settings.criteria, settings.conditions(space)),
             matcher=main,
             without_tone=without_tone,
             without_invariances=plain,
             training=training,
-            carlini=CarliniCriterion(),
-            tiles=TileCriterion(),
-            absolute=own_in(settings.own_thresholds, space)
-            or absolute_in(space.name, space.source),
         )
 
     def _matcher(self, training: npt.NDArray[Any], invariances: Invariances) -> Matcher:
@@ -279,13 +269,11 @@ def make_controls(
     return Controls(leaks, kept, measured, copies)
 
 
-def _check_calibrated(calibration: Calibration | None) -> None:
+def _check_decided(ruler: CriteriaEvaluator, gated: str) -> None:
     """Refuse, before the search, a gate against a threshold that could not be calibrated."""
-    if calibration is None or calibration.threshold is None:
-        raise ConfigError(
-            "`fail_above` needs a rate, and there are too few held-out images to calibrate one; give "
-            "more, or another `criterion` first"
-        )
+    for criterion in ruler.criteria:
+        if criterion.name == gated and criterion.undecided:
+            raise ConfigError(f"`fail_above` needs a rate, and {criterion.undecided}")
 
 
 def _results(
@@ -298,12 +286,13 @@ def _results(
     control = ruler.verdicts(held_out) if held_out is not None else {}
     return tuple(
         CriterionResult(
-            name=name,
-            description=ruler.describe(name),
-            memorized=found.get(name),
-            rate=rate(found.get(name)),
-            control=rate(control.get(name)),
-            unproven=int(measured.unproven.sum()) if name == "tiles" else 0,
+            name=criterion.name,
+            score=criterion.score_name,
+            description=criterion.describe(),
+            memorized=found.get(criterion.name),
+            rate=rate(found.get(criterion.name)),
+            control=rate(control.get(criterion.name)),
+            unproven=int(measured.unproven.get(criterion.name, np.zeros(0)).sum()),
         )
-        for name in ruler.names
+        for criterion in ruler.criteria
     )

@@ -216,7 +216,7 @@ def settings_of(options: AuditOptions, training: Dataset, *, controlled: bool) -
     criteria, own_thresholds = read_criteria(options.criterion)
     return Settings(
         criteria=chosen_criteria(criteria, controlled=controlled or options.set_aside > 0),
-        gated=criteria[0] if criteria else "ratio",
+        gated=criteria[0] if criteria else RatioCriterion.name,
         own_thresholds=own_thresholds,
         ratio=RatioCriterion(options.ratio_threshold),
         duplicate_rms=options.duplicate_rms or 0.0,

@@ -24,16 +24,30 @@ pixel distance is known to us; that of tiles (Carlini et al. 2023) is the criter
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from rote.core.errors import ConfigError
+from rote.memorization.criteria.criterion import Conditions, Criterion, Evidence, Scores
+from rote.memorization.defaults import DUPLICATE_RMS
+from rote.spaces.space import PIXEL, Space
 
-PIXEL_RMS = 10.0
-Unit = Literal["rms", "cosine", "distance"]
+PIXEL_RMS = DUPLICATE_RMS
+GIVEN = "given by the user"
+Scale = Literal["rms", "cosine", "distance"]
+FORMULAS: dict[Scale, str] = {
+    "rms": "RMS(x - NN1) < threshold, in 8-bit units",
+    "cosine": "1 - cos(x, NN1) < threshold",
+    "distance": "|x - NN1| < threshold, in the distance of the space",
+}
+UNITS: dict[Scale, str] = {
+    "rms": "an RMS difference in 8-bit levels, up to 255",
+    "cosine": "a cosine distance, 1 - cos, up to 2",
+    "distance": "a distance of the space",
+}
 
 
 @dataclass(frozen=True)
@@ -88,14 +102,15 @@ def published(network: str, similarity: float) -> Published:
 
 
 @dataclass(frozen=True)
-class AbsoluteCriterion:
+class AbsoluteCriterion(Criterion):
     """The rule with its number.
 
     Attributes
     ----------
     threshold
-        In the unit of the score: levels (RMS), cosine distance in (0, 2), or a distance of the space.
-    unit
+        In the unit of the score: levels (RMS), cosine distance in (0, 2), or a distance of the space;
+        None where none is known, and then there are no verdicts.
+    scale
         "rms" of pixels, "cosine" of features of length 1, or "distance".
     preprocessing
         What was done before distances were taken; part of the rule.
@@ -103,13 +118,27 @@ class AbsoluteCriterion:
         Where the threshold comes from.
     """
 
-    threshold: float = PIXEL_RMS
-    unit: Unit = "rms"
-    preprocessing: str = "pixels as loaded (resolution and channels of the audit), 8-bit levels"
+    threshold: float | None = PIXEL_RMS
+    scale: Scale = "rms"
+    preprocessing: str | None = (
+        "pixels as loaded (resolution and channels of the audit), 8-bit levels"
+    )
     source: str = "rote's radius of near-duplicates, decision 9"
 
+    name = "absolute"
+    title = "Absolute distance"
+    words = (
+        "The distance to the nearest training image alone, against a fixed number. It knows nothing of "
+        "the data's own spacing: flat pictures lie near all flat pictures."
+    )
+    unit = UNITS["rms"]
+    formula = FORMULAS["rms"]
+    images_only = True
+
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.threshold) and self.threshold > 0):
+        if self.threshold is not None and not (
+            math.isfinite(self.threshold) and self.threshold > 0
+        ):
             raise ConfigError(f"the absolute threshold is {self.threshold}; it must be above 0")
 
     @staticmethod
@@ -117,12 +146,37 @@ class AbsoluteCriterion:
         """Return the rule of a published threshold."""
         return AbsoluteCriterion(
             threshold=1 - entry.similarity,
-            unit="cosine",
+            scale="cosine",
             preprocessing=entry.preprocessing,
             source=f"{entry.source} ({entry.network}, similarity above {entry.similarity:g})",
         )
 
-    def score(self, nn1_sq: npt.NDArray[Any], values: int) -> npt.NDArray[np.float64]:
+    @property
+    def label(self) -> str:
+        """What a short table calls it."""
+        return "nearest" if self.threshold is None else f"nearest < {self.threshold:g}"
+
+    @property
+    def undecided(self) -> str:
+        """Why there is no threshold."""
+        if self.threshold is not None:
+            return ""
+        return "give a threshold of your own, as absolute=NUMBER: none is known"
+
+    def applied(self, conditions: Conditions) -> AbsoluteCriterion:
+        """Return the rule of a space: with the threshold given for it, or the one known for it."""
+        space = conditions.space
+        for own in conditions.own_thresholds:
+            if own.space in (None, space.name):
+                return AbsoluteCriterion(own.threshold, scale_of(space), space.preprocessing, GIVEN)
+        known = absolute_in(space.name, space.source)
+        return known or AbsoluteCriterion(None, "rms", None, "no threshold is known here")
+
+    def score(self, evidence: Evidence) -> Scores:
+        """Return the score (N,)."""
+        return self.of_distances(evidence.nn1_sq_without_tone, evidence.values)
+
+    def of_distances(self, nn1_sq: npt.NDArray[Any], values: int) -> Scores:
         """Return the score (N,) from squared L2 distances (N,) to the nearest.
 
         Parameters
@@ -132,23 +186,35 @@ class AbsoluteCriterion:
         values
             Values per item; only the RMS depends on it.
 
-        >>> AbsoluteCriterion().score(np.array([400]), 4).tolist()
+        >>> AbsoluteCriterion().of_distances(np.array([400]), 4).tolist()
         [10.0]
-        >>> AbsoluteCriterion(threshold=0.25, unit="cosine").score(np.array([0.5]), 512).tolist()
+        >>> AbsoluteCriterion(0.25, "cosine").of_distances(np.array([0.5]), 512).tolist()
         [0.25]
         """
         sq = nn1_sq.astype(np.float64)
-        if self.unit == "cosine":
+        if self.scale == "cosine":
             return sq / 2
-        return np.sqrt(sq / values if self.unit == "rms" else sq)
+        return np.sqrt(sq / values if self.scale == "rms" else sq)
 
-    def memorized(self, score: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-        """Return bool (N,)."""
-        return score < self.threshold
+    def numbers(self) -> dict[str, Any]:
+        """Return the threshold and what it belongs to."""
+        return super().numbers() | {"preprocessing": self.preprocessing}
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the rule as plain types."""
-        return asdict(self)
+    def describe(self) -> dict[str, Any]:
+        """Return what it is: the formula and the unit are those of the space."""
+        told = FORMULAS[self.scale], UNITS[self.scale]
+        return super().describe() | dict(zip(("formula", "unit"), told, strict=True))
+
+
+def scale_of(space: Space) -> Scale:
+    """Return what an absolute threshold in a space measures.
+
+    >>> scale_of(PIXEL)
+    'rms'
+    """
+    if space.metric == "cosine":
+        return "cosine"
+    return "rms" if space is PIXEL else "distance"
 
 
 def absolute_in(space: str, source: str = "") -> AbsoluteCriterion | None:

@@ -28,14 +28,35 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rote.memorization.criteria.criterion import Criterion, Evidence, Scores
+
 
 @dataclass(frozen=True)
-class AuthenticityCriterion:
+class AuthenticityCriterion(Criterion):
     """The rule; its threshold is part of the definition."""
 
     threshold: float = 1.0
 
-    def score(self, nn1_sq: npt.NDArray[Any], own_sq: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    name = "authenticity"
+    title = "Authenticity"
+    words = (
+        "Nearer to its nearest training item than that one is to any other. Real items that were not "
+        "trained on are flagged often; only the difference to them says something."
+    )
+    unit = "the distance to the nearest over that of the nearest to its own nearest"
+    formula = "|x - NN1| < |NN1 - its nearest training image|"
+    source = "Alaa et al. (2022), section 4.3; AuthPct is 1 - rate"
+
+    @property
+    def label(self) -> str:
+        """What a short table calls it."""
+        return "not authentic"
+
+    def score(self, evidence: Evidence) -> Scores:
+        """Return the score (N,)."""
+        return self.of_distances(evidence.matches.nn1_sq, evidence.spacing_sq)
+
+    def of_distances(self, nn1_sq: npt.NDArray[Any], own_sq: npt.NDArray[Any]) -> Scores:
         """Return the score (N,).
 
         Parameters
@@ -45,14 +66,11 @@ class AuthenticityCriterion:
         own_sq
             Squared distance (N,) of that training item to the nearest one of another group.
 
-        >>> AuthenticityCriterion().score(np.array([4, 16, 0]), np.array([16, 16, 0])).tolist()
+        >>> rule = AuthenticityCriterion()
+        >>> rule.of_distances(np.array([4, 16, 0]), np.array([16, 16, 0])).tolist()
         [0.5, 1.0, 0.0]
         """
         near, own = nn1_sq.astype(np.float64), own_sq.astype(np.float64)
         # Squares of 8-bit images are integers below 2^40: near < own gives a root still below 1.
         found = np.where(near > 0, np.inf, 0.0)
         return np.sqrt(np.divide(near, own, out=found, where=own > 0))
-
-    def memorized(self, score: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-        """Return which items are not authentic, bool (N,)."""
-        return score < self.threshold

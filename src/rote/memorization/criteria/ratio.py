@@ -10,12 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.core.errors import ConfigError
+from rote.memorization.criteria.criterion import Conditions, Criterion, Evidence, Scores, Verdicts
+from rote.memorization.defaults import RATIO_THRESHOLD
+from rote.memorization.matching import Matches
 
 MAX_DENOMINATOR = 1000
 
 
 @dataclass(frozen=True)
-class RatioCriterion:
+class RatioCriterion(Criterion):
     """Memorized when |x - NN1| < c |x - NN2|, strictly, and also when both are 0.
 
     The threshold c is taken as the nearest fraction with a denominator of at most 1000, so that on
@@ -24,7 +27,16 @@ class RatioCriterion:
     Source: Yoon et al. (2023); Gu et al. (2025), section 2.
     """
 
-    ratio_threshold: float = 1 / 3
+    ratio_threshold: float = RATIO_THRESHOLD
+
+    name = "ratio"
+    title = "Ratio"
+    words = "Nearer to one training item than to all others, by a factor."
+    unit = "the distance to the nearest over that to the second nearest, 0 to 1"
+    formula = "|x - NN1| < c |x - NN2|"
+    source = "Yoon et al. (2023); Gu et al. (2025)"
+    by_default = True
+    threshold_option = "ratio_threshold"
 
     def __post_init__(self) -> None:
         # Below 1 / 1000 the nearest fraction could be 0, and nothing would ever be flagged.
@@ -38,6 +50,28 @@ class RatioCriterion:
     def fraction(self) -> Fraction:
         """The threshold that is really used."""
         return Fraction(self.ratio_threshold).limit_denominator(MAX_DENOMINATOR)
+
+    @property
+    def threshold(self) -> float:
+        """The threshold that is really used."""
+        return float(self.fraction)
+
+    @property
+    def label(self) -> str:
+        """What a short table calls it."""
+        return f"ratio < {self.threshold:.3g}"
+
+    def applied(self, conditions: Conditions) -> RatioCriterion:
+        """Return the rule with the threshold asked for."""
+        return RatioCriterion(conditions.ratio_threshold)
+
+    def score(self, evidence: Evidence) -> Scores:
+        """Return the ratio (N,)."""
+        return distance_ratio(evidence.matches.nn1_sq, evidence.matches.nn2_sq)
+
+    def verdict(self, score: Scores, matches: Matches) -> Verdicts:
+        """Return which items (N,) are memorized, from their distances, where it is exact."""
+        return self.memorized(matches.nn1_sq, matches.nn2_sq)
 
     def memorized(
         self, nn1_sq: npt.NDArray[Any], nn2_sq: npt.NDArray[Any]

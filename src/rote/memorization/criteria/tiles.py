@@ -22,27 +22,51 @@ near to all flat images, so read it beside its control.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from rote.memorization.criteria.criterion import Criterion, Evidence, Scores, Verdicts
 from rote.spaces.pairwise import tile_squares
 
 
 @dataclass(frozen=True)
-class TileCriterion:
+class TileCriterion(Criterion):
     """The rule with its numbers; the threshold is an RMS difference per value, 0 to 255."""
 
     grid: int = 4
     threshold: float = 0.15 * 255
     neighbors: int = 50
 
-    def score(
+    name = "tiles"
+    title = "Tiles"
+    words = (
+        "The image is cut into tiles, and the worst tile must still match. An equal background alone "
+        "cannot make a copy of two different pictures."
+    )
+    unit = "RMS difference of the worst tile, in 8-bit units"
+    formula = "max over tiles of RMS(x - y) < threshold, in 8-bit units"
+    source = "Carlini et al. (2023), section 4.2"
+    images_only = True
+    pixels_only = True
+
+    @property
+    def plain_neighbors(self) -> int:
+        """The candidates."""
+        return self.neighbors
+
+    def score(self, evidence: Evidence) -> Scores:
+        """Return the score (N,)."""
+        near = evidence.nearest_without_invariances.indices[:, : self._wide(evidence)]
+        return self.of_images(evidence.items, evidence.training, near)
+
+    def of_images(
         self,
         queries: npt.NDArray[np.uint8],
         references: npt.NDArray[np.uint8],
         candidates: npt.NDArray[np.int64],
-    ) -> npt.NDArray[np.float64]:
+    ) -> Scores:
         """Return the score (N,) of queries (N, H, W, C) among their candidates (N, k)."""
         score = np.full(len(queries), np.inf)
         for column in candidates.T:
@@ -50,13 +74,18 @@ class TileCriterion:
             np.minimum(score, np.sqrt(worst), out=score)
         return score
 
-    def unproven(
-        self,
-        score: npt.NDArray[np.float64],
-        farthest_sq: npt.NDArray[np.int64],
-        values: int,
-    ) -> npt.NDArray[np.bool_]:
-        """Return which verdicts an image beyond the candidates might change, bool (N,).
+    def unproven(self, score: Scores, evidence: Evidence) -> Verdicts | None:
+        """Return which verdicts (N,) an image beyond the candidates might change."""
+        wide = self._wide(evidence)
+        if wide == len(evidence.without_invariances):
+            return None
+        farthest_sq = evidence.nearest_without_invariances.sq[:, wide - 1]
+        return self.may_change(score, farthest_sq, evidence.values)
+
+    def may_change(
+        self, score: Scores, farthest_sq: npt.NDArray[np.int64], values: int
+    ) -> Verdicts:
+        """Return which verdicts (N,) are open.
 
         Parameters
         ----------
@@ -70,6 +99,9 @@ class TileCriterion:
         bound = np.sqrt(farthest_sq / values)
         return (score >= self.threshold) & (bound < self.threshold)
 
-    def memorized(self, score: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-        """Return bool (N,)."""
-        return score < self.threshold
+    def numbers(self) -> dict[str, Any]:
+        """Return the numbers of the rule."""
+        return super().numbers() | {"grid": self.grid, "neighbors": self.neighbors}
+
+    def _wide(self, evidence: Evidence) -> int:
+        return min(self.neighbors, len(evidence.without_invariances))

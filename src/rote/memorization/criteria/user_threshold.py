@@ -13,37 +13,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from rote.core.errors import ConfigError
-from rote.memorization.criteria.absolute import AbsoluteCriterion, Unit
-from rote.spaces.space import PIXEL, Space
+from rote.memorization.criteria.absolute import UNITS, AbsoluteCriterion, Scale, scale_of
+from rote.memorization.criteria.catalog import CRITERIA
+from rote.memorization.criteria.criterion import OwnThreshold
+from rote.spaces.space import Space
 
-GIVEN = "given by the user"
-LARGEST: dict[Unit, float] = {"rms": 255.0, "cosine": 2.0, "distance": math.inf}
-WORDS: dict[Unit, str] = {
-    "rms": "an RMS difference in 8-bit levels, up to 255",
-    "cosine": "a cosine distance, 1 - cos, up to 2",
-    "distance": "a distance of the space",
-}
-WHERE_ELSE = {"ratio": "`ratio_threshold`", "calibrated": "`false_positive_rate`"}
+ABSOLUTE = AbsoluteCriterion.name
 
-
-@dataclass(frozen=True)
-class OwnThreshold:
-    """A threshold as it was given.
-
-    Attributes
-    ----------
-    text
-        As it was written.
-    space
-        The space it is for; None: the only one.
-    """
-
-    text: str
-    space: str | None
-    threshold: float
+LARGEST: dict[Scale, float] = {"rms": 255.0, "cosine": 2.0, "distance": math.inf}
 
 
 def read_criteria(
@@ -67,16 +46,17 @@ def read_criteria(
     for text in texts:
         front, equals, number = text.rpartition("=")
         name, colon, space = (front if equals else text).partition(":")
-        names.append(name if equals or name == "absolute" else text)
-        if name != "absolute" and equals:
-            where = f"; give {WHERE_ELSE[name]}" if name in WHERE_ELSE else ""
+        names.append(name if equals or name == ABSOLUTE else text)
+        if name != ABSOLUTE and equals:
+            option = CRITERIA[name].threshold_option if name in CRITERIA else ""
+            where = f"; give `{option}`" if option else ""
             raise ConfigError(
-                f"`criteria` {text}: of the criteria absolute alone takes a threshold{where}"
+                f"`criterion` {text}: of the criteria absolute alone takes a threshold{where}"
             )
-        if name == "absolute" and (equals or colon):
+        if name == ABSOLUTE and (equals or colon):
             if colon and not (equals and space):
                 raise ConfigError(
-                    f"`criteria` {text}: a threshold is given as absolute=NUMBER, or as "
+                    f"`criterion` {text}: a threshold is given as absolute=NUMBER, or as "
                     "absolute:SPACE=NUMBER"
                 )
             own.append(OwnThreshold(text, space or None, _number(text, number)))
@@ -84,7 +64,7 @@ def read_criteria(
     for one in own:
         if spaces.count(one.space) > 1:
             raise ConfigError(
-                f"`criteria` {one.text}: there are two thresholds for one space; give one"
+                f"`criterion` {one.text}: there are two thresholds for one space; give one"
             )
     return tuple(names), tuple(own)
 
@@ -95,7 +75,7 @@ def _number(text: str, number: str) -> float:
     except ValueError:
         value = math.nan
     if not (math.isfinite(value) and value > 0):
-        raise ConfigError(f"`criteria` {text}: '{number}' is no number above 0")
+        raise ConfigError(f"`criterion` {text}: '{number}' is no number above 0")
     return value
 
 
@@ -105,44 +85,20 @@ def check_own(own: Sequence[OwnThreshold], spaces: Sequence[Space]) -> None:
     for one in own:
         if one.space is None and len(spaces) > 1:
             raise ConfigError(
-                f"`criteria` {one.text}: a threshold belongs to one space, and there are "
+                f"`criterion` {one.text}: a threshold belongs to one space, and there are "
                 f"{len(spaces)}; say which, such as absolute:{names[0]}={one.threshold:g}"
             )
         if one.space is not None and one.space not in names:
             raise ConfigError(
-                f"`criteria` {one.text}: there is no `spaces` {one.space} here, only {', '.join(names)}"
+                f"`criterion` {one.text}: there is no `space` {one.space} here, only {', '.join(names)}"
             )
         space = spaces[0 if one.space is None else names.index(one.space)]
-        unit = unit_of(space)
-        if one.threshold > LARGEST[unit]:
+        scale = scale_of(space)
+        if one.threshold > LARGEST[scale]:
             raise ConfigError(
-                f"`criteria` {one.text}: the threshold in `spaces` {space.name} is {WORDS[unit]}"
+                f"`criterion` {one.text}: the threshold in `space` {space.name} is {UNITS[scale]}"
             )
         if one.space is None and any(other.space == space.name for other in own):
             raise ConfigError(
-                f"`criteria` {one.text}: there are two thresholds for `spaces` {space.name}; give one"
+                f"`criterion` {one.text}: there are two thresholds for `space` {space.name}; give one"
             )
-
-
-def own_in(own: Sequence[OwnThreshold], space: Space) -> AbsoluteCriterion | None:
-    """Return the rule that was given for a space, or None; they have been checked."""
-    for one in own:
-        if one.space in (None, space.name):
-            return AbsoluteCriterion(
-                threshold=one.threshold,
-                unit=unit_of(space),
-                preprocessing=space.preprocessing,
-                source=GIVEN,
-            )
-    return None
-
-
-def unit_of(space: Space) -> Unit:
-    """Return the unit of an absolute threshold in a space.
-
-    >>> unit_of(PIXEL)
-    'rms'
-    """
-    if space.metric == "cosine":
-        return "cosine"
-    return "rms" if space is PIXEL else "distance"

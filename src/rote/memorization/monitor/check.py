@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from rote.neighbors.search import nearest_neighbors
 from rote.stats.rates import Rate
@@ -89,3 +92,12 @@ def near_another(
     itself = found.indices[:, 0] == np.arange(len(items))
     other_sq = np.where(itself, found.sq_distances[:, 1], found.sq_distances[:, 0])
     return other_sq <= rms * rms * int(np.prod(items.shape[1:]))
+
+
+@contextlib.contextmanager
+def random_state_kept() -> Iterator[None]:
+    """Put torch's random states back after the block: the CPU's and the current GPU's."""
+    cuda: Any = torch.cuda  # is_initialized has no types
+    devices = [cuda.current_device()] if cuda.is_initialized() else []
+    with torch.random.fork_rng(devices=devices):
+        yield

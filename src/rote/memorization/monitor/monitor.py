@@ -8,31 +8,26 @@ memorization has begun.
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from rote.core.atomic_files import FORMAT_VERSION, write_text
 from rote.core.errors import ConfigError, DataError, RunError
 from rote.core.run_folder import read_metrics
 from rote.core.seeds import child_seed
 from rote.data.dataset import Dataset
-from rote.memorization.criteria import RatioCriterion
-from rote.memorization.duplicates import DUPLICATE_RMS
-from rote.memorization.monitor.check import Check, near_another
+from rote.memorization.monitor.check import Check, near_another, random_state_kept
+from rote.memorization.monitor.options import NULL_RATE, CopyRule, OnsetTest, check_rate
 from rote.memorization.monitor.rate import Images, References, ValueRange
 from rote.stats.rates import Rate, wilson
 from rote.stats.sequential import SPENDING, binomial_p_value, fisher_p_value, spent_alpha
 
 Sampler = Callable[[int, int], Images]
-NULL_RATE = 0.001
-"""False positives to expect of the ratio without held-out images: up to this on CIFAR-10."""
 ONLY = "model"
 
 
@@ -48,27 +43,24 @@ class MemorizationMonitor:
     holdout
         Real images that were not trained on: the control that the rate must exceed. Those within
         ``duplicate_rms`` of a training image are taken out.
-    null_rate
-        The rate to exceed where there is no ``holdout``, in [0, 1); None takes 0.001.
     samples
         Images drawn for each check of each set of weights.
     batch
         Most images to ask the sampler for at once; None asks for all.
     seed
         Root of the sampler's seeds: each check has fresh ones, the same for all weights.
-    alpha
-        Most that the chance of a false alarm may be, over the whole training and all weights.
     stop_at
         When `should_stop` becomes true: "begun", or a rate in [0, 1) that the true rate is shown to
         exceed (the exact test, with the same bound on false alarms). None: never.
-    collapse_rms
-        Root-mean-square difference per value, in 8-bit levels, up to which two generated images are
-        nearly equal.
-    duplicate_rms, criterion, confidence, device, value_range
+    device, value_range
         As for `MemorizationRate`.
     out
         A file that takes one JSON line for each check, replaced atomically. If it exists, its curve is
         continued: checks that it holds are not made again.
+    rule
+        Which images are memorized and which collapsed.
+    test
+        How it decides that memorization has begun; ``null_rate`` is for where there is no ``holdout``.
 
     Raises
     ------
@@ -100,48 +92,36 @@ class MemorizationMonitor:
         *,
         every_images: int,
         holdout: Dataset | Images | None = None,
-        null_rate: float | None = None,
         samples: int = 1000,
         batch: int | None = None,
         seed: int = 0,
-        alpha: float = 0.05,
         stop_at: Literal["begun"] | float | None = None,
-        collapse_rms: float = DUPLICATE_RMS,
-        duplicate_rms: float = DUPLICATE_RMS,
-        criterion: RatioCriterion | None = None,
-        confidence: float = 0.95,
         device: str = "cpu",
         value_range: ValueRange | None = None,
         out: Path | str | None = None,
+        rule: CopyRule | None = None,
+        test: OnsetTest | None = None,
     ) -> None:
         for name, value in (("every_images", every_images), ("samples", samples), ("batch", batch)):
             if value is not None and value < 1:
                 raise ConfigError(f"{name} is {value}; it must be at least 1")
-        if not 0 < alpha < 1:
-            raise ConfigError(f"alpha is {alpha}; it must lie strictly between 0 and 1")
-        if not 0 <= collapse_rms <= 255:
-            raise ConfigError(
-                f"collapse_rms is {collapse_rms}; it must lie in [0, 255], such as 10"
-            )
-        if holdout is not None and null_rate is not None:
-            raise ConfigError("give holdout or null_rate: the rate to exceed is one of them")
-        for name, rate in (("stop_at", stop_at), ("null_rate", null_rate)):
-            if isinstance(rate, int | float) and not 0 <= rate < 1:
-                raise ConfigError(f"{name} is {rate}; it must lie in [0, 1), such as 0.01")
+        check_rate("stop_at", stop_at)
         if isinstance(stop_at, str) and stop_at != "begun":
             raise ConfigError(f'stop_at is "{stop_at}"; "begun" or a rate is expected')
-        wilson(0, 1, confidence=confidence)
+        self._rule, self._test = rule or CopyRule(), test or OnsetTest()
+        if holdout is not None and self._test.null_rate is not None:
+            raise ConfigError("give holdout or null_rate: the rate to exceed is one of them")
         self._references = References(
             training,
-            criterion=criterion,
-            duplicate_rms=duplicate_rms,
+            criterion=self._rule.criterion,
+            duplicate_rms=self._rule.duplicate_rms,
             device=device,
             value_range=value_range,
         )
         self._every, self._samples, self._batch = every_images, samples, batch
-        self._seed, self._alpha, self._confidence = seed, alpha, confidence
-        self._null_rate = NULL_RATE if null_rate is None else null_rate
-        self._stop_at, self._collapse_rms, self._device = stop_at, collapse_rms, device
+        self._seed, self._stop_at, self._device = seed, stop_at, device
+        given = self._test.null_rate
+        self._null_rate = NULL_RATE if given is None else given
         self._excluded = 0
         self.control = None if holdout is None else self._measure_control(holdout)
         self._checks: list[Check] = []
@@ -201,7 +181,7 @@ class MemorizationMonitor:
                 "sets of weights share the chance of a false alarm and cannot change"
             )
         look = 1 + len(self._checks) // len(samplers)
-        with _random_state_kept():
+        with random_state_kept():
             drawn = {name: self._draw(images_seen, name, f) for name, f in samplers.items()}
         checks = tuple(
             self._check(images_seen, name, look, items, sets=len(samplers))
@@ -267,7 +247,7 @@ class MemorizationMonitor:
                 "image; images that were not trained on are needed"
             )
         flagged = self._references.criterion.memorized(found.nn1_sq[fresh], found.nn2_sq[fresh])
-        return wilson(int(flagged.sum()), len(flagged), confidence=self._confidence)
+        return wilson(int(flagged.sum()), len(flagged), confidence=self._test.confidence)
 
     def _draw(self, images_seen: int, name: str, sampler: Sampler) -> npt.NDArray[Any]:
         """Return the check's images, uint8 (samples, H, W, C)."""
@@ -295,10 +275,12 @@ class MemorizationMonitor:
         self, images_seen: int, name: str, look: int, items: npt.NDArray[Any], *, sets: int
     ) -> Check:
         memorized = self._references.memorized(items)
-        collapsed = ~memorized & near_another(items, rms=self._collapse_rms, device=self._device)
+        collapsed = ~memorized & near_another(
+            items, rms=self._rule.collapse_rms, device=self._device
+        )
         counts = [int(memorized.sum()), int(collapsed.sum())]
         counts.append(len(items) - sum(counts))
-        rates = [wilson(count, len(items), confidence=self._confidence) for count in counts]
+        rates = [wilson(count, len(items), confidence=self._test.confidence) for count in counts]
         return Check(
             images_seen=images_seen,
             weights=name,
@@ -307,7 +289,7 @@ class MemorizationMonitor:
             collapsed=rates[1],
             novel=rates[2],
             p_value=self._p_value(counts[0], len(items)),
-            alpha=spent_alpha(self._alpha, look, sets=sets),
+            alpha=spent_alpha(self._test.alpha, look, sets=sets),
         )
 
     def _p_value(self, count: int, total: int) -> float:
@@ -332,11 +314,11 @@ class MemorizationMonitor:
             "control": control,
             "null_rate": None if control else self._null_rate,
             "criterion": self._references.criterion.to_json(),
-            "collapse_rms": self._collapse_rms,
+            "collapse_rms": self._rule.collapse_rms,
             "test": "fisher" if control else "binomial",
-            "alpha": self._alpha,
+            "alpha": self._test.alpha,
             "spending": SPENDING,
-            "confidence": self._confidence,
+            "confidence": self._test.confidence,
             "every_images": self._every,
             "samples": self._samples,
             "batch": self._batch,
@@ -366,12 +348,3 @@ class MemorizationMonitor:
                     f"there and {json.dumps(value)} here); delete it or choose another out"
                 )
         self._checks = [Check.from_json(row) for row in rows[1:]]
-
-
-@contextlib.contextmanager
-def _random_state_kept() -> Iterator[None]:
-    """Put torch's random states back after the block: the CPU's and the current GPU's."""
-    cuda: Any = torch.cuda  # is_initialized has no types
-    devices = [cuda.current_device()] if cuda.is_initialized() else []
-    with torch.random.fork_rng(devices=devices):
-        yield

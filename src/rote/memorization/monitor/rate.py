@@ -18,7 +18,8 @@ from rote.data.convert import from_model
 from rote.data.dataset import Dataset
 from rote.data.duplicates import exact_duplicates
 from rote.memorization.criteria import RatioCriterion
-from rote.memorization.duplicates import DUPLICATE_RMS, check_rms, near_duplicates
+from rote.memorization.defaults import CONFIDENCE, DUPLICATE_RMS
+from rote.memorization.duplicates import check_rms, near_duplicates
 from rote.memorization.invariances import Invariances
 from rote.memorization.matching import Matcher, Matches
 from rote.stats.rates import Rate, wilson
@@ -192,7 +193,7 @@ class MemorizationRate:
         training: Dataset | Images,
         *,
         criterion: RatioCriterion | None = None,
-        confidence: float = 0.95,
+        confidence: float = CONFIDENCE,
         duplicate_rms: float = DUPLICATE_RMS,
         device: str = "cpu",
         value_range: ValueRange | None = None,

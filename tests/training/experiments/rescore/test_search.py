@@ -14,10 +14,10 @@ from rote.data.load import load_images
 from rote.diffusion.config import ModelConfig, SampleConfig, TrainConfig
 from rote.emm.curve import Observation, fit_curve
 from rote.experiments.config import ExperimentConfig, SearchConfig
-from rote.experiments.rescore.score import OF_VECTORS
 from rote.experiments.rescore.search import rescore
 from rote.experiments.search.runs import search_run
 from rote.experiments.search.search import estimate_emm
+from rote.memorization.criteria import CRITERIA
 
 CONFIG = ExperimentConfig(
     model=ModelConfig(architecture="mlp", width=32, blocks=1),
@@ -86,7 +86,9 @@ def test_every_rate_is_that_of_the_definition(searched, found, iris):
 
 
 def test_the_curve_of_each_criterion_is_fitted_to_its_own_rates(found):
-    assert [entry["name"] for entry in found["criteria"]] == list(OF_VECTORS)
+    assert [entry["name"] for entry in found["criteria"]] == [
+        c.name for c in CRITERIA if not c.images_only
+    ]
     entry = next(e for e in found["criteria"] if e["name"] == "authenticity")
     seen = [
         Observation(
@@ -126,7 +128,7 @@ def test_what_does_not_belong_together_is_refused(searched, iris, tmp_path):
         rescore(tmp_path, iris)
     with pytest.raises(DataError, match="is not what the search"):
         rescore(searched, load_images("wine"))
-    with pytest.raises(DataError, match="`criteria` tiles is for images"):
+    with pytest.raises(DataError, match="`criterion` tiles is for images"):
         rescore(searched, iris, criteria=["tiles"])
     with pytest.raises(ConfigError, match="'carlni' is unknown"):
         rescore(searched, iris, criteria=["carlni"])

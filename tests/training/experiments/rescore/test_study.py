@@ -8,8 +8,8 @@ import pytest
 from rote.core.atomic_files import read_json
 from rote.core.errors import ConfigError, DataError
 from rote.data.load import load_images
-from rote.experiments.rescore.score import ALL
 from rote.experiments.rescore.study import rescore_study
+from rote.memorization.criteria import CRITERIA
 from rote.report import write_report
 from rote.stats.rate_model import fit_rates
 
@@ -29,7 +29,7 @@ def study(digits, labels_study, tmp_path_factory):
 def test_the_ratio_says_what_the_study_says(study):
     out, found = study
     value = read_json(out / "study.json")
-    assert [entry["name"] for entry in found["criteria"]] == list(ALL)
+    assert [entry["name"] for entry in found["criteria"]] == list(CRITERIA.names)
     ratio = found["criteria"][0]
     assert [cell["rate"] for cell in ratio["cells"]] == [cell["rate"] for cell in value["cells"]]
     assert [e["difference"] for e in ratio["effects"]] == [
@@ -75,7 +75,7 @@ def test_a_threshold_of_ones_own_counts_what_lies_below_it(study, digits):
     assert any(run["rates"]["absolute"]["count"] for run in found["runs"])
     (entry,) = (entry for entry in found["criteria"] if entry["name"] == "absolute")
     assert entry["source"] == "given by the user"
-    with pytest.raises(ConfigError, match="in `spaces` pixel is an RMS difference"):
+    with pytest.raises(ConfigError, match="in `space` pixel is an RMS difference"):
         rescore_study(out, digits, criteria=["absolute=300"])
 
 

@@ -13,7 +13,7 @@ from rote.data.dataset import Dataset
 from rote.data.load import load_images
 from rote.data.scaling import Scaling
 from rote.memorization.audit.agreement import agreement, kappa, recall_at_fpr, spearman
-from rote.memorization.corruptions import DEGRADATIONS
+from rote.memorization.corruptions import degradations
 from rote.memorization.invariances import Invariances
 from rote.spaces import open_space
 
@@ -121,7 +121,7 @@ def test_agreement_of_constant_rulers_is_not_known():
 def test_sights_are_recalls_at_the_order_statistic_of_the_held_out(found):
     seen = recall_at_fpr(found.spaces, false_positive_rate=0.01, confidence=0.95)
     assert seen is not None and seen.held_out == 500
-    assert len(seen.detectors) == 9 and len(seen.recall) == len(DEGRADATIONS)
+    assert len(seen.detectors) == 9 and len(seen.recall) == len(degradations())
     for number, detector in enumerate(seen.detectors):
         result = found.spaces[SPACES.index(detector.space)]
 
@@ -132,7 +132,7 @@ def test_sights_are_recalls_at_the_order_statistic_of_the_held_out(found):
 
         threshold = np.sort(score(result.held_out))[int(0.01 * 501) - 1]
         assert detector.threshold == threshold
-        hits = (score(result.degraded) < threshold).reshape(len(DEGRADATIONS), 20).sum(axis=1)
+        hits = (score(result.degraded) < threshold).reshape(len(degradations()), 20).sum(axis=1)
         assert [row[number].count for row in seen.recall] == hits.tolist()
     # At the asked rate the ratio is the calibrated criterion, whose recall is told anyway.
     again = recall_at_fpr(found.spaces, false_positive_rate=0.005, confidence=0.95)
@@ -161,6 +161,7 @@ def test_files_of_several_spaces(found, tmp_path):
     value = json.loads((tmp_path / "audit.json").read_text())
     assert value["spaces"][1]["space"] == {
         "name": "lowres:4",
+        "words": "Area means, 8x8 unless given: fast, and blind to small shifts and noise.",
         "metric": "l2",
         "preprocessing": "means over a grid of 4x4 areas, in 8-bit units",
         "weights_sha256": None,

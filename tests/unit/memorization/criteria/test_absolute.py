@@ -9,19 +9,23 @@ from rote.memorization.criteria import AbsoluteCriterion, AuthenticityCriterion
 from rote.memorization.criteria.absolute import PUBLISHED, published
 from rote.neighbors.search import nearest_neighbors
 
+MATCHES = None  # these rules need none beside the score
+
 
 def test_absolute_pixels_by_hand():
     rule = AbsoluteCriterion()
-    score = rule.score(np.array([0, 400, 399, 10**6]), 4)
+    score = rule.of_distances(np.array([0, 400, 399, 10**6]), 4)
     assert score.tolist() == [0, 10, pytest.approx(9.98749), 500]
-    assert rule.memorized(score).tolist() == [True, False, True, False]
+    assert rule.verdict(score, MATCHES).tolist() == [True, False, True, False]
 
 
 def test_absolute_confuses_flat_pictures_with_copies_where_the_ratio_does_not():
     flat = np.arange(0, 250, 5, dtype=np.uint8)[:, None] * np.ones((1, 16), np.uint8)
     found = nearest_neighbors(flat + np.uint8(2), flat, k=2)  # between two training images
     assert (
-        AbsoluteCriterion().memorized(AbsoluteCriterion().score(found.sq_distances[:, 0], 16)).all()
+        AbsoluteCriterion()
+        .verdict(AbsoluteCriterion().of_distances(found.sq_distances[:, 0], 16), MATCHES)
+        .all()
     )
     assert (9 * found.sq_distances[1:-1, 0] >= found.sq_distances[1:-1, 1]).all()
 
@@ -32,9 +36,9 @@ def test_cosine_thresholds_are_those_of_the_source():
     cosine = (a * b).sum(1)
     for entry in PUBLISHED:
         rule = AbsoluteCriterion.of(entry)
-        score = rule.score(np.square(a - b).sum(1), 8)
+        score = rule.of_distances(np.square(a - b).sum(1), 8)
         assert score == pytest.approx(1 - cosine, abs=1e-12)
-        assert rule.memorized(score).tolist() == (cosine > entry.similarity).tolist()
+        assert rule.verdict(score, MATCHES).tolist() == (cosine > entry.similarity).tolist()
 
 
 def test_published_thresholds_differ_in_preprocessing():
@@ -57,14 +61,14 @@ def authentic(generated, training):
 def score(generated, training):
     found = nearest_neighbors(generated, training, k=1)
     own = nearest_neighbors(training, training, k=2).sq_distances[:, 1]
-    return AuthenticityCriterion().score(found.sq_distances[:, 0], own[found.indices[:, 0]])
+    return AuthenticityCriterion().of_distances(found.sq_distances[:, 0], own[found.indices[:, 0]])
 
 
 def test_authenticity_equals_its_definition():
     rng = np.random.default_rng(1)
     training = rng.integers(0, 256, (200, 12), np.uint8)
     generated = np.concatenate([training[:40] ^ 3, rng.integers(0, 256, (100, 12), np.uint8)])
-    verdict = AuthenticityCriterion().memorized(score(generated, training))
+    verdict = AuthenticityCriterion().verdict(score(generated, training), MATCHES)
     assert verdict.tolist() == authentic(generated, training).tolist()
     assert verdict[:40].all()
 
@@ -74,7 +78,7 @@ def test_swapping_the_sides_of_authenticity_changes_the_answer():
     training, generated = rng.normal(size=(300, 2)), rng.normal(size=(300, 2)) * 0.1
     right, wrong = authentic(generated, training).mean(), authentic(training, generated).mean()
     assert score(generated, training).shape == (300,)
-    ours = AuthenticityCriterion().memorized(score(generated, training)).mean()
+    ours = AuthenticityCriterion().verdict(score(generated, training), MATCHES).mean()
     assert ours == right
     assert abs(right - wrong) > 0.2
 
@@ -83,7 +87,7 @@ def test_held_out_items_are_no_fifty_percent():
     # The mean AuthPct of fresh items is far from 50 % even in one dimension: 2/3 there.
     rng = np.random.default_rng(3)
     training, fresh = rng.uniform(size=(1000, 1)), rng.uniform(size=(3000, 1))
-    share = 1 - AuthenticityCriterion().memorized(score(fresh, training)).mean()
+    share = 1 - AuthenticityCriterion().verdict(score(fresh, training), MATCHES).mean()
     # four standard errors of 3,000 shares (0.034) and the draw of 1,000 spacings
     assert share == pytest.approx(authentic_share_of_a_line(), abs=0.045)
     assert abs(share - 0.5) > 0.05

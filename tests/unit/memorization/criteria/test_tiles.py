@@ -5,20 +5,25 @@ import pytest
 
 from rote.core.errors import ConfigError
 from rote.memorization.audit.gate import decide
-from rote.memorization.criteria import CarliniCriterion, TileCriterion
-from rote.memorization.evaluator import check_criteria
+from rote.memorization.criteria import CarliniCriterion, TileCriterion, check_criteria
 from rote.stats.rates import wilson
+
+MATCHES = None  # these rules need none beside the score
 
 
 def test_carlini_by_hand():
     # distances 3, 5, 10: mean 6, half of it 3: the score is 1, and strictly below is memorized
     criterion = CarliniCriterion(neighbors=3)
-    score = criterion.score(np.array([[9, 25, 100], [4, 25, 100], [0, 0, 0]]))
+    score = criterion.of_distances(np.array([[9, 25, 100], [4, 25, 100], [0, 0, 0]]))
     assert score.tolist() == [1.0, pytest.approx(2 / (17 / 6)), 0.0]
-    assert criterion.memorized(score).tolist() == [False, True, True]
+    assert criterion.verdict(score, MATCHES).tolist() == [False, True, True]
     strict = CarliniCriterion(neighbors=3, alpha=0.3)
-    score = strict.score(np.array([[9, 25, 100], [4, 25, 100], [0, 0, 0]]))
-    assert strict.memorized(score).tolist() == [False, False, True]  # 2 against 0.3 * 17 / 3 = 1.7
+    score = strict.of_distances(np.array([[9, 25, 100], [4, 25, 100], [0, 0, 0]]))
+    assert strict.verdict(score, MATCHES).tolist() == [
+        False,
+        False,
+        True,
+    ]  # 2 against 0.3 * 17 / 3 = 1.7
 
 
 def test_one_far_tile_is_enough():
@@ -29,16 +34,16 @@ def test_one_far_tile_is_enough():
     references[2] = 200
     criterion = TileCriterion()
     candidates = np.array([[0, 2]])
-    assert criterion.score(query, references, candidates).tolist() == [40.0]
-    assert criterion.score(query, references, np.array([[0, 1]])).tolist() == [30.0]
-    assert criterion.memorized(np.array([38.24, 38.25])).tolist() == [True, False]
+    assert criterion.of_images(query, references, candidates).tolist() == [40.0]
+    assert criterion.of_images(query, references, np.array([[0, 1]])).tolist() == [30.0]
+    assert criterion.verdict(np.array([38.24, 38.25]), MATCHES).tolist() == [True, False]
 
 
 def test_tiles_of_sizes_that_do_not_divide():
     query = np.zeros((1, 6, 3, 3), np.uint8)
     far = query.copy()
     far[0, 5, 2] = 60  # tiles of the last row: pixel rows 4 and 5, one column each
-    score = TileCriterion().score(query, far, np.array([[0]]))
+    score = TileCriterion().of_images(query, far, np.array([[0]]))
     assert score[0] == pytest.approx(60 / 2**0.5)
 
 
@@ -47,12 +52,12 @@ def test_tiles_say_what_is_not_proven():
     criterion = TileCriterion()
     score = np.array([20.0, 60.0, 60.0])
     farthest = np.array([100 * 30**2, 100 * 30**2, 100 * 50**2])
-    assert criterion.unproven(score, farthest, 100).tolist() == [False, True, False]
+    assert criterion.may_change(score, farthest, 100).tolist() == [False, True, False]
 
 
 def test_names_of_criteria():
     assert check_criteria(["tiles", "calibrated"]) == ("ratio", "calibrated", "tiles")
-    with pytest.raises(ConfigError, match=r"`criteria` 'carlni' is unknown \(did you mean"):
+    with pytest.raises(ConfigError, match=r"`criterion` 'carlni' is unknown \(did you mean"):
         check_criteria(["carlni"])
 
 

@@ -93,7 +93,7 @@ def test_it_is_in_the_file_and_under_the_gate(sides, tmp_path):
     ],
 )
 def test_wrong_texts_are_one_line(texts, message):
-    with pytest.raises(ConfigError, match=f"^`criteria` {texts[0]}: .*{message}"):
+    with pytest.raises(ConfigError, match=f"^`criterion` {texts[0]}: .*{message}"):
         read_criteria(texts)
 
 
@@ -101,9 +101,9 @@ def test_wrong_texts_are_one_line(texts, message):
     ("spaces", "texts", "message"),
     [
         (["pixel", "patch"], ["absolute=3"], "say which, such as absolute:pixel=3"),
-        (["pixel"], ["absolute:sscd=0.3"], "there is no `spaces` sscd here, only pixel"),
-        (["pixel"], ["absolute=300"], "in `spaces` pixel is an RMS difference in 8-bit levels"),
-        (["pixel"], ["absolute=3", "absolute:pixel=4"], "two thresholds for `spaces` pixel"),
+        (["pixel"], ["absolute:sscd=0.3"], "there is no `space` sscd here, only pixel"),
+        (["pixel"], ["absolute=300"], "in `space` pixel is an RMS difference in 8-bit levels"),
+        (["pixel"], ["absolute=3", "absolute:pixel=4"], "two thresholds for `space` pixel"),
         (["pixel"], ["absolute:pixel"], "a threshold is given as"),
     ],
 )
@@ -116,5 +116,5 @@ def test_thresholds_that_do_not_fit_are_one_line(sides, spaces, texts, message):
 def test_a_cosine_ends_at_two(sides):
     plain = open_space("lowres:4")
     cosine = Space("c", "means", metric="cosine", prepare=plain.prepare, network=plain.network)
-    with pytest.raises(ConfigError, match="in `spaces` c is a cosine distance, 1 - cos, up to 2"):
+    with pytest.raises(ConfigError, match="in `space` c is a cosine distance, 1 - cos, up to 2"):
         audit(*sides, space=[cosine], criterion=["absolute=2.5"])

@@ -14,6 +14,7 @@ from rote.data.load import load_images
 from rote.memorization.duplicates import near_duplicates
 from rote.memorization.monitor.check import Check, near_another
 from rote.memorization.monitor.monitor import MemorizationMonitor
+from rote.memorization.monitor.options import CopyRule, OnsetTest
 from rote.stats.sequential import binomial_p_value, fisher_p_value, spent_alpha
 
 
@@ -77,7 +78,9 @@ def test_it_says_begun_at_the_check_after_copying_sets_in(training, rest, model)
 
 
 def test_each_check_is_tested_as_the_page_says(training, rest, model):
-    monitor = MemorizationMonitor(training, holdout=rest, every_images=100, samples=80, alpha=0.01)
+    monitor = MemorizationMonitor(
+        training, holdout=rest, every_images=100, samples=80, test=OnsetTest(alpha=0.01)
+    )
     run(monitor, {"raw": model(0.05), "ema": model(0)}, until=300)
     control = monitor.control
     assert control.total == 900
@@ -86,7 +89,9 @@ def test_each_check_is_tested_as_the_page_says(training, rest, model):
             check.memorized.count, 80, control_count=control.count, control_total=900
         )
         assert check.alpha == spent_alpha(0.01, check.images_seen // 100, sets=2)
-    stated = MemorizationMonitor(training, null_rate=0.02, every_images=100, samples=80)
+    stated = MemorizationMonitor(
+        training, every_images=100, samples=80, test=OnsetTest(null_rate=0.02)
+    )
     run(stated, model(0.05), until=300)
     assert stated.control is None
     for check in stated.curve:
@@ -95,7 +100,9 @@ def test_each_check_is_tested_as_the_page_says(training, rest, model):
 
 
 def test_a_null_rate_of_zero_takes_one_copy_as_proof(training, model):
-    strict = MemorizationMonitor(training, null_rate=0, every_images=100, samples=100)
+    strict = MemorizationMonitor(
+        training, every_images=100, samples=100, test=OnsetTest(null_rate=0)
+    )
     usual = MemorizationMonitor(training, every_images=100, samples=100)
     for monitor in (strict, usual):
         monitor(100, model(0.01))
@@ -146,7 +153,9 @@ def test_collapse_is_what_an_audit_calls_a_duplicate(digits, rms):
 
 def test_the_collapse_radius_changes_the_answer(training, model):
     shares = [
-        MemorizationMonitor(training, every_images=1, samples=200, collapse_rms=rms)(1, model(0))
+        MemorizationMonitor(training, every_images=1, samples=200, rule=CopyRule(collapse_rms=rms))(
+            1, model(0)
+        )
         for rms in (0, 10, 60)
     ]
     counts = [check.collapsed.count for (check,) in shares]
@@ -283,19 +292,32 @@ def test_a_sampler_that_ignores_its_seed_is_found_out(training, digits):
         ({"every_images": 0}, "every_images is 0"),
         ({"samples": 0}, "samples is 0"),
         ({"batch": 0}, "batch is 0"),
-        ({"alpha": 0}, "alpha is 0"),
-        ({"alpha": 1.5}, "alpha is 1.5"),
-        ({"null_rate": 1.0}, "null_rate is 1.0"),
         ({"stop_at": -0.1}, "stop_at is -0.1"),
-        ({"collapse_rms": 300}, "collapse_rms is 300"),
         ({"stop_at": "end"}, 'stop_at is "end"'),
-        ({"confidence": 0}, "confidence is 0"),
-        ({"null_rate": 0.1, "holdout": np.zeros((2, 8, 8, 1), np.uint8)}, "holdout or null_rate"),
+        (
+            {"test": OnsetTest(null_rate=0.1), "holdout": np.zeros((2, 8, 8, 1), np.uint8)},
+            "holdout or null_rate",
+        ),
     ],
 )
 def test_arguments_out_of_range(training, arguments, message):
     with pytest.raises(ConfigError, match=message):
         MemorizationMonitor(training, **{"every_images": 100, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("options", "arguments", "message"),
+    [
+        (OnsetTest, {"alpha": 0}, "alpha is 0"),
+        (OnsetTest, {"alpha": 1.5}, "alpha is 1.5"),
+        (OnsetTest, {"null_rate": 1.0}, "null_rate is 1.0"),
+        (OnsetTest, {"confidence": 0}, "confidence is 0"),
+        (CopyRule, {"collapse_rms": 300}, "collapse_rms is 300"),
+    ],
+)
+def test_options_out_of_range(options, arguments, message):
+    with pytest.raises(ConfigError, match=message):
+        options(**arguments)
 
 
 def test_the_sets_of_weights_cannot_change(training, model):
@@ -355,7 +377,7 @@ def test_a_file_of_other_settings_is_not_continued(training, rest, model, tmp_pa
     out = tmp_path / "a.jsonl"
     run(make(training, rest, out), model(1), until=300)
     with pytest.raises(RunError, match=r"other settings \(alpha is 0.05 there and 0.01 here\)"):
-        make(training, rest, out, alpha=0.01)
+        make(training, rest, out, test=OnsetTest(alpha=0.01))
     with pytest.raises(RunError, match="training is"):
         make(rest, training, out)
     make(training, rest, out, stop_at="begun")  # what to do with the curve is free
