@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from catalogs import catalogs_as_they_were
+from report_page import Page
 from scipy.spatial.distance import cdist
 from typer.testing import CliRunner, Result
 
@@ -87,9 +88,10 @@ def test_the_json_says_what_they_are(audited) -> None:
 
 
 def test_the_page_shows_them(audited, folder: Path) -> None:
-    page = (folder / "out" / "report.html").read_text()
+    page, source = Page(folder / "out" / "report.html"), (folder / "out" / "audit.json").read_text()
     for words in ("Margin", "How much nearer the nearest", "Edges: how much", "Quarter turns"):
-        assert words in page
+        assert page.text.count(words) > source.count(words)  # the page shows its source, too
+    assert "turned copies" in page.text
 
 
 def test_a_study_is_listed_and_planned(folder: Path) -> None:

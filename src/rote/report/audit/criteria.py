@@ -10,7 +10,7 @@ from rote.results.audit import AuditFile, Coverage, Leaks, Verdicts
 from rote.results.criterion import Calibration, Criterion
 from rote.stats.rates import Difference, Rate
 
-TITLES = {
+OLD_TITLES = {
     "ratio": "Ratio",
     "calibrated": "Calibrated ratio",
     "carlini": "Calibrated L2",
@@ -18,6 +18,7 @@ TITLES = {
     "absolute": "Absolute distance",
     "authenticity": "Authenticity",
 }
+"""For files from before criteria told their titles."""
 
 
 def all_criteria(file: AuditFile) -> tuple[Criterion, ...]:
@@ -36,9 +37,15 @@ def all_criteria(file: AuditFile) -> tuple[Criterion, ...]:
     )
 
 
-def criterion_title(name: str) -> str:
+def criterion_title(found: Criterion) -> str:
     """Return the name of a criterion for people."""
-    return TITLES.get(name) or plain(name).capitalize()
+    return plain(found.title) or OLD_TITLES.get(found.name) or plain(found.name).capitalize()
+
+
+def titles_of(file: AuditFile) -> dict[str, str]:
+    """Return the names of all criteria for people, by their name in the file."""
+    every = [*all_criteria(file), *(c for entry in file.spaces for c in entry.criteria)]
+    return {found.name: criterion_title(found) for found in every}
 
 
 def calibration_sentence(found: Calibration) -> str:

@@ -55,6 +55,7 @@ def audit_context(folder: Path) -> dict[str, Any]:
         "unit": unit,
         "vector": vector,
         "criteria": found,
+        "titles": criteria.titles_of(file),
         "verdicts": criteria.ratio_verdicts(file),
         "excess": found[0].excess,
         "excess_sentence": criteria.excess_sentence(found[0], controls=controls),

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from rote.report.audit.criteria import criterion_title
 from rote.report.words import join, plain
-from rote.results.criterion import Criterion, PositiveControl
+from rote.results.criterion import Cell, Criterion, PositiveControl
+from rote.results.spaces import DetectorCell
 from rote.stats.rates import Rate
 
-# (name of the row, copies made so)
-KINDS = {
+# (name of the row, copies made so) in files from before these were told there
+OLD_KINDS = {
     "noise": ("Noise", "noisy"),
     "blur": ("Blur", "blurred"),
     "jpeg": ("JPEG", "recompressed"),
@@ -62,16 +63,15 @@ def recall_of(found: PositiveControl | None, criteria: Sequence[Criterion]) -> R
     if found is None or not found.cells:
         return None
     shown = [c for c in criteria if any(cell.recall.get(c.name) for cell in found.cells)]
-    grouped: dict[str, list[tuple[str, Rate, tuple[Rate | None, ...]]]] = {}
+    grouped: dict[tuple[str, str], list[tuple[str, Rate, tuple[Rate | None, ...]]]] = {}
     for cell in found.cells:
         recall = tuple(cell.recall.get(c.name) for c in shown)
         row = (strength_text(cell.strength, cell.unit), cell.found, recall)
-        grouped.setdefault(cell.corruption, []).append(row)
+        grouped.setdefault(kind_of(cell), []).append(row)
     corruptions = tuple(
-        Corruption(*KINDS.get(name, (plain(name), plain(name))), tuple(cells))
-        for name, cells in grouped.items()
+        Corruption(title, adjective, tuple(cells)) for (title, adjective), cells in grouped.items()
     )
-    titles = tuple(criterion_title(c.name) for c in shown)
+    titles = tuple(criterion_title(c) for c in shown)
     return Recall(
         copies=found.copies,
         criteria=titles,
@@ -80,6 +80,13 @@ def recall_of(found: PositiveControl | None, criteria: Sequence[Criterion]) -> R
         sentence=_sentence(corruptions, titles[0]) if shown else "",
         sights=tuple(_sight(title, n, corruptions) for n, title in enumerate(titles)),
     )
+
+
+def kind_of(cell: Cell | DetectorCell) -> tuple[str, str]:
+    """Return what a corruption and the copies made so are called."""
+    if cell.title:
+        return plain(cell.title), plain(cell.adjective)
+    return OLD_KINDS.get(cell.corruption, (plain(cell.corruption), plain(cell.corruption)))
 
 
 def strength_text(value: float, unit: str) -> str:

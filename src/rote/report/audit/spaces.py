@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rote.report.audit.criteria import criterion_title
+from rote.report.audit.criteria import titles_of
 from rote.report.audit.gallery import sheet, shrink
-from rote.report.audit.positive_control import KINDS, strength_text
+from rote.report.audit.positive_control import kind_of, strength_text
 from rote.report.words import join, plain
 from rote.results.audit import AuditFile
 from rote.results.gallery import Disputes, read_disputes
@@ -100,14 +100,13 @@ def spaces_of(folder: Path, file: AuditFile) -> Spaces | None:
     if len(file.spaces) < 2 or agreed is None:
         return None
     names = list(dict.fromkeys(c.name for entry in file.spaces for c in entry.criteria))
-    titles = tuple(
-        f"{plain(r.space)} · {criterion_title(r.criterion).lower()}" for r in agreed.rulers
-    )
+    called = titles_of(file)
+    titles = tuple(f"{plain(r.space)} · {called[r.criterion].lower()}" for r in agreed.rulers)
     found = read_disputes(folder / "disputes.npz", rulers=len(titles), most=SHOWN)
     detectors = seen.rulers if seen else ()
     return Spaces(
         rows=tuple(_row(entry, names) for entry in file.spaces),
-        criteria=tuple(criterion_title(name) for name in names),
+        criteria=tuple(called[name] for name in names),
         rulers=titles,
         kappa=_pairs(agreed.kappa, agreed.kappa_interval, titles),
         confidence=f"{100 * agreed.confidence:g} %" if agreed.confidence else "",
@@ -117,8 +116,8 @@ def spaces_of(folder: Path, file: AuditFile) -> Spaces | None:
         rate=f"{100 * seen.false_positive_rate:g} %" if seen else "",
         held_out=seen.held_out if seen else 0,
         groups=tuple((plain(n), k) for n, k in Counter(d.space for d in detectors).items()),
-        scores=tuple(_score(d.score) for d in detectors),
-        sightings=_sightings(seen) if seen else (),
+        scores=tuple(_score(d.score, called) for d in detectors),
+        sightings=_sightings(seen, called) if seen else (),
         disputes=_disputes(found, titles),
         pictures=_pictures(found),
     )
@@ -128,6 +127,7 @@ def _row(entry: SpaceAudit, names: Sequence[str]) -> SpaceRow:
     space = entry.space
     found = {c.name: (c.rate, c.control) for c in entry.criteria if c.rate is not None}
     facts = [
+        ("what it is", space.words),
         ("metric", space.metric),
         ("preprocessing", space.preprocessing),
         ("numbers per image", f"{space.dimension:,}" if space.dimension else ""),
@@ -160,19 +160,18 @@ def _pairs(
     )
 
 
-def _score(name: str) -> str:
-    return "distance" if name == "distance" else criterion_title(name).lower()
+def _score(name: str, called: Mapping[str, str]) -> str:
+    return called.get(name, name).lower()
 
 
-def _sightings(seen: RecallAtRate) -> tuple[Sighting, ...]:
-    rulers = [f"{plain(r.space)} ({_score(r.score)})" for r in seen.rulers]
-    grouped: dict[str, list[tuple[str, tuple[Rate, ...]]]] = {}
+def _sightings(seen: RecallAtRate, called: Mapping[str, str]) -> tuple[Sighting, ...]:
+    rulers = [f"{plain(r.space)} ({_score(r.score, called)})" for r in seen.rulers]
+    grouped: dict[tuple[str, str], list[tuple[str, tuple[Rate, ...]]]] = {}
     for cell in seen.cells:
         row = (strength_text(cell.strength, cell.unit), cell.recall)
-        grouped.setdefault(cell.corruption, []).append(row)
+        grouped.setdefault(kind_of(cell), []).append(row)
     found = []
-    for name, cells in grouped.items():
-        title, adjective = KINDS.get(name, (plain(name), plain(name)))
+    for (title, adjective), cells in grouped.items():
         found.append(Sighting(title, tuple(cells), _advice(adjective, cells, rulers)))
     return tuple(found)
 
