@@ -8,7 +8,7 @@ from rote.core.errors import ConfigError, DataError
 from rote.spaces import open_space
 from rote.spaces.networks.efficientnet import EfficientNetLite0
 from rote.spaces.networks.resnet import ResNet50
-from rote.spaces.packaged_network import IMGSIM, LITE0, Packaged, loaded, read_state
+from rote.spaces.packaged_network import IMGSIM_WEIGHTS, LITE0_WEIGHTS, Packaged, loaded, read_state
 from rote.spaces.parse import read
 from rote.spaces.preprocess import Preprocessing
 
@@ -61,7 +61,7 @@ def test_resnet_equals_that_of_transformers():
 
 def test_the_packaged_weights_are_those_of_the_network(cifar10_folder):
     """ImageNet's classes, put together to those of CIFAR-10, are right far more often than by chance."""
-    network = loaded(EfficientNetLite0(), state_of(LITE0), WANTED, "cpu")
+    network = loaded(EfficientNetLite0(), state_of(LITE0_WEIGHTS), WANTED, "cpu")
     with np.load(cifar10_folder / "cifar10_test.npz") as arrays:
         images, labels = arrays["images"][:64], arrays["labels"][:64]
     prepared = Preprocessing("lite", size=160)(images)
@@ -85,7 +85,7 @@ def test_the_packaged_weights_are_those_of_the_network(cifar10_folder):
 
 
 def test_copies_are_near_in_imgsim(cifar10_folder):
-    state_of(IMGSIM)
+    state_of(IMGSIM_WEIGHTS)
     with np.load(cifar10_folder / "cifar10_test.npz") as arrays:
         images = arrays["images"][:31]
     noisy = np.clip(images[:1] + np.random.default_rng(0).normal(0, 8, images[:1].shape), 0, 255)
