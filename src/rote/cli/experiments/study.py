@@ -61,10 +61,7 @@ class StudyFlags:
 def study(
     *,
     name: Annotated[
-        str,
-        typer.Argument(
-            help="A study of `rote study list`, or a TOML file of your own; or list, all, status."
-        ),
+        str, typer.Argument(help="A study of `rote study list`, a TOML file, list, all or status.")
     ],
     folder: Annotated[
         Path | None, typer.Argument(help="The folder of `rote study status`.")
