@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import beta, binom, binomtest
 
-from rote.memorization.criteria import calibrate
-from rote.stats.conformal import binomial_quantile
+from rote.stats.conformal import binomial_quantile, calibrate
 from rote.stats.rates import images_to_decide, mcnemar, newcombe, newcombe_paired, wilson
 
 
