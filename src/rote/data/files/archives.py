@@ -103,11 +103,10 @@ def open_files(path: Path) -> Iterator[list[Entry]]:
             yield stack.enter_context(_open_archive(path))
             return
         files = list(_walk(path))
-        extensions = {name: extension_of(name) for name, _ in files if not hidden(name)}
-        expand = not set(EXTENSIONS) & set(extensions.values())
+        expand = not any(extension_of(n) in EXTENSIONS and not hidden(n) for n, _ in files)
         found = []
         for name, file in files:
-            if expand and extensions.get(name) in ARCHIVES and file.is_file():
+            if expand and extension_of(name) in ARCHIVES and not hidden(name) and file.is_file():
                 for entry in stack.enter_context(_open_archive(file)):
                     found.append(Entry(f"{name}/{entry.name}", entry.read, entry.path))
             else:

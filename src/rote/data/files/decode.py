@@ -198,10 +198,9 @@ def _deep_grey(
 
 def has_two_levels(pixels: npt.NDArray[np.uint8]) -> bool:
     """Say whether an image (H, W, C) holds at most two levels of grey, as a mask does."""
-
-    def two(part: npt.NDArray[np.uint8]) -> bool:
-        low, high = part.min(), part.max()
-        grey = part.shape[2] == 1 or bool((part == part[:, :, :1]).all())
-        return grey and bool(((part == low) | (part == high)).all())
-
-    return two(pixels[::4, ::4]) and two(pixels)  # a part first: nearly all images end here
+    # A part first, without a call to numpy: nearly all images end here.
+    if len(set(pixels[len(pixels) // 2].tobytes()[:64])) > 2:
+        return False
+    low, high = pixels.min(), pixels.max()
+    grey = pixels.shape[2] == 1 or bool((pixels == pixels[:, :, :1]).all())
+    return grey and bool(((pixels == low) | (pixels == high)).all())

@@ -15,6 +15,7 @@ from rote.core.mapped_pages import release_pages
 from rote.data.account import Treated
 from rote.data.files.archives import Entry
 from rote.data.files.decode import (
+    DEEP_COLOR,
     DEEP_GREY,
     OUTSIDE,
     TWO_LEVELS,
@@ -207,7 +208,8 @@ def _fitted(picture: Picture, options: ReadOptions, window: Range | None) -> _Re
             pixels[picture.hidden] = 255 if options.alpha == "white" else 0
     size, channels = pixels.shape[:2], pixels.shape[2]
     fitted = resize(set_channels(pixels, options.channels), options.resolution, options.resize)
-    noted = Noted(facts, size, channels, picture.frames, (low, high), int(pixels.max()))
+    brightest = int(pixels.max()) if DEEP_COLOR in facts else 0
+    noted = Noted(facts, size, channels, picture.frames, (low, high), brightest)
     return _Result(pixels=fitted, noted=noted)
 
 

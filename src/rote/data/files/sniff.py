@@ -72,7 +72,7 @@ def extension_of(name: str) -> str:
     >>> [extension_of(name) for name in ("a/B.PNG", "x.jpg?w=1", "y.png ", "scan.nii.gz", "v1.0/z")]
     ['.png', '.jpg', '.png', '.nii.gz', '']
     """
-    base = re.split(r"[/\\]", name)[-1]
+    base = name.replace("\\", "/").rpartition("/")[2]
     found = _EXTENSION.search(base)
     return found[1].lower() if found and found.start() > 0 else ""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from rote.core.errors import DataError
 from rote.data.account import Treated, first_names
@@ -30,7 +29,7 @@ _DARK = 64
 
 @dataclass(frozen=True)
 class Noted:
-    """Of one image: facts, size (H, W), channels, frames, values of a deep file, brightest level."""
+    """Of one image: facts, size (H, W), channels, frames, values of deep grey, level of deep color."""
 
     facts: tuple[int, ...]
     size: tuple[int, ...]
@@ -164,7 +163,7 @@ def masks(names: Sequence[str], flat: Sequence[str]) -> tuple[str, ...]:
 
 def _pairs(names: Sequence[str]) -> tuple[str, list[str]]:
     """Return the commonest ending of a name that is another's but for it ("_mask"), and those names."""
-    stems = {str(PurePosixPath(name).with_suffix("")): name for name in names if "#" not in name}
+    stems = {name.rpartition(".")[0] or name: name for name in names if "#" not in name}
     endings: Counter[str] = Counter()
     whole: dict[str, list[str]] = {}
     for stem, name in stems.items():
