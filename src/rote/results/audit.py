@@ -151,7 +151,8 @@ class Notice(Result):
     """What to know before any rate."""
 
     topic: str
-    """difference (the sides match once one is changed), radius, chains, control, overlap."""
+    """difference (the sides match once one is changed), radius, chains, families, control,
+    overlap."""
     text: str
     """One sentence; arguments in backticks."""
     numbers: dict[str, Any] = Field(default_factory=dict)

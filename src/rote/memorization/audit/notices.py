@@ -13,12 +13,15 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.core.errors import DataError
+from rote.core.seeds import child_seed
 from rote.data.dataset import Dataset
 from rote.data.duplicates import equal_items
+from rote.data.sampling import drawn_by_content
 from rote.memorization.audit.prepare import Duplicates, Prepared
 from rote.memorization.controls import Leaks
 from rote.memorization.duplicates import chained
 from rote.memorization.silent_differences import find_silent_differences
+from rote.neighbors.search import nearest_neighbors
 
 LARGE_PART = 0.05
 """Share of a set beyond which chains of near-duplicates make its rates doubtful."""
@@ -30,7 +33,12 @@ EXCHANGED = 0.25
 TOO_WIDE = 0.5
 """Share of the spacing beyond which a radius takes different images for duplicates."""
 
-Topic = Literal["difference", "radius", "chains", "control", "overlap"]
+ALIKE = 0.5
+"""Distance to the nearest of the same folder over that of another, below which they are alike."""
+LOOKED_AT = 200
+MOST_NEIGHBORS = 64
+
+Topic = Literal["difference", "radius", "chains", "families", "control", "overlap"]
 
 
 @dataclass(frozen=True)
@@ -104,7 +112,7 @@ def of_sides(prepared: Prepared, duplicates: Duplicates) -> list[Notice]:
             "lies more than twice as far from them; give a smaller `duplicate_rms`"
         )
         found.append(Notice("chains", text, {"chained": far, "items": len(training)}))
-    return found + _differences(prepared, duplicates)
+    return [*found, *_families(prepared, duplicates), *_differences(prepared, duplicates)]
 
 
 def _radius(prepared: Prepared) -> list[Notice]:
@@ -117,6 +125,38 @@ def _radius(prepared: Prepared) -> list[Notice]:
         f"image of a typical one lies at {spacing:.3g}; give a smaller `duplicate_rms`, or leave it out"
     )
     return [Notice("radius", text, {"radius": radius, "spacing": spacing})]
+
+
+def _families(prepared: Prepared, duplicates: Duplicates) -> list[Notice]:
+    """Return whether training images of one folder belong together, as slices of one patient do.
+
+    The second neighbor of a copy is then another slice of the same patient, and the ratio misses it.
+    """
+    training, positions = prepared.training, duplicates.positions
+    folders = [name.rpartition("/")[0] for name in training.names]
+    _, folder = np.unique(folders, return_inverse=True)
+    sizes = np.bincount(folder[positions])
+    if training.kind != "image" or len(sizes) < 3 or sizes.max() > len(positions) // 2:
+        return []
+    seed = child_seed(prepared.settings.seed, "probe")
+    chosen = drawn_by_content(training.items, positions, seed=seed)[:LOOKED_AT]
+    k = min(int(sizes.max()) + 1, MOST_NEIGHBORS, len(positions))
+    near = nearest_neighbors(training.items[chosen], training.items[positions], k=k)
+    places, sq = positions[near.indices], near.sq_distances.astype(np.float64)
+    same = (folder[places] == folder[chosen][:, None]) & (places != chosen[:, None])
+    within = np.where(same, sq, np.inf).min(axis=1)
+    # Where all k are of the same folder, the nearest of another lies at least as far as the last.
+    other = np.where(folder[places] != folder[chosen][:, None], sq, sq[:, -1:]).min(axis=1)
+    values = float(np.prod(training.items.shape[1:]))
+    near_within, near_other = (float(np.sqrt(np.median(x) / values)) for x in (within, other))
+    if not near_within < ALIKE * near_other:
+        return []
+    text = (
+        "training images of the same folder resemble each other: the nearest of the same folder lies at "
+        f"{near_within:.3g}, the nearest of another at {near_other:.3g} (medians of {len(chosen)}), so "
+        "the second neighbor of a copy is of the folder of the first and the ratio misses copies"
+    )
+    return [Notice("families", text, {"within": near_within, "other": near_other})]
 
 
 def _differences(prepared: Prepared, duplicates: Duplicates) -> list[Notice]:

@@ -70,6 +70,23 @@ def test_chains_of_near_images_are_said():
     assert chains.numbers == {"chained": 235, "items": 480}
 
 
+def test_folders_whose_images_belong_together_are_said():
+    training, fresh = digits()
+    rng = np.random.default_rng(0)
+    series = training[:60, None] + rng.normal(0, 4, (60, 8, 8, 8, 1))
+    names = tuple(f"patient_{n // 8:03d}/{n % 8}.png" for n in range(480))
+    slices = np.clip(np.rint(series), 0, 255).astype(np.uint8).reshape(480, 8, 8, 1)
+    found = audit(of(fresh[:50]), Dataset(slices, names=names), positive_control=0, duplicate_rms=0)
+    assert topics(found) == ["families"]
+    assert "same folder" in found.notices[0].text
+    # Folders of classes are no such thing.
+    names = tuple(
+        f"{label}/{n}.png" for n, label in enumerate(rote.load_images("digits").labels[:1000])
+    )
+    found = audit(of(fresh[:50]), Dataset(training, names=names), positive_control=0)
+    assert found.notices == ()
+
+
 def test_a_control_that_mostly_leaves_is_said():
     training, fresh = digits()
     near = np.clip(training[:100].astype(int) + 2, 0, 255).astype(np.uint8)
