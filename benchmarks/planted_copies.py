@@ -27,7 +27,6 @@ from rote.data.dataset import Dataset
 from rote.data.load import load_images
 from rote.memorization.audit.audit import audit
 from rote.memorization.corruptions import degradations
-from rote.memorization.defaults import DUPLICATE_RMS
 from rote.memorization.invariances import Invariances
 from rote.report import write_report
 
@@ -102,7 +101,7 @@ def main() -> None:
             generated,
             training,
             holdout=holdout,
-            duplicate_rms=DUPLICATE_RMS,
+            duplicate_rms=10.0,
             positive_control=0,
             training_sample=0,
             device="cpu",

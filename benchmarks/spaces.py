@@ -21,7 +21,6 @@ from planted_copies import EACH, KINDS, PLANTED
 from rote.data.dataset import Dataset
 from rote.data.load import load_images
 from rote.memorization.audit.audit import audit
-from rote.memorization.defaults import DUPLICATE_RMS
 from rote.report import write_report
 
 SPACES = ("pixel", "lowres", "patch", "imgsim:64", "efficientnet-lite0:96", "st-lpips")
@@ -52,7 +51,7 @@ def main() -> None:
         Dataset(np.asarray(training), source="CIFAR-10, training"),
         holdout=Dataset(np.asarray(test[NOVEL : NOVEL + CONTROL]), source="CIFAR-10, test"),
         space=given.spaces,
-        duplicate_rms=DUPLICATE_RMS,
+        duplicate_rms=10.0,
         positive_control=COPIES,
         training_sample=300,
         features_folder=given.out / "features",

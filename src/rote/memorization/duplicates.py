@@ -5,8 +5,8 @@ With every training image present twice, an exact copy has both of its nearest n
 from another group than the first. Near-duplicates do the same harm: a JPEG twin of every training image
 hides all noisy copies.
 
-Near means a root-mean-square difference per value of at most `DUPLICATE_RMS` 8-bit levels; how that
-number was found is told in `docs/decisions/009-duplicates.md`. Groups are the connected components of
+Near means a root-mean-square difference per value of at most a radius, by default a share of the images'
+own spacing (`rote.memorization.duplicate_radius`). Groups are the connected components of
 all such pairs, found exactly and without listing them: nothing is hashed, nothing can be missed, and a
 model that emits one image a hundred thousand times is grouped like any other.
 """
@@ -20,7 +20,6 @@ import numpy.typing as npt
 
 from rote.core.errors import ConfigError
 from rote.data.duplicates import DuplicateGroups, numbered
-from rote.memorization.defaults import DUPLICATE_RMS
 from rote.memorization.invariances import Invariances, mirrored, standardized
 from rote.neighbors.search import components_within
 
@@ -31,8 +30,7 @@ def check_rms(rms: float, *, name: str = "`duplicate_rms`") -> None:
     """Refuse a radius that cannot be one."""
     if not 0 <= rms <= 255:
         raise ConfigError(
-            f"{name} is {rms}; it must lie in [0, 255], such as {DUPLICATE_RMS:g} "
-            "(0: exact duplicates only)"
+            f"{name} is {rms}; it must lie in [0, 255], such as 10 (0: exact duplicates only)"
         )
 
 

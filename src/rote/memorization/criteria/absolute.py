@@ -32,10 +32,9 @@ import numpy.typing as npt
 
 from rote.core.errors import ConfigError
 from rote.memorization.criteria.criterion import Conditions, Criterion, Evidence, Scores
-from rote.memorization.defaults import DUPLICATE_RMS
 from rote.spaces.space import PIXEL, Space
 
-PIXEL_RMS = DUPLICATE_RMS
+PIXEL_RMS = 10.0
 GIVEN = "given by the user"
 Scale = Literal["rms", "cosine", "distance"]
 FORMULAS: dict[Scale, str] = {

@@ -120,6 +120,8 @@ class MemorizationMonitor:
         )
         self._every, self._samples, self._batch = every_images, samples, batch
         self._seed, self._stop_at, self._device = seed, stop_at, device
+        collapse, near = self._rule.collapse_rms, self._references.duplicate_rms
+        self._collapse_rms = near if collapse is None else collapse
         given = self._test.null_rate
         self._null_rate = NULL_RATE if given is None else given
         self._excluded = 0
@@ -275,9 +277,7 @@ class MemorizationMonitor:
         self, images_seen: int, name: str, look: int, items: npt.NDArray[Any], *, sets: int
     ) -> Check:
         memorized = self._references.memorized(items)
-        collapsed = ~memorized & near_another(
-            items, rms=self._rule.collapse_rms, device=self._device
-        )
+        collapsed = ~memorized & near_another(items, rms=self._collapse_rms, device=self._device)
         counts = [int(memorized.sum()), int(collapsed.sum())]
         counts.append(len(items) - sum(counts))
         rates = [wilson(count, len(items), confidence=self._test.confidence) for count in counts]
@@ -314,7 +314,7 @@ class MemorizationMonitor:
             "control": control,
             "null_rate": None if control else self._null_rate,
             "criterion": self._references.criterion.to_json(),
-            "collapse_rms": self._rule.collapse_rms,
+            "collapse_rms": self._collapse_rms,
             "test": "fisher" if control else "binomial",
             "alpha": self._test.alpha,
             "spending": SPENDING,

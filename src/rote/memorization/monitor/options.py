@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rote.core.errors import ConfigError
 from rote.memorization.criteria import RatioCriterion
-from rote.memorization.defaults import CONFIDENCE, DUPLICATE_RMS
+from rote.memorization.defaults import CONFIDENCE
 from rote.stats.rates import wilson
 
 NULL_RATE = 0.001
@@ -25,7 +25,7 @@ class CopyRule:
         As for `MemorizationRate`.
     collapse_rms
         Root-mean-square difference per value, in 8-bit levels, up to which two generated images are
-        nearly equal.
+        nearly equal; None: ``duplicate_rms``, as in an audit.
 
     Raises
     ------
@@ -34,11 +34,11 @@ class CopyRule:
     """
 
     criterion: RatioCriterion | None = None
-    duplicate_rms: float = DUPLICATE_RMS
-    collapse_rms: float = DUPLICATE_RMS
+    duplicate_rms: float | None = None
+    collapse_rms: float | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.collapse_rms <= 255:
+        if self.collapse_rms is not None and not 0 <= self.collapse_rms <= 255:
             raise ConfigError(
                 f"collapse_rms is {self.collapse_rms}; it must lie in [0, 255], such as 10"
             )

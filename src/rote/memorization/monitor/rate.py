@@ -18,7 +18,8 @@ from rote.data.convert import from_model
 from rote.data.dataset import Dataset
 from rote.data.duplicates import exact_duplicates
 from rote.memorization.criteria import RatioCriterion
-from rote.memorization.defaults import CONFIDENCE, DUPLICATE_RMS
+from rote.memorization.defaults import CONFIDENCE
+from rote.memorization.duplicate_radius import duplicate_radius, spacing_of
 from rote.memorization.duplicates import check_rms, near_duplicates
 from rote.memorization.invariances import Invariances
 from rote.memorization.matching import Matcher, Matches
@@ -56,14 +57,13 @@ class References:
         training: Dataset | Images,
         *,
         criterion: RatioCriterion | None,
-        duplicate_rms: float,
+        duplicate_rms: float | None,
         device: str,
         value_range: ValueRange | None,
     ) -> None:
         _check_range(value_range)
-        check_rms(duplicate_rms, name="duplicate_rms")
+        check_rms(duplicate_rms or 0.0, name="duplicate_rms")
         self.criterion = criterion or RatioCriterion()
-        self.duplicate_rms = duplicate_rms
         self.value_range = value_range
         device = _checked_device(device)
         if isinstance(training, Dataset):
@@ -74,6 +74,9 @@ class References:
             raise DataError("training holds vectors; only images can be monitored, use rote.audit")
         self.dataset = Dataset(images, source="training")
         exact = exact_duplicates(images)
+        if duplicate_rms is None:
+            duplicate_rms = duplicate_radius(spacing_of(images, exact.representative))
+        self.duplicate_rms = duplicate_rms
         groups = near_duplicates(images, exact, rms=duplicate_rms) if duplicate_rms else exact
         if len(groups) < 2:
             raise DataError(
@@ -158,8 +161,8 @@ class MemorizationRate:
         Of the interval, in (0, 1).
     duplicate_rms
         Training images this near to each other (root-mean-square difference, in 8-bit levels) are one
-        group, from which the second neighbor is not taken, as `rote audit` has it; 0: exact duplicates
-        only. Finding them takes seconds for 50,000 small images, once.
+        group, from which the second neighbor is not taken; 0: exact duplicates only; None: a share of
+        their own spacing, as in an audit. Takes seconds for 50,000 small images, once.
     device
         Where the search runs: "cpu" or "cuda"; the training images are sent there once, and stay there
         as far as they fit. Duplicates are grouped on the CPU.
@@ -176,8 +179,7 @@ class MemorizationRate:
 
     Notes
     -----
-    Source of the rule: Gu et al. (2025), section 2. Several processes each feed their own metric; one of
-    them then takes in the others' `state` by `merge_state`.
+    Several processes each feed their own metric; one then takes in the others' `state` by `merge_state`.
 
     >>> from rote import load_images
     >>> digits = load_images("digits")
@@ -194,7 +196,7 @@ class MemorizationRate:
         *,
         criterion: RatioCriterion | None = None,
         confidence: float = CONFIDENCE,
-        duplicate_rms: float = DUPLICATE_RMS,
+        duplicate_rms: float | None = None,
         device: str = "cpu",
         value_range: ValueRange | None = None,
     ) -> None:

@@ -13,6 +13,7 @@ from rote.data.dataset import Dataset
 from rote.data.load import load_images
 from rote.memorization.criteria import RatioCriterion
 from rote.memorization.monitor import rate as metric_module
+from rote.memorization.monitor.monitor import MemorizationMonitor
 from rote.memorization.monitor.rate import MemorizationRate
 
 
@@ -45,6 +46,17 @@ def test_four_rows_by_hand():
     rate = metric.compute()
     assert (rate.count, rate.total, rate.value, rate.confidence) == (3, 4, 0.75, 0.95)
     assert rate == rote.wilson(3, 4)
+
+
+def test_the_default_radius_is_that_of_an_audit(digits):
+    training, holdout = digits.take(range(300)), digits.take(range(300, 400))
+    found = rote.audit(holdout, training, positive_control=0, training_sample=0, device="cpu")
+    monitor = MemorizationMonitor(training, every_images=1)
+    assert found.settings.duplicate_rms > 0
+    assert MemorizationRate(training).state["duplicate_rms"] == found.settings.duplicate_rms
+    told = monitor.to_json()
+    assert told["training"]["duplicate_rms"] == told["collapse_rms"] == found.settings.duplicate_rms
+    assert told["criterion"]["ratio_threshold"] == float(found.criterion.fraction)
 
 
 def test_reset_forgets_the_images_and_compute_needs_some():
