@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from rote.core.config import StrictModel
 from rote.core.errors import ConfigError, did_you_mean
 from rote.diffusion.config import ModelConfig, Positive, SampleConfig, TrainConfig
+from rote.memorization.defaults import RATIO_THRESHOLD
 
 
 class SearchConfig(StrictModel):
@@ -55,7 +56,7 @@ class SearchConfig(StrictModel):
     enough to place the run or the most is reached."""
     gap: bool = True
     """Measure each scored snapshot's gap to the theoretical optimum, too (no sampling needed)."""
-    ratio_threshold: Annotated[float, Field(ge=0.001, le=1)] = 1 / 3
+    ratio_threshold: Annotated[float, Field(ge=0.001, le=1)] = RATIO_THRESHOLD
     """Memorized: closer to the nearest than this share of the second distance."""
     subset: Literal["random", "archive"] = "random"
     """"random": every run draws its own subset. "archive" (the paper): always the first items of the

@@ -12,6 +12,7 @@ from rote.core.config import StrictModel
 from rote.core.errors import ConfigError, did_you_mean
 from rote.diffusion.config import ModelConfig, Positive, SampleConfig, TrainConfig
 from rote.experiments.config import preset
+from rote.memorization.defaults import RATIO_THRESHOLD
 
 
 class Scoring(StrictModel):
@@ -25,7 +26,7 @@ class Scoring(StrictModel):
     """"best" (the paper): the snapshot with the highest rate; "last": the end of the training."""
     weights: Literal["ema", "raw"] = "ema"
     """Which weights are sampled."""
-    ratio_threshold: Annotated[float, Field(ge=0.001, le=1)] = 1 / 3
+    ratio_threshold: Annotated[float, Field(ge=0.001, le=1)] = RATIO_THRESHOLD
     """Memorized: closer to the nearest than this share of the second distance."""
     subset: Literal["random", "archive"] = "random"
     """Every run draws its own images, or takes the first ones of the source (the paper)."""

@@ -22,6 +22,7 @@ import torch
 
 from rote.core.seeds import child_seed
 from rote.data.sampling import drawn_by_content
+from rote.memorization.defaults import RATIO_THRESHOLD
 from rote.memorization.image_changes import Change, changes_of
 from rote.neighbors.search import nearest_neighbors
 from rote.stats.rates import mcnemar
@@ -38,7 +39,6 @@ CANDIDATES = 4
 PREPARED_FROM = 10_000
 """Training images from which the search is prepared once for both looks."""
 CHUNK = 2048
-RATIO = 1 / 3
 FEWEST = 4
 """Images that a change must make copies before it is named."""
 CHANCE = 5e-4
@@ -204,7 +204,7 @@ def _look(sample: Pixels, side: _TrainingSide, changes: Sequence[Change]) -> Loo
         nearest = np.take_along_axis(sq, first, axis=1)[:, 0]
         own = np.take_along_axis(side.group[both], first, axis=1)
         second = np.where(side.group[both] == own, np.inf, sq).min(axis=1)
-        copies.append(nearest < RATIO**2 * np.where(np.isfinite(second), second, -1.0))
+        copies.append(nearest < RATIO_THRESHOLD**2 * np.where(np.isfinite(second), second, -1.0))
         distances.append(np.sqrt(nearest))
     return np.stack(copies), np.stack(distances)
 
