@@ -14,7 +14,7 @@ from rote.data.load import load_images
 from rote.neighbors.cpu import filter as cpu_filter
 from rote.neighbors.cpu import kernels
 from rote.neighbors.cpu import projection as cpu_projection
-from rote.neighbors.cpu.projection import UNIT32, fit_projection
+from rote.neighbors.cpu.projection import fit_projection
 
 
 def screening_values(items, directions, coarse, scale, *, fine):
@@ -31,11 +31,14 @@ def screening_values(items, directions, coarse, scale, *, fine):
     values = sq_norms[None] - np.float32(2) * products  # compared with limit - own norm
     wide = items.astype(np.int64 if items.dtype == np.uint8 else np.longdouble)
     sq = np.stack([((wide - row) ** 2).sum(axis=1) for row in wide]).astype(np.float64)
-    error = (a.shape[1] + 8) * UNIT32 * (2 * features.length) ** 2
+    own = cpu_filter.FilterFeatures(
+        a, sq_norms, a, rounding_error=features.rounding_error, length=features.length
+    )
+    margins = cpu_filter.margins(own, own)
     limits = np.empty_like(sq)
     for i in range(len(sq)):
         for j in range(len(sq)):
-            limits[i, j] = kernels.limit_of(sq[i, j], scale, 2 * features.rounding_error, error)
+            limits[i, j] = kernels.limit_of(sq[i, j], scale, margins.rounding, margins.fine)
     return values, (limits - sq_norms[:, None]).astype(np.float32), sq * scale**2, sq_norms
 
 
