@@ -48,7 +48,7 @@ def assert_same(out: Path, expected: Path) -> None:
 
     def bare(value: Any) -> Any:
         if isinstance(value, dict):
-            return {k: bare(v) for k, v in value.items() if not k.endswith("seconds")}
+            return {k: bare(v) for k, v in value.items() if not k.endswith(("seconds", "created"))}
         return [bare(entry) for entry in value] if isinstance(value, list) else value
 
     def names(folder: Path) -> set[str]:

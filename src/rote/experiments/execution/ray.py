@@ -100,7 +100,7 @@ class RayWorkers:
         return future.result()
 
     def _run_all(self, tasks: Sequence[TaskT], perform: Perform[TaskT, ResultT]) -> list[ResultT]:
-        results: dict[int, ResultT] = {}
+        results: dict[int, Any] = {}
         losses = dict.fromkeys(range(len(tasks)), 0)
         waiting = list(reversed(range(len(tasks))))
         failed: RoteError | None = None
@@ -111,7 +111,7 @@ class RayWorkers:
                 for attempt, outcome in self._wait():
                     if outcome.error is not None:
                         failed = failed or _said_by_a_worker(outcome.error)
-                    elif outcome.result is not None:
+                    elif outcome.is_done:
                         results[attempt.number] = outcome.result
                     elif not failed:
                         waiting.append(attempt.number)
@@ -199,10 +199,10 @@ class RayWorkers:
         try:
             found: Outcome[Any] = self._ray.get(ref)
         except errors.TaskCancelledError:
-            return Outcome(None, None, {})
+            return Outcome()
         except errors.RayError as error:
             if is_lost(error):
-                return Outcome(None, None, {})
+                return Outcome()
             raise
         return found
 

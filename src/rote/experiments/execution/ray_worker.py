@@ -12,7 +12,7 @@ import signal
 import tempfile
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic
 
@@ -105,10 +105,11 @@ class SharedRoot:
 class Outcome(Generic[ResultT]):
     """What a worker sends at the end."""
 
-    result: ResultT | None
-    error: RoteError | None
-    """None without a result: it was asked to stop and has saved, or it was lost."""
-    parcel: Parcel
+    is_done: bool = False
+    """Without an error: False where it was asked to stop and has saved, or was lost."""
+    result: ResultT | None = None
+    error: RoteError | None = None
+    parcel: Parcel = field(default_factory=dict)
 
 
 def perform_run(
@@ -131,7 +132,7 @@ def perform_run(
     if own != version:
         where = platform.node()
         error = RunError(f"rote is {version} here and {own} on {where}; install the same there")
-        return Outcome(None, error, {})
+        return Outcome(error=error)
     torch.set_num_threads(threads)
     keep_freed_memory()
     ray.get(coordinator.begin.remote(attempt))
@@ -144,16 +145,17 @@ def perform_run(
             sync = FileSync(moved.folder)
             sync.unpack(_fetched(ray, coordinator, attempt))
         link = stack.enter_context(_Link(ray, coordinator, attempt, sync))
-        result, failed = None, None
+        is_done, result, failed = False, None, None
         try:
             if not link.stopping:
                 result = perform(moved, dataset, should_stop=lambda: link.stopping)
+                is_done = True
         except Interrupted:
             pass
         except RoteError as error:
             failed = error
         link.end()
-        return Outcome(result, failed, sync.changed() if sync else {})
+        return Outcome(is_done, result, failed, sync.changed() if sync else {})
 
 
 def _fetched(ray: Any, coordinator: Any, attempt: str) -> Parcel:

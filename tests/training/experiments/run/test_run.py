@@ -138,8 +138,8 @@ def test_both_early_ends_by_hand():
 
 def test_a_run_stopped_anywhere_ends_as_if_it_had_not(rows, tmp_path):
     whole = finish(rows, task(tmp_path / "whole", early_stop=False))
+    whole_folder = tmp_path / "whole" / whole.run
     asked, calls, stops = task(tmp_path / "stopped", early_stop=False), 0, 0
-    expected = (tmp_path / "whole" / whole.run / "audit" / "audit.json").read_bytes()
 
     def should_stop():
         nonlocal calls
@@ -155,4 +155,7 @@ def test_a_run_stopped_anywhere_ends_as_if_it_had_not(rows, tmp_path):
             assert stops < 50
     assert stops > 3
     assert asked.finished(PointFile) == whole
-    assert (asked.folder / "audit" / "audit.json").read_bytes() == expected
+    audits = [read_json(run / "audit" / "audit.json") for run in (asked.folder, whole_folder)]
+    for audit in audits:
+        del audit["provenance"]["created"]
+    assert audits[0] == audits[1]
