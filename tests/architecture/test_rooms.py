@@ -145,6 +145,14 @@ def test_only_atomic_files_runs_and_downloads_write() -> None:
                 assert not any(isinstance(m, str) and set(m) & set("wax") for m in modes), path
 
 
+def test_no_library_call_changes_the_filters_of_warnings() -> None:
+    """They are the whole process's: put back by one of several threads, they stay changed."""
+    for path in FILES:
+        if path.relative_to(SOURCE).parts[0] != "cli":
+            used = {name.rsplit(".", 1)[-1] for name in calls(path)}
+            assert not used & {"catch_warnings", "simplefilter", "filterwarnings"}, path
+
+
 def test_nothing_pickles() -> None:
     for path in FILES:
         assert not {"pickle", "shelve", "joblib"} & imported(path), path

@@ -99,9 +99,9 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
     write_atomic(path, write)
 
 
-def to_json_text(value: Any) -> str:
+def to_json_text(value: Any, *, ascii_only: bool = False) -> str:
     """Return the canonical JSON text of a result file: sorted never, indented, newline-ended."""
-    return json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    return json.dumps(value, indent=2, allow_nan=False, ensure_ascii=ascii_only) + "\n"
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:

@@ -2,23 +2,37 @@
 
 ``--json`` puts one JSON object and nothing else on stdout. Without it a result is a line of text, or a
 table where a command is asked for nothing else; tables beside a result, progress and errors are stderr's.
+
+Names in what is printed are untrusted: control characters are escaped here, so none moves the cursor.
+No terminal loses a result: JSON is ASCII, and what an encoding lacks is escaped.
 """
 
 from __future__ import annotations
 
 import sys
+import unicodedata
 from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TimeRemainingColumn,
+)
 from rich.table import Table
+from rich.text import Text
 
 from rote.core.atomic_files import to_json_text
 
 PIPED_COLUMNS = 240
+_MOVING = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Unicode's categories of what is no glyph: controls, direction marks, lone surrogates, line ends."""
 
-console = Console(stderr=True, highlight=False)
+console = Console(stderr=True, highlight=False, emoji=False)
 _reworded: Callable[[str], str] = str
 
 
@@ -30,7 +44,19 @@ def reword(words: Callable[[str], str]) -> None:
 
 def say(message: str) -> None:
     """Print one line for people (no markup is interpreted: file names are untrusted text)."""
-    console.print(_reworded(message), markup=False, soft_wrap=True)
+    console.print(one_line(_reworded(message)), markup=False, soft_wrap=True)
+
+
+def one_line(text: str) -> str:
+    r"""Return text that stays on its line of a terminal: what is no glyph is escaped.
+
+    >>> print(one_line("a\x1b[2Jb\n画"))
+    a\x1b[2Jb\n画
+    """
+    return "".join(
+        char.encode("unicode_escape").decode() if unicodedata.category(char) in _MOVING else char
+        for char in text
+    )
 
 
 def hush() -> None:
@@ -42,41 +68,61 @@ def say_error(message: str) -> None:
     """Print one error line."""
     console.quiet = False
     console.print("error: ", style="bold red", end="")
-    console.print(_reworded(message), markup=False, soft_wrap=True)
+    console.print(one_line(_reworded(message)), markup=False, soft_wrap=True)
 
 
 def print_result(value: dict[str, Any]) -> None:
-    """Print one JSON object to stdout."""
-    sys.stdout.write(to_json_text(value))
+    """Print one JSON object to stdout, in ASCII."""
+    sys.stdout.write(to_json_text(value, ascii_only=True))
 
 
 def print_text(text: str) -> None:
     """Print a result line to stdout."""
-    sys.stdout.write(text + "\n")
+    _write(one_line(text) + "\n")
+
+
+def _write(text: str) -> None:
+    """Write to stdout; what its encoding lacks is escaped."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def print_table(built: Table) -> None:
     """Print a table that is itself the result to stdout; in a pipe its rows are not wrapped."""
     wide = None if sys.stdout.isatty() else PIPED_COLUMNS
-    Console(file=sys.stdout, highlight=False, width=wide).print(built)
+    printed = Console(file=sys.stdout, highlight=False, emoji=False, width=wide)
+    with printed.capture() as captured:
+        printed.print(built)
+    _write(captured.get())
 
 
 def table(title: str, columns: list[str], rows: list[list[str]]) -> Table:
     """Build a plain table; all cells are taken as text, never as markup."""
     from rich.markup import escape
 
-    built = Table(title=title, title_justify="left", header_style="bold")
+    def plain(text: str) -> str:
+        return escape(one_line(text))
+
+    built = Table(title=plain(title), title_justify="left", header_style="bold")
     for number, column in enumerate(columns):
-        built.add_column(column, justify="left" if number == 0 else "right")
+        built.add_column(plain(column), justify="left" if number == 0 else "right")
     for row in rows:
-        built.add_row(*(escape(cell) for cell in row))
+        built.add_row(*map(plain, row))
     return built
+
+
+class _Label(ProgressColumn):
+    """What is being done, as plain text: it may name a file."""
+
+    def render(self, task: Task) -> Text:
+        """Return the description."""
+        return Text(one_line(task.description))
 
 
 def progress() -> Progress:
     """Return a progress display on stderr: label, bar, done of total, time left."""
     return Progress(
-        TextColumn("{task.description}"),
+        _Label(),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),

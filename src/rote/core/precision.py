@@ -1,15 +1,40 @@
-"""Precision set locally, whatever the caller's global switches say."""
+"""Precision set locally, whatever the caller's global switches say.
+
+torch's switches are the whole process's, and threads may be inside at once: the first one in sets them,
+and the last one out puts them back.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from typing import Any
+
+_lock = threading.Lock()
+_set = contextlib.ExitStack()
+_inside = 0
 
 
 @contextlib.contextmanager
 def strict_fp32() -> Iterator[None]:
     """Compute float32 products in float32 within the block: no TF32, no bf16; then put it back."""
+    global _inside
+    with _lock:
+        if not _inside:
+            _set.enter_context(_strict_switches())
+        _inside += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _inside -= 1
+            if not _inside:
+                _set.close()
+
+
+@contextlib.contextmanager
+def _strict_switches() -> Iterator[None]:
     import torch
 
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,18 +16,27 @@ from rote.core.precision import strict_fp32
 
 SCALABLE = (1e-100, 1e100)
 LOOK_NUMBERS = 2**20
+_lock = threading.Lock()
+_lent, _threads = 0, 1
+"""Pools that are lent now, and torch's threads before the first of them."""
 
 
 @contextlib.contextmanager
 def computing_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
     """Lend a pool whose threads each compute alone: parallel over blocks, not within."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    global _lent, _threads
+    with _lock:
+        # A new thread inherits the one thread of another that is inside: that is not to be kept.
+        _threads = _threads if _lent else torch.get_num_threads()
+        _lent += 1
+        torch.set_num_threads(1)
     try:
         with strict_fp32(), ThreadPoolExecutor(threads) as pool:
             yield pool
     finally:
-        torch.set_num_threads(before)
+        with _lock:
+            _lent -= 1
+            torch.set_num_threads(_threads)
 
 
 def largest(items: npt.NDArray[Any]) -> float:

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -148,10 +147,8 @@ def _called(found: Callable[[Any], Any], prepared: torch.Tensor, text: str) -> t
 
 def _torchscript(wanted: Wanted, path: Path, device: str) -> Network:
     try:
-        with warnings.catch_warnings():
-            # Newer versions of torch would rather export; the published files are TorchScript.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            network = torch.jit.load(str(path), map_location=device)  # type: ignore[no-untyped-call]
+        # Newer versions of torch warn that they would rather export; filters are the whole process's.
+        network = torch.jit.load(str(path), map_location=device)  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError) as error:
         raise _no_network(wanted, path, "TorchScript", error) from error
     return cast("Network", network.eval())

@@ -1,6 +1,8 @@
 """People read stderr, programs read stdout, and nobody's text is taken as markup."""
 
+import io
 import json
+import sys
 
 from rote.core import console
 
@@ -31,3 +33,51 @@ def test_lines_for_people_keep_brackets_and_stay_one_line():
         console.say(long)
         console.say_error(long)
     assert captured.get() == f"{long}\nerror: {long}\n"
+
+
+HOSTILE = "\x1b[2J\r\x08a\u202eb\x9b1A\u2028c"
+
+
+def _narrow(monkeypatch):
+    """Take stdout's place with one that knows Western Europe alone; return what it is written to."""
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="cp1252", errors="strict"))
+    return raw
+
+
+def test_no_name_moves_the_cursor(capsys):
+    console.print_text(HOSTILE)
+    console.print_table(console.table(HOSTILE, [HOSTILE], [[HOSTILE]]))
+    out = capsys.readouterr().out
+    with console.console.capture() as captured:
+        console.say(HOSTILE)
+        console.say_error(HOSTILE)
+        with console.progress() as bar:
+            bar.add_task(HOSTILE)
+            console.console.print(bar)
+    for text in (out, captured.get()):
+        assert "\\x1b[2J\\r\\x08a\\u202eb\\x9b1A\\u2028c" in text
+        assert not set(text) & set("\x1b\r\x08\u202e\x9b\u2028")
+
+
+def test_a_name_is_no_code_for_a_picture():
+    with console.console.capture() as captured:
+        console.say("a:bomb:.png")
+    assert captured.get() == "a:bomb:.png\n"
+
+
+def test_json_is_ascii_whatever_the_terminal(monkeypatch):
+    raw = _narrow(monkeypatch)
+    console.print_result({"name": "画像 ö \udcff"})
+    sys.stdout.flush()
+    assert json.loads(raw.getvalue().decode("ascii")) == {"name": "画像 ö \udcff"}
+
+
+def test_text_and_tables_lose_nothing_on_a_narrow_terminal(monkeypatch):
+    raw = _narrow(monkeypatch)
+    console.print_text("画 ö \udcff")
+    console.print_table(console.table("表", ["画"], [["像 ö"]]))
+    sys.stdout.flush()
+    text = raw.getvalue().decode("cp1252")
+    assert text.startswith("\\u753b ö \\udcff\n")
+    assert all(part in text for part in ("\\u8868", "\\u50cf ö"))

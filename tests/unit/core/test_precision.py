@@ -42,3 +42,18 @@ def test_the_newer_switches_come_back():
     script = NEWER.format(name="cuda.matmul")
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout.split() == ["ieee", "ieee", "tf32"], done.stderr
+
+
+def test_threads_inside_at_once_leave_the_switches_as_they_were():
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    first, second = strict_fp32(), strict_fp32()
+    try:
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert torch.get_float32_matmul_precision() == "highest"
+        second.__exit__(None, None, None)
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision(before)
