@@ -236,7 +236,9 @@ class MemorizationMonitor:
 
     def _measure_control(self, holdout: Dataset | Images) -> Rate:
         images = holdout.items if isinstance(holdout, Dataset) else holdout
-        items = self._references.accept(images, value_range=None, name="holdout")
+        guard = self._references.guard()
+        items = self._references.accept(images, guard=guard, value_range=None, name="holdout")
+        guard.judge("holdout")
         if not len(items):
             raise DataError("holdout has no images; images that were not trained on are needed")
         found = self._references.match(items)
@@ -255,7 +257,7 @@ class MemorizationMonitor:
         """Return the check's images, uint8 (samples, H, W, C)."""
         where = f"samples of '{name}' at {images_seen} images seen"
         parts: list[npt.NDArray[Any]] = []
-        size = self._batch or self._samples
+        size, guard = self._batch or self._samples, self._references.guard()
         for number, start in enumerate(range(0, self._samples, size)):
             count = min(size, self._samples - start)
             try:
@@ -263,7 +265,7 @@ class MemorizationMonitor:
             except Exception as error:
                 error.add_note(f"raised by the sampler of '{name}' at {images_seen} images seen")
                 raise
-            part = self._references.accept(images, value_range=None, name=where)
+            part = self._references.accept(images, guard=guard, value_range=None, name=where)
             if len(part) != count:
                 raise DataError(f"{where}: {count} images were asked for, {len(part)} came")
             if parts and np.array_equal(part, parts[-1]) and not (part == part[:1]).all():
@@ -271,6 +273,7 @@ class MemorizationMonitor:
                     f"{where}: two seeds gave the same images; make f(num, seed) use seed"
                 )
             parts.append(part)
+        guard.judge(where)
         return np.concatenate(parts)
 
     def _check(

@@ -23,15 +23,17 @@ from rote.memorization.duplicate_radius import duplicate_radius, spacing_of
 from rote.memorization.duplicates import check_rms, near_duplicates
 from rote.memorization.invariances import Invariances
 from rote.memorization.matching import Matcher, Matches
+from rote.memorization.monitor.value_range import (
+    Images,
+    Levels,
+    RangeGuard,
+    ValueRange,
+    check_range,
+)
 from rote.stats.rates import Rate, wilson
 
 PREPARED_FROM = 5_000_000
 """Values on the training side from which a prepared search pays for itself within a few updates."""
-TELLING = 16
-"""Images in a batch from which its extremes say something about its value range."""
-
-Images = npt.NDArray[Any] | torch.Tensor
-ValueRange = tuple[float, float]
 
 
 class References:
@@ -61,7 +63,7 @@ class References:
         device: str,
         value_range: ValueRange | None,
     ) -> None:
-        _check_range(value_range)
+        check_range(value_range)
         check_rms(duplicate_rms or 0.0, name="duplicate_rms")
         self.criterion = criterion or RatioCriterion()
         self.value_range = value_range
@@ -85,8 +87,7 @@ class References:
             )
         self.distinct = len(groups)
         self._shape = images.shape[1:]
-        self._dark = float((images < 128).mean())
-        self._brightest = int(images.max())
+        self._levels = Levels.of(images)
         # One representative for each exact group; near-duplicates are told apart by their group.
         large = exact.representative.size * int(np.prod(self._shape)) >= PREPARED_FROM
         self._matcher = Matcher(
@@ -98,11 +99,15 @@ class References:
             prepare_from=0 if large else math.inf,
         )
 
+    def guard(self) -> RangeGuard:
+        """Return what watches the value range of the images of one measurement."""
+        return RangeGuard(self._levels)
+
     def accept(
-        self, images: Images, *, value_range: ValueRange | None, name: str
+        self, images: Images, *, guard: RangeGuard, value_range: ValueRange | None, name: str
     ) -> npt.NDArray[Any]:
         """Return images to be judged as uint8 (N, H, W, C) of the training images' shape."""
-        _check_range(value_range)
+        check_range(value_range)
         at_most = self.value_range if value_range is None else value_range
         found = at_rest(images, value_range=at_most, name=name)
         if found.shape[1:] != self._shape:
@@ -111,31 +116,8 @@ class References:
                 f"images are {_form(self.dataset.items.shape)} (numpy: (N, H, W, C), torch: "
                 "(N, C, H, W))"
             )
-        self._check_extremes(images, at_most, name)
+        guard.see(images, at_most, name)
         return found
-
-    def _check_extremes(self, images: Images, value_range: ValueRange | None, name: str) -> None:
-        """Refuse a batch whose values plainly have another range than was said."""
-        if len(images) < TELLING:
-            return
-        values = images.detach() if isinstance(images, torch.Tensor) else images
-        low, high = float(values.min()), float(values.max())
-        guess = ""
-        if value_range is None or not _is_float(images):
-            if high == 1 and self._brightest > 1:
-                guess = "[0, 1] cut to whole numbers"
-        elif low >= 0 and high > 2:
-            guess = "[0, 255]"
-        elif value_range[0] == 0 and -1.5 <= low <= -0.5 and high <= 1.5:
-            guess = "[-1, 1]"
-        elif value_range[0] == -1 and low >= 0 and 0.5 < high <= 1 and self._dark > 0.1:
-            guess = "[0, 1]"
-        if guess:
-            said = "uint8 in [0, 255]" if not _is_float(images) else f"value_range={value_range}"
-            raise DataError(
-                f"{name} were said to be {said}, but {len(images)} of them run from {low:g} to "
-                f"{high:g}, which looks like {guess}; a wrong range finds no copies at all"
-            )
 
     def match(self, items: npt.NDArray[Any]) -> Matches:
         """Return the nearest training image of each item and the nearest of another group."""
@@ -209,8 +191,7 @@ class MemorizationRate:
             value_range=value_range,
         )
         self._confidence = confidence
-        self._count = 0
-        self._total = 0
+        self.reset()
 
     def update(self, images: Images, *, value_range: ValueRange | None = None) -> None:
         """Count a batch.
@@ -225,13 +206,16 @@ class MemorizationRate:
         Raises
         ------
         DataError
-            If shape, type or range do not fit the training images, or a value is not finite.
+            If shape, type or range do not fit the training images, or a value is not finite. The range
+            of small batches is judged together; after that error `reset` begins anew.
         """
         self(images, value_range=value_range)
 
     def __call__(self, images: Images, *, value_range: ValueRange | None = None) -> Rate | None:
         """Count a batch and return its own rate; None for a batch of no images."""
-        items = self._references.accept(images, value_range=value_range, name="images")
+        items = self._references.accept(
+            images, guard=self._guard, value_range=value_range, name="images"
+        )
         if not len(items):
             return None
         count = int(self._references.memorized(items).sum())
@@ -245,15 +229,17 @@ class MemorizationRate:
         Raises
         ------
         DataError
-            If there were none.
+            If there were none, or their values plainly have another range than was said.
         """
         if not self._total:
             raise DataError("there are no images to compute a rate of; call update(images) first")
+        self._guard.judge("images")
         return wilson(self._count, self._total, confidence=self._confidence)
 
     def reset(self) -> None:
         """Forget all images; the prepared training side stays."""
         self._count = self._total = 0
+        self._guard = self._references.guard()
 
     @property
     def state(self) -> dict[str, Any]:
@@ -264,6 +250,7 @@ class MemorizationRate:
             "training": self._references.dataset.digest,
             "criterion": self._references.criterion.to_json(),
             "duplicate_rms": self._references.duplicate_rms,
+            "extremes": self._guard.state,
         }
 
     def merge_state(self, other: MemorizationRate | dict[str, Any]) -> None:
@@ -283,6 +270,7 @@ class MemorizationRate:
                 )
         self._count += theirs["count"]
         self._total += theirs["total"]
+        self._guard.merge(theirs.get("extremes", []))
 
 
 def at_rest(images: Images, *, value_range: ValueRange | None, name: str) -> npt.NDArray[Any]:
@@ -324,15 +312,6 @@ def at_rest(images: Images, *, value_range: ValueRange | None, name: str) -> npt
         )
     wide = tensor.to(torch.float64)
     return from_model(wide * 2 - 1 if value_range[0] == 0 else wide, kind="image")
-
-
-def _is_float(images: Images) -> bool:
-    return images.dtype not in (np.uint8, torch.uint8)
-
-
-def _check_range(value_range: ValueRange | None) -> None:
-    if value_range is not None and tuple(value_range) not in ((-1, 1), (0, 1)):
-        raise ConfigError(f"value_range is {value_range}; (-1, 1) or (0, 1) is expected")
 
 
 def _checked_device(device: str) -> str:

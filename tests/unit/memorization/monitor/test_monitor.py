@@ -394,3 +394,22 @@ def test_a_file_that_cannot_be_written_is_one_line(training, rest, model):
     null = Path(os.devnull) / "monitor.jsonl"
     with pytest.raises(RunError, match="cannot write"):
         make(training, rest, null)(100, model(0))
+
+
+@pytest.mark.parametrize(("samples", "batch"), [(40, 8), (8, None), (20, 3)])
+def test_a_wrong_range_of_few_samples_or_small_batches_is_an_error(samples, batch):
+    digits = load_images("digits")
+    images = digits.tensor().float() / 255
+
+    def sampler(num, seed):
+        return images[
+            torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))[:num]
+        ]
+
+    monitor = MemorizationMonitor(
+        digits, every_images=100, samples=samples, batch=batch, value_range=(-1, 1)
+    )
+    with pytest.raises(DataError, match=r"looks like \[0, 1\]; a wrong range"):
+        monitor(100, sampler)
+    with pytest.raises(DataError, match="holdout were said to be"):
+        MemorizationMonitor(digits, every_images=100, holdout=images[:5], value_range=(-1, 1))

@@ -280,3 +280,61 @@ def test_on_a_gpu_the_rate_is_the_same(digits, noisy):
     plain.update(noisy)
     on_gpu.update(torch.from_numpy(noisy).permute(0, 3, 1, 2).cuda())
     assert plain.compute() == on_gpu.compute()
+
+
+WRONG = [
+    (lambda u: u.float() / 255, (-1, 1)),
+    (lambda u: u.float() / 127.5 - 1, (0, 1)),
+    (lambda u: u.float(), (-1, 1)),
+    (lambda u: (u.float() / 255).to(torch.uint8), None),
+    (lambda u: (u.float() / 255).permute(0, 2, 3, 1).numpy(), (-1, 1)),
+]
+
+
+@pytest.mark.parametrize("size", [1, 3, 8])
+@pytest.mark.parametrize(("change", "said"), WRONG)
+def test_a_wrong_range_is_an_error_whatever_the_size_of_batches(digits, change, said, size):
+    metric = MemorizationRate(digits, value_range=said)
+    copies = change(digits.tensor()[:64])
+
+    def feed():
+        for start in range(0, len(copies), size):
+            metric.update(copies[start : start + size])
+
+    with pytest.raises(DataError, match="a wrong range finds no copies at all"):
+        feed()
+    with pytest.raises(DataError, match="a wrong range finds no copies at all"):
+        metric.compute()
+    metric.reset()
+    metric.update(digits.items[:8])
+    assert metric.compute().count == 8
+
+
+@pytest.mark.parametrize(("change", "said"), WRONG)
+def test_a_wrong_range_of_few_images_is_an_error_at_the_end(digits, change, said):
+    metric = MemorizationRate(digits, value_range=said)
+    metric.update(change(digits.tensor()[:4]))
+    with pytest.raises(DataError, match="4 of them run from"):
+        metric.compute()
+    other = MemorizationRate(digits, value_range=said)
+    other.merge_state(json.loads(json.dumps(metric.state)))
+    with pytest.raises(DataError, match="4 of them run from"):
+        other.compute()
+
+
+def test_a_last_short_batch_of_another_range_is_seen(digits):
+    metric = MemorizationRate(digits)
+    metric.update(digits.tensor()[:64].float() / 127.5 - 1, value_range=(-1, 1))
+    metric.update(digits.tensor()[64:70].float() / 255, value_range=(-1, 1))
+    with pytest.raises(DataError, match=r"6 of them .* looks like \[0, 1\]"):
+        metric.compute()
+
+
+def test_few_bright_images_are_no_wrong_range():
+    """Of training images that are bright half of the time, three bright ones say nothing."""
+    rng = np.random.default_rng(0)
+    bright = rng.integers(140, 256, (50, 8, 8, 1), dtype=np.uint8)
+    training = np.concatenate([bright, rng.integers(0, 256, (50, 8, 8, 1), dtype=np.uint8)])
+    metric = MemorizationRate(training, value_range=(-1, 1))
+    metric.update((bright[:3] / 127.5 - 1).astype(np.float32))
+    assert metric.compute().count == 3
