@@ -10,7 +10,11 @@ import numpy.typing as npt
 
 
 def drawn_by_content(
-    items: npt.NDArray[Any], positions: npt.NDArray[np.int64], *, seed: int
+    items: npt.NDArray[Any],
+    positions: npt.NDArray[np.int64],
+    *,
+    seed: int,
+    repeats_apart: bool = False,
 ) -> npt.NDArray[np.int64]:
     """Return the positions in a random order that a shuffle of the items does not change.
 
@@ -25,6 +29,9 @@ def drawn_by_content(
         int64: which of them.
     seed
         Of the order, in [0, 2^64).
+    repeats_apart
+        Whether equal items lie anywhere in the order, so that a part of it holds each as often as the
+        whole does on average; else they lie side by side.
 
     >>> items = np.arange(5, dtype=np.uint8)[:, None]
     >>> order = drawn_by_content(items, np.arange(5), seed=0)
@@ -32,10 +39,15 @@ def drawn_by_content(
     True
     """
     root = hashlib.sha256(seed.to_bytes(8, "little"))
-    keys = []
+    keys, seen = [], dict[bytes, int]()
     for position in positions:
         key = root.copy()
         key.update(items[position].tobytes())
-        keys.append(key.digest())
+        digest = key.digest()
+        if repeats_apart:
+            number = seen[digest] = seen.get(digest, -1) + 1
+            if number:
+                digest = hashlib.sha256(digest + number.to_bytes(8, "little")).digest()
+        keys.append(digest)
     order = sorted(range(len(positions)), key=lambda n: (keys[n], positions[n]))
     return positions[np.array(order, np.int64)]

@@ -23,7 +23,7 @@ the variances were fitted to the training set, so even fresh centers favor it. R
 control.
 
 Interval: over the draw of training and held-out items, with the generated ones as they are (two means of
-independent items).
+independent items, equal ones as one draw).
 
 What it misses: in many dimensions the likelihood is a nearest-neighbor distance in disguise, and a few
 exact copies outweigh everything else: it is no share.
@@ -40,7 +40,8 @@ import numpy.typing as npt
 
 from rote.core.errors import ConfigError, DataError
 from rote.core.seeds import child_seed
-from rote.stats.jackknife import Estimate, normal_interval
+from rote.data.duplicates import exact_duplicates
+from rote.stats.jackknife import Estimate, mean_variance, normal_interval
 
 FLOOR = 1e-4
 """Smallest variance of a Gaussian, in units of the features' own: a hundredth of their deviation."""
@@ -148,9 +149,9 @@ def _gap(centers: Floats, training: Floats, holdout: Floats) -> tuple[tuple[floa
     seen = log_likelihood(near, variances, dimension) / dimension
     fresh = log_likelihood(sq_distances(holdout, centers), variances, dimension) / dimension
     value = 100 * (float(fresh.mean()) - float(seen.mean()))
-    error = 100 * math.hypot(
-        float(fresh.std(ddof=1)) / math.sqrt(len(fresh)),
-        float(seen.std(ddof=1)) / math.sqrt(len(seen)),
+    error = 100 * math.sqrt(
+        mean_variance(fresh, exact_duplicates(holdout).group)
+        + mean_variance(seen, exact_duplicates(training).group)
     )
     return (value, error), variances
 

@@ -19,7 +19,8 @@ one is every item's neighbor: unequal ones are refused. A training set may there
 and then copies of the rest look like fresh items: the result says how many of how many were used, and the
 three-sample test needs no such sample.
 
-Control: held-out items in place of generated ones, the same number. Interval: `rote.stats.jackknife`.
+Control: held-out items in place of generated ones, the same number. Interval: `rote.stats.jackknife`,
+with equal items as one unit.
 
 What it misses: copying and poor quality cancel; 0.5 can be half copies and half noise.
 """
@@ -99,8 +100,14 @@ def nearest_accuracy(
         pooled_mean = (first * len(rows) + second * len(others)) / total
         return np.array([pooled_mean, first, second])
 
+    units = [exact_duplicates(side) for side in (generated, real)]
+    m, n = len(units[0]), len(units[1])
     accuracy, on_generated, on_real = group_jackknife(
-        statistic, (count, count), seed=child_seed(seed, "bootstrap", 5), confidence=confidence
+        statistic,
+        (units[0].group, units[1].group),
+        seed=child_seed(seed, "bootstrap", 5),
+        shares=(round(4 * m * n / (m + n)), m, n),  # of a mean of two shares
+        confidence=confidence,
     )
     return NearestAccuracy(accuracy, on_generated, on_real, count)
 

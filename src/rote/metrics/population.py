@@ -106,7 +106,8 @@ def measure_population(
     def some(items: npt.NDArray[Any], count: int) -> npt.NDArray[Any]:
         order = np.arange(len(items), dtype=np.int64)
         if len(items) > count:
-            order = np.sort(drawn_by_content(items, order, seed=drawn)[:count])
+            taken = drawn_by_content(items, order, seed=drawn, repeats_apart=True)
+            order = np.sort(taken[:count])
         return items[order]
 
     def accuracy(name: str, a: npt.NDArray[Any], b: npt.NDArray[Any]) -> NearestAccuracy | None:

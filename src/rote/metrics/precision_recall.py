@@ -1,7 +1,8 @@
 """Precision, recall, density and coverage: is what is generated like the real data, and all of it?
 
 A real set's manifold is the union of balls around its items, each reaching to the item's k-th nearest
-other item of the set.
+other item of the set. Equal items are one item here, with their number as its weight: a repeat is no
+neighbor, else a set that holds each item more than k times would have balls of radius 0.
 
     precision  share of generated items inside the real manifold          fidelity
     recall     share of real items inside the generated manifold          diversity
@@ -19,13 +20,14 @@ coverage
 too: real items in place of generated ones. All depend on the counts: compare at equal ones only.
 
 A model that copies the training set scores *well* here against the training set: against held-out items
-only is this quality. Interval: `rote.stats.jackknife`, over the draw of both sets at these counts.
+only is this quality. Interval: `rote.stats.jackknife`, over the draw of both sets at these counts, with
+equal items as one unit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,11 +35,14 @@ import numpy.typing as npt
 
 from rote.core.errors import DataError
 from rote.core.seeds import child_seed
+from rote.data.duplicates import DuplicateGroups, exact_duplicates
 from rote.metrics.distances import all_sq_distances
 from rote.stats.jackknife import GROUPS, Estimate, Rows, group_jackknife
 
 PRECISION_K, DENSITY_K = 3, 5
 LEAST = 4 * GROUPS
+LEAST_DISTINCT = DENSITY_K + 2
+"""So that all have a k-th neighbor also where one is left out."""
 Floats = npt.NDArray[np.float64]
 
 
@@ -88,26 +93,36 @@ def manifold_statistics(
     Raises
     ------
     DataError
-        If a side is too small.
+        If a side is too small, or has too few different items.
     """
     if min(len(generated), len(real)) < LEAST:
         raise DataError(
             f"quality has {len(generated)} generated and {len(real)} real items; give {LEAST} and more "
             "of each"
         )
-    statistic = _statistic(generated, real)
-    estimates = group_jackknife(
-        statistic,
-        (len(generated), len(real)),
+    made, true = exact_duplicates(generated), exact_duplicates(real)
+    if min(len(made), len(true)) < LEAST_DISTINCT:
+        raise DataError(
+            f"quality has {len(made)} distinct generated and {len(true)} distinct real items; distances "
+            f"to neighbors need {LEAST_DISTINCT} and more of each"
+        )
+    precision, recall, density, coverage = group_jackknife(
+        _statistic(generated, real, made, true),
+        (made.group, true.group),
         seed=child_seed(seed, "bootstrap", 6),
+        shares=(len(made), len(true), None, len(true)),
         confidence=confidence,
     )
-    return Manifold(*(_in_range(e, i) for i, e in enumerate(estimates)))
+    return Manifold(precision, recall, replace(density, low=max(density.low, 0.0)), coverage)
 
 
 def _statistic(
-    generated: npt.NDArray[Any], real: npt.NDArray[Any]
+    generated: npt.NDArray[Any],
+    real: npt.NDArray[Any],
+    made: DuplicateGroups,
+    true: DuplicateGroups,
 ) -> Callable[[Rows, Rows], Floats]:
+    generated, real = generated[made.representative], real[true.representative]
     among_generated = all_sq_distances(generated, generated)
     among_real = all_sq_distances(real, real)
     between = all_sq_distances(generated, real)
@@ -115,16 +130,19 @@ def _statistic(
         np.fill_diagonal(square, 0)  # exactly, so that an item is its own nearest
 
     def statistic(rows: Rows, others: Rows) -> Floats:
-        cross = between[np.ix_(rows, others)]
-        real_small, real_large = _radii(among_real, others, PRECISION_K, DENSITY_K)
-        made_small = _radii(among_generated, rows, PRECISION_K)[0]
+        mine, my_number = np.unique(made.group[rows], return_counts=True)
+        theirs, their_number = np.unique(true.group[others], return_counts=True)
+        usual = len(others) / len(theirs)  # a ball's weight in the density
+        cross = between[np.ix_(mine, theirs)]
+        real_small, real_large = _radii(among_real, theirs, PRECISION_K, DENSITY_K)
+        made_small = _radii(among_generated, mine, PRECISION_K)[0]
         inside = cross <= real_large
         return np.array(
             [
-                (cross <= real_small).any(axis=1).mean(),
-                (cross <= made_small[:, None]).any(axis=0).mean(),
-                inside.sum() / (DENSITY_K * len(rows)),
-                inside.any(axis=0).mean(),
+                my_number @ (cross <= real_small).any(axis=1) / len(rows),
+                their_number @ (cross <= made_small[:, None]).any(axis=0) / len(others),
+                my_number @ inside @ their_number / (usual * DENSITY_K * len(rows)),
+                their_number @ inside.any(axis=0) / len(others),
             ]
         )
 
@@ -136,9 +154,3 @@ def _radii(square: Floats, rows: Rows, *ks: int) -> list[Floats]:
     kept = square[np.ix_(rows, rows)]
     ordered = np.partition(kept, ks, axis=1)  # column 0 would be the item itself
     return [ordered[:, k] for k in ks]
-
-
-def _in_range(found: Estimate, place: int) -> Estimate:
-    """Cut the interval of a share to [0, 1]; density has no upper end."""
-    high = found.high if place == 2 else min(found.high, 1.0)
-    return Estimate(found.value, max(found.low, 0.0), high, found.confidence, found.method)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from rote.core.errors import DataError
 from rote.core.seeds import child_seed
+from rote.data.duplicates import exact_duplicates
 from rote.data.sampling import drawn_by_content
 from rote.metrics.frechet import frechet_distance
 from rote.metrics.precision_recall import (
@@ -57,6 +58,9 @@ class Quality:
         are too few of both, and against the training set.
     count, available
         Items taken of each set, and how many there were (generated, reference).
+    distinct
+        Different items among those taken (generated, reference): recall is that of so few generated ones,
+        whose balls reach far, and coverage tells a model that repeats itself better.
     """
 
     space: str
@@ -66,6 +70,7 @@ class Quality:
     control_of: Against | None
     count: int
     available: tuple[int, int]
+    distinct: tuple[int, int]
     dimensions: int
     seed: int
 
@@ -76,6 +81,7 @@ class Quality:
             "against": self.against,
             "count": self.count,
             "available": {"generated": self.available[0], "reference": self.available[1]},
+            "distinct": {"generated": self.distinct[0], "reference": self.distinct[1]},
             "dimensions": self.dimensions,
             "generated": self.generated.to_json(),
             "control": None if self.control is None else self.control.to_json(),
@@ -134,7 +140,8 @@ def measure_quality(
     def flat(items: npt.NDArray[Any], start: int = 0) -> npt.NDArray[Any]:
         order = np.arange(len(items), dtype=np.int64)
         if len(items) > count:
-            order = np.sort(drawn_by_content(items, order, seed=drawn)[start : start + count])
+            taken = drawn_by_content(items, order, seed=drawn, repeats_apart=True)
+            order = np.sort(taken[start : start + count])
         return items[order].reshape(len(order), -1)
 
     def statistics(items: npt.NDArray[Any]) -> Statistics:
@@ -143,7 +150,7 @@ def measure_quality(
             manifold_statistics(items, real, seed=seed, confidence=confidence),
         )
 
-    real = flat(reference)
+    made, real = flat(generated), flat(reference)
     control: Statistics | None = None
     control_of: Against | None = None
     if holdout is not None and len(training) >= count:
@@ -153,11 +160,12 @@ def measure_quality(
     return Quality(
         space=space,
         against=against,
-        generated=statistics(flat(generated)),
+        generated=statistics(made),
         control=control,
         control_of=control_of,
         count=count,
         available=(len(generated), len(reference)),
+        distinct=(len(exact_duplicates(made)), len(exact_duplicates(real))),
         dimensions=int(np.prod(generated.shape[1:])),
         seed=seed,
     )

@@ -53,6 +53,8 @@ class Quality(Result):
     count: Positive
     """Items of each set."""
     available: Available | None = None
+    distinct: Available | None = None
+    """Different items among those taken of each set."""
     dimensions: Positive | None = None
     """Numbers per item."""
     generated: Statistics

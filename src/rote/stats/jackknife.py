@@ -10,12 +10,17 @@ groups, the statistic is taken without each in turn, and
 what the statistic is on average *at these sample sizes*; the bias of a statistic at that size, which many
 of them have, is no part of it, and stands beside it as a control. Of the statistics of neighbors it is
 wider than need be: simulated, it holds 97 to 100 % of the time at a nominal 95 %.
+
+Repeated items are no further evidence: the units that are left out are groups of equal items. A share has
+Wilson's form of the interval, at the number of independent items that has this variance, p (1 - p) / var
+with p the mean without a group, and no more than there are units: it stays within [0, 1], and is no
+certain 0 or 1 either.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -46,9 +51,10 @@ class Estimate:
 
 def group_jackknife(
     statistic: Callable[[Rows, Rows], npt.NDArray[np.float64]],
-    counts: tuple[int, int],
+    units: tuple[Rows, Rows],
     *,
     seed: int,
+    shares: Sequence[int | None] = (),
     confidence: float = 0.95,
     groups: int = GROUPS,
 ) -> list[Estimate]:
@@ -58,42 +64,85 @@ def group_jackknife(
     ----------
     statistic
         Takes the rows that are kept of either sample, ascending, and returns float64 (S,).
-    counts
-        Items of either sample, each at least twice ``groups``.
+    units
+        Of each item of either sample, which unit it belongs to, numbered from 0: equal items are one.
     seed
         Of the groups.
+    shares
+        For each statistic, of how many units it is a share; None for one that is no share.
     confidence
         Two-sided, in (0, 1).
     groups
-        g, of each side.
+        g, of each side; where it has fewer units, so many.
 
     >>> a, b = np.random.default_rng(0).normal(size=(2, 400))
     >>> def difference(rows, others):
     ...     return np.array([a[rows].mean() - b[others].mean()])
-    >>> found = group_jackknife(difference, (400, 400), seed=1)[0]
+    >>> found = group_jackknife(difference, (np.arange(400), np.arange(400)), seed=1)[0]
     >>> found.low < 0 < found.high, 0.2 < found.high - found.low < 0.4
     (True, True)
     """
-    assert min(counts) >= 2 * groups, counts
     from scipy.special import stdtrit
 
     rng = np.random.default_rng(seed)
-    whole = [np.arange(count) for count in counts]
+    whole = [np.arange(len(unit)) for unit in units]
     value = statistic(whole[0], whole[1])
-    variance = np.zeros_like(value)
-    for side in (0, 1):
-        group = rng.permutation(counts[side]) % groups
+    variance, freedom, means = np.zeros_like(value), 0, [value]
+    for side, unit in enumerate(units):
+        count = int(unit.max()) + 1
+        if count < 2:
+            continue  # nothing can be left out; the number of units tells how sure a share is
+        parts = min(groups, count)
+        group = (rng.permutation(count) % parts)[unit]
         left = []
-        for number in range(groups):
+        for number in range(parts):
             rows = list(whole)
             rows[side] = np.flatnonzero(group != number)
             left.append(statistic(rows[0], rows[1]))
-        variance += (groups - 1) * np.var(left, axis=0)
-    half = float(stdtrit(2 * (groups - 1), 0.5 + confidence / 2)) * np.sqrt(variance)
+        variance += (parts - 1) * np.var(left, axis=0)
+        freedom += parts - 1
+        means.append(np.mean(left, axis=0))
+    mean = np.mean(means[1:] or means, axis=0)
+    t = float(stdtrit(max(freedom, 1), 0.5 + confidence / 2))
+    errors = np.sqrt(variance)
     return [
-        Estimate(float(v), float(v - h), float(v + h), confidence, "delete-group jackknife")
-        for v, h in zip(value, half, strict=True)
+        Estimate(float(v), float(v - t * e), float(v + t * e), confidence, "delete-group jackknife")
+        if of is None
+        else _share(float(v), float(m), float(e) ** 2, of, t=t, confidence=confidence)
+        for v, m, e, of in zip(value, mean, errors, shares or [None] * len(value), strict=True)
     ]
+
+
+def _share(
+    value: float, mean: float, variance: float, of: int, *, t: float, confidence: float
+) -> Estimate:
+    """Return a share with Wilson's interval at the number of items that has this variance."""
+    expected = mean * (1 - mean)
+    n = expected / variance if variance * of > expected else float(of)
+    n = max(n, 1.0)  # leaving out groups may vary more than the share of one item
+    spread = value * (1 - value)
+    center = (value + t**2 / (2 * n)) / (1 + t**2 / n)
+    half = t / (1 + t**2 / n) * math.sqrt(spread / n + t**2 / (4 * n**2))
+    # At 0 and 1 the ends are these exactly, but for rounding.
+    low = 0.0 if value == 0 else max(center - half, 0.0)
+    high = 1.0 if value == 1 else min(center + half, 1.0)
+    return Estimate(value, low, high, confidence, "delete-group jackknife, Wilson's form")
+
+
+def mean_variance(terms: npt.NDArray[np.float64], unit: Rows) -> float:
+    """Return the variance of the mean of terms (N,), of which those of one unit count as one draw.
+
+    >>> once = np.array([1.0, 2.0, 3.0])
+    >>> round(mean_variance(once, np.arange(3)), 12) == round(1 / 3, 12)
+    True
+    >>> round(mean_variance(np.repeat(once, 5), np.repeat(np.arange(3), 5)), 12) == round(1 / 3, 12)
+    True
+    """
+    sums = np.bincount(unit, weights=terms - terms.mean())
+    count = len(sums)
+    return (
+        float(np.square(sums).sum()) * count / (count - 1) / len(terms) ** 2 if count > 1 else 0.0
+    )
 
 
 def normal_interval(value: float, error: float, *, confidence: float, method: str) -> Estimate:

@@ -18,6 +18,7 @@ from rote.metrics.feature_likelihood import (
     sq_distances,
 )
 from rote.metrics.nn_accuracy import nearest_accuracy
+from rote.metrics.population import measure_population
 
 
 def sets(seed, copies, *, counts=(300, 400, 300), dimension=4):
@@ -237,3 +238,34 @@ def test_nearest_accuracy_refuses_unequal_sets():
     generated, training, _ = sets(14, 0)
     with pytest.raises(DataError, match="300 generated and 400 real items; give equally"):
         nearest_accuracy(generated, training)
+
+
+@pytest.mark.parametrize(("copies", "held"), [(10, 200), (10, 60), (5, 100)])
+def test_intervals_of_shares_stay_within_their_range(copies, held):
+    rng = np.random.default_rng(12)
+    generated = np.repeat(rng.normal(size=(20, 4)), copies, axis=0)
+    training, holdout = rng.normal(size=(600, 4)), rng.normal(size=(held, 4))
+    found = measure_population(generated, training, holdout, space="columns")
+    for part in (found.accuracy, found.accuracy_fresh, found.accuracy_control):
+        for share in (part.accuracy, part.on_generated, part.on_real):
+            assert 0 <= share.low <= share.value <= share.high <= 1
+            assert share.high > share.low
+
+
+def test_repeats_are_no_further_evidence():
+    rng = np.random.default_rng(13)
+    generated, real = rng.normal(size=(2, 100, 2))
+    once = nearest_accuracy(generated, real)
+    often = nearest_accuracy(np.repeat(generated, 5, axis=0), np.repeat(real, 5, axis=0))
+    widths = [f.on_real.high - f.on_real.low for f in (once, often)]
+    assert widths[1] > 0.03  # a share of 1 among 100 items, not 500
+    gap = likelihood_gap(generated, real, real[::-1] + 0.1)
+    repeated = likelihood_gap(
+        generated, np.repeat(real, 5, axis=0), np.repeat(real[::-1] + 0.1, 5, axis=0)
+    )
+    assert repeated.gap.high - repeated.gap.low == pytest.approx(
+        gap.gap.high - gap.gap.low, rel=0.05
+    )
+    alone = nearest_accuracy(np.zeros((40, 2)), real[:40] + 100)
+    assert alone.on_generated.value == 1
+    assert alone.on_generated.low < 0.5  # one draw

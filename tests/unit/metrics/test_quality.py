@@ -6,6 +6,7 @@ from scipy.linalg import sqrtm
 from scipy.spatial.distance import cdist
 
 from rote.core.errors import DataError
+from rote.data.load import load_images
 from rote.metrics.distances import all_sq_distances
 from rote.metrics.frechet import frechet_distance
 from rote.metrics.precision_recall import expected_coverage, manifold_statistics
@@ -131,9 +132,10 @@ def test_a_copier_is_good_against_its_training_set_only_and_broken_is_broken():
     copier = training[rng.integers(20, size=300)]
     found = measure_quality(copier, training, holdout, space="columns")
     assert (found.against, found.count, found.available) == ("holdout", 300, (300, 400))
-    assert found.generated.manifold.precision.value > 0.5 > found.generated.manifold.recall.value
-    assert found.control.manifold.recall.low > found.generated.manifold.recall.high
-    assert found.control.frechet.high < found.generated.frechet.low
+    assert found.generated.manifold.precision.value > 0.5 > found.generated.manifold.coverage.value
+    assert found.control.manifold.coverage.low > found.generated.manifold.coverage.high
+    assert found.distinct == (20, 300) and found.to_json()["distinct"]["generated"] == 20
+    assert found.control.frechet.value < found.generated.frechet.value / 2
     noise = measure_quality(rng.normal(size=(300, 4)) + 20, training, holdout, space="columns")
     assert noise.generated.manifold.precision.value == 0 == noise.generated.manifold.coverage.value
     small = measure_quality(copier[:150], training[:30], holdout, space="columns")
@@ -154,3 +156,59 @@ def test_too_few_items_are_refused():
     few = np.zeros((39, 2))
     with pytest.raises(DataError, match=r"`quality` has 39 generated and 50 training items"):
         measure_quality(few, np.zeros((50, 2)), None, space="columns")
+
+
+@pytest.mark.parametrize("side", ["real", "generated", "both"])
+def test_repeating_every_item_changes_nothing(side):
+    rng = np.random.default_rng(8)
+    generated, real = rng.normal(size=(70, 3)), rng.normal(size=(60, 3))
+    once = manifold_statistics(generated, real)
+    repeats = [10 if side in (name, "both") else 1 for name in ("generated", "real")]
+    often = [np.repeat(s, n, axis=0) for s, n in zip((generated, real), repeats, strict=True)]
+    found = manifold_statistics(often[0], often[1])
+    for name in ("precision", "recall", "density", "coverage"):
+        a, b = getattr(once, name), getattr(found, name)
+        assert (a.value, a.low, a.high) == pytest.approx((b.value, b.low, b.high))
+    # Up to the divisor n - 1 of covariances; the spread is that of the distinct items.
+    plain, repeated = frechet_distance(generated, real), frechet_distance(*often)
+    assert repeated.high - repeated.low == pytest.approx(plain.high - plain.low, rel=0.1)
+
+
+def test_a_repeated_item_counts_as_often_as_it_is_there():
+    """Half of the generated items are one outlier: it is outside once, and weighs a half."""
+    rng = np.random.default_rng(9)
+    real = rng.normal(size=(60, 2))
+    made = np.concatenate([real[:40] + 1e-6, np.full((40, 2), 50.0)])
+    found = manifold_statistics(made, real)
+    assert found.precision.value == 0.5
+    # 40 items inside and one draw outside: hardly surer than that one draw.
+    assert found.precision.high - found.precision.low > 0.3
+
+
+def test_real_pictures_ten_times_over_keep_their_quality():
+    images = load_images("digits").items
+    training, generated, fresh = images[:600], images[1000:1200], images[1200:1260]
+    once, often = (
+        measure_quality(generated, training, np.repeat(fresh, n, axis=0), space="pixel")
+        for n in (1, 10)
+    )
+    a, b = once.generated.manifold, often.generated.manifold
+    assert abs(a.precision.value - b.precision.value) < 0.2
+    assert b.density.value > 0.3 and b.coverage.value > 0.5
+
+
+@pytest.mark.parametrize("shift", [0.0, 100.0])
+def test_no_share_is_certain_or_leaves_its_range(shift):
+    rng = np.random.default_rng(10)
+    found = manifold_statistics(rng.normal(size=(50, 1)) * 0.01 + shift, rng.normal(size=(50, 1)))
+    for share in (found.precision, found.recall, found.coverage):
+        assert 0 <= share.low <= share.value <= share.high <= 1
+        assert share.high - share.low > 0.02
+
+
+def test_too_few_distinct_items_are_refused():
+    rng = np.random.default_rng(11)
+    with pytest.raises(DataError, match="6 distinct generated and 50 distinct real items"):
+        manifold_statistics(
+            np.repeat(rng.normal(size=(6, 2)), 10, axis=0), rng.normal(size=(50, 2))
+        )

@@ -45,6 +45,12 @@ def _show_quality(found: Quality) -> None:
         f"{found.space}"
     )
     console.print(table(title, columns, rows))
+    if min(found.distinct) < found.count:
+        say(
+            f"quality: of {found.count:,} items taken of each side {found.distinct[0]:,} distinct "
+            f"generated and {found.distinct[1]:,} distinct {against} ones; repeats are no neighbors, and "
+            "recall of few distinct items is flattering: read coverage"
+        )
     if found.against == "training":
         say(
             "quality is against the training set itself, which a copier matches best; give --holdout"
