@@ -1,4 +1,7 @@
-"""Rows of whole data sets: computed once, kept under a digest of images, weights and preprocessing."""
+"""Rows of whole data sets: computed once, kept under a digest of images, weights and preprocessing.
+
+Where it cannot be known what a space reads, as of a function, nothing is kept.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from rote.data.files.decoded_cache import keep_rows
 from rote.data.messages import storable
 from rote.spaces.space import Rows, Space
 
-VERSION = 1
+VERSION = 2
 KEPT_FROM = 256
 """Images from which rows are kept: those of fewer are computed again in no time."""
 Said = Callable[[str, int, float], None]
@@ -24,10 +27,11 @@ Said = Callable[[str, int, float], None]
 
 @dataclass(frozen=True)
 class Timed:
-    """What computing rows took."""
+    """What computing rows took; ``known``: whether all that they depend on is, so they can be kept."""
 
     images: int
     seconds: float
+    known: bool = True
 
 
 def rows_of(
@@ -58,9 +62,9 @@ def rows_of(
     """
     start = time.perf_counter()
     images = dataset.items
-    if folder is None or len(images) < KEPT_FROM:
+    if folder is None or space.beside is None or len(images) < KEPT_FROM:
         rows = space.features(images, on_progress=on_progress)
-        return rows, Timed(len(images), time.perf_counter() - start)
+        return rows, Timed(len(images), time.perf_counter() - start, known=space.beside is not None)
     first = space.rows_of_tile(images[: space.tile])
     computed = False
 
@@ -84,6 +88,7 @@ def _key(space: Space, dataset: Dataset, device: str) -> str:
     parts = {
         "version": VERSION,
         "space": space.describe(),
+        "beside": space.beside,
         "tile": space.tile,
         "torch": torch.__version__,
         "device": device,

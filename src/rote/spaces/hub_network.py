@@ -19,7 +19,7 @@ import torch
 from rote.core.errors import ConfigError
 from rote.spaces.factory import SpaceFactory
 from rote.spaces.packaged_network import FEATURES, PIP
-from rote.spaces.parse import Wanted, check_hash, check_options, size_of
+from rote.spaces.parse import Wanted, check_hash, check_options, folder_digest, size_of
 from rote.spaces.preprocess import Preprocessing
 from rote.spaces.space import Space
 
@@ -79,10 +79,18 @@ def _space(hub: Hub, wanted: Wanted, device: str) -> Space:
         source=wanted.argument or f"huggingface.co/{hub.repository}",
         license=hub.license,
         weights_sha256=sha256,
+        beside=f"{transformers_version()} {folder_digest(path.parent)}",
         prepare=replace(preprocessing, device=device),
         network=lambda prepared: hub.rows(network(pixel_values=prepared)),
         tile=16,
     )
+
+
+def transformers_version() -> str:
+    """Return the version of the code of the networks."""
+    from importlib.metadata import version
+
+    return f"transformers {version('transformers')}"
 
 
 def _load(hub: Hub, wanted: Wanted) -> tuple[Any, Path]:

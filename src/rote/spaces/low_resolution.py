@@ -27,6 +27,7 @@ def lowres(wanted: Wanted, device: str) -> Space:
     return Space(
         name=wanted.text,
         preprocessing=f"means over a grid of {size}x{size} areas, in 8-bit units",
+        beside="",
         prepare=prepare,
         network=lambda prepared: adaptive_avg_pool2d(prepared, size).flatten(1),
         tile=512,

@@ -104,3 +104,12 @@ def file_digest(path: Path) -> str:
     """Return the SHA-256 of a file."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def folder_digest(folder: Path) -> str:
+    """Return a SHA-256 over the names and contents of the files of a folder: a network reads several."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.is_file():
+            digest.update(f"{path.name}\0{file_digest(path)}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()

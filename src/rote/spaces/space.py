@@ -56,6 +56,9 @@ class Space:
         Where the weights come from, and on what terms; empty without weights.
     weights_sha256
         Of the weights' file; None without weights.
+    beside
+        What else rows depend on, in words or digests; None where that cannot be known: such rows are not
+        kept from one audit to the next.
     prepare
         uint8 (T, H, W, C) -> what the network takes; None for spaces without rows.
     network
@@ -82,6 +85,7 @@ class Space:
     source: str = ""
     license: str = ""
     weights_sha256: str | None = None
+    beside: str | None = None
     prepare: Prepare | None = None
     network: Network | None = None
     pairs: Pairs | None = None

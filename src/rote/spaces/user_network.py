@@ -29,7 +29,7 @@ from rote.core.errors import ConfigError, DataError, did_you_mean
 from rote.core.user_module import import_user_module
 from rote.spaces.factory import SpaceFactory
 from rote.spaces.packaged_network import FEATURES, PIP
-from rote.spaces.parse import Wanted, check_hash, check_options, file_of, size_of
+from rote.spaces.parse import Wanted, check_hash, check_options, file_digest, file_of, size_of
 from rote.spaces.preprocess import NORMS, Preprocessing
 from rote.spaces.space import Metric, Network, Space
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 OPTIONS = ("size", "norm", "metric")
 METRICS = ("l2", "cosine")
 _FUNCTION = re.compile(r"[^\W\d][\w.]*:[^\W\d]\w*")
+_LOCATION = re.compile(rb"\x0a\x08location\x12")
 
 
 def torchscript(wanted: Wanted, device: str) -> Space:
@@ -66,6 +67,7 @@ def sscd(wanted: Wanted, device: str) -> Space:
         source=path.name,
         license="MIT",
         weights_sha256=sha256,
+        beside="",
         prepare=Preprocessing("imagenet", size=288, device=device),
         network=_torchscript(wanted, path, device),
         tile=16,
@@ -77,7 +79,8 @@ def onnx(wanted: Wanted, device: str) -> Space:
     """Return the space of an ONNX file, run on the CPU."""
     check_options(wanted, OPTIONS)
     path = file_of(wanted)
-    sha256 = check_hash(path, wanted.sha256, wanted)
+    others = _external_files(path)
+    sha256 = _hash_of_all(path, others or [], wanted)
     try:
         import onnxruntime
     except ImportError:
@@ -99,7 +102,48 @@ def onnx(wanted: Wanted, device: str) -> Space:
 
     batch = entry.shape[0] if entry.shape else None
     tile = batch if isinstance(batch, int) and batch > 0 else 16
-    return _of_file(wanted, path, sha256, network, "cpu", tile=tile)
+    beside = None if others is None else f"onnxruntime {onnxruntime.__version__}"
+    return _of_file(wanted, path, sha256, network, "cpu", tile=tile, beside=beside)
+
+
+def _external_files(path: Path) -> list[Path] | None:
+    """Return the files beside an ONNX graph that hold its weights; None where that cannot be known.
+
+    A tensor's external data are pairs of a key and a value (onnx.proto, StringStringEntryProto).
+    """
+    graph = path.read_bytes()
+    names = set()
+    for found in _LOCATION.finditer(graph):
+        size, place, shift = 0, found.end(), 0
+        while place < len(graph):  # a protobuf varint
+            byte = graph[place]
+            size |= (byte & 127) << shift
+            place, shift = place + 1, shift + 7
+            if byte < 128:
+                break
+        names.add(graph[place : place + size])
+    if len(_LOCATION.findall(graph)) != graph.count(b"\x08location"):
+        return None
+    try:
+        files = [path.parent / name.decode() for name in sorted(names)]
+    except UnicodeDecodeError:
+        return None
+    return files if all(file.is_file() for file in files) else None
+
+
+def _hash_of_all(path: Path, others: list[Path], wanted: Wanted) -> str:
+    """Return the SHA-256 over the hashes of a graph and the files that it names; a pin is of that."""
+    if not others:
+        return check_hash(path, wanted.sha256, wanted)
+    parts = "".join(file_digest(file) for file in [path, *others])
+    found = hashlib.sha256(parts.encode()).hexdigest()
+    if wanted.sha256 is not None and not found.startswith(wanted.sha256):
+        raise ConfigError(
+            f"`space` {wanted.text}: {path} and the {len(others)} files of its weights "
+            f"({others[0].name}, ...) have SHA-256 {found[:16]}... together, not "
+            f"{wanted.sha256[:16]}...; they hold other weights: get the right files again"
+        )
+    return found
 
 
 def function(text: str, names: Collection[str]) -> Space:
@@ -129,7 +173,7 @@ def function(text: str, names: Collection[str]) -> Space:
     return Space(
         name=text,
         preprocessing="the function's own",
-        source=f"function {text}; the hash is that of its module's file",
+        source=f"function {text}; the hash is that of its module's file, and its rows are not kept",
         weights_sha256=digest,
         prepare=lambda images: torch.from_numpy(images),
         network=lambda prepared: _called(found, prepared, text),
@@ -167,6 +211,7 @@ def _of_file(
     device: str,
     *,
     tile: int = 16,
+    beside: str | None = "",
 ) -> Space:
     norm, metric = wanted.options.get("norm", "unit"), wanted.options.get("metric", "l2")
     for key, value, known in (("norm", norm, tuple(NORMS)), ("metric", metric, METRICS)):
@@ -181,6 +226,7 @@ def _of_file(
         metric=cast("Metric", metric),
         source=path.name,
         weights_sha256=sha256,
+        beside=beside,
         prepare=Preprocessing(norm, size=size, device=device),
         network=network,
         tile=tile,

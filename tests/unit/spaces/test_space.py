@@ -20,7 +20,7 @@ def flat(images):
 
 def space_of(network, **changes):
     given = {"prepare": flat, "network": network, "tile": 16, **changes}
-    return Space("mine", "values as they are", **given)
+    return Space("mine", "values as they are", **{"beside": "", **given})
 
 
 def test_lowres_is_the_mean_of_every_area():
@@ -121,7 +121,17 @@ def test_rows_are_kept_by_images_weights_and_preprocessing(tmp_path):
     for other in (
         (space_of(network, weights_sha256="bb"),),
         (space_of(network, weights_sha256="aa", metric="cosine"),),
-        (Space("mine", "other", weights_sha256="aa", prepare=flat, network=network, tile=16),),
+        (
+            Space(
+                "mine",
+                "other",
+                weights_sha256="aa",
+                beside="",
+                prepare=flat,
+                network=network,
+                tile=16,
+            ),
+        ),
         (one, changed),
     ):
         assert rows(*other)[1] is not None

@@ -24,6 +24,7 @@ def show_spaces(found: Audit) -> None:
             say(
                 f"features in {result.space['name']}: {result.timed.images:,} images in "
                 f"{result.timed.seconds:.1f} s, {speed:,.0f} images/s"
+                + ("" if result.timed.known else "; not kept: what it reads cannot be known")
             )
     names = [criterion.name for criterion in found.spaces[0].criteria]
     rows = []

@@ -202,6 +202,7 @@ class SpaceAudit:
         return Timed(
             sum(part.images for part in self._computed),
             sum(part.seconds for part in self._computed),
+            known=all(part.known for part in self._computed),
         )
 
     def _evaluator(self, training: npt.NDArray[Any]) -> CriteriaEvaluator:

@@ -23,7 +23,8 @@ from rote.core.seeds import child_seed
 from rote.data.dataset import Dataset
 from rote.memorization.monitor.check import Check, near_another, random_state_kept
 from rote.memorization.monitor.options import NULL_RATE, CopyRule, OnsetTest, check_rate
-from rote.memorization.monitor.rate import Images, References, ValueRange
+from rote.memorization.monitor.rate import References
+from rote.memorization.monitor.value_range import Images, ValueRange
 from rote.stats.rates import Rate, wilson
 from rote.stats.sequential import SPENDING, binomial_p_value, fisher_p_value, spent_alpha
 
