@@ -4,7 +4,9 @@ Each numeric column (of a series: each channel, over all its times) is shifted a
 standard deviation 0.5 over the *full* source (0.5 is EDM's sigma_data, and near the standard deviation of
 natural images in [-1, 1]), so that distances mean the same for every subset size. The one-hot numbers of
 a categorical column share one scale, such that they have together the variance that a numeric column has:
-a column counts as a column, however many categories it has. Columns that do not vary are shifted only.
+a column counts as a column, however many categories it has. Columns that do not vary, or by rounding
+alone, tell no items apart: their scale is 0, which leaves them out of every distance; a model's samples
+hold their mean (decision 18).
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ import numpy.typing as npt
 from rote.data.tables.schema import Schema
 
 VECTOR_STD = 0.5
+ROUNDING = 1e-6
+"""Spread of a column, as a share of its largest value, up to which it is constant: some float32 steps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,9 +44,14 @@ class Scaling:
             if column.kind == "categorical":
                 variance[part] = variance[part].sum()
         deviation = np.sqrt(variance)
-        varying = deviation > 1e-12 * np.abs(values).max(axis=0, initial=1e-300)
-        scale = np.where(varying, VECTOR_STD / np.where(varying, deviation, 1.0), 1.0)
+        varying = deviation > ROUNDING * np.abs(values).max(axis=0, initial=1e-300)
+        scale = np.where(varying, VECTOR_STD / np.where(varying, deviation, 1.0), 0.0)
         return Scaling(shift=values.mean(axis=0), scale=scale, schema=schema)
+
+    @property
+    def constant(self) -> npt.NDArray[np.int64]:
+        """Positions of the columns, or channels, that do not vary and count in no distance."""
+        return np.flatnonzero(self.scale == 0)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain types for a checkpoint."""
@@ -57,7 +66,8 @@ class Scaling:
 
     def invert(self, items: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return scaled float32 vectors or series in their own units."""
-        values = items.astype(np.float64) / self.scale + self.shift
+        spread = np.divide(1.0, self.scale, out=np.zeros_like(self.scale), where=self.scale != 0)
+        values = items.astype(np.float64) * spread + self.shift
         return values.astype(np.float32) if self.schema is None else self.schema.snapped(values)
 
     def snapped(self, items: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

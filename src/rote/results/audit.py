@@ -152,7 +152,7 @@ class Notice(Result):
 
     topic: str
     """difference (the sides match once one is changed), radius, chains, families, control,
-    overlap."""
+    overlap, columns."""
     text: str
     """One sentence; arguments in backticks."""
     numbers: dict[str, Any] = Field(default_factory=dict)

@@ -63,7 +63,8 @@ class Gower:
                 0.5 if column.kind == "categorical" else 1 / (column.high - column.low or 1.0)
             )
         if dataset.scaling is not None:
-            weights /= dataset.scaling.scale  # vectors are this much larger than in their own units
+            scale = dataset.scaling.scale  # vectors are this much larger than in their own units
+            weights = np.divide(weights, scale, out=np.zeros_like(weights), where=scale != 0)
         return Gower(weights / len(schema.columns))
 
     def distances(

@@ -25,7 +25,13 @@ from rote.data.dataset import Dataset
 from rote.data.load import as_sides
 from rote.memorization.audit import files
 from rote.memorization.audit.gate import Gate, decide
-from rote.memorization.audit.notices import Notice, check_sources, of_leaks, of_sides
+from rote.memorization.audit.notices import (
+    Notice,
+    check_sources,
+    of_columns,
+    of_leaks,
+    of_sides,
+)
 from rote.memorization.audit.options import AuditOptions, Settings
 from rote.memorization.audit.per_space import SpaceAudit, SpaceResult, make_controls
 from rote.memorization.audit.prepare import Duplicates, Prepared, find_duplicates, prepare
@@ -244,6 +250,7 @@ def run_audit(
     if look_for_mistakes:
         with stages("notices"):
             notices += of_sides(prepared, duplicates)
+            notices += of_columns(constant_columns(prepared.training, generated))
 
     def opened(space: Space) -> SpaceAudit:
         return SpaceAudit(
@@ -261,6 +268,11 @@ def run_audit(
     spaces = [own if space is prepared.own else opened(space) for space in prepared.spaces]
     results = tuple(space.audit(controls) for space in spaces)
     first, settings = results[0], prepared.settings
+    if look_for_mistakes:
+        gower, nearest = prepared.spaces[0].metric == "gower", first.measured.matches.nn1_index
+        notices += of_columns(
+            deciding_columns(prepared.generated, prepared.training, nearest, gower=gower)
+        )
     memorized, rate = first.criteria[0].memorized, first.criteria[0].rate
     assert memorized is not None and rate is not None
     with stages("controls"):

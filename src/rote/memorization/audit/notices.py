@@ -18,6 +18,7 @@ from rote.data.dataset import Dataset
 from rote.data.duplicates import equal_items
 from rote.data.sampling import drawn_by_content
 from rote.memorization.audit.prepare import Duplicates, Prepared
+from rote.memorization.columns import Finding
 from rote.memorization.controls import Leaks
 from rote.memorization.duplicates import chained
 from rote.memorization.silent_differences import find_silent_differences
@@ -38,7 +39,7 @@ ALIKE = 0.5
 LOOKED_AT = 200
 MOST_NEIGHBORS = 64
 
-Topic = Literal["difference", "radius", "chains", "families", "control", "overlap"]
+Topic = Literal["difference", "radius", "chains", "families", "control", "overlap", "columns"]
 
 
 @dataclass(frozen=True)
@@ -236,3 +237,10 @@ def of_leaks(leaks: Leaks | None) -> list[Notice]:
         "`duplicate_rms`, or held-out items of other sources"
     )
     return [Notice("control", text, {"near": leaks.near, "items": leaks.images})]
+
+
+def of_columns(*found: Finding | None) -> list[Notice]:
+    """Return what `rote.memorization.columns` found; it makes no rate doubtful."""
+    return [
+        Notice("columns", text, numbers, doubtful=False) for text, numbers in filter(None, found)
+    ]

@@ -9,6 +9,7 @@ from picture_kinds import changed, digits, faint_objects
 import rote
 from rote.core.errors import DataError
 from rote.data.dataset import Dataset
+from rote.data.load import load_images
 from rote.memorization.audit.audit import audit
 from rote.memorization.audit.options import AuditOptions
 
@@ -135,3 +136,75 @@ def test_the_file_says_how_it_was_made(tmp_path):
     assert set(told["options"]) == set(AuditOptions.__dataclass_fields__)
     assert told["device"] in ("cpu", "cuda")
     assert "rote" in told["versions"]
+
+
+def check_vectors(generated, training):
+    sides = (np.asarray(side, np.float32) for side in (generated, training))
+    return check(*sides, device="cpu")
+
+
+def scans(seed=0):
+    rng = np.random.default_rng(seed)
+    values = np.zeros((40, 1500))
+    values[:, :500] = rng.random((40, 500)) * 100
+    return values, rng
+
+
+@pytest.mark.parametrize("margin", [0.0, 1000.0, 0.1])
+def test_copies_are_found_though_they_leave_constant_columns(margin):
+    training, rng = scans()
+    training[:, 500:] = margin
+    copies = training[:10] + rng.normal(0, 1, (10, 1500))
+    found = check_vectors(copies, training)
+    assert found.rate.count == 10
+    notice = found.notices[0]
+    assert (notice.topic, notice.doubtful) == ("columns", False)
+    assert "1,000 of 1,500 columns are constant" in notice.text
+    assert "the first is number 501" in notice.text
+    assert notice.numbers["leaving"] == 10
+
+
+def test_columns_constant_up_to_rounding_count_for_nothing():
+    training, rng = scans()
+    training[:, 500:] = 7.0 * (1 + 1e-7 * rng.normal(size=(40, 1000)))
+    found = check_vectors(training[:10] + rng.normal(0, 1, (10, 1500)), training)
+    assert found.rate.count == 10
+    assert found.notices[0].numbers["constant"] == 1000
+
+
+def test_a_silent_channel_of_series_counts_for_nothing():
+    rng = np.random.default_rng(1)
+    training = np.concatenate([rng.normal(size=(60, 24, 2)), np.full((60, 24, 1), 3.0)], axis=2)
+    made = training[:10] + rng.normal(0, 0.1, (10, 24, 3)) * [1, 1, 500]
+    found = check_vectors(made, training)
+    assert found.rate.count == 10
+    assert (
+        "1 of 3 channels are constant in training (the first is number 3)" in found.notices[0].text
+    )
+
+
+def test_jitter_that_generated_items_leave_by_far_is_said():
+    training, rng = scans()
+    training[:, 500:] = 1e-9 * rng.normal(size=(40, 1000))
+    found = check_vectors(training[:10] + rng.normal(0, 1, (10, 1500)), training)
+    assert found.rate.count == 0
+    assert "1,000 of 1,500 columns" in found.notices[0].text
+    assert "copies in all other columns may be missed" in found.notices[0].text
+
+
+def test_one_column_that_decides_alone_is_said():
+    rng = np.random.default_rng(2)
+    training = rng.normal(size=(200, 8))
+    made = training[:50].copy()
+    made[:, 3] += 40
+    (notice,) = check_vectors(made, training).notices
+    assert "1 of 8 columns (number 4 first) hold 99% of the distance" in notice.text
+
+
+def test_honest_vectors_have_no_notice():
+    for name in ("wine", "breast_cancer", "iris"):
+        data = load_images(name)
+        order = np.random.default_rng(0).permutation(len(data))
+        half = len(data) // 2
+        found = audit(data.take(order[:half]), data.take(order[half:]), device="cpu")
+        assert found.notices == (), name

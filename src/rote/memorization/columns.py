@@ -1,0 +1,122 @@
+"""Columns that count for nothing, and columns that decide alone what is near: sentences and numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rote.data.dataset import Dataset
+from rote.data.messages import shown
+from rote.data.scaling import VECTOR_STD
+from rote.spaces.gower import Gower
+
+FEW_COLUMNS = 0.05
+"""Share of the columns, or one, that may not hold half of all distance between neighbors."""
+FAR_OUT = 10
+"""Spreads that generated values lie from the mean, where a column is beyond training."""
+MOST_LOOKED_AT = 1000
+
+Finding = tuple[str, dict[str, Any]]
+"""A sentence and the numbers that it rests on."""
+
+
+def constant_columns(training: Dataset, generated: Dataset) -> Finding | None:
+    """Return which columns or channels do not vary in training, and how many generated items leave them.
+
+    Parameters
+    ----------
+    training
+        The training side as it is measured.
+    generated
+        The generated side as it was given; in its own units where it was scaled by the audit.
+    """
+    scaling, schema = training.scaling, training.schema
+    if scaling is None or not len(scaling.constant):
+        return None
+    all_of_it = scaling.scale == 0
+    if schema is not None:
+        all_of_it = np.array([all_of_it[part].all() for _, part in schema.parts()])
+    if not all_of_it.any():
+        return None
+    first, count = int(np.argmax(all_of_it)), int(all_of_it.sum())
+    numbers: dict[str, Any] = {"constant": count, "columns": len(all_of_it), "first": first}
+    text = (
+        f"{count:,} of {len(all_of_it):,} {_columns_word(training)} are constant in training "
+        f"(the first is {_column_name(training, first)}) and left out of every distance"
+    )
+    if generated.scaling is None:
+        values = generated.items[..., scaling.constant].astype(np.float64)
+        constant = scaling.shift[scaling.constant]
+        away = np.abs(values - constant) > 1e-5 * np.abs(constant)
+        leaving = int(away.reshape(len(values), -1).any(axis=1).sum())
+        numbers["leaving"] = leaving
+        if leaving:
+            text += (
+                f"; {leaving:,} of {len(generated):,} generated items hold other values there, as no "
+                "training item does, which counts for nothing"
+            )
+    return text, numbers
+
+
+def deciding_columns(
+    generated: Dataset, training: Dataset, nearest: npt.NDArray[np.int64], *, gower: bool
+) -> Finding | None:
+    """Return whether few columns, or such as generated items leave far, decide what is near.
+
+    Parameters
+    ----------
+    generated, training
+        The sides as they are measured.
+    nearest
+        int64: the training item nearest to each generated one.
+    gower
+        Whether the distance is Gower's; else it is L2.
+    """
+    if training.kind == "image" or training.scaling is None:
+        return None
+    rows = np.linspace(0, len(generated) - 1, min(len(generated), MOST_LOOKED_AT)).astype(np.int64)
+    ours = generated.items[rows].astype(np.float64)
+    theirs = training.items[nearest[rows]]
+    square = (ours - theirs) ** 2
+    beyond = (ours**2).reshape(-1, ours.shape[-1]).mean(axis=0) > (FAR_OUT * VECTOR_STD) ** 2
+    if training.schema is not None:
+        parts = [part for _, part in training.schema.parts()]
+        apart = [square[:, part].sum(axis=1) for part in parts]
+        square = np.stack(apart, axis=1)
+        if gower:
+            square = Gower.of(training).by_column(ours, theirs, training.schema)
+        beyond = np.array([beyond[part].any() for part in parts])
+    parts_of_all = square.reshape(-1, square.shape[-1]).mean(axis=0)
+    columns, total = len(parts_of_all), float(parts_of_all.sum())
+    if columns < 5 or total == 0:
+        return None
+    share = parts_of_all / total
+    order = np.argsort(-share, kind="stable")
+    few = int(np.searchsorted(np.cumsum(share[order]), 0.5)) + 1
+    if few > max(1, FEW_COLUMNS * columns):
+        few = int(beyond.sum())
+        order = np.argsort(-(share * beyond), kind="stable")
+    held = float(share[order[:few]].sum())
+    if held <= 0.5:
+        return None
+    word, name = _columns_word(training), _column_name(training, int(order[0]))
+    numbers = {"columns": columns, "few": few, "first": int(order[0]), "share": held}
+    text = (
+        f"{few:,} of {columns:,} {word} ({name} first) hold "
+        f"{held:.0%} of the distance between generated items and their nearest: what is near is "
+        "decided there, and copies in all other columns may be missed; bring them to one unit, or leave "
+        "them out"
+    )
+    return text, numbers
+
+
+def _columns_word(training: Dataset) -> str:
+    return "channels" if training.kind == "series" else "columns"
+
+
+def _column_name(training: Dataset, number: int) -> str:
+    """Name a column of a table, by its place among its columns, a number of a vector, or a channel."""
+    schema = training.schema
+    return f"number {number + 1}" if schema is None else f"'{shown(schema.names[number])}'"
