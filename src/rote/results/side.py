@@ -21,6 +21,10 @@ class Column(Result):
     """Numeric: the smallest number, in its own units."""
     high: Number | None = None
     """Numeric: the largest number, in its own units."""
+    date: str | None = None
+    """Numeric: the form of its dates, such as %Y-%m-%d; the numbers are days since the first."""
+    first: str | None = None
+    """Numeric: the first date, ISO 8601."""
     categories: tuple[str, ...] | None = None
     """Categorical: what it can hold."""
 

@@ -85,7 +85,7 @@ def _rows(value: dict[str, Any], told: list[str]) -> list[list[str]]:
         ["digest", value["digest"]],
     ]
     rows += [["account", as_flags(part)] for part in told]
-    if value["unreadable"] and "account" not in value:
+    if value["unreadable"] and not value.get("account", {}).get("left_out"):
         left_out = f"{len(value['unreadable']):,} left out: {first_few(value['unreadable'])}"
         rows.append(["unreadable", left_out])
     return rows + [[f"column {c['name']}", _column(c)] for c in value.get("columns", [])]
@@ -94,9 +94,15 @@ def _rows(value: dict[str, Any], told: list[str]) -> list[list[str]]:
 def _column(column: dict[str, Any]) -> str:
     """Say what a column of a table holds."""
     from rote.data.messages import first_few
+    from rote.data.tables.cells import ISO, date_text
 
     if column["kind"] == "categorical":
         return f"{len(column['categories'])} categories: {first_few(column['categories'])}"
+    if column.get("date"):
+        first = date_text(column["low"], column["first"], ISO, whole=True)
+        return (
+            f"dates from {first} to {date_text(column['high'], column['first'], ISO, whole=True)}"
+        )
     kind = "whole numbers" if column["whole"] else "numbers"
     return f"{kind} from {column['low']:g} to {column['high']:g}"
 

@@ -1,32 +1,42 @@
 """Tables: CSV and Parquet files to columns, columns to vectors, by stated rules and never by guess.
 
-A column is **numeric** if every cell is a finite number, and **categorical** if no cell is one. A column
-that is both is an error that names the first cell of the smaller part; ``categorical`` makes any column
-categorical. An empty cell, or NA, N/A, NaN, null, None or ? in any case, is a missing value and an error;
-in a column named by ``categorical`` or ``label`` the empty cell alone is. What a column may hold is
-learned from one table, the training side; every other table is read by its schema.
+A column is **numeric** if every cell is a finite number, holds **dates** if every cell is one in one
+form, and is **categorical** if no cell is a number. A column that is both is an error that names the
+first cell of the smaller part; ``categorical`` makes any column categorical. Among numbers and dates an
+empty cell, or NA, N/A, NaN, null, None or ? in any case, is a missing value and an error; among texts
+the empty cell alone is, for a word may be a category. Dates count as days since the first of the table.
+What a column may hold is learned from one table, the training side; every other table is read by its
+schema.
 """
 
 from __future__ import annotations
 
-import math
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, time
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rote.core.errors import DataError, did_you_mean
+from rote.data.account import Account
 from rote.data.dataset import Dataset
 from rote.data.labels import labels_of_array
 from rote.data.messages import first_few, shown
+from rote.data.tables.cells import (
+    ISO,
+    MISSING,
+    category,
+    date,
+    date_forms,
+    days_since,
+    looks_like_code,
+    number,
+)
 from rote.data.tables.schema import Column, Schema, numeric_column
 
-MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
-_WHOLE = re.compile(r"-?\d+\.0+")
 MOST_CATEGORIES = 1000
 FEW_CATEGORIES = 20
 """So many are accepted however few rows there are; above, each must come twice on average."""
@@ -119,12 +129,13 @@ def dataset_of_table(table: Table, reading: Reading, *, skip_missing: bool = Fal
         raise DataError(
             f"{table.where(name, row)} has no value"
             f"{f' ({more:,} more rows miss some)' if more else ''}; fill it in, or leave such rows out "
-            "with `skip_unreadable`"
+            f"with `skip_unreadable`{_or_category(table.columns[name][row], name)}"
         )
     left_out = sorted({row for row, _ in missing})
+    rows = np.delete(np.arange(len(table)), left_out).tolist()
     unreadable = tuple(table.places[row] for row in left_out)
     if left_out:
-        table = table.take(np.delete(np.arange(len(table)), left_out).tolist())
+        table = table.take(rows)
     if not len(table):
         raise DataError(f"{shown(table.source)} has no rows to use; give a table with some")
     schema = reading.schema or _learned(table, used, reading)
@@ -134,10 +145,34 @@ def dataset_of_table(table: Table, reading: Reading, *, skip_missing: bool = Fal
         np.ascontiguousarray(np.concatenate(blocks, axis=1)),
         labels=labels,
         classes=classes,
+        names=tuple(f"row {row + 1}" for row in rows),
         source=table.source,
         unreadable=unreadable,
         schema=schema,
+        account=_codes(table, schema, read=len(rows), left_out=len(left_out)),
     )
+
+
+def _or_category(text: str, name: str) -> str:
+    return (
+        f", or, if '{shown(text)}' is a category, give `categorical` '{shown(name)}'"
+        if text
+        else ""
+    )
+
+
+def _codes(table: Table, schema: Schema, *, read: int, left_out: int) -> Account | None:
+    """Say which columns of numbers look like codes, such as 01653."""
+    notes = []
+    for column in schema.columns:
+        if column.kind == "numeric" and not column.date:
+            found = next((t for t in table.columns[column.name] if looks_like_code(t)), None)
+            if found is not None:
+                notes.append(
+                    f"column '{shown(column.name)}' is taken as numbers, and '{shown(found)}' looks like "
+                    f"a code: give `categorical` or `ignore` '{shown(column.name)}' if it is one"
+                )
+    return Account(read + left_out, read, notes=tuple(notes), unit="rows") if notes else None
 
 
 def adopt(dataset: Dataset, schema: Schema) -> Dataset:
@@ -182,30 +217,6 @@ def adopt(dataset: Dataset, schema: Schema) -> Dataset:
     return replace(dataset, schema=schema)
 
 
-def number(text: str) -> float | None:
-    """Return a finite number, or None for any other text.
-
-    >>> number("1e3"), number("1,5"), number("1_0"), number("inf")
-    (1000.0, None, None, None)
-    """
-    if "_" in text:  # Python's own, in no table
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
-
-
-def category(text: str) -> str:
-    """Return a category's name: whole numbers without a point, which not every program writes.
-
-    >>> category("1.0"), category("1.5"), category("007")
-    ('1', '1.5', '007')
-    """
-    return text.split(".")[0] if _WHOLE.fullmatch(text) else text
-
-
 def _used(table: Table, reading: Reading) -> list[str]:
     """Return the columns that become numbers, after checking that all that were named are there."""
     where, names = shown(table.source), list(table.columns)
@@ -247,17 +258,28 @@ def _missing(table: Table, used: Sequence[str], reading: Reading) -> list[tuple[
     found, schema = [], reading.schema
     label = reading.label if schema is None else schema.label
     known = {column.name: column.categories for column in schema.columns} if schema else {}
+    kinds = {column.name: column.kind for column in schema.columns} if schema else {}
     for name in (*used, label):
         if name is None or name not in table.columns:
             continue
-        # "None" may be a category where a person says that there are categories.
-        marks = frozenset({""}) if name in (*reading.categorical, label) else MISSING
+        texts = table.columns[name]
+        if schema is not None and name != label:
+            plain = kinds[name] == "categorical"
+        else:
+            plain = name in (*reading.categorical, label) or _of_texts(texts)
+        marks = frozenset({""}) if plain else MISSING
         found += [
             (row, name)
-            for row, text in enumerate(table.columns[name])
+            for row, text in enumerate(texts)
             if text.lower() in marks and text not in known.get(name, ())
         ]
     return sorted(found)
+
+
+def _of_texts(texts: Sequence[str]) -> bool:
+    """Return whether a column has neither numbers nor dates: there words such as None are categories."""
+    told = [text for text in texts if text.lower() not in MISSING]
+    return all(number(text) is None for text in told) and not date_forms(told)
 
 
 def _learned(table: Table, used: Sequence[str], reading: Reading) -> Schema:
@@ -272,8 +294,11 @@ def _column(table: Table, name: str, *, asked: bool) -> Column:
     texts = table.columns[name]
     numbers = [number(text) for text in texts]
     others = [row for row, value in enumerate(numbers) if value is None]
-    if asked or len(others) == len(texts):
-        return _categorical(table, name)
+    if asked:
+        return _categorical(table, name, asked=True)
+    if len(others) == len(texts):
+        forms = date_forms(texts)
+        return _dates(table, name, forms) if forms else _categorical(table, name, asked=False)
     if others:
         few = (
             others
@@ -293,22 +318,43 @@ def _column(table: Table, name: str, *, asked: bool) -> Column:
     return column
 
 
-def _categorical(table: Table, name: str) -> Column:
+def _dates(table: Table, name: str, forms: Sequence[str]) -> Column:
+    texts = table.columns[name]
+    if len(forms) > 1:
+        raise DataError(
+            f"{shown(table.source)}, column '{shown(name)}' holds dates such as '{shown(texts[0])}', in "
+            "which the day cannot be told from the month; write them as year-month-day, or give `ignore` "
+            f"'{shown(name)}'"
+        )
+    moments = [moment for text in texts if (moment := date(text, forms[0])) is not None]
+    first = min(moments)
+    column = numeric_column(name, days_since(moments, first))
+    if column.low == column.high:
+        raise _constant(table, name)
+    whole = all(moment.time() == time() for moment in moments)
+    return replace(column, whole=whole, date=forms[0], first=first.isoformat())
+
+
+def _categorical(table: Table, name: str, *, asked: bool) -> Column:
     texts = [category(text) for text in table.columns[name]]
     distinct = set(texts)
     if len(distinct) == 1:
         raise _constant(table, name)
-    most = max(FEW_CATEGORIES, len(texts) // 2)
-    if len(distinct) > min(most, MOST_CATEGORIES):
+    # Whoever calls a column categorical means it.
+    most = MOST_CATEGORIES if asked else min(max(FEW_CATEGORIES, len(texts) // 2), MOST_CATEGORIES)
+    if len(distinct) > most:
+        numbers = all(number(text.replace(",", ".")) is not None for text in distinct)
+        commas = any("," in text for text in distinct)
         hint = (
-            ""
-            if not all(number(t.replace(",", ".")) is not None for t in distinct)
-            else (" (were these numbers with a decimal comma? write a point)")
+            " (were these numbers with a decimal comma? write a point)"
+            if numbers and commas
+            else ""
         )
+        other = "" if commas or not numbers else ", or leave it out of `categorical` for numbers"
         raise DataError(
             f"{shown(table.source)}, column '{shown(name)}' has {len(distinct):,} different categories "
             f"in {len(texts):,} rows, such as '{shown(texts[0])}'{hint}; at most "
-            f"{min(most, MOST_CATEGORIES):,} can be one-hot: give `ignore` '{shown(name)}'"
+            f"{most:,} can be one-hot: give `ignore` '{shown(name)}'{other}"
         )
     return Column(name, "categorical", categories=_ordered(distinct))
 
@@ -346,12 +392,20 @@ def _encoded(table: Table, column: Column, *, learned: bool) -> npt.NDArray[np.f
     """Return the numbers (N, width) of one column."""
     texts = table.columns[column.name]
     if column.kind == "numeric":
-        numbers = [number(text) for text in texts]
+        if column.date:
+            first = datetime.fromisoformat(column.first)
+            moments = [date(text, column.date) or date(text, ISO) for text in texts]
+            numbers = [
+                None if moment is None else days_since([moment], first)[0] for moment in moments
+            ]
+        else:
+            numbers = [number(text) for text in texts]
         wrong = [row for row, value in enumerate(numbers) if value is None]
         if wrong:
+            kind = "holds dates" if column.date else "is numeric"
             raise DataError(
                 f"{table.where(column.name, wrong[0])} holds '{shown(texts[wrong[0]])}', and the column "
-                f"is numeric in the training table; repair {len(wrong):,} "
+                f"{kind} in the training table; repair {len(wrong):,} "
                 f"cell{'s' if len(wrong) > 1 else ''}, or give `categorical` '{shown(column.name)}' or "
                 f"`ignore` '{shown(column.name)}'"
             )

@@ -12,7 +12,8 @@ import numpy as np
 from rote.core.errors import DataError
 from rote.data.dataset import Dataset
 from rote.data.messages import first_few, shown, storable
-from rote.data.tables.encode import Reading, Table, dataset_of_table, number
+from rote.data.tables.cells import number
+from rote.data.tables.encode import Reading, Table, dataset_of_table
 from rote.data.tables.schema import Schema
 
 TABLE_EXTENSIONS = (".csv", ".tsv", ".parquet")
@@ -20,8 +21,11 @@ TABLE_EXTENSIONS = (".csv", ".tsv", ".parquet")
 
 def load_table(path: Path, reading: Reading, *, skip_missing: bool) -> Dataset:
     """Read a table and encode it as `rote.data.tables.encode.dataset_of_table` does."""
-    read = read_parquet if path.suffix.lower() == ".parquet" else read_csv
-    return dataset_of_table(read(path), reading, skip_missing=skip_missing)
+    if path.suffix.lower() == ".parquet":
+        table = read_parquet(path, ignore=reading.ignore)
+    else:
+        table = read_csv(path)
+    return dataset_of_table(table, reading, skip_missing=skip_missing)
 
 
 def read_csv(path: Path) -> Table:
@@ -88,10 +92,11 @@ def _header(names: Sequence[str], where: str) -> list[str]:
     return [storable(name) for name in names]
 
 
-def read_parquet(path: Path) -> Table:
+def read_parquet(path: Path, *, ignore: Sequence[str] = ()) -> Table:
     """Read a Parquet file; needs pyarrow.
 
-    Numbers, texts, truth values and dictionaries of them are read; all else is an error.
+    Numbers, texts, truth values, dates and dictionaries of them are read; all else is an error, but in
+    columns to ``ignore``, which are not looked at.
     """
     where = shown(path)
     try:
@@ -109,7 +114,10 @@ def read_parquet(path: Path) -> Table:
             f"{where} cannot be read as Parquet ({shown(error)}); write it again"
         ) from None
     names = _header([str(name) for name in table.column_names], where)
-    columns = {name: _texts(table.column(place), name, where) for place, name in enumerate(names)}
+    columns = {
+        name: [""] * table.num_rows if name in ignore else _texts(table.column(place), name, where)
+        for place, name in enumerate(names)
+    }
     if not table.num_rows:
         raise DataError(f"{where} has no rows; give a table with some")
     return Table(
@@ -122,12 +130,17 @@ def _texts(column: Any, name: str, where: str) -> list[str]:
     from pyarrow import types
 
     kind = column.type.value_type if types.is_dictionary(column.type) else column.type
-    plain = (types.is_integer, types.is_floating, types.is_decimal, types.is_boolean)
+    dates = (types.is_date, types.is_timestamp)
+    plain = (types.is_integer, types.is_floating, types.is_decimal, types.is_boolean, *dates)
     if not any(known(kind) for known in (*plain, types.is_string, types.is_large_string)):
         raise DataError(
-            f"{where}, column '{shown(name)}' is of type {shown(kind)}; numbers, texts and truth values "
-            f"can be used: convert it, or write the table without it"
+            f"{where}, column '{shown(name)}' is of type {shown(kind)}; numbers, texts, truth values and "
+            f"dates can be used: convert it, or give `ignore` '{shown(name)}'"
         )
+    if types.is_timestamp(kind):
+        import pyarrow
+
+        column = column.cast(pyarrow.timestamp("us", kind.tz), safe=False)  # as Python's own dates
     return ["" if value is None else str(value).strip() for value in column.to_pylist()]
 
 

@@ -1,8 +1,9 @@
 """The columns of a table, and the way from its cells to vectors and back.
 
 A numeric column is one number of the vector, in its own units. A categorical column is one number per
-category, 1 at its own and 0 elsewhere (one-hot), in the sorted order of the categories. Back again, the
-largest of those numbers names the category, and columns of whole numbers are rounded.
+category, 1 at its own and 0 elsewhere (one-hot), in the sorted order of the categories. A date is the
+number of days since the first one of the source. Back again, the largest of those numbers names the
+category, and columns of whole numbers are rounded.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+
+from rote.data.tables.cells import date_text
 
 LARGEST_WHOLE = 2**24
 """Beyond it float32 does not hold every whole number."""
@@ -35,6 +38,9 @@ class Column:
         Numeric: smallest and largest value of the source, the range of Gower's distance.
     categories
         Categorical: all values of the source, sorted.
+    date, first
+        Numeric: the form in which dates are written, and the first one of the source (ISO 8601), from
+        which days are counted; empty where the numbers are no dates.
     """
 
     name: str
@@ -43,6 +49,8 @@ class Column:
     low: float = 0.0
     high: float = 0.0
     categories: tuple[str, ...] = ()
+    date: str = ""
+    first: str = ""
 
     @property
     def width(self) -> int:
@@ -51,7 +59,10 @@ class Column:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain types: what applies to its kind alone."""
-        names = ("categories",) if self.kind == "categorical" else ("whole", "low", "high")
+        names: tuple[str, ...] = (
+            ("categories",) if self.kind == "categorical" else ("whole", "low", "high")
+        )
+        names += ("date", "first") if self.date else ()
         value = asdict(self)
         return {"name": self.name, "kind": self.kind} | {
             name: list(value[name]) if name == "categories" else value[name] for name in names
@@ -90,7 +101,11 @@ class Schema:
     @property
     def grid(self) -> tuple[tuple[Any, ...], ...]:
         """What its columns may hold; two tables of one grid are encoded alike."""
-        return tuple((c.name, c.kind, c.whole, c.categories) for c in self.columns)
+        dates = ((c.date, c.first) if c.date else () for c in self.columns)
+        return tuple(
+            (c.name, c.kind, c.whole, c.categories, *date)
+            for c, date in zip(self.columns, dates, strict=True)
+        )
 
     def parts(self) -> Iterator[tuple[Column, slice]]:
         """Yield every column with its place in a vector."""
@@ -128,6 +143,13 @@ class Schema:
         for column, part in self.parts():
             if column.kind == "categorical":
                 texts.append([column.categories[k] for k in snapped[:, part].argmax(axis=1)])
+            elif column.date:
+                texts.append(
+                    [
+                        date_text(v, column.first, column.date, whole=column.whole)
+                        for v in snapped[:, part.start]
+                    ]
+                )
             else:
                 values = snapped[:, part.start]
                 exact = column.whole or digits is None

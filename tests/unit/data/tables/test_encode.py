@@ -1,5 +1,6 @@
 """Tables: cells to vectors and back, and what is said of cells that cannot be used."""
 
+import datetime
 from pathlib import Path
 
 import numpy as np
@@ -165,18 +166,28 @@ def test_parquet_equals_csv(pets: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mark", ["", "NA", "nan", "?", "None"])
 def test_missing_values_are_named_or_left_out(tmp_path: Path, mark: str) -> None:
-    path = written(tmp_path / "a.csv", f"age,pet\n3,cat\n{mark},dog\n7,dog\n8,{mark}\n")
+    path = written(tmp_path / "a.csv", f"age,pet\n3,cat\n{mark},dog\n7,dog\n{mark},cat\n")
     message = error_of(path)
     assert "line 3, column 'age' has no value (1 more rows miss some)" in message
     assert "`skip_unreadable`" in message
+    assert ("is a category, give `categorical` 'age'" in message) == bool(mark)
     found = load_images(path, skip_unreadable=True)
     assert found.items.tolist() == [[3, 1, 0], [7, 0, 1]]
     assert found.unreadable == ("line 3", "line 5")
+    assert found.names == ("row 1", "row 3")  # as the file has them
+
+
+@pytest.mark.parametrize("word", ["None", "NA", "null", "n/a", "?"])
+def test_a_word_among_texts_is_a_category(tmp_path: Path, word: str) -> None:
+    path = written(tmp_path / "a.csv", f"fence,price\n{word},3\nwood,4\n,5\n")
+    assert "line 4, column 'fence' has no value;" in error_of(path)
+    found = load_images(path, skip_unreadable=True)
+    assert found.schema is not None
+    assert found.schema.columns[0].categories == tuple(sorted((word, "wood")))
 
 
 def test_none_is_a_category_where_a_column_is_called_categorical(tmp_path: Path) -> None:
     path = written(tmp_path / "a.csv", "fence,price\nNone,3\nwood,4\n")
-    assert "has no value" in error_of(path)
     found = load_images(path, reading=Reading(categorical=("fence",)))
     assert found.schema is not None
     assert found.schema.columns[0].categories == ("None", "wood")
@@ -289,3 +300,70 @@ def test_named_tables_have_columns() -> None:
     assert wine.schema.columns[0] == Column("alcohol", low=11.03, high=14.83)
     assert wine.schema.columns[-1] == Column("proline", whole=True, low=278, high=1680)
     assert not wine.schema.mixed
+
+
+@pytest.mark.parametrize(
+    ("cells", "back"),
+    [
+        (("2020-01-31", "2020-02-01", "2019-12-31"), None),
+        (("31.1.2020", "1.2.2020", "31.12.2019"), ("31.01.2020", "01.02.2020", "31.12.2019")),
+        (("01/31/2020", "02/01/2020", "12/31/2019"), None),
+        (("2020/01/31", "2020/02/01", "2019/12/31"), None),
+        (("2020-01-31T06:00", "2020-02-01 06:00:00", "2019-12-31T07:00+01:00"), ()),
+    ],
+)
+def test_dates_are_days_since_the_first(
+    tmp_path: Path, cells: tuple[str, ...], back: tuple[str, ...] | None
+) -> None:
+    rows = "".join(f"{cell},{n}\n" for n, cell in enumerate(cells))
+    found = load_images(written(tmp_path / "a.csv", f"day,n\n{rows}"))
+    assert found.items.tolist() == [[31, 0], [32, 1], [0, 2]]
+    assert found.schema is not None
+    written_back = tuple(row[0] for row in found.schema.cells(found.items))
+    if back != ():
+        assert written_back == (back or cells)
+    again = written(tmp_path / "b.csv", "".join(csv_lines(found)))
+    assert load_images(again, reading=Reading(schema=found.schema)).digest == found.digest
+    assert Schema.from_json(found.schema.to_json()) == found.schema
+
+
+def test_dates_that_cannot_be_read(tmp_path: Path) -> None:
+    either = written(tmp_path / "a.csv", "day,n\n01/02/2020,1\n03/04/2020,2\n")
+    assert "the day cannot be told from the month" in error_of(either)
+    schema = load_images(written(tmp_path / "b.csv", "day,n\n2020-01-02,1\n2020-01-03,2\n")).schema
+    other = written(tmp_path / "c.csv", "day,n\nMonday,1\n")
+    assert "and the column holds dates in the training table" in error_of(other, schema=schema)
+    gap = written(tmp_path / "d.csv", "day,n\nNA,1\n2020-01-03,2\n")
+    assert "line 2, column 'day' has no value" in error_of(gap, schema=schema)
+
+
+def test_dates_of_parquet_and_columns_that_are_ignored(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    days = [datetime.date(2020, 1, 31), datetime.date(2020, 2, 1)]
+    path = tmp_path / "a.parquet"
+    columns = {
+        "day": days,
+        "at": pyarrow.array([0, 36 * 3600 * 10**9], pyarrow.timestamp("ns", "UTC")),
+        "word": ["none", "some"],
+        "odd": [[1], [2]],
+    }
+    parquet.write_table(pyarrow.table(columns), path)
+    assert "column 'odd' is of type list" in error_of(path)
+    found = load_images(path, reading=Reading(ignore=("odd",)))
+    assert found.items.tolist() == [[0, 0, 1, 0], [1, 1.5, 0, 1]]
+
+
+def test_codes_are_told(tmp_path: Path) -> None:
+    rows = "".join(f"{n:05d},{n % 7}\n" for n in range(1, 60))
+    path = written(tmp_path / "a.csv", f"zip,n\n{rows}")
+    found = load_images(path)
+    assert found.account is not None
+    assert "'00001' looks like a code" in found.account.notes[0]
+    asked = load_images(path, reading=Reading(categorical=("zip",)))
+    assert asked.account is None
+    assert asked.shape == (60,)
+    many = "".join(f"{n:05d},{n % 7}\n" for n in range(1, 1200))
+    message = error_of(written(tmp_path / "b.csv", f"zip,n\n{many}"), categorical=("zip",))
+    assert "`ignore` 'zip', or leave it out of `categorical`" in message
+    assert "decimal" not in message
