@@ -1,5 +1,6 @@
 """`rote neighbors` on sources in memory and on shards: the same bits, and a device that is said."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from command import run_here
+from PIL import Image
 
 SEARCH = ("neighbors", "--generated", "g.npy", "--training", "t.npy")
 SHARDS = ("neighbors", "--generated", "g.npy", "--training", "shards")
@@ -119,3 +121,27 @@ def test_a_gpu_gives_the_bits_of_brute_force(room: Path) -> None:
     with np.load(room / "gpu" / "neighbors.npz") as found:
         assert found["indices"].tolist() == indices.tolist()
         assert found["sq_distances"].tolist() == sq.tolist()
+
+
+def test_names_lead_to_the_files_whatever_was_left_out(tmp_path: Path) -> None:
+    generator = np.random.default_rng(1)
+    for side in ("g", "t"):
+        (tmp_path / side).mkdir()
+    for number in range(12):
+        picture = Image.fromarray(generator.integers(0, 255, (8, 8, 3), dtype=np.uint8))
+        for side in ("g", "t"):
+            picture.save(tmp_path / side / f"{number:02d}.png")
+    (tmp_path / "t" / "03.png").write_bytes(b"cut")
+    sides = ("neighbors", "--generated", "g", "--skip-unreadable")
+    done = run_here(*sides, "--training", "t", "--out", "a", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    shard = ("data", "shard", "t", "--out", "shards", "--skip-unreadable")
+    assert run_here(*shard, cwd=tmp_path).returncode == 0
+    done = run_here(*sides, "--training", "shards", "--out", "b", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for out in ("a", "b"):
+        with (tmp_path / out / "pairs.csv").open() as file:
+            nearest = [row for row in csv.DictReader(file) if row["rank"] == "1"]
+        assert len(nearest) == 12
+        assert [r["name"] for r in nearest if r["name"] != r["nn_name"]] == ["03.png"]
+        assert all(row["nn_sq_distance"] == "0" for row in nearest if row["name"] != "03.png")

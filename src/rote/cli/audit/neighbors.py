@@ -147,10 +147,12 @@ def neighbors(
         else:
             rows = queries.rows(0, len(queries)) if isinstance(queries, ShardSet) else queries
             _search_whole(rows, references, out=out, k=k, device=device)
+        _write_names(out, made, trained)
     if json:
         print_result(
             {
                 "out": str(out),
+                "pairs": str(out / "pairs.csv"),
                 "queries": len(queries),
                 "references": len(references),
                 "k": k,
@@ -162,7 +164,7 @@ def neighbors(
         return
     print_text(
         f"{len(queries):,} images against {len(references):,} training images: "
-        f"{out / 'neighbors.npz'} (peak memory {show_bytes(peak_bytes())})"
+        f"{out / 'neighbors.npz'}, with names in pairs.csv (peak memory {show_bytes(peak_bytes())})"
     )
 
 
@@ -194,6 +196,42 @@ def _open(
         return open_shards(source)
     except DataError as error:
         raise DataError(f"{flag} {error}") from error
+
+
+def _write_names(out: Path, made: Dataset | ShardSet, trained: Dataset | ShardSet) -> None:
+    """Write what was found by name: positions among what was read lead to no file where some was not."""
+    import csv
+    import io
+
+    from rote.core.atomic_files import write_lines
+    from rote.neighbors.out_of_core.search import load_neighbors
+
+    found = load_neighbors(out / "neighbors.npz")[0]
+    queries, references = _names(made), _names(trained)
+
+    def lines() -> Iterator[str]:
+        line = io.StringIO(newline="")
+        writer = csv.writer(line, lineterminator="\n")
+        writer.writerow(("index", "name", "rank", "nn_index", "nn_name", "nn_sq_distance"))
+        for query, name in enumerate(queries):
+            pairs = zip(
+                found.indices[query].tolist(), found.sq_distances[query].tolist(), strict=True
+            )
+            for rank, (near, sq) in enumerate(pairs, start=1):
+                writer.writerow((query, name, rank, near, references[near], sq))
+            yield line.getvalue()
+            line.seek(0)
+            line.truncate()
+
+    write_lines(out / "pairs.csv", lines())
+
+
+def _names(side: Dataset | ShardSet) -> tuple[str, ...]:
+    from rote.data.dataset import Dataset
+
+    if isinstance(side, Dataset):
+        return side.names
+    return tuple(name for number in range(len(side.shards)) for name in side.names(number))
 
 
 def _search_whole(
