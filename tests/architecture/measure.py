@@ -49,7 +49,8 @@ def code_lines(function: Function) -> int:
 
 def parameters(function: Function) -> int:
     arguments = function.args
-    return len([*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs])
+    named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    return len([argument for argument in named if argument.arg not in ("self", "cls")])
 
 
 def files_per_folder(source: Path) -> list[Measure]:

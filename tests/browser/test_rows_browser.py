@@ -14,7 +14,7 @@ from screens import CONTRAST, SCREENS
 from rote.data.dataset import Dataset
 from rote.data.load import load_images
 from rote.data.scaling import Scaling
-from rote.data.tables.encode import Reading
+from rote.data.tables.table import Reading
 from rote.report import write_report
 from rote.report.words import plain
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rote.data.account import Account
     from rote.data.dataset import Dataset
     from rote.data.options import ReadOptions
-    from rote.data.tables.encode import Reading
+    from rote.data.tables.table import Reading
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class ImageOptions:
 
     def reading(self, like: Dataset | None = None) -> Reading:
         """Return how tables are read: by the columns of ``like``, where it has some."""
-        from rote.data.tables.encode import Reading
+        from rote.data.tables.table import Reading
 
         return Reading(schema=None if like is None else like.schema)
 
@@ -150,7 +150,7 @@ class SourceOptions(ImageOptions):
 
     def reading(self, like: Dataset | None = None) -> Reading:
         """Return how tables are read: by the columns of ``like``, where it has some."""
-        from rote.data.tables.encode import Reading
+        from rote.data.tables.table import Reading
 
         if like is not None and like.schema is None:
             return Reading()

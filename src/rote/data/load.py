@@ -36,8 +36,9 @@ from rote.data.named.download import Progress
 from rote.data.objects import images_in_memory
 from rote.data.options import ReadOptions, Resize, with_options
 from rote.data.resample import Pixels, fit_images
-from rote.data.tables.encode import Reading, adopt
+from rote.data.tables.encode import adopt
 from rote.data.tables.files import TABLE_EXTENSIONS, load_table
+from rote.data.tables.table import Reading
 
 __all__ = ["as_dataset", "as_sides", "fit_dataset", "load_images", "named_sources"]
 

@@ -12,92 +12,29 @@ schema.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, time
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from rote.core.errors import DataError, did_you_mean
+from rote.core.errors import DataError
 from rote.data.account import Account
 from rote.data.dataset import Dataset
 from rote.data.labels import labels_of_array
 from rote.data.messages import first_few, shown
 from rote.data.tables.cells import (
     ISO,
-    MISSING,
     category,
     date,
-    date_forms,
     days_since,
     looks_like_code,
     number,
 )
-from rote.data.tables.schema import Column, Schema, numeric_column
-
-MOST_CATEGORIES = 1000
-FEW_CATEGORIES = 20
-"""So many are accepted however few rows there are; above, each must come twice on average."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How a table is to be read.
-
-    Attributes
-    ----------
-    categorical
-        Columns that are categorical although their cells are numbers.
-    label
-        The column of labels; it is then no part of the vectors.
-    ignore
-        Columns that are left out.
-    schema
-        Of the training side; None learns it from the table itself.
-    """
-
-    categorical: tuple[str, ...] = ()
-    label: str | None = None
-    ignore: tuple[str, ...] = ()
-    schema: Schema | None = None
-
-    @property
-    def asked(self) -> bool:
-        """Whether anything was asked that only tables can do."""
-        return bool(self.categorical or self.label or self.ignore)
-
-
-@dataclass(frozen=True, eq=False)
-class Table:
-    """The cells of a table, as texts.
-
-    Attributes
-    ----------
-    columns
-        The texts (N,) of each column, by name, in the order of the file.
-    places
-        What each row is called in messages, such as "line 7".
-    source
-        The file, for a person.
-    """
-
-    columns: dict[str, list[str]]
-    places: tuple[str, ...]
-    source: str
-
-    def __len__(self) -> int:
-        return len(self.places)
-
-    def where(self, name: str, row: int) -> str:
-        """Name one cell."""
-        return f"{shown(self.source)}, {self.places[row]}, column '{shown(name)}'"
-
-    def take(self, rows: Sequence[int]) -> Table:
-        """Return some of the rows."""
-        columns = {name: [texts[i] for i in rows] for name, texts in self.columns.items()}
-        return Table(columns, tuple(self.places[i] for i in rows), self.source)
+from rote.data.tables.learn import float32_numbers, learned_schema, missing_values, used_columns
+from rote.data.tables.schema import Column, Schema
+from rote.data.tables.table import Reading, Table
 
 
 def dataset_of_table(table: Table, reading: Reading, *, skip_missing: bool = False) -> Dataset:
@@ -121,8 +58,8 @@ def dataset_of_table(table: Table, reading: Reading, *, skip_missing: bool = Fal
     >>> dataset_of_table(table, Reading()).items.tolist()
     [[41.0, 1.0, 0.0], [7.0, 0.0, 1.0]]
     """
-    used = _used(table, reading)
-    missing = _missing(table, used, reading)
+    used = used_columns(table, reading)
+    missing = missing_values(table, used, reading)
     if missing and not skip_missing:
         row, name = missing[0]
         more = len({row for row, _ in missing}) - 1
@@ -138,7 +75,7 @@ def dataset_of_table(table: Table, reading: Reading, *, skip_missing: bool = Fal
         table = table.take(rows)
     if not len(table):
         raise DataError(f"{shown(table.source)} has no rows to use; give a table with some")
-    schema = reading.schema or _learned(table, used, reading)
+    schema = reading.schema or learned_schema(table, used, reading)
     blocks = [_encoded(table, column, learned=reading.schema is None) for column in schema.columns]
     labels, classes = _labels(table, schema)
     return Dataset(
@@ -217,177 +154,6 @@ def adopt(dataset: Dataset, schema: Schema) -> Dataset:
     return replace(dataset, schema=schema)
 
 
-def _used(table: Table, reading: Reading) -> list[str]:
-    """Return the columns that become numbers, after checking that all that were named are there."""
-    where, names = shown(table.source), list(table.columns)
-    schema = reading.schema
-    for flag, asked in (
-        ("`categorical`", reading.categorical),
-        ("`label`", (reading.label,) if reading.label else ()),
-        ("`ignore`", reading.ignore),
-    ):
-        for name in asked:
-            if name not in table.columns and schema is None:
-                raise DataError(
-                    f"{flag} {shown(name)}: {where} has no such column"
-                    f"{did_you_mean(name, names) or f' (it has {first_few(names)})'}"
-                )
-    wanted = [name for name in names if name not in (*reading.ignore, reading.label)]
-    if schema is None:
-        if not wanted:
-            raise DataError(f"{where} has no column left; ignore fewer, or give another table")
-        return wanted
-    lacking = [name for name in schema.names if name not in table.columns]
-    if lacking:
-        raise DataError(
-            f"{where} has no column '{shown(lacking[0])}', which the training table has"
-            f"{f' ({len(lacking) - 1} more are missing)' if len(lacking) > 1 else ''}; add it, or give "
-            f"`ignore` '{shown(lacking[0])}'"
-        )
-    further = [name for name in wanted if name not in (*schema.names, schema.label)]
-    if further:
-        raise DataError(
-            f"{where} has a column '{shown(further[0])}', which the training table has "
-            f"not; remove it, or give `ignore` '{shown(further[0])}'"
-        )
-    return list(schema.names)
-
-
-def _missing(table: Table, used: Sequence[str], reading: Reading) -> list[tuple[int, str]]:
-    """Return row and column of every missing value, by row."""
-    found, schema = [], reading.schema
-    label = reading.label if schema is None else schema.label
-    known = {column.name: column.categories for column in schema.columns} if schema else {}
-    kinds = {column.name: column.kind for column in schema.columns} if schema else {}
-    for name in (*used, label):
-        if name is None or name not in table.columns:
-            continue
-        texts = table.columns[name]
-        if schema is not None and name != label:
-            plain = kinds[name] == "categorical"
-        else:
-            plain = name in (*reading.categorical, label) or _of_texts(texts)
-        marks = frozenset({""}) if plain else MISSING
-        found += [
-            (row, name)
-            for row, text in enumerate(texts)
-            if text.lower() in marks and text not in known.get(name, ())
-        ]
-    return sorted(found)
-
-
-def _of_texts(texts: Sequence[str]) -> bool:
-    """Return whether a column has neither numbers nor dates: there words such as None are categories."""
-    told = [text for text in texts if text.lower() not in MISSING]
-    return all(number(text) is None for text in told) and not date_forms(told)
-
-
-def _learned(table: Table, used: Sequence[str], reading: Reading) -> Schema:
-    columns = tuple(_column(table, name, asked=name in reading.categorical) for name in used)
-    if reading.label is None:
-        return Schema(columns)
-    texts = [category(text) for text in table.columns[reading.label]]
-    return Schema(columns, reading.label, _ordered(set(texts)))
-
-
-def _column(table: Table, name: str, *, asked: bool) -> Column:
-    texts = table.columns[name]
-    numbers = [number(text) for text in texts]
-    others = [row for row, value in enumerate(numbers) if value is None]
-    if asked:
-        return _categorical(table, name, asked=True)
-    if len(others) == len(texts):
-        forms = date_forms(texts)
-        return _dates(table, name, forms) if forms else _categorical(table, name, asked=False)
-    if others:
-        few = (
-            others
-            if 2 * len(others) <= len(texts)
-            else [row for row, value in enumerate(numbers) if value is not None]
-        )
-        told = "a number" if few is not others else "no number"
-        raise DataError(
-            f"{table.where(name, few[0])} holds '{shown(texts[few[0]])}', which is {told}, unlike "
-            f"{len(texts) - len(few):,} other cells of the column; repair {len(few):,} "
-            f"cell{'s' if len(few) > 1 else ''}, or give `categorical` '{shown(name)}' or `ignore` "
-            f"'{shown(name)}'"
-        )
-    column = numeric_column(name, _float32(table, name, numbers))
-    if column.low == column.high:
-        raise _constant(table, name)
-    return column
-
-
-def _dates(table: Table, name: str, forms: Sequence[str]) -> Column:
-    texts = table.columns[name]
-    if len(forms) > 1:
-        raise DataError(
-            f"{shown(table.source)}, column '{shown(name)}' holds dates such as '{shown(texts[0])}', in "
-            "which the day cannot be told from the month; write them as year-month-day, or give `ignore` "
-            f"'{shown(name)}'"
-        )
-    moments = [moment for text in texts if (moment := date(text, forms[0])) is not None]
-    first = min(moments)
-    column = numeric_column(name, days_since(moments, first))
-    if column.low == column.high:
-        raise _constant(table, name)
-    whole = all(moment.time() == time() for moment in moments)
-    return replace(column, whole=whole, date=forms[0], first=first.isoformat())
-
-
-def _categorical(table: Table, name: str, *, asked: bool) -> Column:
-    texts = [category(text) for text in table.columns[name]]
-    distinct = set(texts)
-    if len(distinct) == 1:
-        raise _constant(table, name)
-    # Whoever calls a column categorical means it.
-    most = MOST_CATEGORIES if asked else min(max(FEW_CATEGORIES, len(texts) // 2), MOST_CATEGORIES)
-    if len(distinct) > most:
-        numbers = all(number(text.replace(",", ".")) is not None for text in distinct)
-        commas = any("," in text for text in distinct)
-        hint = (
-            " (were these numbers with a decimal comma? write a point)"
-            if numbers and commas
-            else ""
-        )
-        other = "" if commas or not numbers else ", or leave it out of `categorical` for numbers"
-        raise DataError(
-            f"{shown(table.source)}, column '{shown(name)}' has {len(distinct):,} different categories "
-            f"in {len(texts):,} rows, such as '{shown(texts[0])}'{hint}; at most "
-            f"{most:,} can be one-hot: give `ignore` '{shown(name)}'{other}"
-        )
-    return Column(name, "categorical", categories=_ordered(distinct))
-
-
-def _constant(table: Table, name: str) -> DataError:
-    value = shown(table.columns[name][0])
-    return DataError(
-        f"{shown(table.source)}, column '{shown(name)}' holds '{value}' in all {len(table):,} rows and "
-        f"tells none of them apart; give `ignore` '{shown(name)}'"
-    )
-
-
-def _ordered(distinct: set[str]) -> tuple[str, ...]:
-    """Sort categories: as numbers where all are such, else as texts."""
-    numbers = {text: number(text) for text in distinct}
-    if all(value is not None for value in numbers.values()):
-        return tuple(sorted(distinct, key=lambda text: (numbers[text], text)))
-    return tuple(sorted(distinct))
-
-
-def _float32(table: Table, name: str, numbers: Sequence[float | None]) -> npt.NDArray[np.float32]:
-    with np.errstate(over="ignore"):
-        values = np.array(numbers, np.float64).astype(np.float32)
-    beyond = np.flatnonzero(~np.isfinite(values))
-    if len(beyond):
-        row = int(beyond[0])
-        raise DataError(
-            f"{table.where(name, row)} holds {shown(table.columns[name][row])}, which is beyond float32; "
-            "scale the column"
-        )
-    return values
-
-
 def _encoded(table: Table, column: Column, *, learned: bool) -> npt.NDArray[np.float32]:
     """Return the numbers (N, width) of one column."""
     texts = table.columns[column.name]
@@ -409,7 +175,7 @@ def _encoded(table: Table, column: Column, *, learned: bool) -> npt.NDArray[np.f
                 f"cell{'s' if len(wrong) > 1 else ''}, or give `categorical` '{shown(column.name)}' or "
                 f"`ignore` '{shown(column.name)}'"
             )
-        return _float32(table, column.name, numbers)[:, None]
+        return float32_numbers(table, column.name, numbers)[:, None]
     places = {text: number for number, text in enumerate(column.categories)}
     found = [places.get(category(text), -1) for text in texts]
     if -1 in found:

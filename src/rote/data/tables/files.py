@@ -13,8 +13,9 @@ from rote.core.errors import DataError
 from rote.data.dataset import Dataset
 from rote.data.messages import first_few, shown, storable
 from rote.data.tables.cells import number
-from rote.data.tables.encode import Reading, Table, dataset_of_table
+from rote.data.tables.encode import dataset_of_table
 from rote.data.tables.schema import Schema
+from rote.data.tables.table import Reading, Table
 
 TABLE_EXTENSIONS = (".csv", ".tsv", ".parquet")
 

@@ -123,8 +123,7 @@ class MemorizationMonitor:
         self._seed, self._stop_at, self._device = seed, stop_at, device
         collapse, near = self._rule.collapse_rms, self._references.duplicate_rms
         self._collapse_rms = near if collapse is None else collapse
-        given = self._test.null_rate
-        self._null_rate = NULL_RATE if given is None else given
+        self._null_rate = NULL_RATE if self._test.null_rate is None else self._test.null_rate
         self._excluded = 0
         self.control = None if holdout is None else self._measure_control(holdout)
         self._checks: list[Check] = []
@@ -304,17 +303,11 @@ class MemorizationMonitor:
         )
 
     def _settings(self) -> dict[str, Any]:
-        control = None
-        if self.control is not None:
-            control = {"rate": self.control.to_json(), "excluded": self._excluded}
+        rate = self.control
+        control = rate and {"rate": rate.to_json(), "excluded": self._excluded}
         return {
             "kind": "monitor",
-            "training": {
-                "digest": self._references.dataset.digest,
-                "count": len(self._references.dataset),
-                "distinct": self._references.distinct,
-                "duplicate_rms": self._references.duplicate_rms,
-            },
+            "training": self._references.to_json(),
             "control": control,
             "null_rate": None if control else self._null_rate,
             "criterion": self._references.criterion.to_json(),

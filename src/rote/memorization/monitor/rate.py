@@ -103,6 +103,15 @@ class References:
         """Return what watches the value range of the images of one measurement."""
         return RangeGuard(self._levels)
 
+    def to_json(self) -> dict[str, Any]:
+        """Return what was searched, as plain types."""
+        return {
+            "digest": self.dataset.digest,
+            "count": len(self.dataset),
+            "distinct": self.distinct,
+            "duplicate_rms": self.duplicate_rms,
+        }
+
     def accept(
         self, images: Images, *, guard: RangeGuard, value_range: ValueRange | None, name: str
     ) -> npt.NDArray[Any]:

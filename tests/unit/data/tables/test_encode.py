@@ -10,9 +10,9 @@ from rote.core.errors import DataError
 from rote.data.convert import for_models, in_own_units
 from rote.data.load import load_images
 from rote.data.scaling import VECTOR_STD, Scaling
-from rote.data.tables.encode import Reading
 from rote.data.tables.files import csv_lines
 from rote.data.tables.schema import Column, Schema
+from rote.data.tables.table import Reading
 
 PETS = """age,pet,weight,owner
 3,cat,4.25,ann
