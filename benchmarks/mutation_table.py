@@ -98,7 +98,7 @@ invariances = _of(
     "unit/memorization/test_invariances.py",
     "unit/memorization/test_matching.py",
 )
-corruptions = _of("memorization/corruptions.py", "unit/memorization/audit/test_audit.py")
+corruptions = _of("memorization/corruptions.py", "unit/memorization/test_corruptions.py")
 preconditioning = _of(
     "diffusion/preconditioning.py",
     "unit/diffusion/test_preconditioning.py",
@@ -125,7 +125,7 @@ criteria_page = _of("report/audit/criteria.py", "unit/report/audit/test_page.py"
 gap_chart = _of("report/charts/gap.py", "unit/report/charts/test_gap.py")
 emm_page = _of("report/emm/page.py", "unit/report/test_page.py")
 shard_command = _of("cli/data/shard.py", "unit/cli/data/test_shard.py")
-flags = _of("cli/flags.py", "end_to_end/test_bad_input.py")
+flags = _of("cli/flags.py", "unit/cli/test_flags.py")
 options = _of("cli/options.py", "end_to_end/experiments/test_study_bad_input.py")
 launchers = _of("cli/options.py", "end_to_end/model/test_distributed.py")
 audit_view = _of("cli/audit/audit_view.py", "end_to_end/audit/test_audit.py")
@@ -386,7 +386,7 @@ FAULTS = (
     gap_chart("a line of no gap at 0", 'inline([{"gap": 1.0}])', 'inline([{"gap": 0.5}])'),
     # cli
     shard_command("GiB are GB", "_BINARY if binary else _UNITS", "_UNITS if binary else _BINARY"),
-    flags("an argument keeps its name", '    "criteria": "--criterion",\n', ""),
+    flags("an argument keeps its name", '    "dataset": "--data",\n', ""),
     options(
         "an audit replaces the report of a study",
         '("emm", "study", "studies")',

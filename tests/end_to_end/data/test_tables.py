@@ -81,6 +81,7 @@ def test_the_training_table_itself_is_all_copies(folder: Path) -> None:
     assert "(80 of 80)" in said
 
 
+@pytest.mark.slow
 def test_a_search_runs_on_a_table(folder: Path) -> None:
     ok("emm", "--data", "real.csv", *QUICK, *SEARCH, "--out", "emm", cwd=folder)
     value = json.loads((folder / "emm" / "emm.json").read_text())

@@ -9,7 +9,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from command import ENVIRONMENT, command
+from command import ENVIRONMENT, command, run
 
 from rote.core.atomic_files import read_json, write_json
 from rote.core.errors import RunError
@@ -127,8 +127,8 @@ def test_killed_and_started_again_it_ends_as_if_never_killed(labels, digits, tmp
     def bare(value):
         kept = {k: v for k, v in value.items() if k not in ("cost", "design")}
         for cell in kept["cells"]:
-            for run in cell["runs"]:
-                run.pop("seconds")
+            for entry in cell["runs"]:
+                entry.pop("seconds")
         return kept
 
     assert bare(again.to_json()) == bare(found.to_json())
@@ -163,30 +163,24 @@ def test_mirrored_copies_count_after_mirrored_training_alone(digits, tmp_path):
     assert rates[1] == 1
 
 
-def cli(*arguments, cwd):
-    return subprocess.run(
-        command(*arguments), cwd=cwd, capture_output=True, text=True, env=ENVIRONMENT, timeout=60
-    )
-
-
 def test_status_and_list_and_bad_input_from_the_command(labels, tmp_path):
     out, _ = labels
-    found = json.loads(cli("study", "status", out, "--json", cwd=tmp_path).stdout)
+    found = json.loads(run("study", "status", out, "--json", cwd=tmp_path).stdout)
     assert found["studies"][0]["study"] == "labels"
     assert found["studies"][0]["done"]
-    listed = json.loads(cli("study", "list", "--json", cwd=tmp_path).stdout)
+    listed = json.loads(run("study", "list", "--json", cwd=tmp_path).stdout)
     assert len(listed["studies"]) == 25
-    plain = cli("study", "list", cwd=tmp_path)
+    plain = run("study", "list", cwd=tmp_path)
     assert not plain.stderr
     rows = [line for line in plain.stdout.splitlines() if line.startswith("│")]
     assert [row.split("│")[1].strip() for row in rows] == [f["name"] for f in listed["studies"]]
-    assert "labels" in cli("study", "status", out, cwd=tmp_path).stdout
+    assert "labels" in run("study", "status", out, cwd=tmp_path).stdout
     for arguments, message in [
         (["widht", "--out", "x"], "did you mean 'width'"),
         (["width", "--scale", "big", "--out", "x"], "--scale big is unknown"),
         (["width"], "--out"),
     ]:
-        done = cli("study", *arguments, cwd=tmp_path)
+        done = run("study", *arguments, cwd=tmp_path)
         assert done.returncode == 1
         assert message in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1

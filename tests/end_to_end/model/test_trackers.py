@@ -137,7 +137,7 @@ def test_what_a_client_says_and_raises(capsys: pytest.CaptureFixture[str]) -> No
     with pytest.raises(RunError) as caught, _one_line("wandb"):
         print("welcome")
         raise OSError("no network\n  at all")
-    assert str(caught.value).startswith("--track wandb failed (no network at all); ")
-    assert "without --track" in str(caught.value)
+    assert str(caught.value).startswith("`track` wandb failed (no network at all); ")
+    assert "without `track`" in str(caught.value)
     said = capsys.readouterr()
     assert (said.out, said.err) == ("", "welcome\n")

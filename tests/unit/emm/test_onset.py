@@ -125,6 +125,7 @@ def test_stopping_time_and_needed_size_are_inverse():
         needed = law.needed_size(images)
         assert law.chance(needed.value, images) <= 0.05 < law.chance(needed.value - 1, images)
         assert law.stop_before(needed.value).value >= images - 1
+    assert law.chance(64, law.stop_before(64).value) == pytest.approx(0.05, abs=1e-3)
     assert law.stop_before(64, risk=0.01).value < law.stop_before(64).value < law.line(64).low
     assert not law.stop_before(64).extrapolated
     assert law.stop_before(300).extrapolated

@@ -173,3 +173,17 @@ def test_training_items_are_matched_with_the_rest():
     assert matches.nn1_index.tolist() == [2, 2, 1, 2, 3]
     assert matches.nn2_index.tolist() == [3, 3, 3, 1, 2]
     assert matches.nn1_sq.tolist() == [100, 49, 49, 400, 4900]
+
+
+def test_the_nearest_of_another_group_is_that_of_brute_force():
+    references = images(12, 3)
+    references[1:5] = references[0] ^ np.arange(1, 5, dtype=np.uint8)[:, None, None, None]
+    group = np.array([0, 0, 0, 0, 0, *range(5, 12)])  # five near ones: the search has to widen
+    everyone = np.arange(12)
+    matcher = Matcher(
+        references, positions=everyone, group=group, invariances=Invariances(), device="cpu"
+    )
+    apart = brute_force(references, references, Invariances())
+    apart[group[:, None] == group] = np.inf
+    found = matcher.nearest_other_group(references, everyone)
+    assert found.tolist() == apart.min(axis=1).tolist()

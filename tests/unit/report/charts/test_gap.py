@@ -47,13 +47,15 @@ def test_one_line_for_each_snapshot_and_no_point_without_a_gap():
     ]
     spec = gap_curves(entries)
     shown = json.dumps(spec)
+    assert '{"gap": 1.0}' in shown  # the line of a model that has seen nothing of its own images
     assert shown.count('"sigma": 0.8') % 2 == 0
     assert '"sigma": 80' not in shown
     assert "images seen" in svg(spec)
 
 
 def test_the_onset_is_drawn_with_its_law_and_its_open_ends():
-    value = onset_json(RUNS, control=(0, 500), budgets=(4000, 10**9))
+    value = onset_json(RUNS, control=(0, 500), budgets=(4000,))
+    value["needed"].append({"images": 10**9, "size": None, "extrapolated": True})
     spec = onset_chart(Onset.model_validate(value, strict=False))
     wanted = {8: "earlier", 32: "bracketed", 64: "bracketed", 128: "bracketed", 256: "later"}
     assert dict(_kinds(spec)) == wanted

@@ -1,0 +1,69 @@
+"""What a copy may look like: each corruption by hand, and its randomness."""
+
+import numpy as np
+import pytest
+
+from rote.memorization.corruptions import (
+    CORRUPTIONS,
+    Corruption,
+    Degradation,
+    flip,
+    noise,
+    shift,
+    tone,
+)
+
+GENERATOR = np.random.default_rng(0)
+
+
+def image(values):
+    return np.array(values, np.uint8)[:, :, None]
+
+
+def test_tone_takes_contrast_and_brightens():
+    # (x - 127.5) 0.8 + 127.5 + 25.5
+    assert tone(image([[0, 100, 255]]), 0.2, GENERATOR).ravel().tolist() == [51, 131, 255]
+
+
+def test_a_flip_exchanges_left_and_right():
+    assert flip(image([[1, 2], [3, 4]]), 1, GENERATOR)[:, :, 0].tolist() == [[2, 1], [4, 3]]
+
+
+def test_a_shift_moves_by_its_pixels_in_every_direction_and_repeats_the_edge():
+    point = np.zeros((9, 9, 1), np.uint8)
+    point[4, 4] = 255
+    places = set()
+    for seed in range(100):
+        moved = shift(point, 2, np.random.default_rng(seed))
+        (place,) = np.argwhere(moved[:, :, 0])
+        places.add(tuple((place - 4).tolist()))
+    steps = (-2, 0, 2)
+    assert places == {(y, x) for y in steps for x in steps} - {(0, 0)}
+    edge = image([[7, 7, 7], [0, 0, 0], [0, 0, 0]])
+    assert (shift(edge, 1, np.random.default_rng(0)) <= 7).all()
+
+
+def test_noise_has_the_spread_that_was_asked_for():
+    flat = np.full((100, 100, 1), 128, np.uint8)
+    found = noise(flat, 8, np.random.default_rng(0)).astype(float)
+    # 10,000 draws: a standard error of 0.08 of the mean and 0.06 of the deviation, and rounding
+    assert found.mean() == pytest.approx(128, abs=0.3)
+    assert found.std() == pytest.approx(8, abs=0.25)
+
+
+def test_every_image_has_randomness_of_its_own_and_a_seed_repeats_it():
+    degrade = Degradation(Corruption("noise", "Noise", "noisy", (8,), "levels", noise), 8)
+    images = np.full((3, 4, 4, 1), 128, np.uint8)
+    found = degrade(images, seed=1)
+    assert np.array_equal(found, degrade(images, seed=1))
+    assert not np.array_equal(found, degrade(images, seed=2))
+    assert len(np.unique(found.reshape(3, -1), axis=0)) == 3
+
+
+def test_shapes_stay_and_something_changes():
+    images = np.random.default_rng(0).integers(0, 256, (2, 16, 12, 3), np.uint8)
+    for corruption in CORRUPTIONS:
+        for strength in corruption.strengths:
+            found = Degradation(corruption, strength)(images, seed=0)
+            assert found.shape == images.shape and found.dtype == np.uint8, corruption.name
+            assert not np.array_equal(found, images), corruption.name
