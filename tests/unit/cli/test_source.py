@@ -11,7 +11,6 @@ from PIL import Image
 
 from rote.cli import main
 from rote.cli.source import ImageOptions, load
-from rote.core import console
 from rote.core.errors import DataError
 
 
@@ -31,7 +30,7 @@ def shown(*words, monkeypatch):
     """Return the JSON of `rote data show`, and what it said beside that."""
     out, err = io.StringIO(), io.StringIO()
     monkeypatch.setattr(sys, "argv", ["rote", "data", "show", *map(str, words), "--json"])
-    monkeypatch.setattr(console.console, "file", err)
+    monkeypatch.setattr(sys, "stderr", err)  # where the console looks at every line
     with contextlib.redirect_stdout(out), pytest.raises(SystemExit) as end:
         main()
     said = " ".join(err.getvalue().split())
