@@ -58,6 +58,7 @@ def test_the_whole_audit(room: Path) -> None:
     for words in (
         "held out, of 597",
         "excess",
+        "+0.333 [+0.28, +0.39]",
         "recall of 10 copies",
         "jpeg 90 75 50 30",
         "decode",
