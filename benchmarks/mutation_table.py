@@ -118,6 +118,8 @@ emm_search = _of("experiments/search/search.py", "unit/experiments/search/test_s
 local = _of("experiments/execution/local.py", "unit/experiments/execution/test_local.py")
 study = _of("experiments/studies/result_file.py", "unit/experiments/studies/test_result_file.py")
 plan = _of("experiments/studies/plan.py", "end_to_end/experiments/test_study.py")
+schema = _of("results/schema.py", "unit/results/test_schema.py")
+neighbors_file = _of("results/neighbors.py", "unit/results/test_neighbors.py")
 words = _of(
     "report/words.py", "end_to_end/test_docs.py::test_docstring_examples_run[rote.report.words]"
 )
@@ -392,4 +394,16 @@ FAULTS = (
     audit_command(
         "a gate ends well always", "raise typer.Exit(found.gate.exit_code)", "raise typer.Exit(0)"
     ),
+    # results
+    schema(
+        "a rate may lie outside its interval",
+        "0 <= rate.low <= rate.value <= rate.high <= 1",
+        "0 <= rate.low <= rate.high <= 1",
+    ),
+    schema("a newer format is read", "    read_json(path)  # says", "    # says"),
+    schema(
+        "what a model does not know is not written", "    assert same,", "    assert same or True,"
+    ),
+    neighbors_file("verdicts of another audit", "memorized.sum() != rate.count", "False"),
+    neighbors_file("the ratio upside down", "np.divide(nn1, nn2, out", "np.divide(nn2, nn1, out"),
 )

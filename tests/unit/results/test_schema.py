@@ -2,16 +2,18 @@
 
 import doctest
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from rote.core.errors import RunError
 from rote.results import schema, side
 from rote.results.gap import OnsetRun
 from rote.results.run import GapSnapshotFile, SelectFile, TrialFile
-from rote.results.schema import read_result, write_result
-from rote.stats.rates import wilson
+from rote.results.schema import CheckedDifference, CheckedRate, read_result, write_result
+from rote.stats.rates import newcombe, wilson
 
 RATE = wilson(3, 10).to_json()
 SELECT = {"format_version": 1, "images_seen": 64, "rate": RATE}
@@ -102,3 +104,15 @@ def test_an_onset_needs_a_snapshot():
 def test_examples_in_docstrings():
     for module in (schema, side):
         assert doctest.testmod(module).failed == 0
+
+
+def test_a_rate_lies_inside_its_interval_and_a_difference_too():
+    rates, differences = TypeAdapter(CheckedRate), TypeAdapter(CheckedDifference)
+    rate, difference = wilson(3, 10), newcombe(wilson(3, 10), wilson(1, 10))
+    assert rates.validate_python(rate) == rate
+    assert differences.validate_python(difference) == difference
+    for change in ({"value": rate.high + 0.01}, {"value": rate.low - 0.01}, {"count": 11}):
+        with pytest.raises(ValidationError, match="a rate"):
+            rates.validate_python(replace(rate, **change))
+    with pytest.raises(ValidationError, match="a difference"):
+        differences.validate_python(replace(difference, value=difference.high + 0.01))
