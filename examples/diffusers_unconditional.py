@@ -90,7 +90,7 @@ def main() -> None:
     )
 
     images_seen, batch = 0, 32
-    while images_seen < options.items:
+    while images_seen < options.images:
         clean = images[torch.randint(len(images), (batch,))]
         noise = torch.randn_like(clean)
         timesteps = torch.randint(0, noising.config.num_train_timesteps, (batch,))

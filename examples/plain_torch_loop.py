@@ -79,7 +79,7 @@ def main() -> None:
     )
 
     images_seen, batch = 0, 128
-    while images_seen < options.items:
+    while images_seen < options.images:
         clean = images[torch.randint(len(images), (batch,))]
         noise, t = torch.randn_like(clean), torch.rand(batch)
         mixed = clean + t.view(-1, 1, 1, 1) * (noise - clean)
