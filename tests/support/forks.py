@@ -28,9 +28,9 @@ def run_forked(
     hidden: str | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run `rote` with these arguments in a fork; a module that is ``hidden`` cannot be imported."""
-    if not _process:
+    if not _process or _process[-1].poll() is not None:
         _process.append(_start(environment))
-    server = _process[0]
+    server = _process[-1]
     assert server.stdin
     assert server.stdout
     with tempfile.TemporaryDirectory() as folder:
@@ -39,7 +39,9 @@ def run_forked(
         asked |= {"out": str(out), "err": str(err), "timeout": timeout, "hidden": hidden}
         server.stdin.write(json.dumps(asked) + "\n")
         server.stdin.flush()
-        code = int(server.stdout.readline())
+        answer = server.stdout.readline()
+        assert answer, f"the process that forks ended itself ({server.wait()})"
+        code = int(answer)
         said = [path.read_text(encoding="utf-8") for path in (out, err)]
     if code == -signal.SIGALRM:
         raise subprocess.TimeoutExpired(arguments, timeout, *said)

@@ -63,13 +63,13 @@ def test_scaling_gives_mean_0_and_the_standard_deviation():
     np.testing.assert_allclose(varying.std(axis=0), VECTOR_STD, atol=1e-6)
 
 
-def test_constant_columns_are_only_shifted():
+def test_constant_columns_take_no_part_and_come_back():
     scaling = Scaling.fit(vectors())
-    assert scaling.scale[3] == 1
+    assert scaling.scale[3] == 0
     assert np.array_equal(Dataset(vectors()).scaled(scaling).items[:, 3], np.zeros(50))
     assert np.array_equal(scaling.invert(np.zeros((1, 4), np.float32))[0, 3:], vectors()[0, 3:])
     zeros = Scaling.fit(np.zeros((3, 1), dtype=np.float32))
-    assert (zeros.shift[0], zeros.scale[0]) == (0, 1)
+    assert (zeros.shift[0], zeros.scale[0]) == (0, 0)
 
 
 def test_scaling_round_trip():
