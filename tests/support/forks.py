@@ -7,14 +7,18 @@ can run without it.
 """
 
 import atexit
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import traceback
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 _process: list[subprocess.Popen[str]] = []
 
@@ -77,6 +81,24 @@ def _become(asked: dict[str, Any]) -> None:
         sys.modules[asked["hidden"]] = None  # type: ignore[assignment]
 
 
+def _finish(main: Callable[[], None]) -> NoReturn:
+    """Run a command and end this fork as Python ends, but for taking apart what it has imported."""
+    code = 1
+    try:
+        main()
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:  # noqa: BLE001 - whatever it is, it is told and this process ends here
+        traceback.print_exc()
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(ValueError):  # the command may have closed it
+            stream.flush()
+    os._exit(code)
+
+
 def _serve() -> None:
     import numba  # noqa: F401
     import scipy.stats  # noqa: F401
@@ -91,8 +113,7 @@ def _serve() -> None:
         pid = os.fork()
         if pid == 0:
             _become(json.loads(line))
-            main()
-            return
+            _finish(main)
         _, status = os.waitpid(pid, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
 

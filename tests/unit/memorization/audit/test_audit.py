@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -267,4 +268,6 @@ def test_a_second_save_gives_the_same_bytes(digits, tmp_path):
     for name in ("one", "two"):
         audit(digits.take(range(50)), digits.take(range(20, 200))).save(tmp_path / name)
     for path in (tmp_path / "one").iterdir():
-        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+        files = (path, tmp_path / "two" / path.name)
+        one, two = (re.sub(rb'"(created|date)": "[^"]*"', b"", file.read_bytes()) for file in files)
+        assert one == two, path.name
