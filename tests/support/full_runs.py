@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 from report_runs import audit_run, digits, neighbors, write_json
 
+from rote.results.tables import Members, Pairs, table_arrays
 from rote.stats.rates import newcombe, wilson
 
 STRENGTHS = {"noise": ("levels", (4, 32)), "jpeg": ("quality", (90, 30)), "flip": ("times", (1,))}
@@ -43,8 +43,7 @@ def full_audit_run(
     _add_small(out, group)
     audit |= _keys(audit, verdict, group, text=text, holdout=holdout, aside=aside)
     write_json(out / "audit.json", audit)
-    _write_pairs(out, found, text=text, mirrored=mirrored)
-    _write_duplicates(out, group, text=text)
+    _write_tables(out, found, group, text=text, mirrored=mirrored)
     return out
 
 
@@ -67,7 +66,8 @@ def big_audit_run(out: Path, *, text: str) -> Path:
     for side in ("generated", "training"):
         audit[side]["classes"] = [f"class {n}{text}" for n in range(10)]
     write_json(out / "audit.json", audit)
-    _write_pairs(out, found, text="a" * 100 + text, mirrored=False)
+    group = _repeat(found["memorized"])
+    _write_tables(out, found, group, text="a" * 100 + text, mirrored=False)
     return out
 
 
@@ -164,23 +164,32 @@ def _cells(text: str) -> list[dict[str, Any]]:
     ]
 
 
-def _write_pairs(out: Path, found: dict[str, np.ndarray], *, text: str, mirrored: bool) -> None:
-    with (out / "pairs.csv").open("w", encoding="utf-8", newline="") as handle:
-        rows = csv.writer(handle)
-        rows.writerow(["generated", "name", "nn1_name", "transform"])
-        for row, near in enumerate(found["nn1_index"].tolist()):
-            moved = "mirrored, moved by -1 down and 2 right" if mirrored else "as it is"
-            rows.writerow([row, f"made/{row}.png{text}", f"seen/{near}.png{text}", moved])
-
-
-def _write_duplicates(out: Path, group: np.ndarray, *, text: str) -> None:
-    with (out / "duplicates.csv").open("w", encoding="utf-8", newline="") as handle:
-        rows = csv.writer(handle)
-        rows.writerow(["side", "group", "size", "index", "name", "rms", "nn1_index", "nn1_name"])
-        rows.writerows(["training", 4, 2, n, f"seen/{n}.png{text}", 3.5 * (n > 4)] for n in (4, 9))
-        twins = np.flatnonzero(np.bincount(group)[group] > 1)
-        for n in twins.tolist():
-            rows.writerow(["generated", group[n], len(twins), n, f"made/{n}.png{text}", 0])
-        for n in range(5):
-            name = f"real/{n}.png{text}"
-            rows.writerow(["holdout", n, 1, n, name, 2.5 * (n > 2), n, f"seen/{n}.png{text}"])
+def _write_tables(
+    out: Path, found: dict[str, np.ndarray], group: np.ndarray, *, text: str, mirrored: bool
+) -> None:
+    near = found["nn1_index"].tolist()
+    total = len(near)
+    pairs = Pairs(
+        names=[f"made/{row}.png{text}" for row in range(total)],
+        nearest=[f"seen/{n}.png{text}" for n in near],
+        mirrored=np.full(total, mirrored),
+        down=np.full(total, -1 if mirrored else 0, np.int8),
+        right=np.full(total, 2 if mirrored else 0, np.int8),
+    )
+    twins = np.flatnonzero(np.bincount(group)[group] > 1).tolist()
+    rows = [(1, 4, n, 3.5 * (n > 4), -1, f"seen/{n}.png{text}", "") for n in (4, 9)]
+    rows += [(0, group[n], n, 0.0, -1, f"made/{n}.png{text}", "") for n in twins]
+    rows += [
+        (2, n, n, 2.5 * (n > 2), n, f"real/{n}.png{text}", f"seen/{n}.png{text}") for n in range(5)
+    ]
+    side, groups, index, rms, nearest, names, nearest_names = zip(*rows, strict=True)
+    members = Members(
+        side=np.array(side, np.int8),
+        group=np.array(groups, np.int64),
+        index=np.array(index, np.int64),
+        rms=np.array(rms, np.float64),
+        nearest_index=np.array(nearest, np.int64),
+        names=names,
+        nearest=nearest_names,
+    )
+    np.savez_compressed(out / "tables.npz", **table_arrays(pairs, members))

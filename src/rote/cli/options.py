@@ -67,6 +67,13 @@ DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print the resolved configuration and stop.")
 ]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results.")]
+Spreadsheet = Annotated[
+    bool,
+    typer.Option(
+        "--spreadsheet",
+        help="csv files for a spreadsheet: a ' before texts that it would run as formulas.",
+    ),
+]
 
 
 @dataclass(frozen=True)

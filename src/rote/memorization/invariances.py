@@ -21,6 +21,7 @@ plain search, with its preparation, takes 1.5 s).
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,15 +91,14 @@ def _parts(down: int, height: int, right: int, width: int) -> tuple[slice, slice
     )
 
 
-def offsets(invariances: Invariances) -> list[Offset]:
+@functools.cache  # asked once for each item
+def offsets(invariances: Invariances) -> tuple[Offset, ...]:
     """Return the offsets to try, the identity first."""
     if not invariances.shift:
-        return [Offset()]
+        return (Offset(),)
     steps = sorted(range(-MOST_SHIFT, MOST_SHIFT + 1), key=abs)
-    return sorted(
-        (Offset(down, right) for down in steps for right in steps),
-        key=lambda offset: (abs(offset.down) + abs(offset.right), offset.down, offset.right),
-    )
+    every = (Offset(down, right) for down in steps for right in steps)
+    return tuple(sorted(every, key=lambda o: (abs(o.down) + abs(o.right), o.down, o.right)))
 
 
 def mirrored(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -117,14 +117,19 @@ def standardized(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     return result
 
 
+def undone(transform: int, invariances: Invariances) -> tuple[bool, Offset]:
+    """Return a transform number of `rote.memorization.matching.Matches` as mirror and offset."""
+    number, mirror = divmod(transform, 2) if invariances.flip else (transform, 0)
+    return bool(mirror), offsets(invariances)[number]
+
+
 def describe(transform: int, invariances: Invariances) -> str:
     """Name a transform number of `rote.memorization.matching.Matches`.
 
     >>> describe(0, Invariances()), describe(3, Invariances(flip=True, shift=True))
     ('as it is', 'mirrored, moved by -1 down and 0 right')
     """
-    number, mirror = divmod(transform, 2) if invariances.flip else (transform, 0)
-    offset = offsets(invariances)[number]
+    mirror, offset = undone(transform, invariances)
     words = ["mirrored"] if mirror else []
     if offset != Offset():
         words.append(f"moved by {offset.down} down and {offset.right} right")

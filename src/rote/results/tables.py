@@ -1,115 +1,161 @@
-"""`pairs.csv` and `duplicates.csv` of an audit; all names in them are untrusted text."""
+"""`tables.npz` of an audit: the names and groups of `pairs.csv` and `duplicates.csv`, for programs.
+
+Texts, which are untrusted, are kept as UTF-8 bytes one after the other, with where each of them ends: as
+an array of numpy, all of them would take the memory of the longest.
+"""
 
 from __future__ import annotations
 
-import csv
-import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rote.core.errors import RunError
+from rote.results.arrays import read_arrays
+from rote.results.gallery import SIDES
 
-GROUP_SIDES = ("training", "generated")
-_MOVED = re.compile(r"moved by (-?\d{1,3}) down and (-?\d{1,3}) right")
-Row = TypeVar("Row")
-
-
-@dataclass(frozen=True)
-class Match:
-    """The names of a generated item and its nearest, and the transform under which they match."""
-
-    name: str
-    nearest: str
-    mirrored: bool
-    down: int
-    right: int
+COLUMNS = ("side", "group", "index", "rms", "nearest_index")
+MOVES = ("mirrored", "down", "right")
 
 
-@dataclass(frozen=True)
-class Member:
-    """An item that lies in a group of duplicates, or a held-out one that lies in the training set.
+class Texts(Sequence[str]):
+    """Texts, one after the other: uint8 bytes and int64 (n,), where each ends."""
 
-    ``rms`` is its difference to the first of the group, or to the training item ``nearest``.
+    def __init__(self, content: NDArray[np.uint8], end: NDArray[np.int64]) -> None:
+        self.content, self.end = content, end
+
+    @staticmethod
+    def of(texts: Sequence[str]) -> Texts:
+        """Pack texts; a lone surrogate, which UTF-8 cannot hold, is escaped."""
+        packed = [text.encode("utf-8", "backslashreplace") for text in texts]
+        end = np.cumsum([len(part) for part in packed], dtype=np.int64)
+        return Texts(np.frombuffer(b"".join(packed), np.uint8), end)
+
+    def __len__(self) -> int:
+        return len(self.end)
+
+    def __getitem__(self, place: Any) -> Any:
+        start = int(self.end[place - 1]) if place else 0
+        return self.content[start : int(self.end[place])].tobytes().decode("utf-8")
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Every generated item with its nearest training item.
+
+    Attributes
+    ----------
+    names, nearest
+        Of both; N each.
+    mirrored, down, right
+        bool, int8, int8 (N,): the transform under which they match.
     """
 
-    side: str
-    group: int
-    index: int
-    name: str
-    rms: float
-    nearest: int
-    nearest_name: str
+    names: Sequence[str]
+    nearest: Sequence[str]
+    mirrored: NDArray[np.bool_]
+    down: NDArray[np.int8]
+    right: NDArray[np.int8]
 
 
-def read_matches(path: Path, wanted: Collection[int]) -> dict[int, Match]:
-    """Return the matches of the ``wanted`` generated items; none where there is no such file.
+@dataclass(frozen=True, eq=False)
+class Members:
+    """Items in groups of duplicates by side, group and position, and held-out items that lie in training.
 
-    Raises
-    ------
-    RunError
-        If the file is damaged.
+    Attributes
+    ----------
+    side
+        int8 (n,): as `rote.results.gallery.SIDES` counts them.
+    group, index
+        int64 (n,).
+    rms
+        float64 (n,): the difference to the first of the group, or to the training item.
+    nearest_index
+        int64 (n,): the training item of a held-out one, else -1.
+    names, nearest
+        Of the item and of that training item, n each.
     """
-    keep = {str(index): index for index in wanted}
 
-    def match(row: dict[str, str]) -> tuple[int, Match] | None:
-        if row["generated"] not in keep:
-            return None
-        transform = row.get("transform") or ""
-        moved = _MOVED.search(transform)
-        down, right = (int(moved[1]), int(moved[2])) if moved else (0, 0)
-        mirrored = "mirrored" in transform
-        return keep[row["generated"]], Match(row["name"], row["nn1_name"], mirrored, down, right)
+    side: NDArray[np.int8]
+    group: NDArray[np.int64]
+    index: NDArray[np.int64]
+    rms: NDArray[np.float64]
+    nearest_index: NDArray[np.int64]
+    names: Sequence[str]
+    nearest: Sequence[str]
 
-    return dict(found for found in _rows(path, match) if found is not None)
+    def of(self, side: str) -> NDArray[np.int64]:
+        """Return the rows of one side."""
+        return np.flatnonzero(self.side == SIDES.index(side))
 
 
-def read_duplicates(path: Path) -> tuple[dict[str, dict[int, list[Member]]], list[Member]]:
-    """Return the groups of each side by number, the largest first, and the held-out items.
-
-    Raises
-    ------
-    RunError
-        If the file is damaged.
-    """
-    groups: dict[str, dict[int, list[Member]]] = {side: {} for side in GROUP_SIDES}
-    leaks = []
-    for row in _rows(path, _member):
-        if row.side == "holdout":
-            leaks.append(row)
-        elif row.side in groups:
-            groups[row.side].setdefault(row.group, []).append(row)
-    ordered = {
-        side: dict(sorted(members.items(), key=lambda pair: (-len(pair[1]), pair[0])))
-        for side, members in groups.items()
+def table_arrays(pairs: Pairs, members: Members) -> dict[str, NDArray[Any]]:
+    """Return the arrays of `tables.npz`."""
+    arrays: dict[str, NDArray[Any]] = {name: getattr(pairs, name) for name in MOVES}
+    arrays |= {f"member_{name}": getattr(members, name) for name in COLUMNS}
+    texts = {
+        "name": pairs.names,
+        "nearest_name": pairs.nearest,
+        "member_name": members.names,
+        "member_nearest_name": members.nearest,
     }
-    return ordered, leaks
+    for name, held in texts.items():
+        packed = Texts.of(held)
+        arrays |= {name: packed.content, f"{name}_end": packed.end}
+    return arrays
 
 
-def _member(row: dict[str, str]) -> Member:
-    rms = float(row["rms"])
-    if not rms >= 0:
-        raise ValueError(f"rms is {rms}")
-    leaked = row["side"] == "holdout"
-    return Member(
-        side=row["side"],
-        group=int(row["group"]),
-        index=int(row["index"]),
-        name=row["name"],
-        rms=rms,
-        nearest=int(row["nn1_index"]) if leaked else -1,
-        nearest_name=row["nn1_name"] if leaked else "",
+def read_tables(path: Path, *, total: int) -> tuple[Pairs, Members] | None:
+    """Read the tables of an audit of ``total`` generated items; None where there is no such file.
+
+    Raises
+    ------
+    RunError
+        If an array is missing, or if they do not fit together.
+    """
+    if not path.exists():  # an older audit
+        return None
+    texts = ("name", "nearest_name", "member_name", "member_nearest_name")
+    members = tuple(f"member_{name}" for name in COLUMNS)
+    arrays = read_arrays(path, (*MOVES, *members, *texts, *(f"{name}_end" for name in texts)))
+    side, group, index, rms, nearest_index = (arrays[name] for name in members)
+    count = len(side)
+    own, near, names, nearest = (
+        _texts(path, arrays, name, rows)
+        for name, rows in zip(texts, (total, total, count, count), strict=True)
     )
+    whole = [arrays[name] for name in ("down", "right")] + [side, group, index, nearest_index]
+    fits = (
+        all(arrays[name].shape == (total,) for name in MOVES)
+        and all(arrays[name].shape == (count,) for name in members)
+        and all(array.dtype.kind == "i" for array in whole)
+        and (arrays["mirrored"].dtype.kind, rms.dtype.kind) == ("b", "f")
+        and np.isin(side, range(len(SIDES))).all()
+        and (group >= 0).all()
+        and (index >= 0).all()
+        and (nearest_index >= -1).all()
+        and (rms >= 0).all()
+    )
+    if not fits:
+        raise RunError(f"{path} is damaged: its arrays do not fit together; run again")
+    pairs = Pairs(own, near, *(arrays[name] for name in MOVES))
+    return pairs, Members(side, group, index, rms, nearest_index, names, nearest)
 
 
-def _rows(path: Path, read: Callable[[dict[str, str]], Row]) -> Iterator[Row]:
-    """Yield the rows of a table, read one by one; none where there is no such file."""
+def _texts(path: Path, arrays: Mapping[str, NDArray[Any]], name: str, rows: int) -> Texts:
+    content, end = arrays[name], arrays[f"{name}_end"]
+    starts = (
+        np.concatenate([[0], end]) if end.ndim == 1 and end.dtype.kind == "i" else np.array([1])
+    )
+    fits = content.ndim == 1 and content.dtype == np.uint8 and len(starts) == rows + 1
+    if not fits or starts[-1] != len(content) or (np.diff(starts) < 0).any():
+        raise RunError(f"{path} is damaged: its names do not fit together; run again")
     try:
-        with path.open(encoding="utf-8", newline="") as handle:
-            yield from map(read, csv.DictReader(handle))
-    except FileNotFoundError:
-        return
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
-        reason = " ".join(str(error).split())
-        raise RunError(f"{path} is damaged ({reason}); delete it and audit again") from None
+        content.tobytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise RunError(f"{path} is damaged ({error.reason}); run again") from None
+    return Texts(content, end)

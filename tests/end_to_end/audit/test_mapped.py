@@ -65,7 +65,7 @@ def test_a_mapped_audit_equals_one_in_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(ruler, "QUERY_ROWS", 32)
     expected = found(in_memory)
     assert found(from_files) == expected
-    assert len(expected) == 5
+    assert len(expected) == 6
 
 
 @pytest.mark.parametrize("layout", ["equal", "chain"])

@@ -1,44 +1,59 @@
-"""The tables of an audit that its page reads."""
+"""The names and groups of an audit, for programs."""
 
+import numpy as np
 import pytest
 
 from rote.core.errors import RunError
-from rote.results.tables import Match, read_duplicates, read_matches
+from rote.results.tables import Members, Pairs, Texts, read_tables, table_arrays
 
-HEAD = "side,group,size,index,name,rms,nn1_index,nn1_name\n"
-
-
-def test_tables_that_are_not_there_are_empty(tmp_path):
-    groups, leaks = read_duplicates(tmp_path / "duplicates.csv")
-    assert (groups, leaks) == ({"training": {}, "generated": {}}, [])
-    assert read_matches(tmp_path / "pairs.csv", [0]) == {}
+NAMES = ["", "a\r\nb", "\x00", "画" * 300, "\udcff", "x"]
 
 
-def test_only_the_wanted_pairs_are_read_with_their_transform(tmp_path):
-    path = tmp_path / "pairs.csv"
-    moved = "mirrored, moved by -1 down and 2 right"
-    path.write_text(f'generated,name,nn1_name,transform\n4,d,e,\n0,a,b,"{moved}"\n7,f,g,\n')
-    assert read_matches(path, [0, 7]) == {
-        0: Match("a", "b", True, -1, 2),
-        7: Match("f", "g", False, 0, 0),
-    }
+def written(folder, **changed):
+    count = len(NAMES)
+    pairs = Pairs(
+        NAMES,
+        NAMES[::-1],
+        np.ones(count, bool),
+        np.full(count, -1, np.int8),
+        np.zeros(count, np.int8),
+    )
+    two = np.array([4, 4])
+    members = Members(
+        np.array([1, 2], np.int8),
+        two,
+        two,
+        np.array([0, 1.5]),
+        np.array([-1, 3]),
+        ["a", "b"],
+        ["", "c"],
+    )
+    np.savez(folder / "tables.npz", **(table_arrays(pairs, members) | changed))
+    return folder / "tables.npz"
 
 
-def test_groups_come_largest_first_and_leaks_apart(tmp_path):
-    path = tmp_path / "duplicates.csv"
-    rows = ["training,5,2,1,a,0,,", "training,5,2,8,b,1.5,,", "generated,0,2,0,c,0,,"]
-    rows += [f"training,9,3,{n},x{n},0,," for n in (2, 3, 4)]
-    rows += ["holdout,9,3,6,h,2.5,3,x3", "elsewhere,0,1,0,z,0,,"]
-    path.write_text(HEAD + "\n".join(rows) + "\n")
-    groups, leaks = read_duplicates(path)
-    assert list(groups["training"]) == [9, 5]
-    assert [(m.index, m.rms) for m in groups["training"][5]] == [(1, 0.0), (8, 1.5)]
-    assert [(m.index, m.nearest, m.nearest_name) for m in leaks] == [(6, 3, "x3")]
+def test_every_name_reads_back(tmp_path):
+    pairs, members = read_tables(written(tmp_path), total=len(NAMES))
+    readable = [name.encode("utf-8", "backslashreplace").decode() for name in NAMES]
+    assert (list(pairs.names), list(pairs.nearest)) == (readable, readable[::-1])
+    assert (list(members.names), list(members.nearest)) == (["a", "b"], ["", "c"])
+    assert (members.of("training").tolist(), members.of("generated").tolist()) == ([0], [])
+    assert list(Texts.of([])) == []
 
 
-@pytest.mark.parametrize("row", ["training,0,0,a", "training,0,2,0,a,-1,,", "holdout,0,2,0,a,1,,"])
-def test_damaged_rows_are_one_line(tmp_path, row):
-    path = tmp_path / "duplicates.csv"
-    path.write_text(HEAD + row + "\n")
-    with pytest.raises(RunError, match=r"duplicates\.csv is damaged"):
-        read_duplicates(path)
+def test_tables_that_are_not_there_are_none(tmp_path):
+    assert read_tables(tmp_path / "tables.npz", total=3) is None
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"member_rms": np.array([0, -1.0])},
+        {"member_side": np.array([0, 3])},
+        {"name_end": np.array([5, 4, 3, 2, 1, 0])},
+        {"down": np.zeros(3, np.int8)},
+    ],
+)
+def test_damage_is_one_line(tmp_path, changed):
+    with pytest.raises(RunError, match=r"tables\.npz is damaged"):
+        read_tables(written(tmp_path, **changed), total=len(NAMES))

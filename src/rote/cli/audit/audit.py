@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,6 +52,7 @@ def audit(
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for audit.json, its tables and the report.")
     ] = None,
+    spreadsheet: options.Spreadsheet = False,
     no_cache: Annotated[
         bool,
         typer.Option(
@@ -87,10 +90,11 @@ def audit(
     if holdout is not None:
         fresh = load(holdout, how, flag="--holdout", like=trained, decoded=decoded)
     seconds = {"decode": time.perf_counter() - start}
-    found = _measure(made, trained, fresh, asked, decoded=decoded, out=out)
+    save = None if out is None else functools.partial(_write, out=out, spreadsheet=spreadsheet)
+    found = _measure(made, trained, fresh, asked, decoded=decoded, save=save)
     seconds.update(found.seconds)
-    if out is not None:
-        seconds["report"] = _write(found, out)
+    if save is not None:
+        seconds["report"] = save(found)
     if json:
         print_result(found.to_json())
     else:
@@ -110,7 +114,7 @@ def _measure(
     asked: AuditOptions,
     *,
     decoded: Path | None,
-    out: Path | None,
+    save: Callable[[Audit], float] | None,
 ) -> Audit:
     """Run the audit; where what stands beside the rates fails, the rates are saved all the same."""
     from rote.core.console import progress
@@ -133,12 +137,12 @@ def _measure(
                 on_rates=rates.append,
             )
         except RoteError:
-            if rates and out is not None:
-                _write(rates[0], out)
+            if rates and save is not None:
+                save(rates[0])
             raise
 
 
-def _write(found: Audit, out: Path) -> float:
+def _write(found: Audit, *, out: Path, spreadsheet: bool) -> float:
     """Save the audit with its report and return the seconds that took."""
     import time
 
@@ -146,6 +150,6 @@ def _write(found: Audit, out: Path) -> float:
     from rote.report import write_report
 
     start = time.perf_counter()
-    found.save(out)
+    found.save(out, spreadsheet=spreadsheet)
     say(f"report: {write_report(out)}")
     return time.perf_counter() - start

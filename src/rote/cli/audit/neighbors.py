@@ -123,6 +123,7 @@ def neighbors(
     ] = "auto",
     shards: ShardOptions,
     how: ImageOptions,
+    spreadsheet: options.Spreadsheet = False,
     json: options.Json = False,
 ) -> None:
     """Find the exact nearest training images of every image; the same command goes on after a stop."""
@@ -147,7 +148,7 @@ def neighbors(
         else:
             rows = queries.rows(0, len(queries)) if isinstance(queries, ShardSet) else queries
             _search_whole(rows, references, out=out, k=k, device=device)
-        _write_names(out, made, trained)
+        _write_names(out, made, trained, spreadsheet=spreadsheet)
     if json:
         print_result(
             {
@@ -198,32 +199,27 @@ def _open(
         raise DataError(f"{flag} {error}") from error
 
 
-def _write_names(out: Path, made: Dataset | ShardSet, trained: Dataset | ShardSet) -> None:
+def _write_names(
+    out: Path, made: Dataset | ShardSet, trained: Dataset | ShardSet, *, spreadsheet: bool
+) -> None:
     """Write what was found by name: positions among what was read lead to no file where some was not."""
-    import csv
-    import io
-
     from rote.core.atomic_files import write_lines
+    from rote.core.csv_text import csv_lines
     from rote.neighbors.out_of_core.search import load_neighbors
 
     found = load_neighbors(out / "neighbors.npz")[0]
     queries, references = _names(made), _names(trained)
 
-    def lines() -> Iterator[str]:
-        line = io.StringIO(newline="")
-        writer = csv.writer(line, lineterminator="\n")
-        writer.writerow(("index", "name", "rank", "nn_index", "nn_name", "nn_sq_distance"))
+    def rows() -> Iterator[tuple[object, ...]]:
+        yield ("index", "name", "rank", "nn_index", "nn_name", "nn_sq_distance")
         for query, name in enumerate(queries):
             pairs = zip(
                 found.indices[query].tolist(), found.sq_distances[query].tolist(), strict=True
             )
             for rank, (near, sq) in enumerate(pairs, start=1):
-                writer.writerow((query, name, rank, near, references[near], sq))
-            yield line.getvalue()
-            line.seek(0)
-            line.truncate()
+                yield (query, name, rank, near, references[near], sq)
 
-    write_lines(out / "pairs.csv", lines())
+    write_lines(out / "pairs.csv", csv_lines(rows(), spreadsheet=spreadsheet))
 
 
 def _names(side: Dataset | ShardSet) -> tuple[str, ...]:

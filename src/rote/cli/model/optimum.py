@@ -22,6 +22,7 @@ def optimum(
     subset: options.SubsetOptions,
     count: Count = 64,
     how: SourceOptions,
+    spreadsheet: options.Spreadsheet = False,
     seed: options.Seed = 0,
     device: options.Device = "auto",
     json: options.Json = False,
@@ -60,7 +61,7 @@ def optimum(
     copies = as_items(drawn, scaled, source="theoretical optimum")
     found = run_audit(copies, scaled, replace(RATIO_ONLY, device=device), look_for_mistakes=False)
     own = replace(copies, items=in_own_units(copies), scaling=None)
-    write_samples(out, replace(own, seeds=np.array(seeds, np.int64)))
+    write_samples(out, replace(own, seeds=np.array(seeds, np.int64)), spreadsheet=spreadsheet)
     if json:
         print_result(found.to_json())
     else:

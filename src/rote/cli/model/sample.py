@@ -25,6 +25,7 @@ def sample(
     label: Annotated[
         int | None, typer.Option("--label", min=0, help="Condition on this label; else uniform.")
     ] = None,
+    spreadsheet: options.Spreadsheet = False,
     seed: options.Seed = 0,
     device: options.Device = "auto",
 ) -> None:
@@ -55,4 +56,4 @@ def sample(
         weights=chosen,
         label=label,
     )
-    write_samples(out, drawn)
+    write_samples(out, drawn, spreadsheet=spreadsheet)

@@ -28,15 +28,16 @@ def check_file(path: Path, *, table: bool) -> None:
         raise ConfigError(f"--out {path}: give the name of an npz file, such as samples.npz")
 
 
-def write_samples(path: Path, drawn: Dataset) -> None:
+def write_samples(path: Path, drawn: Dataset, *, spreadsheet: bool) -> None:
     """Write drawn items; of a table as rows where the file is a csv."""
     from rote.core.atomic_files import write_lines, write_npz
     from rote.core.console import say
+    from rote.core.csv_text import csv_lines
     from rote.data.files.arrays import arrays_of
-    from rote.data.tables.files import csv_lines
+    from rote.data.tables.files import table_rows
 
     if path.suffix == ".csv":
-        write_lines(path, csv_lines(drawn))
+        write_lines(path, csv_lines(table_rows(drawn), spreadsheet=spreadsheet))
     else:
         write_npz(path, arrays_of(drawn))
     say(f"wrote {len(drawn)} to {path}")

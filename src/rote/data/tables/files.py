@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -145,16 +145,15 @@ def _texts(column: Any, name: str, where: str) -> list[str]:
     return ["" if value is None else str(value).strip() for value in column.to_pylist()]
 
 
-def csv_lines(dataset: Dataset) -> Iterator[str]:
-    """Yield the lines of a CSV file of a table in its own units, header first, labels last."""
+def table_rows(dataset: Dataset) -> Iterator[list[str]]:
+    """Yield the rows of a table in its own units, header first, labels last."""
     schema = dataset.schema
     assert schema is not None
     assert dataset.scaling is None
     labels = _label_texts(dataset, schema)
-    header = [*schema.names, *([] if labels is None else [schema.label])]
-    yield _line(header)
+    yield [*schema.names, *([] if labels is None else [schema.label or ""])]
     for row, cells in enumerate(schema.cells(dataset.items)):
-        yield _line([*cells, *([] if labels is None else [labels[row]])])
+        yield [*cells, *([] if labels is None else [labels[row]])]
 
 
 def _label_texts(dataset: Dataset, schema: Schema) -> list[str] | None:
@@ -164,11 +163,3 @@ def _label_texts(dataset: Dataset, schema: Schema) -> list[str] | None:
     classes = schema.classes or dataset.classes
     known = int(np.max(dataset.labels, initial=0)) < len(classes)
     return [classes[k] if known else str(k) for k in dataset.labels.tolist()]
-
-
-def _line(cells: Iterable[Any]) -> str:
-    import io
-
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerow(cells)
-    return text.getvalue()

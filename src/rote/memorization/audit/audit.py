@@ -55,9 +55,18 @@ class Audit(Findings):
         """Return the content of `audit.json`."""
         return files.to_json(self)
 
-    def save(self, folder: Path, *, labels: npt.NDArray[np.int64] | None = None) -> None:
-        """Write `neighbors.npz`, the tables, `gallery.npz` and, last, `audit.json`."""
-        files.save(self, folder, labels=labels)
+    def save(
+        self,
+        folder: Path,
+        *,
+        labels: npt.NDArray[np.int64] | None = None,
+        spreadsheet: bool = False,
+    ) -> None:
+        """Write `neighbors.npz`, the tables, `gallery.npz` and, last, `audit.json`.
+
+        With ``spreadsheet`` no cell of the tables is a formula (`rote.core.csv_text`).
+        """
+        files.save(self, folder, labels=labels, spreadsheet=spreadsheet)
 
 
 def audit(

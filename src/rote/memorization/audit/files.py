@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +12,21 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.core.atomic_files import write_lines, write_npz
+from rote.core.csv_text import csv_lines
 from rote.core.mapped_pages import release_pages
 from rote.data.dataset import Dataset
 from rote.data.duplicates import DuplicateGroups
-from rote.memorization.audit.agreement import MOST_DISPUTED, Agreement, recall_at_fpr
-from rote.memorization.audit.gallery import gallery
+from rote.memorization.audit.agreement import Agreement, recall_at_fpr
+from rote.memorization.audit.gallery import GENERATED, HOLDOUT, TRAINING, disputes, gallery
 from rote.memorization.audit.per_space import CriterionResult, SpaceResult
 from rote.memorization.audit.result import Findings, SupplementaryMetrics
-from rote.memorization.invariances import MOST_SHIFT, describe
+from rote.memorization.invariances import MOST_SHIFT, describe, undone
 from rote.memorization.summary import VERDICTS, classify, count_verdicts, rates_by
 from rote.results.audit import AuditFile
+from rote.results.gallery import SIDES
+from rote.results.neighbors import NONE
 from rote.results.schema import write_result
-from rote.spaces.pairwise import GRID, tile_squares
+from rote.results.tables import Members, Pairs, table_arrays
 from rote.stats.rates import Rate, newcombe
 
 RELEASE_EVERY = 8192
@@ -124,18 +125,28 @@ def _side(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def save(found: Findings, folder: Path, *, labels: npt.NDArray[np.int64] | None) -> None:
+def save(
+    found: Findings,
+    folder: Path,
+    *,
+    labels: npt.NDArray[np.int64] | None,
+    spreadsheet: bool,
+) -> None:
     """Write `neighbors.npz`, the tables, `gallery.npz` and, last, `audit.json`."""
     labels = found.generated.labels if labels is None else labels
     write_npz(folder / "neighbors.npz", _arrays(found, labels))
-    write_lines(folder / "pairs.csv", _csv(PAIR_COLUMNS, _pairs(found)))
-    write_lines(folder / "duplicates.csv", _csv(DUPLICATE_COLUMNS, _duplicates(found)))
+    pairs = itertools.chain([PAIR_COLUMNS], _pairs(found))
+    write_lines(folder / "pairs.csv", csv_lines(pairs, spreadsheet=spreadsheet))
+    members = _members(found)
+    rows = itertools.chain([DUPLICATE_COLUMNS], _duplicates(found, members))
+    write_lines(folder / "duplicates.csv", csv_lines(rows, spreadsheet=spreadsheet))
+    write_npz(folder / "tables.npz", table_arrays(_named_pairs(found), members))
     write_npz(folder / "gallery.npz", gallery(found, labels))
     if len(found.spaces) > 1:
         agreed = found.agreement
         assert agreed is not None
         write_npz(folder / "spaces.npz", _space_arrays(found, agreed))
-        write_npz(folder / "disputes.npz", _dispute_arrays(found, agreed))
+        write_npz(folder / "disputes.npz", disputes(found, agreed))
     else:
         for name in ("spaces.npz", "disputes.npz"):  # of an earlier audit in this folder
             (folder / name).unlink(missing_ok=True)
@@ -180,17 +191,6 @@ def _by_ratio(found: Findings) -> npt.NDArray[np.int64]:
     return np.argsort(found.ratio, kind="stable")
 
 
-def _csv(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> Iterator[str]:
-    """Yield the lines of a table, so that of a million rows one is in memory at a time."""
-    line = io.StringIO(newline="")
-    writer = csv.writer(line, lineterminator="\n")
-    for row in itertools.chain([header], rows):
-        writer.writerow(row)
-        yield line.getvalue()
-        line.seek(0)
-        line.truncate()
-
-
 def _pairs(found: Findings) -> Iterator[list[Any]]:
     names, ratio = found.training.names, found.ratio
     transform, invariances = found.measured.matches.transform, found.settings.invariances
@@ -204,37 +204,86 @@ def _pairs(found: Findings) -> Iterator[list[Any]]:
         yield [*row, found.groups.group[near], found.collapse.group[i]]
 
 
-def _duplicates(found: Findings) -> Iterator[list[Any]]:
-    yield from _group_rows("training", found.training, found.groups)
-    yield from _group_rows("generated", found.generated, found.collapse)
-    yield from _leak_rows(found)
+def _named_pairs(found: Findings) -> Pairs:
+    """Return what `tables.npz` says of every generated item."""
+    names, settings = found.training.names, found.settings
+    kinds, kind = np.unique(found.measured.matches.transform, return_inverse=True)
+    moves = [undone(int(number), settings.invariances) for number in kinds]
+    return Pairs(
+        names=found.generated.names,
+        nearest=[names[near] for near in found.nn1_index.tolist()],
+        mirrored=np.array([mirrored for mirrored, _ in moves], np.bool_)[kind],
+        down=np.array([offset.down for _, offset in moves], np.int8)[kind],
+        right=np.array([offset.right for _, offset in moves], np.int8)[kind],
+    )
 
 
-def _group_rows(name: str, side: Dataset, groups: DuplicateGroups) -> Iterator[list[Any]]:
-    """Yield the members of all groups of two and more, by group, then position."""
-    members = np.flatnonzero(groups.repeated)
-    members = members[np.argsort(groups.group[members], kind="stable")]
-    sizes = groups.sizes
-    for number, i in enumerate(members):
-        if number % RELEASE_EVERY == 0:
+def _members(found: Findings) -> Members:
+    """Return the members of all groups of two and more, and the held-out items that are in training."""
+    parts = [
+        _of_side(TRAINING, found.training, found.groups),
+        _of_side(GENERATED, found.generated, found.collapse),
+    ]
+    if found.leaks is not None and found.holdout is not None:
+        leaks, values = found.leaks, int(np.prod(found.training.items.shape[1:]))
+        names = found.training.names
+        parts.append(
+            Members(
+                side=np.full(len(leaks.index), HOLDOUT, np.int8),
+                group=found.groups.group[leaks.nn1_index],
+                index=leaks.index,
+                rms=np.sqrt(leaks.sq / values),
+                nearest_index=leaks.nn1_index,
+                names=[found.holdout.names[i] for i in leaks.index.tolist()],
+                nearest=[names[near] for near in leaks.nn1_index.tolist()],
+            )
+        )
+    arrays = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in ("side", "group", "index", "rms", "nearest_index")
+    }
+    return Members(
+        **arrays,
+        names=[name for part in parts for name in part.names],
+        nearest=[name for part in parts for name in part.nearest],
+    )
+
+
+def _of_side(number: int, side: Dataset, groups: DuplicateGroups) -> Members:
+    """Return the members of all groups of two and more of a side, by group, then position."""
+    index = np.flatnonzero(groups.repeated)
+    index = index[np.argsort(groups.group[index], kind="stable")]
+    rms = np.empty(len(index), np.float64)
+    for row, i in enumerate(index):
+        if row % RELEASE_EVERY == 0:
             release_pages(side.items)
-        group = int(groups.group[i])
-        first = side.items[groups.representative[group]].astype(np.float64)
-        rms = float(np.sqrt(np.square(side.items[i] - first).mean()))
-        yield [name, group, int(sizes[group]), int(i), side.names[i], f"{rms:.4g}", "", ""]
+        first = side.items[groups.representative[groups.group[i]]].astype(np.float64)
+        rms[row] = np.sqrt(np.square(side.items[i] - first).mean())
+    return Members(
+        side=np.full(len(index), number, np.int8),
+        group=groups.group[index],
+        index=index,
+        rms=rms,
+        nearest_index=np.full(len(index), NONE, np.int64),
+        names=[side.names[i] for i in index.tolist()],
+        nearest=[""] * len(index),
+    )
 
 
-def _leak_rows(found: Findings) -> list[list[Any]]:
-    """Return the held-out items that lie in the training set, with the group that they lie in."""
-    if found.leaks is None or found.holdout is None:
-        return []
-    values = int(np.prod(found.training.items.shape[1:]))
-    sizes, rows = found.groups.sizes, []
-    for i, near, sq in zip(found.leaks.index, found.leaks.nn1_index, found.leaks.sq, strict=True):
-        group = int(found.groups.group[near])
-        row = ["holdout", group, int(sizes[group]), int(i), found.holdout.names[i]]
-        rows.append([*row, f"{float(np.sqrt(sq / values)):.4g}", near, found.training.names[near]])
-    return rows
+def _duplicates(found: Findings, members: Members) -> Iterator[list[Any]]:
+    """Yield the rows of `duplicates.csv`; held-out items have the group that they lie in."""
+    sizes = {
+        GENERATED: found.collapse.sizes,
+        TRAINING: found.groups.sizes,
+        HOLDOUT: found.groups.sizes,
+    }
+    for row, (side, group, index) in enumerate(
+        zip(members.side.tolist(), members.group.tolist(), members.index.tolist(), strict=True)
+    ):
+        near = int(members.nearest_index[row])
+        cells = [SIDES[side], group, int(sizes[side][group]), index, members.names[row]]
+        cells += [f"{members.rms[row]:.4g}", "" if near == NONE else near, members.nearest[row]]
+        yield cells
 
 
 def _of_spaces(found: Findings, agreed: Agreement | None) -> dict[str, Any]:
@@ -283,32 +332,3 @@ def _space_arrays(found: Findings, agreed: Agreement | None) -> dict[str, npt.ND
         arrays["memorized"] = np.stack([ruler.memorized for ruler in agreed.rulers])
         arrays["score"] = np.stack([ruler.score for ruler in agreed.rulers])
     return arrays
-
-
-def _dispute_arrays(found: Findings, agreed: Agreement) -> dict[str, npt.NDArray[Any]]:
-    """Return the arrays of `disputes.npz`: pictures of the images that divide the rulers most."""
-    chosen = agreed.disputed[:MOST_DISPUTED]
-    nearest = np.stack([r.measured.matches.nn1_index[chosen] for r in found.spaces], axis=1)
-    shape = (*nearest.shape, *found.training.items.shape[1:])
-    pictures = np.asarray(found.training.items[nearest.ravel()]).reshape(shape)
-    generated = np.asarray(found.generated.items[chosen])
-    return {
-        "generated_index": chosen,
-        "generated": generated,
-        "nearest_index": nearest,
-        "nearest": pictures,
-        "memorized": np.stack([r.memorized[chosen] for r in agreed.rulers], axis=1),
-        "score": np.stack([r.score[chosen] for r in agreed.rulers], axis=1),
-        **_tiles(found, generated, pictures),
-    }
-
-
-def _tiles(
-    found: Findings, generated: npt.NDArray[np.uint8], nearest: npt.NDArray[np.uint8]
-) -> dict[str, npt.NDArray[Any]]:
-    """Return where the copy is: how far each tile lies from the nearest image under `patch`."""
-    names = [result.space["name"] for result in found.spaces]
-    if "patch" not in names or not len(generated):
-        return {}
-    squares = tile_squares(generated, nearest[:, names.index("patch")], grid=GRID)
-    return {"tiles": np.sqrt(squares).astype(np.float32)}

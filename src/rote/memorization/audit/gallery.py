@@ -1,4 +1,4 @@
-"""`gallery.npz`: the pictures, rows or series that the report of an audit shows."""
+"""`gallery.npz` and `disputes.npz`: the pictures, rows or series that the report of an audit shows."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.data.duplicates import DuplicateGroups
+from rote.memorization.audit.agreement import MOST_DISPUTED, Agreement
 from rote.memorization.audit.result import Findings
 from rote.spaces.gower import Gower
+from rote.spaces.pairwise import GRID, tile_squares
 
 LOWEST, SPREAD = 100, 100
 DIGITS = 5
@@ -36,6 +38,35 @@ def gallery(found: Findings, labels: npt.NDArray[np.int64] | None) -> dict[str, 
         **_small(found),
         **_cells(found, chosen),
     }
+
+
+def disputes(found: Findings, agreed: Agreement) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays of `disputes.npz`: pictures of the images that divide the rulers most."""
+    chosen = agreed.disputed[:MOST_DISPUTED]
+    nearest = np.stack([r.measured.matches.nn1_index[chosen] for r in found.spaces], axis=1)
+    shape = (*nearest.shape, *found.training.items.shape[1:])
+    pictures = np.asarray(found.training.items[nearest.ravel()]).reshape(shape)
+    generated = np.asarray(found.generated.items[chosen])
+    return {
+        "generated_index": chosen,
+        "generated": generated,
+        "nearest_index": nearest,
+        "nearest": pictures,
+        "memorized": np.stack([r.memorized[chosen] for r in agreed.rulers], axis=1),
+        "score": np.stack([r.score[chosen] for r in agreed.rulers], axis=1),
+        **_tiles(found, generated, pictures),
+    }
+
+
+def _tiles(
+    found: Findings, generated: npt.NDArray[np.uint8], nearest: npt.NDArray[np.uint8]
+) -> dict[str, npt.NDArray[Any]]:
+    """Return where the copy is: how far each tile lies from the nearest image under `patch`."""
+    names = [result.space["name"] for result in found.spaces]
+    if "patch" not in names or not len(generated):
+        return {}
+    squares = tile_squares(generated, nearest[:, names.index("patch")], grid=GRID)
+    return {"tiles": np.sqrt(squares).astype(np.float32)}
 
 
 def _cells(found: Findings, chosen: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[Any]]:

@@ -22,7 +22,7 @@ from rote.report.audit.read import Audit
 from rote.report.words import short
 from rote.results.gallery import Gallery
 from rote.results.neighbors import NONE, Neighbors
-from rote.results.tables import Match
+from rote.results.tables import Pairs
 
 # Raw bytes of all tiles of a page. PNG makes them smaller, base64 a third larger.
 PIXEL_BUDGET = 9_000_000
@@ -106,7 +106,7 @@ def add_rows(
     data: dict[str, Any],
     rows: Neighbors,
     wanted: Sequence[int],
-    matches: Mapping[int, Match],
+    pairs: Pairs | None,
     *,
     sizes: Mapping[int, int],
 ) -> None:
@@ -120,8 +120,8 @@ def add_rows(
         Of the audit.
     wanted
         As `all_rows` returns them.
-    matches
-        Names and transforms by generated index; may be empty.
+    pairs
+        Names and transforms of all generated images, where they are known.
     sizes
         Images in each duplicate group of the training side.
     """
@@ -137,11 +137,11 @@ def add_rows(
             data[name] = column[at].tolist()
     hit = set(rows.group[at].tolist())
     data["duplicated"] = {str(number): size for number, size in sizes.items() if number in hit}
-    if matches:
-        known = [matches.get(index) for index in wanted]
-        data["names"] = [[_told(m.name), _told(m.nearest)] if m else ["", ""] for m in known]
-        moves = known[: data["pictures"]]
-        data["moves"] = [[int(m.mirrored), m.down, m.right] if m else [0, 0, 0] for m in moves]
+    if pairs is not None:
+        data["names"] = [[_told(pairs.names[i]), _told(pairs.nearest[i])] for i in wanted]
+        pictured = at[: data["pictures"]]
+        moves = (pairs.mirrored, pairs.down, pairs.right)
+        data["moves"] = np.stack([part[pictured].astype(int) for part in moves], axis=1).tolist()
 
 
 def _told(name: str) -> str:

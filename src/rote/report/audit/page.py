@@ -9,7 +9,7 @@ from typing import Any
 
 from rote.report import words
 from rote.report.audit import criteria
-from rote.report.audit.duplicates import largest_groups
+from rote.report.audit.duplicates import group_sizes, largest_groups, told
 from rote.report.audit.gallery import add_rows, all_rows, gallery_data, small_pictures
 from rote.report.audit.positive_control import recall_of
 from rote.report.audit.read import Audit, read_audit
@@ -17,7 +17,6 @@ from rote.report.audit.spaces import spaces_of
 from rote.report.audit.supplement import supplement_of
 from rote.results.audit import AuditFile, ClassRate, Control
 from rote.results.side import Side
-from rote.results.tables import read_duplicates, read_matches
 from rote.stats.rates import Rate
 
 # A control beyond this says that the measurement itself is in doubt.
@@ -36,9 +35,8 @@ def audit_context(folder: Path) -> dict[str, Any]:
     found = criteria.all_criteria(file)
     controls = f"{'set-aside' if file.set_aside else 'held-out'} {unit}"
     searched = "the rest of the training set" if file.set_aside else "the training set"
-    groups, leaked = read_duplicates(folder / "duplicates.csv")
-    sizes = {number: len(rows) for number, rows in groups["training"].items()}
-    gallery = _gallery(folder, audit, sizes)
+    members = None if audit.tables is None else audit.tables[1]
+    gallery = _gallery(audit, group_sizes(members))
     small = small_pictures(audit.gallery)
     leaks = file.holdout_in_training
     spaces = None if vector else spaces_of(folder, file)
@@ -62,8 +60,8 @@ def audit_context(folder: Path) -> dict[str, Any]:
         "recall": recall_of(file.positive_control, found),
         "supplement": supplement_of(file),
         "spaces": spaces,
-        "groups": largest_groups(groups, audit.neighbors),
-        "leaked": leaked[:MOST_LEAKS],
+        "groups": largest_groups(members, audit.neighbors),
+        "leaked": [] if members is None else told(members, members.of("holdout")[:MOST_LEAKS]),
         "leak_count": leaks.exact + leaks.near if leaks else 0,
         "controls": controls,
         "coverage_facts": criteria.coverage_facts(file.coverage, file.rate, unit=unit),
@@ -125,15 +123,15 @@ def _highest(rows: Sequence[ClassRate] | None) -> list[tuple[str, Rate]]:
     return sorted(named, key=lambda row: -row[1].value)
 
 
-def _gallery(folder: Path, audit: Audit, sizes: dict[int, int]) -> dict[str, Any]:
+def _gallery(audit: Audit, sizes: dict[int, int]) -> dict[str, Any]:
     """Return the gallery's data with all that is known of the images one by one."""
     classes = class_names(audit.file.generated)
     gallery = gallery_data([("generated", audit)], chosen=0, labels=classes)
     gallery["kinds"] = class_names(audit.file.training)
     entry = gallery["sets"][0]
     wanted = all_rows(entry, audit.file.rate.total)
-    matches = read_matches(folder / "pairs.csv", wanted)
-    add_rows(entry, audit.neighbors, wanted, matches, sizes=sizes)
+    pairs = None if audit.tables is None else audit.tables[0]
+    add_rows(entry, audit.neighbors, wanted, pairs, sizes=sizes)
     return gallery
 
 

@@ -9,15 +9,17 @@ from rote.results.audit import AuditFile
 from rote.results.gallery import Gallery, read_gallery
 from rote.results.neighbors import Neighbors, read_neighbors
 from rote.results.schema import read_result
+from rote.results.tables import Members, Pairs, read_tables
 
 
 @dataclass(frozen=True)
 class Audit:
-    """An audit: `audit.json`, `neighbors.npz` and `gallery.npz`."""
+    """An audit: `audit.json`, `neighbors.npz`, `gallery.npz` and, of newer ones, `tables.npz`."""
 
     file: AuditFile
     neighbors: Neighbors
     gallery: Gallery
+    tables: tuple[Pairs, Members] | None
 
 
 def read_audit(folder: Path) -> Audit:
@@ -32,4 +34,5 @@ def read_audit(folder: Path) -> Audit:
     neighbors = read_neighbors(folder / "neighbors.npz", file.rate)
     columns = tuple(column.name for column in file.training.columns)
     gallery = read_gallery(folder / "gallery.npz", total=file.rate.total, columns=columns)
-    return Audit(file, neighbors, gallery)
+    tables = read_tables(folder / "tables.npz", total=file.rate.total)
+    return Audit(file, neighbors, gallery, tables)

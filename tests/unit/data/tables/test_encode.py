@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rote.core.csv_text import csv_lines
 from rote.core.errors import DataError
 from rote.data.convert import for_models, in_own_units
 from rote.data.load import load_images
 from rote.data.scaling import VECTOR_STD, Scaling
-from rote.data.tables.files import csv_lines
+from rote.data.tables.files import table_rows
 from rote.data.tables.schema import Column, Schema
 from rote.data.tables.table import Reading
 
@@ -77,7 +78,7 @@ def test_numbers_are_categories_where_asked(tmp_path: Path) -> None:
 
 def test_cells_survive_the_way_to_vectors_and_back(pets: Path, tmp_path: Path) -> None:
     found = load_images(pets, reading=Reading(label="owner"))
-    again = written(tmp_path / "again.csv", "".join(csv_lines(found)))
+    again = written(tmp_path / "again.csv", "".join(csv_lines(table_rows(found))))
     back = load_images(again, reading=Reading(label="owner"))
     assert back.digest == found.digest
     assert again.read_text().splitlines()[1] == "3,cat,4.25,ann"
@@ -322,7 +323,7 @@ def test_dates_are_days_since_the_first(
     written_back = tuple(row[0] for row in found.schema.cells(found.items))
     if back != ():
         assert written_back == (back or cells)
-    again = written(tmp_path / "b.csv", "".join(csv_lines(found)))
+    again = written(tmp_path / "b.csv", "".join(csv_lines(table_rows(found))))
     assert load_images(again, reading=Reading(schema=found.schema)).digest == found.digest
     assert Schema.from_json(found.schema.to_json()) == found.schema
 
