@@ -34,7 +34,7 @@ class ImageOptions:
         bool,
         typer.Option(
             "--skip-unreadable",
-            help="Leave out unreadable files, and rows of a table that miss a value, and count them.",
+            help="Leave out files, and rows of a table, that cannot be read, and count them.",
         ),
     ] = False
     include: Annotated[
@@ -198,7 +198,7 @@ def load(
     like
         A data set whose columns a table must have, and whose window deep images are seen through.
     """
-    from rote.core.console import progress, say
+    from rote.core.console import progress
     from rote.data.load import load_images
 
     bar = progress()
@@ -221,8 +221,6 @@ def load(
         if bar.live.is_started:
             bar.stop()
     say_account(source, dataset.account)
-    if dataset.schema is not None and dataset.unreadable:
-        say(f"{source}: left out {len(dataset.unreadable)} rows that miss a value")
     return dataset
 
 

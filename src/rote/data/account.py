@@ -62,7 +62,7 @@ class Account:
     treated: tuple[Treated, ...] = ()
     notes: tuple[str, ...] = ()
     unit: str = "files"
-    """What is counted: files, or the arrays of an npz file."""
+    """What is counted: files, the arrays of an npz file, or the rows of a table."""
 
     def parts(self, *, all_of_it: bool = False) -> list[str]:
         """Return what there is to say, in phrases; all of it, or what may decide what is a copy.
@@ -73,11 +73,7 @@ class Account:
         said = []
         if self.left_out:
             count = sum(group.count for group in self.left_out)
-            groups = ", ".join(
-                f"{shown(group.extension)} ({group.count:,}, {group.reason}"
-                + (f", such as {shown(group.names[0])})" if self.unit == "files" else ")")
-                for group in self.left_out
-            )
+            groups = ", ".join(self._group(group) for group in self.left_out)
             said.append(f"{count:,} of {self.files:,} {self.unit} not read: {groups}")
         said += [
             f"{group.count:,} {group.what} ({group.done}"
@@ -86,6 +82,13 @@ class Account:
             if group.said or all_of_it
         ]
         return [*said, *self.notes]
+
+    def _group(self, group: LeftOut) -> str:
+        """Say what was left out for one reason."""
+        if self.unit == "rows":
+            return f"{group.reason} ({group.count:,}, such as {shown(group.names[0])})"
+        such = f", such as {shown(group.names[0])}" if self.unit == "files" else ""
+        return f"{shown(group.extension)} ({group.count:,}, {group.reason}{such})"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain types."""

@@ -80,8 +80,8 @@ def load_images(
     channels
         1 (grey) or 3 (RGB): convert all images; needed where grey and RGB are mixed.
     skip_unreadable
-        Leave out files that cannot be read, and rows of a table with missing values; their names are in
-        ``.unreadable``.
+        Leave out files that cannot be read, and rows of a table without a label or with cells that the
+        training side's columns cannot hold; their names are in ``.unreadable``.
     options
         All ways of reading images; the three arguments above go before theirs.
     reading
@@ -129,7 +129,7 @@ def load_images(
     else:
         file = _existing(source)
         if file.is_file() and file.suffix.lower() in TABLE_EXTENSIONS:
-            dataset = load_table(file, reading, skip_missing=options.skip_unreadable)
+            dataset = load_table(file, reading, skip_unreadable=options.skip_unreadable)
             return fit_dataset(dataset, options.resolution, options.channels)
         dataset = _load_path(file, options, decoded=decoded)
     if reading.schema is not None:
@@ -149,19 +149,25 @@ def load_images(
     )
 
 
-def as_dataset(source: Any, *, options: ReadOptions | None = None) -> Dataset:
+def as_dataset(
+    source: Any, *, options: ReadOptions | None = None, reading: Reading | None = None
+) -> Dataset:
     """Return a data set as it is, and anything else as `load_images` takes it; errors as there.
 
     >>> as_dataset("digits").shape, as_dataset([np.full((8, 8, 3), 200, np.uint8)] * 2).shape
     ((1, 8, 8), (3, 8, 8))
     """
-    return source if isinstance(source, Dataset) else load_images(source, options=options)
+    if isinstance(source, Dataset):
+        return source
+    return load_images(source, options=options, reading=reading)
 
 
 def as_sides(
     generated: Any, training: Any, holdout: Any = None
 ) -> tuple[Dataset, Dataset, Dataset | None]:
-    """Return the sides of an audit as data sets, deep images of all with the training side's window.
+    """Return the sides of an audit as data sets, read as the training side was.
+
+    Deep images of all are seen through its window, and tables have its columns.
 
     Parameters and errors are those of `as_dataset`.
 
@@ -172,10 +178,14 @@ def as_sides(
     """
     references = as_dataset(training)
     options = ReadOptions().with_window(references.window)
-    sides = {"generated": as_dataset(generated, options=options)}
-    if holdout is not None:
-        sides["holdout"] = as_dataset(holdout, options=options)
-    for name, side in sides.items():
+    schema = references.schema
+    given = {"generated": generated} | ({} if holdout is None else {"holdout": holdout})
+    sides = {}
+    for name, source in given.items():
+        side = as_dataset(source, options=options, reading=Reading(schema=schema))
+        if schema is not None and side.scaling is None and references.scaling is None:
+            side = adopt(side, schema)
+        sides[name] = side
         if references.window is not None and side.window not in (None, references.window):
             raise DataError(
                 f"`{name}` was read with {side.window} as black and white and `training` with "

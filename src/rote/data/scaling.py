@@ -4,9 +4,11 @@ Each numeric column (of a series: each channel, over all its times) is shifted a
 standard deviation 0.5 over the *full* source (0.5 is EDM's sigma_data, and near the standard deviation of
 natural images in [-1, 1]), so that distances mean the same for every subset size. The one-hot numbers of
 a categorical column share one scale, such that they have together the variance that a numeric column has:
-a column counts as a column, however many categories it has. Columns that do not vary, or by rounding
-alone, tell no items apart: their scale is 0, which leaves them out of every distance; a model's samples
-hold their mean (decision 18).
+a column counts as a column, however many categories it has. Where cells of a numeric column have no
+value, its mean and spread are those of the others, and the number that says so is 0 or 0.5: a cell
+without a value is then as far from a value as two values are from each other, in the mean (decision 19).
+Columns that do not vary, or by rounding alone, tell no items apart: their scale is 0, which leaves them
+out of every distance; a model's samples hold their mean (decision 18).
 """
 
 from __future__ import annotations
@@ -43,6 +45,9 @@ class Scaling:
         for column, part in schema.parts() if schema else ():
             if column.kind == "categorical":
                 variance[part] = variance[part].sum()
+            elif column.missing:
+                known = values[~column.empty(values[:, part]), part.start]
+                variance[part] = known.var() if len(known) else 0.0, 1.0
         deviation = np.sqrt(variance)
         varying = deviation > ROUNDING * np.abs(values).max(axis=0, initial=1e-300)
         scale = np.where(varying, VECTOR_STD / np.where(varying, deviation, 1.0), 0.0)
@@ -75,9 +80,7 @@ class Scaling:
 
         What rounding to 8 bits is to images: a sample is scored as what would be written of it.
         """
-        if self.schema is None or not any(
-            column.whole or column.kind == "categorical" for column in self.schema.columns
-        ):
+        if self.schema is None or not self.schema.gridded:
             return items
         return self.scaled(self.invert(items))
 

@@ -60,6 +60,34 @@ def constant_columns(training: Dataset, generated: Dataset) -> Finding | None:
     return text, numbers
 
 
+def blanked_columns(training: Dataset, generated: Dataset) -> Finding | None:
+    """Return how many generated rows miss values in columns in which no training row does.
+
+    Both sides are as they were given: the generated one has a place for such cells where it needs one
+    (`rote.data.tables.align`).
+    """
+    ours, theirs = generated.schema, training.schema
+    if ours is None or theirs is None or generated.scaling or ours.names != theirs.names:
+        return None
+    found = {
+        column.name: column.empty(generated.items[:, part])
+        for (column, part), known in zip(ours.parts(), theirs.columns, strict=True)
+        if column.gaps and not known.gaps
+    }
+    found = {name: empty for name, empty in found.items() if empty.any()}
+    if not found:
+        return None
+    first = next(iter(found))
+    rows = int(np.logical_or.reduce(list(found.values())).sum())
+    text = (
+        f"{rows:,} of {len(generated):,} generated rows miss values in {len(found):,} of "
+        f"{len(ours.columns):,} columns in which no training row does ('{shown(first)}' first): such a "
+        "cell differs from that of every training row, so copies with blanked cells may be missed; leave "
+        "such columns out, or fill the cells in"
+    )
+    return text, {"rows": rows, "columns": len(found), "first": ours.names.index(first)}
+
+
 def deciding_columns(
     generated: Dataset, training: Dataset, nearest: npt.NDArray[np.int64], *, gower: bool
 ) -> Finding | None:

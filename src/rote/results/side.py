@@ -26,7 +26,11 @@ class Column(Result):
     first: str | None = None
     """Numeric: the first date, ISO 8601."""
     categories: tuple[str, ...] | None = None
-    """Categorical: what it can hold."""
+    """Categorical: what it can hold; "" stands for no value."""
+    missing: bool | None = None
+    """Numeric: whether cells may have no value; a second number of the vector tells which."""
+    fill: Number | None = None
+    """Numeric: what stands in the place of a missing number, in its own units."""
 
 
 class LeftOutFiles(Result):
@@ -66,7 +70,7 @@ class SourceAccount(Result):
     notes: tuple[str, ...]
     """Sentences about the whole."""
     unit: str
-    """What is counted: "files", or the "arrays" of an npz file."""
+    """What is counted: "files", the "arrays" of an npz file, or the "rows" of a table."""
 
 
 class Side(Result):

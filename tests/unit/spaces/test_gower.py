@@ -98,3 +98,44 @@ def test_categories_count_by_their_own_column(table):
     apart = Gower.of(table).by_column(table.items[:1], table.items[1:2], table.schema)[0]
     assert apart[1] == 1  # cat and dog
     assert apart.mean() == pytest.approx(by_definition(table, [0], [1])[0, 0], abs=1e-6)
+
+
+GAPS = "age,pet,weight\n" + "".join(
+    f"{'' if n % 4 == 1 else 20 + 7 * (n % 11)},{('cat', 'dog', '')[n % 5 % 3]},"
+    f"{'NA' if n % 7 == 2 else f'{RNG.normal(20, 5):.4f}'}\n"
+    for n in range(60)
+)
+
+
+def gower_with_gaps(table):
+    """Straight from the cells: d_j is 0 for two missing ones, 1 for one."""
+    rows = table.schema.cells(table.items)
+    known = [[float(row[j]) for row in rows if row[j]] for j in (0, 2)]
+    ranges = dict(zip((0, 2), (max(values) - min(values) for values in known), strict=True))
+
+    def part(a, b, j):
+        if not a or not b or j == 1:
+            return float(a != b)
+        return abs(float(a) - float(b)) / ranges[j]
+
+    return np.array([[sum(part(a[j], b[j], j) for j in range(3)) / 3 for b in rows] for a in rows])
+
+
+def test_no_value_equals_no_value_and_differs_from_every_other(tmp_path):
+    (tmp_path / "a.csv").write_text(GAPS)
+    table = load_images(tmp_path / "a.csv")
+    expected = gower_with_gaps(table)
+    scaled = table.scaled(Scaling.fit(table.items, table.schema))
+    for side in (table, scaled):
+        gower = Gower.of(side)
+        assert gower.distances(side.items, side.items) == pytest.approx(expected, abs=1e-6)
+        pairs = gower.by_column(side.items[:30], side.items[30:], table.schema)
+        by_pair = expected[np.arange(30), np.arange(30, 60)]
+        assert pairs.mean(axis=1) == pytest.approx(by_pair, abs=1e-6)
+    assert expected.max() <= 1
+    assert (np.diag(Gower.of(scaled).distances(scaled.items, scaled.items)) == 0).all()
+    # and a query beyond the range by more than half of it
+    beyond = table.items[:1].copy()
+    beyond[0, 0] = 20 + 3 * 70
+    found = Gower.of(table).by_column(beyond, table.items[1:2], table.schema)
+    assert found[0, 0] == pytest.approx(2.5)

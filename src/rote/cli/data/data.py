@@ -96,15 +96,17 @@ def _column(column: dict[str, Any]) -> str:
     from rote.data.messages import first_few
     from rote.data.tables.cells import ISO, date_text
 
+    gaps = ", or no value" if column.get("missing") or "" in column.get("categories", ()) else ""
     if column["kind"] == "categorical":
-        return f"{len(column['categories'])} categories: {first_few(column['categories'])}"
+        named = [name for name in column["categories"] if name]
+        return f"{len(named)} categories: {first_few(named)}{gaps}"
     if column.get("date"):
-        first = date_text(column["low"], column["first"], ISO, whole=True)
-        return (
-            f"dates from {first} to {date_text(column['high'], column['first'], ISO, whole=True)}"
+        first, last = (
+            date_text(column[end], column["first"], ISO, whole=True) for end in ("low", "high")
         )
+        return f"dates from {first} to {last}{gaps}"
     kind = "whole numbers" if column["whole"] else "numbers"
-    return f"{kind} from {column['low']:g} to {column['high']:g}"
+    return f"{kind} from {column['low']:g} to {column['high']:g}{gaps}"
 
 
 @data_app.command("cache")

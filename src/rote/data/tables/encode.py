@@ -3,41 +3,37 @@
 A column is **numeric** if every cell is a finite number, holds **dates** if every cell is one in one
 form, and is **categorical** if no cell is a number. A column that is both is an error that names the
 first cell of the smaller part; ``categorical`` makes any column categorical. Among numbers and dates an
-empty cell, or NA, N/A, NaN, null, None or ? in any case, is a missing value and an error; among texts
-the empty cell alone is, for a word may be a category. Dates count as days since the first of the table.
+empty cell, or NA, N/A, NaN, null, None or ? in any case, is a missing value; among texts the empty cell
+alone is, for a word may be a category. A row with missing values stays, and no value is a state of its
+own (`rote.data.tables.schema`); a label must be there. Dates count as days since the first of the table.
 What a column may hold is learned from one table, the training side; every other table is read by its
 schema.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rote.core.errors import DataError
-from rote.data.account import Account
+from rote.data.account import Account, Treated, first_names, left_out
 from rote.data.dataset import Dataset
 from rote.data.labels import labels_of_array
-from rote.data.messages import first_few, shown
-from rote.data.tables.cells import (
-    ISO,
-    category,
-    date,
-    days_since,
-    looks_like_code,
-    number,
-)
-from rote.data.tables.learn import float32_numbers, learned_schema, missing_values, used_columns
+from rote.data.messages import shown
+from rote.data.tables.cells import category, looks_like_code
+from rote.data.tables.learn import float32_numbers, learned_schema, used_columns
+from rote.data.tables.readable import is_missing, number_of, unreadable_rows
 from rote.data.tables.schema import Column, Schema
 from rote.data.tables.table import Reading, Table
 
+MOST_NAMED = 5
 
-def dataset_of_table(table: Table, reading: Reading, *, skip_missing: bool = False) -> Dataset:
+
+def dataset_of_table(table: Table, reading: Reading, *, skip_unreadable: bool = False) -> Dataset:
     """Encode a table as vectors, with its schema and labels.
 
     Parameters
@@ -46,8 +42,15 @@ def dataset_of_table(table: Table, reading: Reading, *, skip_missing: bool = Fal
         The cells.
     reading
         How to read them.
-    skip_missing
-        Leave out rows with missing values; what they are called is in ``.unreadable``.
+    skip_unreadable
+        Leave out rows without a label, and rows with cells that the columns of ``reading.schema`` cannot
+        hold; what they are called is in ``.unreadable``, and why in ``.account``.
+
+    Returns
+    -------
+    Dataset
+        Its schema is that of ``reading``, wider where cells miss a value in columns that have none
+        missing there (`rote.data.tables.align`).
 
     Raises
     ------
@@ -59,46 +62,59 @@ def dataset_of_table(table: Table, reading: Reading, *, skip_missing: bool = Fal
     [[41.0, 1.0, 0.0], [7.0, 0.0, 1.0]]
     """
     used = used_columns(table, reading)
-    missing = missing_values(table, used, reading)
-    if missing and not skip_missing:
-        row, name = missing[0]
-        more = len({row for row, _ in missing}) - 1
-        raise DataError(
-            f"{table.where(name, row)} has no value"
-            f"{f' ({more:,} more rows miss some)' if more else ''}; fill it in, or leave such rows out "
-            f"with `skip_unreadable`{_or_category(table.columns[name][row], name)}"
-        )
-    left_out = sorted({row for row, _ in missing})
-    rows = np.delete(np.arange(len(table)), left_out).tolist()
-    unreadable = tuple(table.places[row] for row in left_out)
-    if left_out:
+    total, unreadable = len(table), unreadable_rows(table, reading)
+    if unreadable and not skip_unreadable:
+        raise DataError(next(iter(unreadable.values())).message)
+    rows = [row for row in range(total) if row not in unreadable]
+    left = tuple(table.places[row] for row in unreadable)
+    reasons = left_out((why.reason, "none", table.places[row]) for row, why in unreadable.items())
+    if unreadable:
         table = table.take(rows)
     if not len(table):
         raise DataError(f"{shown(table.source)} has no rows to use; give a table with some")
     schema = reading.schema or learned_schema(table, used, reading)
-    blocks = [_encoded(table, column, learned=reading.schema is None) for column in schema.columns]
+    columns = [_with_gaps(table, column) for column in schema.columns]
+    schema = replace(schema, columns=tuple(columns))
+    blocks = [_encoded(table, column) for column in columns]
     labels, classes = _labels(table, schema)
+    items = np.ascontiguousarray(np.concatenate(blocks, axis=1))
+    names = tuple(f"row {row + 1}" for row in rows)
     return Dataset(
-        np.ascontiguousarray(np.concatenate(blocks, axis=1)),
+        items,
         labels=labels,
         classes=classes,
-        names=tuple(f"row {row + 1}" for row in rows),
+        names=names,
         source=table.source,
-        unreadable=unreadable,
+        unreadable=left,
         schema=schema,
-        account=_codes(table, schema, read=len(rows), left_out=len(left_out)),
+        account=Account(
+            total,
+            len(rows),
+            reasons,
+            missing_values(items, schema, names),
+            _codes(table, schema),
+            unit="rows",
+        ),
     )
 
 
-def _or_category(text: str, name: str) -> str:
-    return (
-        f", or, if '{shown(text)}' is a category, give `categorical` '{shown(name)}'"
-        if text
-        else ""
-    )
+def missing_values(
+    items: npt.NDArray[np.float32], schema: Schema, names: Sequence[str]
+) -> tuple[Treated, ...]:
+    """Say how many rows (N, D) in own units miss values, and in which columns."""
+    found = [(column.name, column.empty(items[:, part])) for column, part in schema.parts()]
+    rows = np.flatnonzero(np.logical_or.reduce([empty for _, empty in found]))
+    if not len(rows):
+        return ()
+    counts = sorted(((int(empty.sum()), name) for name, empty in found), key=lambda c: -c[0])
+    told = [f"{count:,} in '{shown(name)}'" for count, name in counts if count]
+    more = f", and others in {len(told) - MOST_NAMED:,} more" if len(told) > MOST_NAMED else ""
+    done = f"kept, no value being a state of its own; {', '.join(told[:MOST_NAMED])}{more}"
+    first = first_names([names[row] for row in rows[:3]])
+    return (Treated("rows with missing values", len(rows), done, first),)
 
 
-def _codes(table: Table, schema: Schema, *, read: int, left_out: int) -> Account | None:
+def _codes(table: Table, schema: Schema) -> tuple[str, ...]:
     """Say which columns of numbers look like codes, such as 01653."""
     notes = []
     for column in schema.columns:
@@ -109,7 +125,7 @@ def _codes(table: Table, schema: Schema, *, read: int, left_out: int) -> Account
                     f"column '{shown(column.name)}' is taken as numbers, and '{shown(found)}' looks like "
                     f"a code: give `categorical` or `ignore` '{shown(column.name)}' if it is one"
                 )
-    return Account(read + left_out, read, notes=tuple(notes), unit="rows") if notes else None
+    return tuple(notes)
 
 
 def adopt(dataset: Dataset, schema: Schema) -> Dataset:
@@ -138,7 +154,9 @@ def adopt(dataset: Dataset, schema: Schema) -> Dataset:
         }
         table = Table(columns, dataset.names, dataset.source)
         found = dataset_of_table(table, Reading(schema=replace(schema, label=None, classes=())))
-        return replace(dataset, items=found.items, schema=schema)
+        assert found.schema is not None
+        taken = replace(found.schema, label=schema.label, classes=schema.classes)
+        return replace(dataset, items=found.items, schema=taken)
     if dataset.shape != (schema.width,):
         raise DataError(
             f"{where} holds items of shape {dataset.shape}, and the columns of the training table take "
@@ -146,6 +164,12 @@ def adopt(dataset: Dataset, schema: Schema) -> Dataset:
         )
     for column, part in schema.parts():
         block = np.sort(dataset.items[:, part], axis=1)
+        if column.missing and not np.isin(dataset.items[:, part.stop - 1], (0, 1)).all():
+            raise DataError(
+                f"{where} does not say by 0 or 1 which rows miss a value of the column "
+                f"'{shown(column.name)}' of the training table; give a CSV or Parquet file with the same "
+                "columns"
+            )
         if column.kind == "categorical" and (block != np.eye(column.width)[-1]).any():
             raise DataError(
                 f"{where} does not hold one category a row for the column '{shown(column.name)}' of the "
@@ -154,41 +178,31 @@ def adopt(dataset: Dataset, schema: Schema) -> Dataset:
     return replace(dataset, schema=schema)
 
 
-def _encoded(table: Table, column: Column, *, learned: bool) -> npt.NDArray[np.float32]:
-    """Return the numbers (N, width) of one column."""
+def _with_gaps(table: Table, column: Column) -> Column:
+    """Return a column, with a place for missing values if the table has some there and it has none."""
+    if column.gaps or not any(is_missing(text, column) for text in table.columns[column.name]):
+        return column
+    return column.with_gaps(column.low)  # until `aligned` puts the mean of the training side there
+
+
+def _encoded(table: Table, column: Column) -> npt.NDArray[np.float32]:
+    """Return the numbers (N, width) of one column; all cells can be read."""
     texts = table.columns[column.name]
-    if column.kind == "numeric":
-        if column.date:
-            first = datetime.fromisoformat(column.first)
-            moments = [date(text, column.date) or date(text, ISO) for text in texts]
-            numbers = [
-                None if moment is None else days_since([moment], first)[0] for moment in moments
-            ]
-        else:
-            numbers = [number(text) for text in texts]
-        wrong = [row for row, value in enumerate(numbers) if value is None]
-        if wrong:
-            kind = "holds dates" if column.date else "is numeric"
-            raise DataError(
-                f"{table.where(column.name, wrong[0])} holds '{shown(texts[wrong[0]])}', and the column "
-                f"{kind} in the training table; repair {len(wrong):,} "
-                f"cell{'s' if len(wrong) > 1 else ''}, or give `categorical` '{shown(column.name)}' or "
-                f"`ignore` '{shown(column.name)}'"
-            )
-        return float32_numbers(table, column.name, numbers)[:, None]
-    places = {text: number for number, text in enumerate(column.categories)}
-    found = [places.get(category(text), -1) for text in texts]
-    if -1 in found:
-        assert not learned
-        row = found.index(-1)
-        unseen = Counter(text for text, place in zip(texts, found, strict=True) if place < 0)
-        raise DataError(
-            f"{table.where(column.name, row)} holds '{shown(texts[row])}', which is none of the "
-            f"{len(column.categories)} categories of the training table "
-            f"({first_few(column.categories)}); repair {unseen.total():,} "
-            f"cell{'s' if unseen.total() > 1 else ''}, or give `ignore` '{shown(column.name)}'"
-        )
-    return np.eye(column.width, dtype=np.float32)[found]
+    empty = np.array([is_missing(text, column) for text in texts])
+    if column.kind == "categorical":
+        places = {text: number for number, text in enumerate(column.categories)}
+        found = [
+            places["" if gap else category(text)] for text, gap in zip(texts, empty, strict=True)
+        ]
+        return np.eye(column.width, dtype=np.float32)[found]
+    numbers = [
+        column.fill if gap else number_of(text, column)
+        for text, gap in zip(texts, empty, strict=True)
+    ]
+    values = float32_numbers(table, column.name, numbers)
+    return (
+        np.stack([values, empty], axis=1, dtype=np.float32) if column.missing else values[:, None]
+    )
 
 
 def _labels(table: Table, schema: Schema) -> tuple[npt.NDArray[np.int64] | None, tuple[str, ...]]:
@@ -196,14 +210,6 @@ def _labels(table: Table, schema: Schema) -> tuple[npt.NDArray[np.int64] | None,
         return None, ()
     places = {text: number for number, text in enumerate(schema.classes)}
     texts = [category(text) for text in table.columns[schema.label]]
-    unknown = [row for row, text in enumerate(texts) if text not in places]
-    if unknown:
-        row = unknown[0]
-        raise DataError(
-            f"{table.where(schema.label, row)} holds the label '{shown(texts[row])}', which is none of "
-            f"the {len(schema.classes)} of the training table ({first_few(schema.classes)}); "
-            f"repair it, or give `ignore` '{shown(schema.label)}'"
-        )
     numbers: npt.NDArray[Any] = np.array([places[text] for text in texts], np.int64)
     return labels_of_array(
         numbers, np.array(schema.classes), count=len(table), where=shown(table.source)

@@ -20,13 +20,13 @@ from rote.data.tables.table import Reading, Table
 TABLE_EXTENSIONS = (".csv", ".tsv", ".parquet")
 
 
-def load_table(path: Path, reading: Reading, *, skip_missing: bool) -> Dataset:
+def load_table(path: Path, reading: Reading, *, skip_unreadable: bool) -> Dataset:
     """Read a table and encode it as `rote.data.tables.encode.dataset_of_table` does."""
     if path.suffix.lower() == ".parquet":
         table = read_parquet(path, ignore=reading.ignore)
     else:
         table = read_csv(path)
-    return dataset_of_table(table, reading, skip_missing=skip_missing)
+    return dataset_of_table(table, reading, skip_unreadable=skip_unreadable)
 
 
 def read_csv(path: Path) -> Table:

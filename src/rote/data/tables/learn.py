@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import time
+from math import inf
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -63,35 +65,6 @@ def used_columns(table: Table, reading: Reading) -> list[str]:
     return list(schema.names)
 
 
-def missing_values(table: Table, used: Sequence[str], reading: Reading) -> list[tuple[int, str]]:
-    """Return row and column of every missing value, by row."""
-    found, schema = [], reading.schema
-    label = reading.label if schema is None else schema.label
-    known = {column.name: column.categories for column in schema.columns} if schema else {}
-    kinds = {column.name: column.kind for column in schema.columns} if schema else {}
-    for name in (*used, label):
-        if name is None or name not in table.columns:
-            continue
-        texts = table.columns[name]
-        if schema is not None and name != label:
-            plain = kinds[name] == "categorical"
-        else:
-            plain = name in (*reading.categorical, label) or _of_texts(texts)
-        marks = frozenset({""}) if plain else MISSING
-        found += [
-            (row, name)
-            for row, text in enumerate(texts)
-            if text.lower() in marks and text not in known.get(name, ())
-        ]
-    return sorted(found)
-
-
-def _of_texts(texts: Sequence[str]) -> bool:
-    """Return whether a column has neither numbers nor dates: there words such as None are categories."""
-    told = [text for text in texts if text.lower() not in MISSING]
-    return all(number(text) is None for text in told) and not date_forms(told)
-
-
 def learned_schema(table: Table, used: Sequence[str], reading: Reading) -> Schema:
     """Return what the columns hold, and the labels."""
     columns = tuple(_column(table, name, asked=name in reading.categorical) for name in used)
@@ -103,34 +76,42 @@ def learned_schema(table: Table, used: Sequence[str], reading: Reading) -> Schem
 
 def _column(table: Table, name: str, *, asked: bool) -> Column:
     texts = table.columns[name]
-    numbers = [number(text) for text in texts]
-    others = [row for row, value in enumerate(numbers) if value is None]
+    known = [row for row, text in enumerate(texts) if text.lower() not in MISSING]
+    numbers = {row: value for row in known if (value := number(texts[row])) is not None}
     if asked:
         return _categorical(table, name, asked=True)
-    if len(others) == len(texts):
-        forms = date_forms(texts)
-        return _dates(table, name, forms) if forms else _categorical(table, name, asked=False)
+    if not numbers:
+        forms = date_forms([texts[row] for row in known])
+        if forms:
+            return _dates(table, name, forms, known)
+        return _categorical(table, name, asked=False)
+    others = [row for row in known if row not in numbers]
     if others:
-        few = (
-            others
-            if 2 * len(others) <= len(texts)
-            else [row for row, value in enumerate(numbers) if value is not None]
-        )
+        few = others if 2 * len(others) <= len(known) else list(numbers)
         told = "a number" if few is not others else "no number"
         raise DataError(
             f"{table.where(name, few[0])} holds '{shown(texts[few[0]])}', which is {told}, unlike "
-            f"{len(texts) - len(few):,} other cells of the column; repair {len(few):,} "
+            f"{len(known) - len(few):,} other cells of the column; repair {len(few):,} "
             f"cell{'s' if len(few) > 1 else ''}, or give `categorical` '{shown(name)}' or `ignore` "
             f"'{shown(name)}'"
         )
-    column = numeric_column(name, float32_numbers(table, name, numbers))
-    if column.low == column.high:
+    filled = [numbers.get(row, numbers[known[0]]) for row in range(len(texts))]
+    values = float32_numbers(table, name, filled)[known]
+    return _measured(table, name, values)
+
+
+def _measured(table: Table, name: str, values: npt.NDArray[np.floating[Any]]) -> Column:
+    """Measure a column of numbers, given those cells that have a value."""
+    column, complete = numeric_column(name, values), len(values) == len(table)
+    if complete and column.low == column.high:
         raise _constant(table, name)
-    return column
+    return (
+        column if complete else column.with_gaps(float(np.float32(values.mean(dtype=np.float64))))
+    )
 
 
-def _dates(table: Table, name: str, forms: Sequence[str]) -> Column:
-    texts = table.columns[name]
+def _dates(table: Table, name: str, forms: Sequence[str], known: Sequence[int]) -> Column:
+    texts = [table.columns[name][row] for row in known]
     if len(forms) > 1:
         raise DataError(
             f"{shown(table.source)}, column '{shown(name)}' holds dates such as '{shown(texts[0])}', in "
@@ -139,9 +120,7 @@ def _dates(table: Table, name: str, forms: Sequence[str]) -> Column:
         )
     moments = [moment for text in texts if (moment := date(text, forms[0])) is not None]
     first = min(moments)
-    column = numeric_column(name, days_since(moments, first))
-    if column.low == column.high:
-        raise _constant(table, name)
+    column = _measured(table, name, days_since(moments, first))
     whole = all(moment.time() == time() for moment in moments)
     return replace(column, whole=whole, date=forms[0], first=first.isoformat())
 
@@ -179,10 +158,12 @@ def _constant(table: Table, name: str) -> DataError:
 
 
 def _ordered(distinct: set[str]) -> tuple[str, ...]:
-    """Sort categories: as numbers where all are such, else as texts."""
+    """Sort categories: as numbers where all are such, else as texts; no value comes first."""
     numbers = {text: number(text) for text in distinct}
-    if all(value is not None for value in numbers.values()):
-        return tuple(sorted(distinct, key=lambda text: (numbers[text], text)))
+    if all(value is not None for text, value in numbers.items() if text):
+        return tuple(
+            sorted(distinct, key=lambda text: (numbers[text] or 0.0, text) if text else (-inf, ""))
+        )
     return tuple(sorted(distinct))
 
 

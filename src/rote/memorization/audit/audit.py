@@ -38,7 +38,7 @@ from rote.memorization.audit.prepare import Duplicates, Prepared, find_duplicate
 from rote.memorization.audit.provenance import Stages, no_stage, provenance_of
 from rote.memorization.audit.result import Findings
 from rote.memorization.audit.supplement import with_supplement
-from rote.memorization.columns import constant_columns, deciding_columns
+from rote.memorization.columns import blanked_columns, constant_columns, deciding_columns
 from rote.memorization.controls import training_matches
 from rote.memorization.invariances import Invariances
 from rote.memorization.matching import Matches, Progress, no_progress
@@ -260,7 +260,10 @@ def run_audit(
     if look_for_mistakes:
         with stages("notices"):
             notices += of_sides(prepared, duplicates)
-            notices += of_columns(constant_columns(prepared.training, generated))
+            notices += of_columns(
+                constant_columns(prepared.training, generated),
+                blanked_columns(training, generated),
+            )
 
     def opened(space: Space) -> SpaceAudit:
         return SpaceAudit(

@@ -16,6 +16,7 @@ from rote.data.duplicates import DuplicateGroups, exact_duplicates
 from rote.data.resample import fit_images
 from rote.data.sampling import drawn_by_content
 from rote.data.scaling import Scaling
+from rote.data.tables.align import aligned
 from rote.memorization.audit.checks import (
     check_gate,
     check_options,
@@ -174,6 +175,7 @@ def prepare(
     """
     check_options(options)
     device = resolve_device(options.device)
+    generated, training, holdout = _in_one_schema(generated, training, holdout)
     settings = settings_of(options, training, controlled=holdout is not None)
     check_sides(generated, training, holdout, settings)
     clusters = clusters_of(generated, options.cluster_by, options.captions)
@@ -231,6 +233,18 @@ def settings_of(options: AuditOptions, training: Dataset, *, controlled: bool) -
         seed=options.seed,
         confidence=options.confidence,
     )
+
+
+def _in_one_schema(
+    generated: Dataset, training: Dataset, holdout: Dataset | None
+) -> tuple[Dataset, Dataset, Dataset | None]:
+    """Give all sides of a table a place for missing values where one of them needs it."""
+    sides = (generated,) if holdout is None else (generated, holdout)
+    own_units = all(side.scaling is None for side in (training, *sides))
+    if training.schema is None or not own_units or any(side.schema is None for side in sides):
+        return generated, training, holdout
+    training, generated, *rest = aligned(training, *sides)
+    return generated, training, rest[0] if rest else None
 
 
 def _in_one_scale(

@@ -158,7 +158,11 @@ def test_parquet_equals_csv(pets: Path, tmp_path: Path) -> None:
     assert load_images(path).digest == load_images(pets).digest
 
     parquet.write_table(pyarrow.table({**columns, "age": [3, None, 7, 12]}), path)
-    assert "row 2, column 'age' has no value" in error_of(path)
+    missing = written(tmp_path / "missing.csv", PETS.replace("\n7,dog", "\n,dog"))
+    assert load_images(path).digest == load_images(missing).digest
+    nan = [3.0, float("nan"), 7.0, 12.0]
+    parquet.write_table(pyarrow.table({**columns, "age": nan}), path)
+    assert load_images(path).digest == load_images(missing).digest
     parquet.write_table(pyarrow.table({**columns, "born": [[1], [2], [3], [4]]}), path)
     assert "column 'born' is of type list" in error_of(path)
     written(path, "no parquet")
@@ -166,25 +170,89 @@ def test_parquet_equals_csv(pets: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mark", ["", "NA", "nan", "?", "None"])
-def test_missing_values_are_named_or_left_out(tmp_path: Path, mark: str) -> None:
-    path = written(tmp_path / "a.csv", f"age,pet\n3,cat\n{mark},dog\n7,dog\n{mark},cat\n")
-    message = error_of(path)
-    assert "line 3, column 'age' has no value (1 more rows miss some)" in message
+@pytest.mark.parametrize("skip", [False, True])
+def test_rows_with_missing_numbers_stay(tmp_path: Path, mark: str, skip: bool) -> None:
+    path = written(tmp_path / "a.csv", f"age,pet\n3,cat\n{mark},dog\n8,dog\n{mark},cat\n")
+    found = load_images(path, skip_unreadable=skip)
+    # age (5.5 stands for no value), whether it is missing, cat, dog
+    assert found.items.tolist() == [[3, 0, 1, 0], [5.5, 1, 0, 1], [8, 0, 0, 1], [5.5, 1, 1, 0]]
+    assert found.schema is not None
+    age = Column("age", whole=True, low=3, high=8, missing=True, fill=5.5)
+    assert found.schema.columns[0] == age
+    assert found.schema.cells(found.items)[1] == ["", "dog"]
+    assert Schema.from_json(found.schema.to_json()) == found.schema
+    assert found.account is not None
+    assert found.account.parts() == [
+        "2 rows with missing values (kept, no value being a state of its own; 2 in 'age')"
+    ]
+
+
+def test_rows_without_a_label_are_named_or_left_out(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", "age,pet\n3,cat\n4,\n7,dog\n5,\n")
+    message = error_of(path, label="pet")
+    assert "line 3, column 'pet' has no value (1 more rows miss one)" in message
     assert "`skip_unreadable`" in message
-    assert ("is a category, give `categorical` 'age'" in message) == bool(mark)
-    found = load_images(path, skip_unreadable=True)
-    assert found.items.tolist() == [[3, 1, 0], [7, 0, 1]]
+    found = load_images(path, reading=Reading(label="pet"), skip_unreadable=True)
+    assert found.items.tolist() == [[3], [7]]
     assert found.unreadable == ("line 3", "line 5")
     assert found.names == ("row 1", "row 3")  # as the file has them
+    assert found.account is not None
+    assert found.account.parts() == ["2 of 4 rows not read: no label (2, such as line 3)"]
+
+
+def test_rows_that_fit_no_column_are_left_out_by_reason(pets: Path, tmp_path: Path) -> None:
+    schema = load_images(pets, reading=Reading(label="owner")).schema
+    rows = "3,cat,1,ann\nold,cat,1,ann\n7,cow,2,bob\n8,cow,2,bob\n9,dog,5,eve\n,dog,5,bob\n"
+    path = written(tmp_path / "b.csv", f"age,pet,weight,owner\n{rows}")
+    found = load_images(path, reading=Reading(schema=schema), skip_unreadable=True)
+    assert found.names == ("row 1", "row 6")
+    assert found.account is not None
+    assert (found.account.files, found.account.read, found.account.unit) == (6, 2, "rows")
+    assert [(group.reason, group.count) for group in found.account.left_out] == [
+        ("a category of 'pet' that the training table does not have", 2),
+        ("a label that the training table does not have", 1),
+        ("no number in 'age'", 1),
+    ]
+    assert found.account.treated[0].names == ("row 6",)
 
 
 @pytest.mark.parametrize("word", ["None", "NA", "null", "n/a", "?"])
 def test_a_word_among_texts_is_a_category(tmp_path: Path, word: str) -> None:
     path = written(tmp_path / "a.csv", f"fence,price\n{word},3\nwood,4\n,5\n")
-    assert "line 4, column 'fence' has no value;" in error_of(path)
-    found = load_images(path, skip_unreadable=True)
+    found = load_images(path)
     assert found.schema is not None
-    assert found.schema.columns[0].categories == tuple(sorted((word, "wood")))
+    assert found.schema.columns[0].categories == ("", *sorted((word, "wood")))
+
+
+def test_no_value_comes_first_among_numbers_that_are_categories(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", "floor,rent\n10,5\n2,6\n,7\n")
+    found = load_images(path, reading=Reading(categorical=("floor",)))
+    assert found.schema is not None
+    assert found.schema.columns[0].categories == ("", "2", "10")
+
+
+def test_a_mark_that_is_no_category_is_no_value_by_the_schema(tmp_path: Path) -> None:
+    learned = load_images(written(tmp_path / "a.csv", "pet,n\ncat,1\n,2\ndog,3\n"))
+    other = written(tmp_path / "b.csv", "pet,n\nNaN,1\n,2\n")  # as pandas writes it
+    found = load_images(other, reading=Reading(schema=learned.schema))
+    assert found.items[:, :3].tolist() == [[1, 0, 0], [1, 0, 0]]
+
+
+def test_scaled_rows_with_missing_values_snap_to_themselves(tmp_path: Path) -> None:
+    rows = "".join(
+        f"{n if n % 3 else ''},{n * n % 7},{'ab'[n % 2] if n % 5 else ''}\n" for n in range(20)
+    )
+    table = load_images(written(tmp_path / "a.csv", f"x,y,z\n{rows}"))
+    scaled, scaling = for_models(table)
+    assert scaling is not None
+    known = table.items[:, 1] == 0
+    assert scaled.items[known, 0].std() == pytest.approx(VECTOR_STD, rel=1e-5)
+    assert np.abs(scaled.items[~known, 0]).max() < 1e-6  # the mean stands there
+    assert np.ptp(scaled.items[:, 1]) == pytest.approx(VECTOR_STD)
+    assert (scaling.snapped(scaled.items + np.float32(0.01)) == scaled.items).all()
+    assert (in_own_units(scaled) == table.items).all()
+    again = written(tmp_path / "b.csv", "".join(csv_lines(table)))
+    assert load_images(again).digest == table.digest
 
 
 def test_none_is_a_category_where_a_column_is_called_categorical(tmp_path: Path) -> None:
@@ -253,7 +321,6 @@ def test_a_column_of_names_is_no_category(tmp_path: Path) -> None:
             "age,pet,weight,owner\nx,cat,1,ann\n",
             "column 'age' holds 'x', and the column is numeric in the training table",
         ),
-        ("age,pet,weight,owner\n,cat,1,ann\n", "line 2, column 'age' has no value"),
     ],
 )
 def test_tables_that_do_not_fit_the_training_table(
@@ -334,8 +401,9 @@ def test_dates_that_cannot_be_read(tmp_path: Path) -> None:
     schema = load_images(written(tmp_path / "b.csv", "day,n\n2020-01-02,1\n2020-01-03,2\n")).schema
     other = written(tmp_path / "c.csv", "day,n\nMonday,1\n")
     assert "and the column holds dates in the training table" in error_of(other, schema=schema)
-    gap = written(tmp_path / "d.csv", "day,n\nNA,1\n2020-01-03,2\n")
-    assert "line 2, column 'day' has no value" in error_of(gap, schema=schema)
+    gap = load_images(written(tmp_path / "d.csv", "day,n\nNA,1\n2020-01-05,2\n2020-01-02,3\n"))
+    assert gap.schema is not None
+    assert [row[0] for row in gap.schema.cells(gap.items)] == ["", "2020-01-05", "2020-01-02"]
 
 
 def test_dates_of_parquet_and_columns_that_are_ignored(tmp_path: Path) -> None:
@@ -362,7 +430,8 @@ def test_codes_are_told(tmp_path: Path) -> None:
     assert found.account is not None
     assert "'00001' looks like a code" in found.account.notes[0]
     asked = load_images(path, reading=Reading(categorical=("zip",)))
-    assert asked.account is None
+    assert asked.account is not None
+    assert asked.account.parts() == []
     assert asked.shape == (60,)
     many = "".join(f"{n:05d},{n % 7}\n" for n in range(1, 1200))
     message = error_of(written(tmp_path / "b.csv", f"zip,n\n{many}"), categorical=("zip",))
