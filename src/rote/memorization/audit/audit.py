@@ -29,6 +29,7 @@ from rote.memorization.audit.notices import (
     Notice,
     check_sources,
     of_columns,
+    of_distance,
     of_leaks,
     of_sides,
 )
@@ -38,7 +39,6 @@ from rote.memorization.audit.prepare import Duplicates, Prepared, find_duplicate
 from rote.memorization.audit.provenance import Stages, no_stage, provenance_of
 from rote.memorization.audit.result import Findings
 from rote.memorization.audit.supplement import with_supplement
-from rote.memorization.columns import blanked_columns, constant_columns, deciding_columns
 from rote.memorization.controls import training_matches
 from rote.memorization.invariances import Invariances
 from rote.memorization.matching import Matches, Progress, no_progress
@@ -260,10 +260,7 @@ def run_audit(
     if look_for_mistakes:
         with stages("notices"):
             notices += of_sides(prepared, duplicates)
-            notices += of_columns(
-                constant_columns(prepared.training, generated),
-                blanked_columns(training, generated),
-            )
+            notices += of_columns(prepared, generated, training)
 
     def opened(space: Space) -> SpaceAudit:
         return SpaceAudit(
@@ -282,7 +279,7 @@ def run_audit(
     results = tuple(space.audit(controls) for space in spaces)
     first, settings = results[0], prepared.settings
     if look_for_mistakes:
-        notices += _of_distance(prepared, first)
+        notices += of_distance(prepared, first.measured.matches.nn1_index)
     memorized, rate = first.criteria[0].memorized, first.criteria[0].rate
     assert memorized is not None and rate is not None
     with stages("controls"):
@@ -319,12 +316,6 @@ def run_audit(
     with stages("supplement"):
         found = with_supplement(found, prepared, folder=features_folder)
     return replace(found, seconds=stages.seconds)
-
-
-def _of_distance(prepared: Prepared, result: SpaceResult) -> list[Notice]:
-    """Return whether few columns decide what is near in the first space."""
-    gower, nearest = prepared.spaces[0].metric == "gower", result.measured.matches.nn1_index
-    return of_columns(deciding_columns(prepared.generated, prepared.training, nearest, gower=gower))
 
 
 def _within(space: SpaceAudit, prepared: Prepared, duplicates: Duplicates) -> Matches | None:

@@ -18,7 +18,12 @@ from rote.data.dataset import Dataset
 from rote.data.duplicates import equal_items
 from rote.data.sampling import drawn_by_content
 from rote.memorization.audit.prepare import Duplicates, Prepared
-from rote.memorization.columns import Finding
+from rote.memorization.columns import (
+    Finding,
+    blanked_columns,
+    constant_columns,
+    deciding_columns,
+)
 from rote.memorization.controls import Leaks
 from rote.memorization.duplicates import chained
 from rote.memorization.silent_differences import find_silent_differences
@@ -239,7 +244,24 @@ def of_leaks(leaks: Leaks | None) -> list[Notice]:
     return [Notice("control", text, {"near": leaks.near, "items": leaks.images})]
 
 
-def of_columns(*found: Finding | None) -> list[Notice]:
+def of_columns(prepared: Prepared, generated: Dataset, training: Dataset) -> list[Notice]:
+    """Return which columns count for nothing, and which cells only generated rows blank.
+
+    ``generated`` and ``training`` are the sides as they were given.
+    """
+    return _about_columns(
+        constant_columns(prepared.training, generated), blanked_columns(training, generated)
+    )
+
+
+def of_distance(prepared: Prepared, nearest: npt.NDArray[np.int64]) -> list[Notice]:
+    """Return whether few columns decide what is near in the first space."""
+    gower = prepared.spaces[0].metric == "gower"
+    found = deciding_columns(prepared.generated, prepared.training, nearest, gower=gower)
+    return _about_columns(found)
+
+
+def _about_columns(*found: Finding | None) -> list[Notice]:
     """Return what `rote.memorization.columns` found; it makes no rate doubtful."""
     return [
         Notice("columns", text, numbers, doubtful=False) for text, numbers in filter(None, found)
