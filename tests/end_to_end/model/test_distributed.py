@@ -102,6 +102,32 @@ def events(folder: Path) -> list[tuple[int, float]]:
     return [(event.step, event.value) for event in found.Scalars("loss")]
 
 
+ENDS = """
+import os, torch
+from rote.diffusion.training.distributed import launched
+with launched("cpu") as ranks:
+    weight = torch.ones(1, requires_grad=True)
+    weight.sum().backward()
+    ranks.add_up(weight.grad)
+    torch.optim.Adam([weight]).step()
+    ranks.wait()
+assert weight.grad == 2
+names = [open(f"/proc/self/task/{number}/comm").read() for number in os.listdir("/proc/self/task")]
+assert len(names) == 1, names
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads in /proc")
+def test_no_thread_outlives_the_processes_that_train_together(tmp_path: Path) -> None:
+    """One that takes Python's lock while Python ends aborts the process after its work is done."""
+    script = tmp_path / "ends.py"
+    script.write_text(ENDS)
+    launcher = [sys.executable, "-m", *TORCHRUN, str(script)]
+    done = subprocess.run(launcher, capture_output=True, text=True, env=ENVIRONMENT, timeout=100)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.slow
 def test_a_batch_that_cannot_be_shared_is_one_line_of_each_process(
     alone: Path, tmp_path: Path

@@ -8,6 +8,7 @@ one device would have trained differs by the order of that sum alone.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -91,6 +92,10 @@ def launched(device: str) -> Iterator[Ranks]:
         return
     if device == "cuda":
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    # The first step of an optimizer imports it, and its functions keep the group of that moment as their
+    # default. So before the group is made: else its threads outlive it to the end of the process, where
+    # one that takes Python's lock aborts it.
+    importlib.import_module("torch.distributed.nn.functional")
     distributed.init_process_group(
         "cpu:gloo,cuda:nccl" if device == "cuda" else "gloo", timeout=TIMEOUT
     )
