@@ -4,7 +4,7 @@ The **held-out control** scores real images that were not trained on as if they 
 that lie in the training set all the same (exactly, or within the duplicate radius) are no such images:
 they are counted and taken out.
 
-The **positive control** degrades training images in known ways and strengths, audits these copies by the
+The **positive control** degrades training items in known ways and strengths, audits these copies by the
 same ruler, and reports the share that is recognized. A rate of 0 says only what the recall beside it
 lets it say.
 """
@@ -19,14 +19,16 @@ import numpy.typing as npt
 
 from rote.core.errors import ConfigError
 from rote.core.seeds import child_seed
+from rote.data.dataset import Dataset
 from rote.data.sampling import drawn_by_content
 from rote.memorization.corruptions import Degradation, degradations
 from rote.memorization.evaluator import CriteriaEvaluator, Measured
 from rote.memorization.matching import Matches, Nearest
+from rote.memorization.number_corruptions import items_of, numbers_of
 from rote.stats.rates import Rate, wilson
 
 COPIES = 100
-"""Training images that the positive control degrades, unless told otherwise."""
+"""Training items that the positive control degrades, unless told otherwise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +102,7 @@ class Recall:
 
     kind: Degradation
     found: Rate
-    """Copies whose nearest training image is the one they were made of, or a duplicate of it."""
+    """Copies whose nearest training item is the one they were made of, or a duplicate of it."""
     recall: dict[str, Rate]
     """Copies that count as memorized, per criterion."""
 
@@ -115,62 +117,68 @@ class Recall:
 
 @dataclass(frozen=True, eq=False)
 class Copies:
-    """Training images degraded on purpose, all corruptions and strengths behind each other.
+    """Training items degraded on purpose, all corruptions and strengths behind each other.
 
     Attributes
     ----------
-    images
-        uint8 (kinds * each, H, W, C), in the order of ``kinds``.
+    items
+        (kinds * each, ...) as the training side has them, in the order of ``kinds``.
     chosen
-        int64 (each,): the training images, the same in every kind.
+        int64 (each,): the training items, the same in every kind.
     kinds
         Every corruption at each of its strengths.
     """
 
-    images: npt.NDArray[np.uint8]
+    items: npt.NDArray[Any]
     chosen: npt.NDArray[np.int64]
     kinds: tuple[Degradation, ...]
 
     @property
     def sources(self) -> npt.NDArray[np.int64]:
-        """The training image that each copy was made of, int64."""
+        """The training item that each copy was made of, int64."""
         return np.tile(self.chosen, len(self.kinds))
 
 
 def degraded_copies(
-    training: npt.NDArray[np.uint8],
+    training: Dataset,
     *,
     positions: npt.NDArray[np.int64],
     copies: int,
     seed: int,
-) -> Copies:
-    """Degrade training images in every kind.
+) -> Copies | None:
+    """Degrade training items in every kind that is for them and changes any; None if none does.
 
     Parameters
     ----------
     training
-        uint8 (N, H, W, C).
+        Images, or vectors or series in units of each column's spread.
     positions
-        int64: the training images to choose from.
+        int64: the training items to choose from.
     copies
-        Images per corruption and strength; at most all of ``positions``.
+        Items per corruption and strength; at most all of ``positions``.
     seed
-        Root seed; the same images are degraded in every cell, whatever their order.
+        Root seed; the same items are degraded in every cell, whatever their order.
     """
     if copies > len(positions):
         raise ConfigError(
-            f"`positive_control` is {copies}, and `training` has {len(positions)} distinct images; "
+            f"`positive_control` is {copies}, and `training` has {len(positions)} distinct items; "
             "give at most that many"
         )
-    drawn = drawn_by_content(training, positions, seed=child_seed(seed, "degrade"))
+    drawn = drawn_by_content(training.items, positions, seed=child_seed(seed, "degrade"))
     chosen = drawn[:copies]
-    originals = training[chosen]
-    kinds = degradations()
-    made = [
-        kind(originals, seed=child_seed(seed, "degrade", number))
-        for number, kind in enumerate(kinds, start=1)
-    ]
-    return Copies(np.concatenate(made), chosen, kinds)
+    kinds = list(enumerate(degradations(training.kind), start=1))
+    seeds = {number: child_seed(seed, "degrade", number) for number, _ in kinds}
+    originals = training.items[chosen]
+    if training.kind == "image":
+        made = [kind(originals, seed=seeds[number]) for number, kind in kinds]
+        return Copies(np.concatenate(made), chosen, tuple(kind for _, kind in kinds))
+    numbers = numbers_of(training, drawn[: max(copies, 2)])[:copies]
+    made = [items_of(kind(numbers, seed=seeds[number]), training) for number, kind in kinds]
+    # Noise on a table of categories, or far below whole numbers, says nothing.
+    told = [n for n, items in enumerate(made) if not np.array_equal(items, originals)]
+    if not told:
+        return None
+    return Copies(np.concatenate([made[n] for n in told]), chosen, tuple(kinds[n][1] for n in told))
 
 
 def recall_of(

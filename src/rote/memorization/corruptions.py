@@ -1,12 +1,13 @@
-"""Corruptions of images: what a model's copies may look like, at known strengths.
+"""Corruptions: what a model's copies may look like, at known strengths.
 
-Each function takes one uint8 image (H, W, C), a strength and a generator, and returns such an image.
+Each function of an image takes one uint8 image (H, W, C), a strength and a generator, and returns such an
+image; those of vectors, rows and series are in `rote.memorization.number_corruptions`.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,14 +16,16 @@ import numpy.typing as npt
 from PIL import Image, ImageFilter
 
 from rote.core.catalog import Catalog
+from rote.data.dataset import Kind
+from rote.memorization import number_corruptions as of_numbers
 
 Pixels = npt.NDArray[np.uint8]
-Degrade = Callable[[Pixels, float, np.random.Generator], Pixels]
+Degrade = Callable[[Any, float, np.random.Generator], npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
 class Corruption:
-    """One way to spoil an image.
+    """One way to spoil an item.
 
     Attributes
     ----------
@@ -35,7 +38,9 @@ class Corruption:
     unit
         What a strength measures.
     apply
-        Spoils one image.
+        Spoils one image, or one `rote.memorization.number_corruptions.Numbers`.
+    kinds
+        The kinds of items that it is for.
     """
 
     name: str
@@ -44,6 +49,7 @@ class Corruption:
     strengths: tuple[float, ...]
     unit: str
     apply: Degrade
+    kinds: tuple[Kind, ...] = ("image",)
 
 
 @dataclass(frozen=True)
@@ -58,12 +64,14 @@ class Degradation:
         """Of the corruption."""
         return self.corruption.name
 
-    def __call__(self, images: Pixels, *, seed: int) -> Pixels:
-        """Degrade images (N, H, W, C), each with its own randomness from ``seed``."""
-        generators = np.random.default_rng(seed).spawn(len(images))
+    def __call__(
+        self, items: Pixels | Sequence[of_numbers.Numbers], *, seed: int
+    ) -> npt.NDArray[Any]:
+        """Degrade images (N, H, W, C) or numbers, each with its own randomness from ``seed``."""
+        generators = np.random.default_rng(seed).spawn(len(items))
         done = [
-            self.corruption.apply(image, self.strength, generator)
-            for image, generator in zip(images, generators, strict=True)
+            self.corruption.apply(item, self.strength, generator)
+            for item, generator in zip(items, generators, strict=True)
         ]
         return np.stack(done)
 
@@ -125,6 +133,8 @@ def resize(image: Pixels, factor: float, generator: np.random.Generator) -> Pixe
     return _pixels(picture.resize((width, height), Image.Resampling.LANCZOS))
 
 
+SERIES: tuple[Kind, ...] = ("series",)
+
 CORRUPTIONS: Catalog[Corruption] = Catalog(
     "the corruption",
     (
@@ -137,6 +147,29 @@ CORRUPTIONS: Catalog[Corruption] = Catalog(
             "tone", "Brightness and contrast", "brightness-changed", (0.1, 0.2, 0.4), "share", tone
         ),
         Corruption("resize", "Down and up sampling", "resampled", (2, 4), "factor", resize),
+        Corruption(
+            "spread-noise",
+            "Noise",
+            "noisy",
+            (0.01, 0.03, 0.1, 0.3),
+            "spreads",
+            of_numbers.noise,
+            ("vector", "series"),
+        ),
+        Corruption(
+            "cells",
+            "Cells of other rows",
+            "partly exchanged",
+            (0.05, 0.1, 0.25),
+            "share",
+            of_numbers.cells,
+            ("vector",),
+        ),
+        Corruption(
+            "offset", "Offset", "moved", (0.03, 0.1, 0.3), "spreads", of_numbers.offset, SERIES
+        ),
+        Corruption("gain", "Gain", "stretched", (0.05, 0.1, 0.3), "share", of_numbers.gain, SERIES),
+        Corruption("delay", "Delay", "delayed", (1, 2), "times", of_numbers.delay, SERIES),
     ),
 )
 
@@ -152,9 +185,14 @@ def register(corruption: Corruption) -> None:
     CORRUPTIONS.register(corruption)
 
 
-def degradations() -> tuple[Degradation, ...]:
-    """Return every corruption at each of its strengths, in order."""
-    return tuple(Degradation(one, strength) for one in CORRUPTIONS for strength in one.strengths)
+def degradations(kind: Kind = "image") -> tuple[Degradation, ...]:
+    """Return every corruption of a kind of items at each of its strengths, in order."""
+    return tuple(
+        Degradation(one, strength)
+        for one in CORRUPTIONS
+        if kind in one.kinds
+        for strength in one.strengths
+    )
 
 
 def _to_uint8(values: npt.NDArray[np.floating[Any]]) -> Pixels:

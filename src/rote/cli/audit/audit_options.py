@@ -84,8 +84,8 @@ class AuditFlags:
         int | None,
         typer.Option(
             "--positive-control",
-            help="Training images to degrade per corruption and strength; 0: none. [default: 100, "
-            "or all where there are fewer; 0 for vectors]",
+            help="Training items to degrade per corruption and strength; 0: none. [default: 100, "
+            "or all where there are fewer]",
         ),
     ] = AuditOptions.positive_control
     fail_above: Annotated[

@@ -132,8 +132,8 @@ def audit(
         Without ``holdout``: how many random training items to take out of the references and use as the
         control. Copies of these are then missed.
     positive_control
-        Training images to degrade per corruption and strength; 0: no positive control; None: 100
-        images, or all distinct ones where there are fewer, and none of vectors.
+        Training items to degrade per corruption and strength; 0: no positive control; None: 100, or all
+        distinct ones where there are fewer.
     training_sample
         Up to how many training items to match with the rest of the training side: what nearness is usual
         within it. Needs three groups, else there is none.

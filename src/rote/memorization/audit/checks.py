@@ -95,7 +95,6 @@ def check_sides(
     if training.kind != "image":
         for name, wanted in (
             ("`invariances`", bool(settings.invariances.names)),
-            ("`positive_control`", bool(settings.positive_control)),
             *((f"`criterion` {name}", CRITERIA[name].images_only) for name in settings.criteria),
         ):
             if wanted:

@@ -165,7 +165,7 @@ class SpaceAudit:
         measured = self.measure(prepared.generated, stage="search", on_progress=self._on_progress)
         positive: tuple[Recall, ...] = ()
         if controls.copies is not None:
-            made = Dataset(controls.copies.images, source="degraded copies")
+            made = Dataset(controls.copies.items, source="degraded copies")
             degraded = self.measure(made, stage="controls")
             group = self._duplicates.near.group
             positive = recall_of(
@@ -260,12 +260,12 @@ def make_controls(
             kept = np.flatnonzero(remains)
     positions, count = duplicates.positions, settings.positive_control
     if count is None:
-        count = min(COPIES, len(positions)) if training.kind == "image" else 0
+        count = min(COPIES, len(positions))
     copies = None
     if count:
         with stages("controls"):
             copies = degraded_copies(
-                training.items, positions=positions, copies=count, seed=settings.seed
+                training, positions=positions, copies=count, seed=settings.seed
             )
     return Controls(leaks, kept, measured, copies)
 
