@@ -11,6 +11,12 @@ below 0: copying; far above 0: underfitting; 0: as near as held-out items. Under
 standard normal, which gives `p_value`, one-sided for copying. Ties, which integer distances have, are
 corrected for in the variance.
 
+Equal items of one side are one draw: a model that repeats itself, or a held-out set that holds its items
+ten times, is no more evidence. They keep their weight in U; in its variance m and n are the numbers of
+independent items that weigh as much, m' = m^2 / sum of c^2 over groups of c equal items (Kish), and ties
+are counted between different items. Without repeats m' = m. Where items are equal by chance, as rows of
+two columns are, this is careful: it may miss copying, and does not see it where none is.
+
 Source: Meehan, Chaudhuri and Dasgupta, "A Non-Parametric Test to Detect Data-Copying in Generative
 Models" (AISTATS 2020), equations 1 to 3. The cells are k-means' of the training set; distances in a cell
 are to the training items of that cell, as there. A cell without held-out items is left out and
@@ -31,7 +37,7 @@ compares whole distributions.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,9 +45,11 @@ import numpy.typing as npt
 
 from rote.core.errors import DataError
 from rote.core.seeds import child_seed
+from rote.data.duplicates import DuplicateGroups, exact_duplicates
 from rote.data.sampling import drawn_by_content
 from rote.neighbors.search import nearest_neighbors
 from rote.stats.jackknife import Estimate
+from rote.stats.mann_whitney import Counts, compared, mann_whitney
 from rote.stats.roc import auc_interval
 
 CELLS = 5
@@ -94,33 +102,48 @@ class ThreeSample:
         return asdict(self)
 
 
-def mann_whitney(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> tuple[float, float]:
-    """Return P(first < second) + ties / 2, and z of U = #{first > second}, corrected for ties.
+@dataclass(frozen=True, eq=False)
+class _Sample:
+    """Distances of one side, equal items once: (U,) each.
 
-    z is 0 where all values are equal.
-
-    >>> mann_whitney(np.array([1, 2]), np.array([3, 4]))[0]
-    1.0
+    Attributes
+    ----------
+    near, cell
+        Of each different item.
+    weight
+        How many items equal it.
     """
-    _, place = np.unique(np.concatenate([first, second]), return_inverse=True)
-    counts = [
-        np.bincount(part, minlength=place.max() + 1)
-        for part in (place[: len(first)], place[len(first) :])
-    ]
-    return _compared(counts[0], counts[1])
+
+    near: Floats
+    cell: Places
+    weight: Floats
+
+    @staticmethod
+    def of(near: Floats, cell: Places, items: DuplicateGroups) -> _Sample:
+        """Take the different items of a side."""
+        once = items.representative
+        return _Sample(near[once], cell[once], items.sizes.astype(np.float64))
+
+    def __len__(self) -> int:
+        return len(self.near)
+
+    def take(self, rows: npt.NDArray[Any]) -> _Sample:
+        """Return some of the items."""
+        return _Sample(self.near[rows], self.cell[rows], self.weight[rows])
+
+    @property
+    def items(self) -> int:
+        """How many items there are, repeats counted."""
+        return int(self.weight.sum())
+
+    @property
+    def effective(self) -> float:
+        """How many independent items weigh as much (Kish)."""
+        return float(self.weight.sum() ** 2 / np.square(self.weight).sum())
 
 
-def _compared(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> tuple[float, float]:
-    """Return what `mann_whitney` does, from how often each value occurs, values ascending."""
-    first, second = first.astype(np.float64), second.astype(np.float64)
-    m, n = float(first.sum()), float(second.sum())
-    above = float(first @ (np.cumsum(second) - second / 2))
-    ties, total = first + second, m + n
-    tied = float((ties**3 - ties).sum()) / (total * (total - 1))
-    variance = m * n / 12 * (total + 1 - tied)
-    # All values equal leave a rest of rounding, of either sign.
-    z = (above - m * n / 2) / variance**0.5 if variance > 1e-9 * m * n else 0.0
-    return 1 - above / (m * n), z
+def _compared(first: _Sample, second: _Sample) -> tuple[float, float]:
+    return mann_whitney(first.near, second.near, weights=(first.weight, second.weight))
 
 
 def three_sample_test(
@@ -162,28 +185,32 @@ def three_sample_test(
             "cells"
         )
     places = _cells(sides, cells, child_seed(seed, "bootstrap", 1))
-    near = [_within(s, training, p, places[1]) for s, p in zip(sides, places, strict=True)]
-    placed = (places[0], places[2])
+    once = [exact_duplicates(side) for side in (generated, holdout)]
+    mine, theirs = (
+        _Sample.of(_within(sides[n], training, places[n], places[1]), places[n], groups)
+        for n, groups in zip((0, 2), once, strict=True)
+    )
     training_cells = np.bincount(places[1], minlength=cells)
-    found = _statistic(near[0], near[2], *placed, training_cells, least_share)
+    found = _statistic(mine, theirs, training_cells, least_share)
     if found is None:
         raise DataError(
             "C_T finds no cell with training, held-out and generated items; take fewer cells"
         )
     value, null_deviation, table = found
     low, high = _bootstrap(
-        near[0], near[2], *placed, table, seed=child_seed(seed, "bootstrap", 3), tail=confidence
+        mine, theirs, table, seed=child_seed(seed, "bootstrap", 3), tail=confidence
     )
-    whole = [nearest_neighbors(s, training, k=1).sq_distances[:, 0] for s in (generated, holdout)]
-    nearer, z = mann_whitney(whole[0], whole[1])
-    ends = auc_interval(nearer, len(generated), len(holdout), confidence=confidence)
+    whole = [
+        replace(side, near=_nearest(items[groups.representative], training))
+        for side, items, groups in zip((mine, theirs), (generated, holdout), once, strict=True)
+    ]
+    nearer, z = _compared(whole[0], whole[1])
+    ends = auc_interval(nearer, mine.effective, theirs.effective, confidence=confidence)
     from scipy.special import ndtr
 
-    halves = np.random.default_rng(child_seed(seed, "bootstrap", 2)).permutation(len(holdout)) % 2
-    a, b = (np.flatnonzero(halves == side) for side in (0, 1))
-    control = _statistic(
-        near[2][a], near[2][b], places[2][a], places[2][b], training_cells, least_share
-    )
+    halves = np.random.default_rng(child_seed(seed, "bootstrap", 2)).permutation(len(theirs)) % 2
+    a, b = (theirs.take(halves == side) for side in (0, 1))
+    control = _statistic(a, b, training_cells, least_share)
     return ThreeSample(
         statistic=Estimate(value, low, high, confidence, "percentile bootstrap of the distances"),
         p_value=float(ndtr(value / null_deviation)),
@@ -210,41 +237,40 @@ def _cells(sides: list[npt.NDArray[Any]], cells: int, seed: int) -> list[npt.NDA
     return [fitted.predict(side.astype(np.float32)).astype(np.int64) for side in sides]
 
 
+def _nearest(items: npt.NDArray[Any], training: npt.NDArray[Any]) -> Floats:
+    """Return the squared distance (N,) to the nearest training item."""
+    found = nearest_neighbors(items, training, k=1).sq_distances[:, 0]
+    return np.asarray(found, np.float64)
+
+
 def _within(
     items: npt.NDArray[Any],
     training: npt.NDArray[Any],
     place: npt.NDArray[np.int64],
     training_place: npt.NDArray[np.int64],
-) -> npt.NDArray[np.float64]:
+) -> Floats:
     """Return the squared distance (N,) to the nearest training item of the own cell; inf without one."""
-    if items is training:
-        return np.zeros(len(items))  # only the place of the training items counts
     found = np.full(len(items), np.inf)
     for cell in np.unique(place):
         rows, own = place == cell, training[training_place == cell]
         if len(own):
-            found[rows] = nearest_neighbors(items[rows], own, k=1).sq_distances[:, 0]
+            found[rows] = _nearest(items[rows], own)
     return found
 
 
 def _statistic(
-    near: Floats,
-    near_holdout: Floats,
-    place: Places,
-    place_holdout: Places,
-    training: Places,
-    least_share: float,
+    generated: _Sample, holdout: _Sample, training: Places, least_share: float
 ) -> tuple[float, float, tuple[VoronoiCell, ...]] | None:
     """Return C_T, its standard deviation under the null, and the cells; None without a cell."""
     table, weights, zs = [], [], []
     for cell, count in enumerate(training.tolist()):
-        mine, theirs = near[place == cell], near_holdout[place_holdout == cell]
+        mine, theirs = generated.take(generated.cell == cell), holdout.take(holdout.cell == cell)
         z = None
-        if len(mine) and len(theirs) and count and len(mine) >= least_share * len(near):
-            z = mann_whitney(mine, theirs)[1]
-            weights.append(len(theirs))
+        if mine.items and theirs.items and count and mine.items >= least_share * generated.items:
+            z = _compared(mine, theirs)[1]
+            weights.append(theirs.items)
             zs.append(z)
-        table.append(VoronoiCell(len(mine), count, len(theirs), z))
+        table.append(VoronoiCell(mine.items, count, theirs.items, z))
     if not zs:
         return None
     share = np.array(weights) / sum(weights)
@@ -252,10 +278,8 @@ def _statistic(
 
 
 def _bootstrap(
-    near: Floats,
-    near_holdout: Floats,
-    place: Places,
-    place_holdout: Places,
+    generated: _Sample,
+    holdout: _Sample,
     table: tuple[VoronoiCell, ...],
     *,
     seed: int,
@@ -263,30 +287,32 @@ def _bootstrap(
 ) -> tuple[float, float]:
     """Return the percentile interval of C_T over the cells that took part.
 
-    A resample is how often each item is drawn, so nothing is sorted again.
+    A resample is how often each different item is drawn, so nothing is sorted again.
     """
     rng = np.random.default_rng(seed)
-    _, value = np.unique(np.concatenate([near, near_holdout]), return_inverse=True)
+    _, value = np.unique(np.concatenate([generated.near, holdout.near]), return_inverse=True)
     values = int(value.max()) + 1
+    sides = ((generated, value[: len(generated)]), (holdout, value[len(generated) :]))
     cells = [
-        (mine, value[: len(near)][mine], theirs, value[len(near) :][theirs])
+        [(side.cell == number, at, side.weight) for side, at in sides]
         for number, cell in enumerate(table)
         if cell.z is not None
-        for mine, theirs in [(place == number, place_holdout == number)]
     ]
     found = []
     for _ in range(REPLICATES):
         drawn = [
-            np.bincount(rng.integers(n, size=n), minlength=n)
-            for n in (len(near), len(near_holdout))
+            np.bincount(rng.integers(n, size=n), minlength=n).astype(np.float64)
+            for n in (len(generated), len(holdout))
         ]
         weights, zs = [], []
-        for mine, my_value, theirs, their_value in cells:
-            first = np.bincount(my_value, weights=drawn[0][mine], minlength=values)
-            second = np.bincount(their_value, weights=drawn[1][theirs], minlength=values)
-            if first.any() and second.any():
-                weights.append(second.sum())
-                zs.append(_compared(first, second)[1])
+        for cell in cells:
+            first, second = (
+                Counts.of(at[own], weight[own], times[own], size=values)
+                for (own, at, weight), times in zip(cell, drawn, strict=True)
+            )
+            if first.squares and second.squares:
+                weights.append(second.items.sum())
+                zs.append(compared(first, second)[1])
         if zs:
             found.append(float(np.average(zs, weights=weights)))
     low, high = np.quantile(found, [(1 - tail) / 2, (1 + tail) / 2])

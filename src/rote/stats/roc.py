@@ -105,7 +105,9 @@ def roc(members: Floats, others: Floats, *, fpr: float = 0.01, confidence: float
     )
 
 
-def auc_interval(auc: float, m: int, n: int, *, confidence: float = 0.95) -> tuple[float, float]:
+def auc_interval(
+    auc: float, m: float, n: float, *, confidence: float = 0.95
+) -> tuple[float, float]:
     """Newcombe's interval of an AUC of m and n items: all theta with |theta - AUC| <= z sqrt(V(theta)).
 
     V(theta) = theta (1 - theta) (1 + (N - 1) ((1 - theta) / (2 - theta) + theta / (1 + theta))) / (m n),
