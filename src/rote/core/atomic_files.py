@@ -1,17 +1,22 @@
 """Atomic files: written beside their final name and renamed into place.
 
-A reader sees the old file or the new one and never half of one, whatever kills the writer.
+A reader sees the old file or the new one and never half of one, whatever kills the writer. What a killed
+writer leaves is `.<name>.<token>.tmp`: a living writer holds a lock of the kernel on that, so that
+`remove_left_over` tells one from the other, also across machines.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import io
 import json
 import math
 import os
+import re
+import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 FORMAT_VERSION = 1
+_TEMPORARY = re.compile(r"\..+\.([0-9a-f]{8}|\d+)\.tmp")
 
 
 @contextlib.contextmanager
@@ -51,16 +57,49 @@ def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
     RunError
         If the disk is full or the path cannot be written. No partial file is left.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with one_line_io(path):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _temporary(path) as temporary:
             write(temporary)
             with temporary.open("rb") as handle:
                 os.fsync(handle.fileno())
             temporary.replace(path)
+
+
+@contextlib.contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    """Yield a new file beside ``path``, locked, and not there at the end unless it was renamed."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    # Never through a link that someone has put there.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    handle = os.open(temporary, flags, 0o666)
+    try:
+        with contextlib.suppress(
+            OSError
+        ):  # where there are no locks, nothing is taken for left over
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def remove_left_over(folder: Path) -> None:
+    """Remove the temporary files in a folder that killed writers have left."""
+    with contextlib.suppress(OSError), os.scandir(folder) as found:
+        for item in found:
+            if _TEMPORARY.fullmatch(item.name) and item.is_file(follow_symlinks=False):
+                _remove_unlocked(Path(item.path))
+
+
+def _remove_unlocked(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its writer lives
+            path.unlink()
         finally:
-            temporary.unlink(missing_ok=True)
+            os.close(handle)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -111,8 +150,7 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
 
 def write_status(path: Path, value: dict[str, Any]) -> None:
     """Replace a small file that only shows progress: atomic, but not waiting for the disk."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with one_line_io(path):
+    with one_line_io(path), _temporary(path) as temporary:
         temporary.write_text(json.dumps(value), encoding="utf-8")
         temporary.replace(path)
 
@@ -183,25 +221,24 @@ def new_array(
     """
     import numpy as np
 
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with contextlib.ExitStack() as stack:
+        made: list[Path] = []
 
-    def make(shape: tuple[int, ...]) -> npt.NDArray[Any]:
-        with one_line_io(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("wb") as handle:
-                header = {"descr": dtype, "fortran_order": False, "shape": shape}
-                np.lib.format.write_array_header_1_0(handle, header)
-                start, size = handle.tell(), math.prod(shape) * np.dtype(dtype).itemsize
-                os.posix_fallocate(handle.fileno(), 0, start + size)
-            return np.memmap(temporary, np.dtype(dtype), "r+", offset=start, shape=shape)
+        def make(shape: tuple[int, ...]) -> npt.NDArray[Any]:
+            with one_line_io(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                temporary = stack.enter_context(_temporary(path))
+                with temporary.open("wb") as handle:
+                    header = {"descr": dtype, "fortran_order": False, "shape": shape}
+                    np.lib.format.write_array_header_1_0(handle, header)
+                    start, size = handle.tell(), math.prod(shape) * np.dtype(dtype).itemsize
+                    os.posix_fallocate(handle.fileno(), 0, start + size)
+                made.append(temporary)
+                return np.memmap(temporary, np.dtype(dtype), "r+", offset=start, shape=shape)
 
-    try:
         yield make
         with one_line_io(path):
-            temporary.replace(path)
-    finally:
-        with contextlib.suppress(OSError):  # where the folder itself could not be made
-            temporary.unlink()
+            made[0].replace(path)
 
 
 def read_json(path: Path) -> dict[str, Any]:

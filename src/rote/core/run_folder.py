@@ -24,6 +24,7 @@ from rote.core.atomic_files import (
     FORMAT_VERSION,
     one_line_io,
     read_json,
+    remove_left_over,
     to_json_text,
     write_json,
     write_text,
@@ -132,8 +133,10 @@ class Run:
         self, path: Path, config: dict[str, Any], *, facts: dict[str, Any] | None = None
     ) -> None:
         self.path = path
-        self._lock = _lock(path)
+        self._lock = lock_folder(path)
         try:
+            remove_left_over(path)
+            remove_left_over(path / "checkpoints")
             self._bind(config)
             self._write_manifest(facts or {})
         except BaseException:
@@ -219,10 +222,16 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _lock(path: Path) -> FileLock:
-    """Take the directory's lock, waiting a moment for a process that is just ending."""
+def lock_folder(path: Path, name: str = ".lock") -> FileLock:
+    """Take a directory's lock, waiting a moment for a process that is just ending.
+
+    Raises
+    ------
+    RunError
+        If another process holds it, or the directory cannot be written.
+    """
     # Not of a thread: whoever closes the run may be another one than opened it.
-    lock = FileLock(path / ".lock", timeout=LOCK_SECONDS, poll_interval=0.2, thread_local=False)
+    lock = FileLock(path / name, timeout=LOCK_SECONDS, poll_interval=0.2, thread_local=False)
     with one_line_io(path):
         path.mkdir(parents=True, exist_ok=True)
         try:

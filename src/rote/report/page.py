@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from rote.core.atomic_files import write_text
 from rote.core.errors import RunError
+from rote.core.saved_together import COUNTED, read_together
 from rote.report import words
 from rote.report.audit import criteria
 from rote.report.audit.page import audit_context
@@ -50,8 +51,8 @@ def write_report(run_dir: Path) -> Path:
     if (run_dir / "emm.json").exists():
         context = search_context(run_dir)
         context |= {"configs": _tables(context["configs"], rest="other")}
-    elif (run_dir / "audit.json").exists():
-        context = audit_context(run_dir)
+    elif (run_dir / "audit.json").exists() or (run_dir / COUNTED).exists():
+        context = read_together(run_dir, functools.partial(audit_context, run_dir))
     elif (run_dir / "study.json").exists():
         context = study_context(run_dir)
     elif any(run_dir.glob("*/study.json")):

@@ -64,9 +64,10 @@ class FileSync:
 
 def _names(folder: Path) -> Iterable[str]:
     for path in folder.rglob("*"):
-        # Hidden are the lock and files that are being written.
-        if not path.name.startswith(".") and path.is_file():
-            yield path.relative_to(folder).as_posix()
+        name = path.relative_to(folder)
+        # Hidden are the locks and files that are being written.
+        if not any(part.startswith(".") for part in name.parts) and path.is_file():
+            yield name.as_posix()
 
 
 def _last_first(names: Iterable[str]) -> list[str]:

@@ -62,7 +62,7 @@ class Audit(Findings):
         labels: npt.NDArray[np.int64] | None = None,
         spreadsheet: bool = False,
     ) -> None:
-        """Write `neighbors.npz`, the tables, `gallery.npz` and, last, `audit.json`.
+        """Write `audit.json`, `neighbors.npz`, the tables and `gallery.npz`, all or none of them.
 
         With ``spreadsheet`` no cell of the tables is a formula (`rote.core.csv_text`).
         """

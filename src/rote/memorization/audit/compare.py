@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zipfile
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy.typing as npt
 
 from rote.core.atomic_files import read_json
 from rote.core.errors import ConfigError, RunError, did_you_mean
+from rote.core.saved_together import read_together
 from rote.stats.rates import Difference, Rate, mcnemar, newcombe, newcombe_paired, wilson
 
 TOLD = {
@@ -110,7 +112,8 @@ def compare(
         If one of them lacks the criterion, or they cannot be paired.
     """
     a, b = (
-        _read(folder, criterion, name) for name, folder in (("FIRST", first), ("SECOND", second))
+        read_together(folder, partial(_read, folder, criterion, name))
+        for name, folder in (("FIRST", first), ("SECOND", second))
     )
     told = _warnings(a, b, criterion)
     if a.rate.confidence != b.rate.confidence:

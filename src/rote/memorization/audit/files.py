@@ -14,6 +14,7 @@ import numpy.typing as npt
 from rote.core.atomic_files import write_lines, write_npz
 from rote.core.csv_text import csv_lines
 from rote.core.mapped_pages import release_pages
+from rote.core.saved_together import saved_together
 from rote.data.dataset import Dataset
 from rote.data.duplicates import DuplicateGroups
 from rote.memorization.audit.agreement import Agreement, recall_at_fpr
@@ -35,6 +36,12 @@ PAIR_COLUMNS = (
     *("nn1_index", "nn1_name", "nn1_distance"),
     *("nn2_index", "nn2_name", "nn2_distance"),
     *("verdict", "transform", "training_group", "generated_group"),
+)
+FILES = (
+    *("audit.json", "neighbors.npz", "pairs.csv", "duplicates.csv"),
+    *("tables.npz", "gallery.npz"),
+    # Of several spaces; and the page of an audit that lay here before.
+    *("spaces.npz", "disputes.npz", "report.html"),
 )
 DUPLICATE_COLUMNS = ("side", "group", "size", "index", "name", "rms", "nn1_index", "nn1_name")
 
@@ -132,25 +139,23 @@ def save(
     labels: npt.NDArray[np.int64] | None,
     spreadsheet: bool,
 ) -> None:
-    """Write `neighbors.npz`, the tables, `gallery.npz` and, last, `audit.json`."""
+    """Write `audit.json`, `neighbors.npz`, the tables and `gallery.npz`, all or none of them."""
     labels = found.generated.labels if labels is None else labels
-    write_npz(folder / "neighbors.npz", _arrays(found, labels))
-    pairs = itertools.chain([PAIR_COLUMNS], _pairs(found))
-    write_lines(folder / "pairs.csv", csv_lines(pairs, spreadsheet=spreadsheet))
-    members = _members(found)
-    rows = itertools.chain([DUPLICATE_COLUMNS], _duplicates(found, members))
-    write_lines(folder / "duplicates.csv", csv_lines(rows, spreadsheet=spreadsheet))
-    write_npz(folder / "tables.npz", table_arrays(_named_pairs(found), members))
-    write_npz(folder / "gallery.npz", gallery(found, labels))
-    if len(found.spaces) > 1:
-        agreed = found.agreement
-        assert agreed is not None
-        write_npz(folder / "spaces.npz", _space_arrays(found, agreed))
-        write_npz(folder / "disputes.npz", disputes(found, agreed))
-    else:
-        for name in ("spaces.npz", "disputes.npz"):  # of an earlier audit in this folder
-            (folder / name).unlink(missing_ok=True)
-    write_result(folder / "audit.json", AuditFile, to_json(found))
+    with saved_together(folder, may_hold=FILES) as out:
+        write_npz(out / "neighbors.npz", _arrays(found, labels))
+        pairs = itertools.chain([PAIR_COLUMNS], _pairs(found))
+        write_lines(out / "pairs.csv", csv_lines(pairs, spreadsheet=spreadsheet))
+        members = _members(found)
+        rows = itertools.chain([DUPLICATE_COLUMNS], _duplicates(found, members))
+        write_lines(out / "duplicates.csv", csv_lines(rows, spreadsheet=spreadsheet))
+        write_npz(out / "tables.npz", table_arrays(_named_pairs(found), members))
+        write_npz(out / "gallery.npz", gallery(found, labels))
+        if len(found.spaces) > 1:
+            agreed = found.agreement
+            assert agreed is not None
+            write_npz(out / "spaces.npz", _space_arrays(found, agreed))
+            write_npz(out / "disputes.npz", disputes(found, agreed))
+        write_result(out / "audit.json", AuditFile, to_json(found))
 
 
 def _arrays(found: Findings, labels: npt.NDArray[np.int64] | None) -> dict[str, npt.NDArray[Any]]:

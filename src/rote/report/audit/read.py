@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from rote.core.saved_together import read_together
 from rote.results.audit import AuditFile
 from rote.results.gallery import Gallery, read_gallery
 from rote.results.neighbors import Neighbors, read_neighbors
@@ -30,6 +32,10 @@ def read_audit(folder: Path) -> Audit:
     RunError
         If a file is missing or damaged, or if the files contradict each other.
     """
+    return read_together(folder, partial(_read, folder))
+
+
+def _read(folder: Path) -> Audit:
     file = read_result(folder / "audit.json", AuditFile)
     neighbors = read_neighbors(folder / "neighbors.npz", file.rate)
     columns = tuple(column.name for column in file.training.columns)

@@ -153,7 +153,7 @@ def test_one_distinct_training_image_is_not_enough():
 def test_files_are_as_documented(tmp_path):
     found = audit(GENERATED, TRAINING, holdout=grey((7, 90)))
     found.save(tmp_path, labels=np.array([5, 6, 7, 8]))
-    assert sorted(p.name for p in tmp_path.iterdir()) == [
+    assert sorted(p.name for p in tmp_path.glob("[!.]*")) == [
         *("audit.json", "duplicates.csv", "gallery.npz", "neighbors.npz", "pairs.csv", "tables.npz")
     ]
     written = json.loads((tmp_path / "audit.json").read_text())

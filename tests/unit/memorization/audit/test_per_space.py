@@ -225,7 +225,7 @@ def test_an_audit_of_one_space_leaves_no_files_of_an_earlier_one(sides, found, t
     found.save(tmp_path)
     assert (tmp_path / "spaces.npz").is_file() and (tmp_path / "disputes.npz").is_file()
     audit(*sides[:2]).save(tmp_path)
-    names = sorted(path.name for path in tmp_path.iterdir())
+    names = sorted(path.name for path in tmp_path.glob("[!.]*"))
     assert names == [
         *("audit.json", "duplicates.csv", "gallery.npz", "neighbors.npz", "pairs.csv", "tables.npz")
     ]
