@@ -11,8 +11,8 @@ from command import without_times
 from cuts import cut, cut_at_size
 
 from rote.core.errors import Interrupted, RunError
+from rote.core.files.saved_together import LOCK, STAGED, saved_together
 from rote.core.run_folder import lock_folder
-from rote.core.saved_together import LOCK, STAGED, saved_together
 from rote.data.convert import for_models
 from rote.data.dataset import Dataset
 from rote.data.load import load_images

@@ -17,6 +17,21 @@ def cache_folder() -> Path:
     return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "rote"
 
 
+def make_private(folder: Path) -> None:
+    """Make a folder and those above it that are missing, for nobody else to read.
+
+    One that is there keeps its rights: people share a cache on purpose.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made.
+    """
+    if not folder.is_dir():
+        make_private(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
 def kept_text(name: str, make: Callable[[], str]) -> str:
     """Return a text that only its name decides, made once and then read from the cache.
 
@@ -36,6 +51,7 @@ def kept_text(name: str, make: Callable[[], str]) -> str:
         return make()
     except (OSError, UnicodeDecodeError):
         text = make()
-    with contextlib.suppress(RunError):
+    with contextlib.suppress(RunError, OSError):
+        make_private(path.parent)
         write_text(path, text)
     return text

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def is_mapped(array: npt.NDArray[Any]) -> bool:
     """Say whether an array is (a view of) a file mapped into memory."""
-    return _mapping(array) is not None
+    return mapping_of(array) is not None
 
 
 def release_pages(array: npt.NDArray[Any]) -> None:
@@ -23,12 +23,12 @@ def release_pages(array: npt.NDArray[Any]) -> None:
 
     The array stays as it is: what is read again comes back from the file, mostly from the kernel's cache.
     """
-    mapping = _mapping(array)
+    mapping = mapping_of(array)
     if mapping is not None:
         mapping.madvise(mmap.MADV_DONTNEED)
 
 
-def _mapping(array: npt.NDArray[Any]) -> mmap.mmap | None:
+def mapping_of(array: npt.NDArray[Any]) -> mmap.mmap | None:
     """Return the mapping below an array, unless changes to it would be lost with its pages."""
     base: Any = array
     while base is not None:

@@ -135,8 +135,8 @@ class Run:
         self.path = path
         self._lock = lock_folder(path)
         try:
-            remove_left_over(path)
-            remove_left_over(path / "checkpoints")
+            for folder in (path, *(part for part in path.iterdir() if part.is_dir())):
+                remove_left_over(folder)
             self._bind(config)
             self._write_manifest(facts or {})
         except BaseException:

@@ -23,6 +23,7 @@ from rote.data.files.archives import is_archive
 from rote.data.files.arrays import check_brightness, dataset_of_array, two_levels
 from rote.data.files.decode_all import paged
 from rote.data.files.decoded_cache import decode_cached, keep_array
+from rote.data.files.faults import FileState
 from rote.data.files.listing import Listing, is_image, listed, open_listing, single_file
 from rote.data.files.mapped import blocks_of
 from rote.data.files.npz import load_array_file
@@ -118,7 +119,7 @@ def load_images(
         options, resolution=resolution, channels=channels, skip_unreadable=skip_unreadable
     )
     reading = reading or Reading()
-    file: Path | None = None
+    file: FileState | None = None
     if not isinstance(source, str | Path):
         dataset = _load_object(source, options)
     elif isinstance(source, str) and source in embedded.DESCRIPTIONS:
@@ -127,11 +128,13 @@ def load_images(
         part: Literal["train", "test"] = "train" if source == "cifar10" else "test"
         dataset = cifar10.load_cifar10(part, cache=cache or cache_folder(), progress=progress)
     else:
-        file = _existing(source)
-        if file.is_file() and file.suffix.lower() in TABLE_EXTENSIONS:
-            dataset = load_table(file, reading, skip_unreadable=options.skip_unreadable)
+        path = _existing(source)
+        file = FileState.now(path)
+        if path.is_file() and path.suffix.lower() in TABLE_EXTENSIONS:
+            dataset = load_table(path, reading, skip_unreadable=options.skip_unreadable)
+            file.check()
             return fit_dataset(dataset, options.resolution, options.channels)
-        dataset = _load_path(file, options, decoded=decoded)
+        dataset = _load_path(path, options, decoded=decoded)
     if reading.schema is not None:
         dataset = adopt(dataset, reading.schema)
     elif reading.asked:
@@ -286,7 +289,7 @@ def fit_dataset(
     channels: int | None,
     *,
     how: Resize = "crop",
-    file: Path | None = None,
+    file: FileState | None = None,
     decoded: Path | None = None,
 ) -> Dataset:
     """Return a data set in the given resolution and channels, as `load_images` does.
@@ -320,7 +323,7 @@ def fit_dataset(
         items = keep_array(
             (fitted(block) for block in blocks_of(items)),
             (len(dataset), *form),
-            path=file,
+            file=file,
             options=f"{resolution} {channels} {how}",
             folder=decoded,
         )

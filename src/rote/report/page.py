@@ -12,9 +12,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from rote.core.atomic_files import write_text
+from rote.core.atomic_files import remove_left_over, write_text
 from rote.core.errors import RunError
-from rote.core.saved_together import COUNTED, read_together
+from rote.core.files.saved_together import COUNTED, read_together
 from rote.report import words
 from rote.report.audit import criteria
 from rote.report.audit.page import audit_context
@@ -62,6 +62,7 @@ def write_report(run_dir: Path) -> Path:
     made = context.get("provenance") or _manifest(run_dir / "manifest.json")
     manifest = _tables(made, rest="run")
     target = run_dir / "report.html"
+    remove_left_over(run_dir)
     write_text(target, _render({**context, "manifest": manifest}))
     return target
 

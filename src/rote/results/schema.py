@@ -21,7 +21,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from rote.core.atomic_files import read_json, write_json
+from rote.core.atomic_files import one_line_io, read_json, write_json
 from rote.core.errors import RunError
 from rote.stats.rates import Difference, Rate
 
@@ -133,11 +133,13 @@ def parse_result(text: str, model: type[ResultT], path: Path) -> ResultT:
 
 
 def write_result(path: Path, model: type[ResultFile], values: dict[str, Any]) -> None:
-    """Write a result file whose content its model knows, key by key."""
+    """Write a result file whose content its model knows, key by key; a page of the old one goes first."""
     told = model.model_validate(values, strict=False).to_json()
     # A key that the model ignores would be missing for every reader, and in the documentation.
     same = json.dumps(told, sort_keys=True) == json.dumps(values, sort_keys=True)
     assert same, f"{model.__name__} does not hold what {path.name} is to say"
+    with one_line_io(path):
+        (path.parent / "report.html").unlink(missing_ok=True)
     write_json(path, told)
 
 

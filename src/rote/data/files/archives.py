@@ -24,6 +24,12 @@ from typing import IO, TYPE_CHECKING
 
 from rote.core.errors import DataError
 from rote.data.files.decode import UnreadableImageError
+from rote.data.files.faults import (
+    FileState,
+    changed_file,
+    mark_of,
+    stop_if_machine_fails,
+)
 from rote.data.files.sniff import ARCHIVES, EXTENSIONS, HEAD, extension_of
 from rote.data.messages import shown
 
@@ -84,7 +90,8 @@ class Entry:
     def _read(self, size: int | None) -> bytes | Image.Image:
         try:
             return self.read(size)
-        except READ_ERRORS as error:
+        except (*READ_ERRORS, MemoryError) as error:
+            stop_if_machine_fails(error)
             reason = getattr(error, "strerror", None) or error or type(error).__name__
             raise UnreadableImageError(f"broken: {reason}") from None
 
@@ -131,6 +138,7 @@ def _open_archive(path: Path) -> Iterator[list[Entry]]:
     )
     stack = contextlib.ExitStack()
     try:
+        state = FileState.now(path)
         archive: zipfile.ZipFile | tarfile.TarFile
         if tar:
             # "r:" takes no compression: every step back would unpack all from the beginning.
@@ -165,20 +173,36 @@ def _open_archive(path: Path) -> Iterator[list[Entry]]:
                 for info in archive.infolist()
                 if not info.is_dir()
             ]
+        state.check()
 
 
 def file_reader(path: Path) -> Callable[[int | None], bytes]:
-    """Return what reads a file."""
+    """Return what reads a file: the same one each time.
+
+    It raises `DataError` where the file has changed since it was first read, or is not there any more.
+    """
+    first: int | None = None  # a hash, which is small: there may be millions of files
 
     def read(size: int | None) -> bytes:
-        found = path.stat()
+        nonlocal first
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            if path.is_symlink():
+                raise
+            raise changed_file(str(path), "went away") from None
         if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for ever
             raise UnreadableImageError("not a regular file")
         if size is None:
             _check_size(found.st_size)
-            return path.read_bytes()
-        with path.open("rb") as handle:
-            return handle.read(size)
+        with path.open("rb", buffering=0) as handle:
+            before = hash(mark_of(os.fstat(handle.fileno())))
+            content = handle.read() if size is None else handle.read(size)
+            after = hash(mark_of(os.fstat(handle.fileno())))
+        if before != after or first not in (None, after):
+            raise changed_file(str(path))
+        first = after
+        return content
 
     return read
 

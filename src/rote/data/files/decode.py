@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from rote.data.files.faults import stop_if_machine_fails
 from rote.data.files.sniff import sort_of
 from rote.data.options import ReadOptions
 
@@ -88,13 +89,12 @@ def decode(content: bytes | Image.Image, options: ReadOptions, *, frame: int = 0
                 image = content
             else:
                 image = opened.enter_context(Image.open(io.BytesIO(content), formats=FORMATS))
-            limit = Image.MAX_IMAGE_PIXELS
-            if limit and image.width * image.height > limit:
-                raise UnreadableImageError(f"more than {limit:,} pixels")
+            _check_pixels(image)
             given = image is content  # as it stands, at its frame
             frames = 1 if given else _frames(image, strict=options.frames == "all")
             if frame:
                 image.seek(frame)
+                _check_pixels(image)
             deep_color = any(";16" in str(tile) for tile in getattr(image, "tile", ()))
             image.load()
             return _picture(image, options, frames, deep_color=deep_color)
@@ -111,25 +111,35 @@ def decode(content: bytes | Image.Image, options: ReadOptions, *, frame: int = 0
         raise UnreadableImageError(f"more than {limit:,} pixels") from None
     # Pillow's decoders answer broken bytes with nearly every built-in exception.
     except Exception as error:  # noqa: BLE001
+        stop_if_machine_fails(error)
         raise UnreadableImageError(f"broken: {error or type(error).__name__}") from None
+
+
+def _check_pixels(image: Image.Image) -> None:
+    """Refuse an image, or a page that is larger than the one before it, before memory is taken for it."""
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit and image.width * image.height > limit:
+        raise UnreadableImageError(f"more than {limit:,} pixels")
 
 
 def count_frames(content: bytes | Image.Image) -> int:
     """Return how many frames or pages a file has; 1 of one that cannot be read."""
-    if isinstance(content, bytes):
-        with (
-            contextlib.suppress(Exception),
-            Image.open(io.BytesIO(content), formats=FORMATS) as image,
-        ):
+    if not isinstance(content, bytes):
+        return 1
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             return int(getattr(image, "n_frames", 1))
-    return 1
+    except Exception as error:  # noqa: BLE001 - as in `decode`
+        stop_if_machine_fails(error)
+        return 1
 
 
 def _frames(image: Image.Image, *, strict: bool) -> int:
     """Return how many frames a file has; what is broken behind the first matters if all are read."""
     try:
         return int(getattr(image, "n_frames", 1))
-    except Exception:
+    except Exception as error:
+        stop_if_machine_fails(error)
         if strict:
             raise
         image.seek(0)

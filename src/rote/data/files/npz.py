@@ -16,6 +16,7 @@ from rote.data.account import Account, LeftOut
 from rote.data.dataset import Dataset
 from rote.data.files.arrays import SERIES, Convert, dataset_of_array
 from rote.data.files.decoded_cache import keep_array
+from rote.data.files.faults import FileState, stop_if_machine_fails, watch
 from rote.data.files.listing import matches
 from rote.data.files.mapped import MAPPED_FROM, blocks_of, map_member, npy_header, unpacked
 from rote.data.labels import looks_like_labels
@@ -57,6 +58,7 @@ def load_array_file(
     options = options or ReadOptions()
     unread: list[LeftOut] = []
     try:
+        file = FileState.now(path)
         with path.open("rb") as handle:
             large = path.stat().st_size >= MAPPED_FROM and handle.read(2) == b"\x93N"
             handle.seek(0)
@@ -64,19 +66,22 @@ def load_array_file(
             arrays = (
                 {"array": loaded}
                 if isinstance(loaded, np.ndarray)
-                else _known(loaded, path, decoded, options, unread)
+                else _known(loaded, file, decoded, options, unread)
             )
+        file.check()
     except MemoryError:
         raise DataError(f"{where} is larger than the memory; give `source` fewer items") from None
     except DataError:
         raise
     # numpy answers broken headers with nearly every exception, down to those of Python's tokenizer.
     except Exception as error:  # noqa: BLE001
+        stop_if_machine_fails(error)
         raise DataError(
             f"{where} cannot be read as a NumPy file ({shown(error)}); write it again with "
             "numpy.savez, without Python objects"
         ) from None
     name, items = next(iter(arrays.items()))
+    watch(items, file)
 
     def keep(images: npt.NDArray[Any], convert: Convert) -> npt.NDArray[np.uint8]:
         if images.dtype == np.uint8 and images.flags.c_contiguous:
@@ -85,7 +90,7 @@ def load_array_file(
         if decoded is None or not is_mapped(images):
             return np.concatenate(list(blocks))
         way = f"array {options.window} {options.axes}"
-        return keep_array(blocks, images.shape, path=path, options=way, folder=decoded)
+        return keep_array(blocks, images.shape, file=file, options=way, folder=decoded)
 
     dataset = dataset_of_array(
         items,
@@ -124,10 +129,10 @@ def find_items(keys: list[str], options: ReadOptions) -> str | None:
 
 
 def _known(
-    loaded: Any, path: Path, decoded: Path | None, options: ReadOptions, unread: list[LeftOut]
+    loaded: Any, file: FileState, decoded: Path | None, options: ReadOptions, unread: list[LeftOut]
 ) -> dict[str, npt.NDArray[Any]]:
     """Read the arrays that are meant of an open npz file, the items first; note the others."""
-    where, keys = shown(path), list(loaded.files)
+    where, keys = shown(file.path), list(loaded.files)
     items = find_items(keys, options)
     if items is None:
         raise DataError(
@@ -136,7 +141,7 @@ def _known(
             "or one that "
             "is named with `include`"
         )
-    arrays = {SERIES if items == SERIES else "items": _member(loaded, items, path, decoded)}
+    arrays = {SERIES if items == SERIES else "items": _member(loaded, items, file, decoded)}
     read = {items}
     label_keys = (_OWN_LABELS.get(items, "labels"), *_LABELS)
     for key in label_keys:
@@ -185,7 +190,7 @@ def _header(loaded: Any, key: str) -> tuple[int, ...] | None:
     return None if found is None else found[0]
 
 
-def _member(loaded: Any, key: str, path: Path, decoded: Path | None) -> npt.NDArray[Any]:
+def _member(loaded: Any, key: str, file: FileState, decoded: Path | None) -> npt.NDArray[Any]:
     """Read one array of an open npz file, or map it if it is large."""
     name = f"{key}.npy"
     if name not in loaded.zip.namelist() or loaded.zip.getinfo(name).file_size < MAPPED_FROM:
@@ -194,11 +199,12 @@ def _member(loaded: Any, key: str, path: Path, decoded: Path | None) -> npt.NDAr
         header = npy_header(member)
     if header is None:
         return loaded[key]
-    found = map_member(path, name)
+    found = map_member(file.path, name)
     shape, dtype = header
     ready = dtype == np.uint8 and len(shape) == 4 and shape[3] in (1, 3)
     if found is None and ready and decoded is not None:
-        found = keep_array(unpacked(path, name), shape, path=path, options=name, folder=decoded)
+        blocks = unpacked(file.path, name)
+        found = keep_array(blocks, shape, file=file, options=name, folder=decoded)
     return loaded[key] if found is None else found
 
 

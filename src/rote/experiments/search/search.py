@@ -195,7 +195,6 @@ def estimate_emm(
             preset=preset,
             seconds=round(sum(read_json(out / "manifest.json")["seconds"].values()), 1),
         )
-        (out / "report.html").unlink(missing_ok=True)  # of another answer
         write_result(out / "emm.json", EmmFile, value)
     return _estimate(read_json(out / "emm.json"))
 

@@ -199,7 +199,6 @@ def run_studies(
             found = findings(study.plan, second=second is not None)
             found |= {"data": described, "seed": options.seed, "runs_folder": study.place}
             found["cost"]["elapsed_seconds"] = round(time.monotonic() - started, 1)
-            (study.out / "report.html").unlink(missing_ok=True)  # of another answer
             write_result(study.out / "study.json", StudyFile, found)
             results[name] = StudyResult(
                 name, found["sentence"], read_json(study.out / "study.json")

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.data.dataset import Dataset
+from rote.data.files.faults import check_unchanged
 from rote.data.load import as_sides
 from rote.memorization.audit import files
 from rote.memorization.audit.gate import Gate, decide
@@ -284,6 +285,7 @@ def run_audit(
     assert memorized is not None and rate is not None
     with stages("controls"):
         within = _within(spaces[0], prepared, duplicates)
+    check_unchanged(generated.items, training.items, None if holdout is None else holdout.items)
     found = Audit(
         rate=rate,
         memorized=memorized,

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from rote.core.atomic_files import read_json
 from rote.core.errors import ConfigError, RunError, did_you_mean
-from rote.core.saved_together import read_together
+from rote.core.files.saved_together import read_together
 from rote.stats.rates import Difference, Rate, mcnemar, newcombe, newcombe_paired, wilson
 
 TOLD = {

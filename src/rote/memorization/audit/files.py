@@ -13,10 +13,11 @@ import numpy.typing as npt
 
 from rote.core.atomic_files import write_lines, write_npz
 from rote.core.csv_text import csv_lines
+from rote.core.files.saved_together import saved_together
 from rote.core.mapped_pages import release_pages
-from rote.core.saved_together import saved_together
 from rote.data.dataset import Dataset
 from rote.data.duplicates import DuplicateGroups
+from rote.data.files.faults import check_unchanged
 from rote.memorization.audit.agreement import Agreement, recall_at_fpr
 from rote.memorization.audit.gallery import GENERATED, HOLDOUT, TRAINING, disputes, gallery
 from rote.memorization.audit.per_space import CriterionResult, SpaceResult
@@ -125,11 +126,14 @@ def _excess(rate: Rate | None, control: Rate | None) -> dict[str, Any] | None:
 
 
 def _side(dataset: Dataset) -> dict[str, Any]:
-    return {
+    told = {
         **dataset.provenance(),
         "unreadable": len(dataset.unreadable),
         "classes": list(dataset.classes),
     }
+    # Its digest was taken just now: of a mapped file it is that of what was measured, or nothing is said.
+    check_unchanged(dataset.items)
+    return told
 
 
 def save(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from rote.core.saved_together import read_together
+from rote.core.files.saved_together import read_together
 from rote.results.audit import AuditFile
 from rote.results.gallery import Gallery, read_gallery
 from rote.results.neighbors import Neighbors, read_neighbors

@@ -1,0 +1,1 @@
+"""How what lies on disk is saved and read as a whole."""
