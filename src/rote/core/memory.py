@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import os
+import re
 import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
 
 KEPT_BYTES = 1 << 30
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # malloc.h of glibc
+THREAD_BYTES = 160 << 20
+"""Addresses that a thread reserves for its stack and its part of the heap, and does not use."""
+_bounding = threading.Lock()
+_bounded: list[tuple[int, int]] = []
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -43,3 +53,55 @@ def keep_freed_memory() -> bool:
     except (OSError, AttributeError):  # musl
         return False
     return bool(mallopt(M_MMAP_MAX, 0) and mallopt(M_TRIM_THRESHOLD, KEPT_BYTES))
+
+
+@contextlib.contextmanager
+def bounded_memory() -> Iterator[None]:
+    """Let this process take no more than what is free now, while code runs that may ask for any amount.
+
+    An allocation beyond it fails at once, as one error, where the system would promise the memory and
+    end the process, or another, once it is used. The limit is on addresses and holds for all threads,
+    so those that threads only reserve are added. Linux only; elsewhere there is no limit.
+
+    Raises
+    ------
+    MemoryError, RuntimeError
+        By what asked for too much; torch raises the latter.
+    """
+    limits = _take_limit()
+    try:
+        yield
+    finally:
+        if limits:
+            _give_back_limit()
+
+
+def _take_limit() -> bool:
+    if sys.platform != "linux":
+        return False
+    import resource
+
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        free = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text("ascii"))
+    except OSError:  # no /proc in this container
+        return False
+    assert free is not None
+    spare = (int(free[1]) << 10) + THREAD_BYTES * (os.cpu_count() or 1)
+    most = pages * resource.getpagesize() + spare
+    with _bounding:
+        soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+        _bounded.append((soft, hard))
+        if len(_bounded) == 1 and (soft == resource.RLIM_INFINITY or most < soft):
+            resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+    return True
+
+
+def _give_back_limit() -> None:
+    import resource
+
+    with _bounding:
+        first = _bounded[0]
+        _bounded.pop()
+        if not _bounded:
+            resource.setrlimit(resource.RLIMIT_AS, first)

@@ -17,6 +17,7 @@ import torch
 from rote.data.dataset import Dataset
 from rote.data.files.decoded_cache import keep_rows
 from rote.data.messages import storable
+from rote.spaces.guard import try_out
 from rote.spaces.space import Rows, Space
 
 VERSION = 2
@@ -62,6 +63,8 @@ def rows_of(
     """
     start = time.perf_counter()
     images = dataset.items
+    if space.foreign:
+        try_out(space, images)
     if folder is None or space.beside is None or len(images) < KEPT_FROM:
         rows = space.features(images, on_progress=on_progress)
         return rows, Timed(len(images), time.perf_counter() - start, known=space.beside is not None)

@@ -2,14 +2,16 @@
 
 Weights are downloaded by transformers when they are first asked for, or come from a folder:
 ``dinov2:FOLDER`` with config.json and model.safetensors. Their hash travels with every score;
-``#sha256=HEX`` pins it. Files that could run code on loading are not taken.
+``#sha256=HEX`` pins it. Files that could run code on loading are not taken, and weights must fit the
+network name by name: transformers itself would fill what is missing with random numbers.
 
 Sources: Oquab et al., "DINOv2" (2023); Radford et al., "Learning Transferable Visual Models" (2021).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,8 @@ from rote.spaces.preprocess import Preprocessing
 from rote.spaces.space import Space
 
 WEIGHTS = "model.safetensors"
+NAMED = 3
+"""Weights that do not fit are told by name up to this number."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,42 @@ def transformers_version() -> str:
     return f"transformers {version('transformers')}"
 
 
+def misfits(found: Mapping[str, Collection[Any]]) -> str:
+    """Return which weights do not fit, in words, from what `from_pretrained` tells of loading; or "".
+
+    >>> misfits({"missing_keys": ["b", "a"], "unexpected_keys": [], "mismatched_keys": [("w", 3, 4)]})
+    '2 missing: a, b; 1 of another shape: w'
+    """
+    words = {
+        "missing_keys": "missing",
+        "unexpected_keys": "unknown",
+        "mismatched_keys": "of another shape",
+        "error_msgs": "errors",
+    }
+    told = []
+    for kind, word in words.items():
+        names = sorted(str(one if isinstance(one, str) else one[0]) for one in found.get(kind, ()))
+        if names:
+            more = f", and {len(names) - NAMED} more" if len(names) > NAMED else ""
+            told.append(f"{len(names)} {word}: {', '.join(names[:NAMED])}{more}")
+    return "; ".join(told)
+
+
+@contextlib.contextmanager
+def quiet(logging: Any) -> Iterator[None]:
+    """Keep the logging of transformers or diffusers from printing what is told in one line here."""
+    before = logging.get_verbosity()
+    bars = logging.is_progress_bar_enabled()
+    logging.set_verbosity(logging.CRITICAL)
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+        if bars:
+            logging.enable_progress_bar()
+
+
 def _load(hub: Hub, wanted: Wanted) -> tuple[Any, Path]:
     """Return the network and the file that its weights come from."""
     folder = Path(wanted.argument).expanduser() if wanted.argument else None
@@ -111,12 +151,25 @@ def _load(hub: Hub, wanted: Wanted) -> tuple[Any, Path]:
         ) from None
     model = getattr(transformers, hub.model)
     try:
-        network = model.from_pretrained(str(folder or hub.repository), use_safetensors=True)
+        with quiet(transformers.utils.logging):
+            network, found = model.from_pretrained(
+                str(folder or hub.repository),
+                use_safetensors=True,
+                trust_remote_code=False,
+                ignore_mismatched_sizes=True,  # told by name below
+                output_loading_info=True,
+            )
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
         raise ConfigError(
             f"`space` {wanted.text}: its weights cannot be had ({reason}); {by_hand}"
         ) from error
+    wrong = misfits(found)
+    if wrong:
+        raise ConfigError(
+            f"`space` {wanted.text}: the weights do not fit the network ({wrong}), and what is missing "
+            f"would be random; {by_hand}"
+        )
     if folder is not None:
         return network, folder / WEIGHTS
     path = try_to_load_from_cache(hub.repository, WEIGHTS)

@@ -91,7 +91,15 @@ def check_hash(path: Path, expected: str | None, wanted: Wanted) -> str:
     ConfigError
         If it is another.
     """
-    found = file_digest(path)
+    return matched(file_digest(path), path, wanted, expected=expected)
+
+
+def matched(found: str, path: Path, wanted: Wanted, *, expected: str | None = None) -> str:
+    """Return the SHA-256 of a file as it was read, which must begin with the expected one, if any.
+
+    What is expected is what was written behind the space, unless another is given.
+    """
+    expected = expected or wanted.sha256
     if expected is not None and not found.startswith(expected):
         raise ConfigError(
             f"`space` {wanted.text}: {path} has SHA-256 {found[:16]}..., not {expected[:16]}...; it "

@@ -34,6 +34,8 @@ Pairs = Callable[[Images, Images, npt.NDArray[np.int64]], npt.NDArray[np.float64
 """(queries (N, H, W, C), references, candidates (N, k)) -> squared distances float64 (N, k)."""
 
 CLOSEST_TO_ZERO = 1e-12
+MOST_NUMBERS = 1 << 22
+"""Of a row: more than any image here has pixels."""
 
 
 def _ignore(done: int, total: int) -> None:
@@ -77,6 +79,9 @@ class Space:
         What it is, for people; empty: those of its entry in the catalog.
     takes
         The kind of data.
+    foreign
+        Whether its network came from outside, as a file or as a function of the user's: such a one is
+        tried before it is believed (`rote.spaces.guard`).
     """
 
     name: str
@@ -95,6 +100,7 @@ class Space:
     width: int | None = None
     words: str = ""
     takes: Literal["images", "numbers", "tables"] = "images"
+    foreign: Literal["", "file", "function"] = ""
 
     @property
     def kind(self) -> Literal["images", "rows", "pairs"]:
@@ -178,7 +184,7 @@ class Space:
         try:
             with torch.inference_mode():
                 return self.network(prepared)
-        except (RuntimeError, ValueError, IndexError) as error:
+        except (RuntimeError, ValueError, IndexError, MemoryError) as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[-1][:200]
             raise DataError(
                 f"`space` {self.name} failed on images of {shape[2]}x{shape[1]}: {reason}; if they are "
@@ -192,6 +198,11 @@ class Space:
             raise DataError(
                 f"`space` {self.name} gave {got} for {self.tile} images; a tensor ({self.tile}, D) is "
                 "expected"
+            )
+        if found.numel() > MOST_NUMBERS * self.tile:
+            raise DataError(
+                f"`space` {self.name} gave rows of {found.numel() // self.tile:,} numbers; at most "
+                f"{MOST_NUMBERS:,} are taken"
             )
         rows = found[:count].flatten(1).to("cpu", torch.float32).numpy()
         if self.width is not None and rows.shape[1] != self.width:

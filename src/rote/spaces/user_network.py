@@ -7,7 +7,8 @@
 
 A file sees float32 (T, 3, h, w). Nothing about its preprocessing is guessed: ``size`` scales the shorter
 side (left out: images as they are), ``norm`` is one of unit ([0, 1], the default), half ([-1, 1]),
-imagenet, clip, lite. A file is run, like a script: take it from whom you trust, and pin its hash.
+imagenet, clip, lite. A file is data: it is checked before anything of it runs
+(`rote.spaces.torchscript_file`, `rote.spaces.onnx_file`). A function is code, and runs as such.
 
 SSCD: Pizzi et al., "A Self-Supervised Descriptor for Image Copy Detection" (2022); 512 numbers, cosine,
 shorter side to 288, ImageNet's statistics. Its published thresholds hold for this preprocessing alone.
@@ -15,6 +16,7 @@ shorter side to 288, ImageNet's statistics. Its published thresholds hold for th
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from collections.abc import Callable
@@ -26,12 +28,16 @@ import numpy as np
 import torch
 
 from rote.core.errors import ConfigError, DataError, did_you_mean
+from rote.core.memory import bounded_memory
 from rote.core.user_module import import_user_module
 from rote.spaces.factory import SpaceFactory
+from rote.spaces.guard import RefusedError, bounded
+from rote.spaces.onnx_file import check_onnx
 from rote.spaces.packaged_network import FEATURES, PIP
-from rote.spaces.parse import Wanted, check_hash, check_options, file_digest, file_of, size_of
+from rote.spaces.parse import Wanted, check_options, file_digest, file_of, matched, size_of
 from rote.spaces.preprocess import NORMS, Preprocessing
 from rote.spaces.space import Metric, Network, Space
+from rote.spaces.torchscript_file import load_torchscript
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -39,15 +45,14 @@ if TYPE_CHECKING:
 OPTIONS = ("size", "norm", "metric")
 METRICS = ("l2", "cosine")
 _FUNCTION = re.compile(r"[^\W\d][\w.]*:[^\W\d]\w*")
-_LOCATION = re.compile(rb"\x0a\x08location\x12")
 
 
 def torchscript(wanted: Wanted, device: str) -> Space:
     """Return the space of a TorchScript file."""
     check_options(wanted, OPTIONS)
     path = file_of(wanted)
-    sha256 = check_hash(path, wanted.sha256, wanted)
-    return _of_file(wanted, path, sha256, _torchscript(wanted, path, device), device)
+    sha256, network = _torchscript(wanted, path, device)
+    return _of_file(wanted, path, sha256, network, device)
 
 
 def sscd(wanted: Wanted, device: str) -> Space:
@@ -59,7 +64,7 @@ def sscd(wanted: Wanted, device: str) -> Space:
             "github.com/facebookresearch/sscd-copy-detection and give `space` sscd:PATH"
         )
     path = file_of(wanted)
-    sha256 = check_hash(path, wanted.sha256, wanted)
+    sha256, network = _torchscript(wanted, path, device)
     return Space(
         name="sscd",
         preprocessing=str(Preprocessing("imagenet", size=288)),
@@ -69,9 +74,10 @@ def sscd(wanted: Wanted, device: str) -> Space:
         weights_sha256=sha256,
         beside="",
         prepare=Preprocessing("imagenet", size=288, device=device),
-        network=_torchscript(wanted, path, device),
+        network=bounded(network, device),
         tile=16,
         width=512,
+        foreign="file",
     )
 
 
@@ -79,8 +85,12 @@ def onnx(wanted: Wanted, device: str) -> Space:
     """Return the space of an ONNX file, run on the CPU."""
     check_options(wanted, OPTIONS)
     path = file_of(wanted)
-    others = _external_files(path)
-    sha256 = _hash_of_all(path, others or [], wanted)
+    content = path.read_bytes()
+    try:
+        others = check_onnx(content, path)
+    except RefusedError as error:
+        raise _no_network(wanted, path, "ONNX", error) from None
+    sha256 = _hash_of_all(path, content, others, wanted)
     try:
         import onnxruntime
     except ImportError:
@@ -88,7 +98,11 @@ def onnx(wanted: Wanted, device: str) -> Space:
             f"`space` {wanted.text} needs the package onnxruntime, which is not installed: {PIP}"
         ) from None
     try:
-        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        # The bytes that were looked at; only what names files beside it has to be read from its place.
+        with bounded_memory():
+            session = onnxruntime.InferenceSession(
+                str(path) if others else content, providers=["CPUExecutionProvider"]
+            )
     except Exception as error:
         raise _no_network(wanted, path, "ONNX", error) from error
     entry = session.get_inputs()[0]
@@ -98,44 +112,22 @@ def onnx(wanted: Wanted, device: str) -> Space:
             found = session.run(None, {entry.name: prepared.cpu().numpy()})
         except Exception as error:
             raise ValueError(str(error)) from error
-        return torch.from_numpy(np.asarray(found[0]))
+        if not isinstance(found[0], np.ndarray) or found[0].dtype.kind not in "fiu":
+            raise ValueError(f"its first output is {type(found[0]).__name__}, no tensor of numbers")
+        return torch.from_numpy(found[0])
 
     batch = entry.shape[0] if entry.shape else None
     tile = batch if isinstance(batch, int) and batch > 0 else 16
-    beside = None if others is None else f"onnxruntime {onnxruntime.__version__}"
+    beside = f"onnxruntime {onnxruntime.__version__}"
     return _of_file(wanted, path, sha256, network, "cpu", tile=tile, beside=beside)
 
 
-def _external_files(path: Path) -> list[Path] | None:
-    """Return the files beside an ONNX graph that hold its weights; None where that cannot be known.
-
-    A tensor's external data are pairs of a key and a value (onnx.proto, StringStringEntryProto).
-    """
-    graph = path.read_bytes()
-    names = set()
-    for found in _LOCATION.finditer(graph):
-        size, place, shift = 0, found.end(), 0
-        while place < len(graph):  # a protobuf varint
-            byte = graph[place]
-            size |= (byte & 127) << shift
-            place, shift = place + 1, shift + 7
-            if byte < 128:
-                break
-        names.add(graph[place : place + size])
-    if len(_LOCATION.findall(graph)) != graph.count(b"\x08location"):
-        return None
-    try:
-        files = [path.parent / name.decode() for name in sorted(names)]
-    except UnicodeDecodeError:
-        return None
-    return files if all(file.is_file() for file in files) else None
-
-
-def _hash_of_all(path: Path, others: list[Path], wanted: Wanted) -> str:
+def _hash_of_all(path: Path, content: bytes, others: list[Path], wanted: Wanted) -> str:
     """Return the SHA-256 over the hashes of a graph and the files that it names; a pin is of that."""
+    own = hashlib.sha256(content).hexdigest()
     if not others:
-        return check_hash(path, wanted.sha256, wanted)
-    parts = "".join(file_digest(file) for file in [path, *others])
+        return matched(own, path, wanted)
+    parts = own + "".join(file_digest(file) for file in others)
     found = hashlib.sha256(parts.encode()).hexdigest()
     if wanted.sha256 is not None and not found.startswith(wanted.sha256):
         raise ConfigError(
@@ -178,6 +170,7 @@ def function(text: str, names: Collection[str]) -> Space:
         prepare=lambda images: torch.from_numpy(images),
         network=lambda prepared: _called(found, prepared, text),
         tile=32,
+        foreign="function",
     )
 
 
@@ -189,18 +182,21 @@ def _called(found: Callable[[Any], Any], prepared: torch.Tensor, text: str) -> t
     return torch.from_numpy(np.asarray(rows)) if not isinstance(rows, torch.Tensor) else rows
 
 
-def _torchscript(wanted: Wanted, path: Path, device: str) -> Network:
+def _torchscript(wanted: Wanted, path: Path, device: str) -> tuple[str, Network]:
+    """Return the hash of a TorchScript file and its network."""
+    content = path.read_bytes()
+    sha256 = matched(hashlib.sha256(content).hexdigest(), path, wanted)
     try:
-        # Newer versions of torch warn that they would rather export; filters are the whole process's.
-        network = torch.jit.load(str(path), map_location=device)  # type: ignore[no-untyped-call]
-    except (RuntimeError, ValueError) as error:
+        with bounded_memory() if device == "cpu" else contextlib.nullcontext():
+            network = load_torchscript(content, device=device)
+    except RefusedError as error:
         raise _no_network(wanted, path, "TorchScript", error) from error
-    return cast("Network", network.eval())
+    return sha256, cast("Network", network)
 
 
 def _no_network(wanted: Wanted, path: Path, kind: str, error: Exception) -> ConfigError:
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
-    return ConfigError(f"`space` {wanted.text}: {path} is no {kind} file ({reason})")
+    return ConfigError(f"`space` {wanted.text}: {path} is no {kind} file that is taken ({reason})")
 
 
 def _of_file(
@@ -228,8 +224,9 @@ def _of_file(
         weights_sha256=sha256,
         beside=beside,
         prepare=Preprocessing(norm, size=size, device=device),
-        network=network,
+        network=bounded(network, device),
         tile=tile,
+        foreign="file",
     )
 
 

@@ -28,6 +28,7 @@ from rote.memorization.invariances import Invariances
 from rote.memorization.matching import Matcher, Progress, Reranker, no_progress
 from rote.spaces.feature_cache import Timed, rows_of
 from rote.spaces.gower import Gower
+from rote.spaces.guard import check_spread
 from rote.spaces.space import Space
 from rote.stats.rates import Rate, wilson
 
@@ -137,7 +138,10 @@ class SpaceAudit:
         self._stages, self._folder, self._on_progress = stages, folder, on_progress
         self._computed: list[Timed] = []
         with stages("features" if space.kind == "rows" else "search"):
-            self.ruler = self._evaluator(self._rows(prepared.training))
+            training = self._rows(prepared.training)
+            if space.kind == "rows":
+                check_spread(space, training, duplicates.positions)
+            self.ruler = self._evaluator(training)
 
     def measure(
         self, side: Dataset, *, stage: str, on_progress: Progress = no_progress
