@@ -2,14 +2,18 @@
 
 import contextlib
 import resource
+import shutil
 import struct
 from pathlib import Path
 
 import hostile_weights as made
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from rote.core.errors import ConfigError, RoteError
+from rote.diffusion.checkpoint import load_checkpoint
 from rote.spaces import open_space
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), dtype=np.uint8)
@@ -265,3 +269,78 @@ def _one_line(space):
         open_space(space)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
     return str(caught.value)
+
+
+def _without(held, name):
+    del held[name]
+
+
+WRONG = {
+    "one missing": (lambda held, name: _without(held, name), "1 missing: {name}"),
+    "one unknown": (lambda held, name: held.update(other=torch.zeros(3)), "1 unknown: other"),
+    "of another shape": (
+        lambda held, name: held.update({name: torch.zeros(7)}),
+        "1 of another shape: {name}",
+    ),
+    "of another model": (
+        lambda held, name: [held.update({f"model.{key}": held.pop(key)}) for key in list(held)],
+        "missing: .* and .* more",
+    ),
+    "NaN": (lambda held, name: held.update({name: held[name] * torch.nan}), "gave NaN"),
+}
+
+
+@pytest.fixture(scope="module")
+def dino(tmp_path_factory):
+    """A small DINOv2 with random weights, as its folder."""
+    transformers = pytest.importorskip("transformers")
+    folder = tmp_path_factory.mktemp("dino")
+    config = transformers.Dinov2Config(
+        hidden_size=16, num_hidden_layers=1, num_attention_heads=1, image_size=28, mlp_ratio=1
+    )
+    transformers.Dinov2Model(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_weights_of_another_network_are_told_by_name(name, dino, tmp_path, capfd):
+    change, message = WRONG[name]
+    held = load_file(dino / "model.safetensors")
+    weights = next(iter(held))
+    change(held, weights)
+    save_file(held, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    shutil.copy(dino / "config.json", tmp_path)
+    with pytest.raises(RoteError, match=message.replace("{name}", weights)) as caught:
+        open_space(f"dinov2:{tmp_path}?size=28").features(IMAGES)
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")
+
+
+FLOATS = {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}
+HEADERS = {
+    "longer than the file": (b"{}", 10**12),
+    "no text": (b"\xff\xfe", None),
+    "no JSON": (b"{", None),
+    "a list": (b"[]", None),
+    "a trillion numbers": ({"w": FLOATS | {"shape": [10**12]}}, None),
+    "beyond the end": ({"w": FLOATS | {"data_offsets": [0, 10**12]}}, None),
+    "negative": ({"w": FLOATS | {"shape": [-4]}}, None),
+    "backwards": ({"w": FLOATS | {"data_offsets": [16, 0]}}, None),
+    "overlapping": ({"w": FLOATS, "v": FLOATS}, None),
+    "no type": ({"w": FLOATS | {"dtype": "PYOBJ"}}, None),
+    "deep": (b"[" * 100_000, None),
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+@pytest.mark.parametrize("reader", ["dinov2", "snapshot"])
+def test_a_safetensors_header_that_lies_is_one_line(reader, name, dino, tmp_path):
+    header, claimed = HEADERS[name]
+    made.safetensors(tmp_path / "model.safetensors", header, b"\0" * 16, claimed=claimed)
+    shutil.copy(dino / "config.json", tmp_path)
+    with pytest.raises(RoteError) as caught:
+        if reader == "dinov2":
+            open_space(f"dinov2:{tmp_path}")
+        else:
+            load_checkpoint(tmp_path / "model.safetensors")
+    assert "\n" not in str(caught.value)

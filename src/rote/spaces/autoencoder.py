@@ -24,6 +24,7 @@ from rote.core.errors import ConfigError, DataError
 from rote.data.convert import from_model, to_model
 from rote.data.dataset import Dataset
 from rote.data.resample import set_channels
+from rote.spaces.hub_network import misfits, quiet
 from rote.spaces.parse import file_digest
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -106,6 +107,7 @@ def load_autoencoder(name: str, *, device: str = "cpu") -> Autoencoder:
     """
     try:
         from diffusers import AutoencoderKL
+        from diffusers.utils import logging
         from huggingface_hub import try_to_load_from_cache
     except ImportError:
         raise ConfigError(
@@ -115,15 +117,22 @@ def load_autoencoder(name: str, *, device: str = "cpu") -> Autoencoder:
     folder = Path(name).expanduser()
     try:
         where = str(folder) if folder.is_dir() else name
-        network = AutoencoderKL.from_pretrained(  # type: ignore[no-untyped-call]
-            where, use_safetensors=True
-        )
+        with quiet(logging):
+            network, found = AutoencoderKL.from_pretrained(  # type: ignore[no-untyped-call]
+                where, use_safetensors=True, output_loading_info=True
+            )
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
         raise ConfigError(
             f"`through_autoencoder` {name} cannot be loaded ({reason}); give a folder with config.json "
             f"and {WEIGHTS}, such as the vae folder of the model"
         ) from error
+    wrong = misfits(found)
+    if wrong:
+        raise ConfigError(
+            f"`through_autoencoder` {name}: the weights do not fit the network ({wrong}), and what is "
+            "missing would be random; get both files of the same model again"
+        )
     path = folder / WEIGHTS if folder.is_dir() else Path(str(try_to_load_from_cache(name, WEIGHTS)))
     factor = 2 ** (len(network.config.block_out_channels) - 1)
     network = network.eval().to(device)

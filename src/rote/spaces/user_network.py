@@ -8,7 +8,7 @@
 A file sees float32 (T, 3, h, w). Nothing about its preprocessing is guessed: ``size`` scales the shorter
 side (left out: images as they are), ``norm`` is one of unit ([0, 1], the default), half ([-1, 1]),
 imagenet, clip, lite. A file is data: it is checked before anything of it runs
-(`rote.spaces.torchscript_file`, `rote.spaces.onnx_file`). A function is code, and runs as such.
+(`rote.spaces.files.torchscript`, `rote.spaces.files.onnx`). A function is code, and runs as such.
 
 SSCD: Pizzi et al., "A Self-Supervised Descriptor for Image Copy Detection" (2022); 512 numbers, cosine,
 shorter side to 288, ImageNet's statistics. Its published thresholds hold for this preprocessing alone.
@@ -31,13 +31,13 @@ from rote.core.errors import ConfigError, DataError, did_you_mean
 from rote.core.memory import bounded_memory
 from rote.core.user_module import import_user_module
 from rote.spaces.factory import SpaceFactory
+from rote.spaces.files.onnx import check_onnx
+from rote.spaces.files.torchscript import load_torchscript
 from rote.spaces.guard import RefusedError, bounded
-from rote.spaces.onnx_file import check_onnx
 from rote.spaces.packaged_network import FEATURES, PIP
 from rote.spaces.parse import Wanted, check_options, file_digest, file_of, matched, size_of
 from rote.spaces.preprocess import NORMS, Preprocessing
 from rote.spaces.space import Metric, Network, Space
-from rote.spaces.torchscript_file import load_torchscript
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -8,7 +8,7 @@ has checked:
 - sizes: the members together, every record of weights against the pickle that describes it;
 - pickles name types and tensors, and no class of C++;
 - code is readable, and has no method that runs on loading;
-- every operation of every function is one of networks (`rote.spaces.torchscript_operations`); loops have
+- every operation of every function is one of networks (`rote.spaces.files.operations`); loops have
   a number of turns, and functions that call each other do not unfold without end.
 
 What is left, a network that asks for too much memory or time, is bounded where it runs
@@ -19,16 +19,15 @@ from __future__ import annotations
 
 import ast
 import io
-import math
-import pickle
 import zipfile
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import torch
 
+from rote.spaces.files.described import check_pickle
+from rote.spaces.files.operations import is_allowed
 from rote.spaces.guard import RefusedError
-from rote.spaces.torchscript_operations import is_allowed
 
 MOST_TURNS = 1_000_000
 """Of a loop whose number of turns stands in the file."""
@@ -82,7 +81,7 @@ def _checked_archive(content: bytes) -> bytes:
     for pickled in ("constants", "data"):
         if f"{pickled}.pkl" not in members:
             raise RefusedError(f"it has no {pickled}.pkl")
-        _Described(members, pickled).check()
+        check_pickle(pickled, members)
     with zipfile.ZipFile(written, "w") as archive:
         for name, held in members.items():
             # Of each source file torch can also read where its lines came from: nothing that we need.
@@ -127,95 +126,6 @@ def _check_code(name: str, held: bytes) -> None:
         ast.parse(held.decode())
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise RefusedError(f"{name} is no code of TorchScript: {error}") from error
-
-
-class _Stub:
-    """Stands for an object of the file: holds nothing, does nothing."""
-
-    def __init__(self, *_: object) -> None: ...
-
-    def __setstate__(self, state: object) -> None: ...
-
-
-class _Storage(_Stub):
-    """Stands for a type of numbers, by its size in bytes."""
-
-    size = 0
-
-
-_SIZES = {
-    "Bool": 1,
-    "Byte": 1,
-    "Char": 1,
-    "Short": 2,
-    "Half": 2,
-    "BFloat16": 2,
-    "Int": 4,
-    "Float": 4,
-    "Long": 8,
-    "Double": 8,
-    "ComplexFloat": 8,
-    "ComplexDouble": 16,
-}
-
-
-class _Described(pickle._Unpickler):
-    """Reads a pickle of the archive without making anything of it, and compares sizes with records."""
-
-    def __init__(self, members: dict[str, bytes], name: str) -> None:
-        super().__init__(io.BytesIO(members[f"{name}.pkl"]))
-        self._members, self._folder = members, name
-
-    def check(self) -> None:
-        """Raise `RefusedError` where the pickle and its records do not agree."""
-        try:
-            self.load()
-        except RefusedError:
-            raise
-        except Exception as error:  # a broken pickle raises anything
-            raise RefusedError(
-                f"{self._folder}.pkl is broken ({type(error).__name__}: {error})"
-            ) from error
-
-    def find_class(self, module: str, name: str) -> Any:
-        if module == "torch" and name.removesuffix("Storage") in _SIZES:
-            return type(name, (_Storage,), {"size": _SIZES[name.removesuffix("Storage")]})
-        if module == "torch._utils" and name.startswith("_rebuild_"):
-            if name not in ("_rebuild_tensor_v2", "_rebuild_parameter"):
-                raise RefusedError(
-                    f"{self._folder}.pkl holds other tensors than dense ones ({name})"
-                )
-            return _checked_tensor if name == "_rebuild_tensor_v2" else _first
-        if module.startswith("__torch__.torch.classes"):
-            raise RefusedError(f"{self._folder}.pkl holds a class of C++ ({name})")
-        if module.partition(".")[0] in ("__torch__", "torch", "collections"):
-            return _Stub if module.startswith("__torch__") else _first
-        raise RefusedError(f"{self._folder}.pkl names {module}.{name}")
-
-    def persistent_load(self, described: Any) -> int:
-        """Return how many numbers a storage has; its record must hold as many."""
-        _, kind, key, _, count = described
-        held = self._members.get(f"{self._folder}/{key}")
-        if held is None or not issubclass(kind, _Storage) or count < 0:
-            raise RefusedError(f"{self._folder}.pkl describes weights that are not there")
-        if len(held) != count * kind.size:
-            raise RefusedError(
-                f"weights {key} claim {count * kind.size:,} bytes, and have {len(held):,}"
-            )
-        return cast("int", count)
-
-
-def _first(*arguments: Any) -> Any:
-    return arguments[0] if arguments else None
-
-
-def _checked_tensor(storage: Any, offset: int, shape: Any, strides: Any, *_: object) -> None:
-    """Refuse a tensor that reaches out of its storage of so many numbers."""
-    if len(shape) != len(strides) or min((offset, *shape, *strides)) < 0:
-        raise RefusedError("a tensor has a negative size")
-    last = offset + sum((size - 1) * step for size, step in zip(shape, strides, strict=True))
-    if math.prod(shape) and last >= storage:
-        raise RefusedError(f"a tensor of shape {tuple(shape)} has {storage:,} numbers to lie in")
 
 
 def _check_graphs(functions: dict[str, Any]) -> None:
