@@ -24,11 +24,13 @@ import numpy.typing as npt
 
 from rote.core.seeds import child_seed
 from rote.data.sampling import drawn_by_content
-from rote.neighbors.search import nearest_neighbors
+from rote.neighbors.search import nearest_among
 
 SHARE_OF_SPACING = 0.23
 MOST = 1000
 """Images of the part whose spacing is measured, and images that are measured in it."""
+MOST_BYTES, FEWEST_LONG = 2**28, 200
+"""Of the images that are measured, unless these are fewer then: they are in memory together."""
 PARTS = 5
 """The part is at most one image in so many: a twin of each image is then rarely in it."""
 FEWEST = 20
@@ -59,11 +61,12 @@ def spacing_of(
         return None
     drawn = drawn_by_content(items, positions, seed=child_seed(seed, "spacing"))
     if count < FEWEST:
-        return _median_nearest(items[drawn], items[drawn], itself=True)
+        return _median_nearest(items, drawn, drawn, itself=True)
     part = min(count // PARTS, MOST)
-    queries, references = items[drawn[part : part + MOST]], items[drawn[:part]]
+    looked_at = min(MOST, max(FEWEST_LONG, MOST_BYTES // items[:1].nbytes))
+    queries = drawn[part : part + looked_at]
     sizes = [part, part // 2, max(part // 4, 1)]
-    spacings = [_median_nearest(queries, references[:size]) for size in sizes]
+    spacings = [_median_nearest(items, queries, drawn[:size]) for size in sizes]
     slope = math.log(spacings[0] / spacings[-1]) / math.log(sizes[0] / sizes[-1])
     return spacings[0] * (count / part) ** min(slope, 0.0)
 
@@ -78,8 +81,13 @@ def duplicate_radius(spacing: float | None) -> float:
 
 
 def _median_nearest(
-    queries: npt.NDArray[Any], references: npt.NDArray[Any], *, itself: bool = False
+    items: npt.NDArray[Any],
+    queries: npt.NDArray[np.int64],
+    references: npt.NDArray[np.int64],
+    *,
+    itself: bool = False,
 ) -> float:
     """Return the median RMS distance to the nearest reference; ``itself``: to the nearest other one."""
-    sq = nearest_neighbors(queries, references, k=2 if itself else 1).sq_distances[:, -1]
-    return float(np.median(np.sqrt(sq / math.prod(queries.shape[1:]))))
+    k = 2 if itself else 1
+    sq = nearest_among(items[queries], items, np.sort(references), k=k).sq_distances[:, -1]
+    return float(np.median(np.sqrt(sq / math.prod(items.shape[1:]))))

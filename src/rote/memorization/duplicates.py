@@ -13,17 +13,19 @@ model that emits one image a hundred thousand times is grouped like any other.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rote.core.errors import ConfigError
+from rote.core.mapped_pages import release_pages
 from rote.data.duplicates import DuplicateGroups, numbered
 from rote.memorization.invariances import Invariances, mirrored, standardized
 from rote.neighbors.search import components_within
 
-BLOCK = 1024
+BLOCK, BLOCK_NUMBERS = 1024, 2**23
 
 
 def check_rms(rms: float, *, name: str = "`duplicate_rms`") -> None:
@@ -94,10 +96,12 @@ def chained(items: npt.NDArray[Any], groups: DuplicateGroups, *, rms: float) -> 
     members = np.flatnonzero(groups.sizes[groups.group] > 2)  # of two, one lies within one radius
     first = groups.representative[groups.group[members]]
     limit, far = 4 * rms * rms, 0
-    for start in range(0, len(members), BLOCK):
-        part = slice(start, start + BLOCK)
+    block = max(1, min(BLOCK, BLOCK_NUMBERS // math.prod(items.shape[1:])))
+    for start in range(0, len(members), block):
+        part = slice(start, start + block)
         apart = items[members[part]].astype(np.float64) - items[first[part]]
         far += int((np.square(apart).reshape(len(apart), -1).mean(axis=1) > limit).sum())
+        release_pages(items)
     return far
 
 

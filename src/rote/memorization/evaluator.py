@@ -13,7 +13,7 @@ from rote.core.mapped_pages import release_pages
 from rote.memorization.criteria import Criterion, Evidence
 from rote.memorization.matching import Matcher, Matches, Nearest, Progress, no_progress
 
-QUERY_ROWS = 16384
+QUERY_ROWS, QUERY_BYTES = 16384, 2**28
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +46,11 @@ class Measured:
         )
 
 
+def _rows_at_once(items: npt.NDArray[Any]) -> int:
+    """Return how many items (N, ...) are measured together."""
+    return max(1, min(QUERY_ROWS, QUERY_BYTES // max(1, items[:1].nbytes)))
+
+
 @dataclass(eq=False)
 class CriteriaEvaluator:
     """The criteria over prepared training items.
@@ -74,13 +79,14 @@ class CriteriaEvaluator:
     def measure(self, items: npt.NDArray[Any], *, on_progress: Progress = no_progress) -> Measured:
         """Measure items (N, ...) against the training side, some rows at a time."""
         parts = []
-        for start in range(0, len(items), QUERY_ROWS):
+        step = _rows_at_once(items)
+        for start in range(0, len(items), step):
 
             def report(done: int, _: int, start: int = start) -> None:
                 on_progress(start + done, len(items))
 
             # A copy, so that of a file that is mapped into memory only these rows need be there.
-            part = np.array(items[start : start + QUERY_ROWS])
+            part = np.array(items[start : start + step])
             release_pages(items)
             parts.append(self._measure(part, on_progress=report))
         return parts[0] if len(parts) == 1 else Measured.joined(parts)
@@ -117,8 +123,9 @@ class CriteriaEvaluator:
         if self.without_tone is self.matcher:
             return None
         parts = []
-        for start in range(0, len(items), QUERY_ROWS):
-            parts.append(self.without_tone.nearest(np.array(items[start : start + QUERY_ROWS]), 1))
+        step = _rows_at_once(items)
+        for start in range(0, len(items), step):
+            parts.append(self.without_tone.nearest(np.array(items[start : start + step]), 1))
             release_pages(items)
         return Nearest(
             np.concatenate([part.indices for part in parts]),

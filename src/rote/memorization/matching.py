@@ -8,20 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from rote.core.errors import ConfigError
 from rote.core.mapped_pages import is_mapped, release_pages
 from rote.memorization.invariances import Invariances, mirrored, offsets, standardized
-from rote.neighbors.search import INDEX_FROM, Neighbors, nearest_neighbors
+from rote.neighbors.numeric import is_long
+from rote.neighbors.out_of_core.chunk import ChunkedSearch
+from rote.neighbors.search import INDEX_FROM, Neighbors, nearest_neighbors, open_index
 from rote.spaces.gower import Gower
 from rote.spaces.space import Space
 
 if TYPE_CHECKING:
     from rote.neighbors.cpu.index import ProjectionIndex
+    from rote.neighbors.cpu.long_index import LongIndex
     from rote.neighbors.gpu.index import DeviceIndex
 
 Progress = Callable[[int, int], None]
+
+CHUNK_BYTES = 2**28
+"""Of images that are copied to be searched."""
 
 
 def no_progress(done: int, total: int) -> None:
@@ -116,9 +121,12 @@ class Matcher:
         gower: Gower | None = None,
         prepare_from: float = INDEX_FROM,
     ) -> None:
+        # Long images are read where they lie, and seldom: a copy of all is what memory has no room for.
+        self._in_place = is_long(training) and device == "cpu" and not invariances.tone
         # Without exact duplicates all are references. Of a mapped file a copy is better all the same: it
         # takes what the mapped pages would, which are read all over by every search.
         whole = len(positions) == len(training) and not is_mapped(training)
+        whole = whole or self._in_place
         self._references = training if whole else training[positions]
         release_pages(training)
         if invariances.tone:
@@ -127,7 +135,7 @@ class Matcher:
         self._group = group
         self._invariances = invariances
         self._device, self._gower = device, gower
-        self._prepared: ProjectionIndex | DeviceIndex | None = None
+        self._prepared: ProjectionIndex | LongIndex | DeviceIndex | None = None
         # Tones of images that are all flat are 0, and too small to be scaled.
         tones = invariances.tone and float(np.abs(self._references).max()) > 1
         self._preparable = device != "cpu" or self._references.dtype == np.uint8 or tones
@@ -259,7 +267,10 @@ class Matcher:
             )
             return Neighbors(indices, np.square(distances))
         whole = references is self._references and self._preparable
-        large = self._device != "cpu" or queries.size * len(references) >= self._prepare_from
+        if self._in_place and not whole:
+            return self._by_chunks(queries, references, k)
+        large = self._in_place or self._device != "cpu"
+        large = large or queries.size * len(references) >= self._prepare_from
         if not whole or not (large or self._prepared is not None):
             return nearest_neighbors(
                 queries,
@@ -273,15 +284,26 @@ class Matcher:
         flat = queries.reshape(len(queries), -1)
         return Neighbors(*self._prepared.nearest(flat, k, on_progress=on_progress))
 
-    def _prepare(self) -> ProjectionIndex | DeviceIndex:
+    def _by_chunks(
+        self, queries: npt.NDArray[Any], references: npt.NDArray[Any], k: int
+    ) -> Neighbors:
+        """Search long images that do not lie in one piece, such as parts of images."""
+        chunks = ChunkedSearch(queries, k=k)
+        step = max(k, CHUNK_BYTES // references[:1].nbytes)
+        for start in range(0, len(self), step):
+            rows = self._positions[start : start + step]
+            chunks.search(np.ascontiguousarray(references[rows]), first=start)
+            release_pages(references)
+        assert chunks.best is not None
+        return chunks.best
+
+    def _prepare(self) -> ProjectionIndex | LongIndex | DeviceIndex:
         if self._device != "cpu":
             from rote.neighbors.gpu.index import DeviceIndex
 
             flat = self._references.reshape(len(self._references), -1)
             return DeviceIndex(flat, device=self._device)
-        from rote.neighbors.cpu.index import ProjectionIndex  # numba takes a moment to import
-
-        return ProjectionIndex(self._references, threads=torch.get_num_threads())
+        return open_index(self._references, self._positions if self._in_place else None)
 
 
 class Reranker(Matcher):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,8 @@ from rote.core.precision import strict_fp32
 
 SCALABLE = (1e-100, 1e100)
 LOOK_NUMBERS = 2**20
+LONG = 2**14
+"""Numbers of an 8-bit item from which it is searched by sums over its blocks (`cpu.sketch`)."""
 _lock = threading.Lock()
 _lent, _threads = 0, 1
 """Pools that are lent now, and torch's threads before the first of them."""
@@ -52,6 +55,11 @@ def largest(items: npt.NDArray[Any]) -> float:
         return of(0)
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         return float(np.max(list(pool.map(of, starts))))
+
+
+def is_long(items: npt.NDArray[Any]) -> bool:
+    """Say whether items (N, ...) are so long that they are read in place, and seldom."""
+    return items.dtype == np.uint8 and math.prod(items.shape[1:]) >= LONG
 
 
 def is_scalable(items: npt.NDArray[Any], *, size: float | None = None) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,11 @@ import torch
 
 from rote.core.errors import ConfigError, DataError
 from rote.neighbors.brute_force import brute_force_nearest, brute_force_pairs
-from rote.neighbors.numeric import is_scalable, largest
+from rote.neighbors.numeric import is_long, is_scalable, largest
+
+if TYPE_CHECKING:
+    from rote.neighbors.cpu.index import ProjectionIndex
+    from rote.neighbors.cpu.long_index import LongIndex
 
 INDEX_FROM = 2e10
 """Queries x references x dimensions from which an index pays for its preparation."""
@@ -85,14 +89,52 @@ def nearest_neighbors(
         found = DeviceIndex(flat_references, device=device).nearest(
             flat_queries, k, on_progress=on_progress
         )
-    elif not index_pays(queries, references):
-        found = brute_force_nearest(flat_queries, flat_references, k, on_progress=on_progress)
+    elif is_long(references) or index_pays(queries, references):
+        found = open_index(references).nearest(flat_queries, k, on_progress=on_progress)
     else:
-        from rote.neighbors.cpu.index import ProjectionIndex  # numba takes a moment to import
-
-        index = ProjectionIndex(references, threads=torch.get_num_threads())
-        found = index.nearest(flat_queries, k, on_progress=on_progress)
+        found = brute_force_nearest(flat_queries, flat_references, k, on_progress=on_progress)
     return Neighbors(*found)
+
+
+def nearest_among(
+    queries: npt.NDArray[Any], references: npt.NDArray[Any], rows: npt.NDArray[np.int64], *, k: int
+) -> Neighbors:
+    """Find the exact k nearest of some rows, ascending; answers are places among these.
+
+    As `nearest_neighbors` does in ``references[rows]``, which are not copied where items are long.
+    """
+    if not is_long(references):
+        return nearest_neighbors(queries, references[rows], k=k)
+    check_search(queries, references, k)
+    return Neighbors(*open_index(references, rows).nearest(queries.reshape(len(queries), -1), k))
+
+
+def open_index(
+    references: npt.NDArray[Any],
+    rows: npt.NDArray[np.int64] | None = None,
+    *,
+    projection: Any = None,
+) -> ProjectionIndex | LongIndex:
+    """Prepare references (N, ...) for searches on the CPU.
+
+    Parameters
+    ----------
+    references
+        As `nearest_neighbors` takes them.
+    rows
+        int64, ascending: those that count, of long items alone; answers are places among them.
+    projection
+        The directions of another index of such items, to take in place of fitting some.
+    """
+    threads = torch.get_num_threads()
+    if is_long(references):
+        from rote.neighbors.cpu.long_index import LongIndex  # numba takes a moment to import
+
+        return LongIndex(references, rows=rows, threads=threads, projection=projection)
+    from rote.neighbors.cpu.index import ProjectionIndex
+
+    assert rows is None
+    return ProjectionIndex(references, threads=threads, projection=projection)
 
 
 def merge(a: Neighbors, b: Neighbors, *, k: int) -> Neighbors:
@@ -155,7 +197,8 @@ def components_within(
     _check_radius(sq_radius)
     check_search(items, items, 1)
     flat = items.reshape(len(items), -1)
-    if _few_pairs(flat.shape[1], len(rows)) or not is_scalable(flat):
+    few = not is_long(items) and _few_pairs(flat.shape[1], len(rows))
+    if few or not is_scalable(flat):
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
 
@@ -164,7 +207,7 @@ def components_within(
         return connected_components(edges, directed=False)[1].astype(np.int64)
     from rote.neighbors.radius.search import block_components  # numba takes a moment to import
 
-    return block_components(flat, rows, sq_radius)
+    return block_components(items, rows, sq_radius)
 
 
 def _check_radius(sq_radius: float) -> None:

@@ -27,7 +27,7 @@ from rote.memorization.columns import (
 from rote.memorization.controls import Leaks
 from rote.memorization.duplicates import chained
 from rote.memorization.silent_differences import find_silent_differences
-from rote.neighbors.search import nearest_neighbors
+from rote.neighbors.search import nearest_among
 
 LARGE_PART = 0.05
 """Share of a set beyond which chains of near-duplicates make its rates doubtful."""
@@ -147,7 +147,7 @@ def _families(prepared: Prepared, duplicates: Duplicates) -> list[Notice]:
     seed = child_seed(prepared.settings.seed, "probe")
     chosen = drawn_by_content(training.items, positions, seed=seed)[:LOOKED_AT]
     k = min(int(sizes.max()) + 1, MOST_NEIGHBORS, len(positions))
-    near = nearest_neighbors(training.items[chosen], training.items[positions], k=k)
+    near = nearest_among(training.items[chosen], training.items, positions, k=k)
     places, sq = positions[near.indices], near.sq_distances.astype(np.float64)
     same = (folder[places] == folder[chosen][:, None]) & (places != chosen[:, None])
     within = np.where(same, sq, np.inf).min(axis=1)

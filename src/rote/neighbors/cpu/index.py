@@ -17,22 +17,20 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from rote.neighbors.cpu import kernels
 from rote.neighbors.cpu.filter import (
     FilterFeatures,
     ItemFeatures,
-    LeafProducts,
     ProgressCounter,
     QueryBlock,
     center_of,
     item_values,
     margins,
     parts_of,
-    sq_norms,
 )
-from rote.neighbors.cpu.partition import Leaves, box_values, build_leaves, lifted_queries
+from rote.neighbors.cpu.leaves import by_neighborhood, filter_features, search_leaves
+from rote.neighbors.cpu.partition import Leaves, build_leaves
 from rote.neighbors.cpu.projection import SAMPLE, Projection, fit_projection
 from rote.neighbors.cpu.refine import (
     SearchResult,
@@ -171,17 +169,7 @@ class ProjectionIndex:
         """Return the features of uint8 or float (N, D) items."""
         assert self.projection is not None
         features = self.projection.features(items, pool, scale=self.scale)
-        used = self.projection.coarse
-        coarse = np.concatenate(
-            [features.values[:, :used], features.coarse_residual[:, None]], axis=1
-        )
-        return FilterFeatures(
-            coarse=coarse,
-            coarse_sq=sq_norms(coarse).astype(np.float32),
-            fine=features.values,
-            rounding_error=features.rounding_error,
-            length=features.length,
-        )
+        return filter_features(features, self.projection.coarse)
 
     def _by_projection(
         self,
@@ -224,8 +212,7 @@ class ProjectionIndex:
         if cost >= self.references.shape[1] or 4 * len(dense) > len(first):
             return False, np.sort(np.concatenate([first[dense], others]))
         done.add(len(first) - len(dense))
-        home = self.homes(features.coarse, pool)
-        others = others[np.argsort(home[others], kind="stable")]
+        others = by_neighborhood(others, features, self.leaves, pool)
         parts = [others[part] for part in parts_of(len(others), QUERY_BLOCK)]
         return True, np.concatenate([first[dense], *pool.map(search_more, parts)])
 
@@ -245,45 +232,12 @@ class ProjectionIndex:
 
         list(pool.map(search, rows))
 
-    def homes(
-        self, features: npt.NDArray[np.float32], pool: ThreadPoolExecutor
-    ) -> npt.NDArray[np.int64]:
-        """Return the leaf whose box is nearest to each query's features."""
-        parts = parts_of(len(features), QUERY_BLOCK)
-        found = pool.map(lambda part: self.boxes(features[part]).argmin(axis=0), parts)
-        return np.concatenate([np.empty(0, np.int64), *found])
-
-    def boxes(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """Return squared distances of features to the boxes of all leaves, (leaves, queries)."""
-        values = np.empty((len(self.leaves.parts), len(features)))
-        box_values(features, self.leaves.low, self.leaves.high, values)
-        return values
-
     def _through_leaves(self, block: QueryBlock) -> float:
         """Search one block of queries; return its cost in products."""
-        leaves, coarse = self.leaves, block.features.coarse
-        lifted = torch.from_numpy(lifted_queries(coarse))
-        boxes = self.boxes(coarse)
-        home = boxes.argmin(axis=0)
-        products = LeafProducts(len(lifted), lifted.shape[1], leaves.widest)
-        pairs, looked = 0, 0
-        # The nearest leaf first: its references make a limit that rules out many leaves.
-        homes = np.unique(home)
-        for turn, leaf in enumerate(np.concatenate([homes, boxes.sum(axis=1).argsort()])):
-            near = boxes[leaf] <= block.limits
-            first = turn < len(homes)
-            rows = np.flatnonzero(
-                near & (home == leaf) if first else near & (home != leaf) & ~block.given_up
-            )
-            if not len(rows):
-                continue
-            part = leaves.parts[leaf]
-            pairs += len(rows) * (part.stop - part.start)
-            values = products.of(lifted, rows, torch.from_numpy(leaves.lifted[part]))
-            looked += block.filter(values, rows, leaves.ids[part], leaves.fine[part])
+        pairs, looked = search_leaves(block, self.leaves)
         gathered = block.features.fine.shape[1] * looked
         gathered += self.references.shape[1] * block.refine()
-        return pairs * coarse.shape[1] + GATHER_COST * gathered
+        return pairs * block.features.coarse.shape[1] + GATHER_COST * gathered
 
     def _by_items(
         self,

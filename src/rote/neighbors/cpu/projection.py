@@ -32,7 +32,7 @@ from __future__ import annotations
 import math
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +49,14 @@ BLOCK_DIMENSIONS = 4096
 SHIFT = 128
 UNIT32 = 2.0**-23
 ROWS = 512
+
+
+class SlicedRows(Protocol):
+    """Items (N, D) that need not be in memory together: an array, or what makes one of each slice."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> npt.NDArray[Any]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +97,7 @@ class Projection:
     defect: float
     """Bound on |Q'Q - 1|."""
 
-    def features(self, items: npt.NDArray[Any], pool: Executor, *, scale: float) -> Features:
+    def features(self, items: SlicedRows, pool: Executor, *, scale: float) -> Features:
         """Return the features of uint8 or float (N, D) items, times ``scale``."""
         count, width = len(items), self.directions.shape[1]
         values = np.empty((count, width + 1), np.float32)

@@ -16,11 +16,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from rote.neighbors.brute_force import brute_force_nearest
-from rote.neighbors.numeric import item_scale
-from rote.neighbors.search import Neighbors, check_search, index_pays, merge
+from rote.neighbors.numeric import is_long, item_scale
+from rote.neighbors.search import Neighbors, check_search, index_pays, merge, open_index
 
 
 class ChunkedSearch:
@@ -57,7 +56,7 @@ class ChunkedSearch:
             As `rote.neighbors.search.nearest_neighbors` raises it.
         """
         check_search(self.queries, references, 1)
-        if index_pays(self.queries, references):
+        if is_long(references) or index_pays(self.queries, references):
             indices, sq = self._through_index(references, first, on_progress)
             self.best = Neighbors(indices + first, sq)
             return
@@ -76,14 +75,12 @@ class ChunkedSearch:
         first: int,
         on_progress: Callable[[int, int], None],
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
-        from rote.neighbors.cpu.index import ProjectionIndex  # numba takes a moment to import
-
         flat = self.queries.reshape(len(self.queries), -1)
         projection, scale, features = self._fitted or (None, None, None)
-        references = references.reshape(len(references), -1)
-        if projection is not None and item_scale(references) != scale:
+        own_scale = item_scale(references.reshape(len(references), -1))
+        if own_scale != scale:
             projection = features = None
-        index = ProjectionIndex(references, threads=torch.get_num_threads(), projection=projection)
+        index = open_index(references, projection=projection)
         if index.projection is not None and features is None:
             with index.pool() as pool:
                 features = index.project(flat, pool)
@@ -96,5 +93,5 @@ class ChunkedSearch:
             flat, k, known=known, query_features=features, on_progress=on_progress
         )
         # Without a projection after the search, its directions were found to be of no use.
-        self._fitted = index.projection and (index.projection, index.scale, features)
+        self._fitted = index.projection and (index.projection, own_scale, features)
         return found

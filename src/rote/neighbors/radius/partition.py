@@ -25,10 +25,14 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.core.mapped_pages import release_pages
+from rote.neighbors.cpu.long_items import LongItems, fit_sketch_projection
 from rote.neighbors.cpu.projection import SAMPLE, UNIT32, fit_projection
+from rote.neighbors.numeric import is_long
 from rote.neighbors.radius.kernels import BLOCK
 
 DIRECTIONS = 32
+LONG_DIRECTIONS = 128
+"""Of long items, which cost far more to measure."""
 FEW = 32
 """Up to so many dimensions the items are their own features."""
 ROWS = 8192
@@ -74,7 +78,7 @@ class ItemBlocks:
 def build_blocks(
     items: npt.NDArray[Any], rows: npt.NDArray[np.int64], pool: Executor, *, scale: float
 ) -> ItemBlocks:
-    """Order some rows of uint8 or float (N, D) items into blocks."""
+    """Order some rows of uint8 or float (N, ...) items into blocks."""
     values, rounding_error = _features(items, rows, pool, scale=scale)
     order = _halved(values)
     count = -(-len(rows) // BLOCK)
@@ -93,6 +97,12 @@ def _features(
     items: npt.NDArray[Any], rows: npt.NDArray[np.int64], pool: Executor, *, scale: float
 ) -> tuple[npt.NDArray[np.float32], float]:
     """Return the features float32 (rows, m) and how far rounding may have moved any of them."""
+    if is_long(items):
+        whole = LongItems(items, rows)
+        sketched = fit_sketch_projection(whole, directions=LONG_DIRECTIONS, coarse=1)
+        found = sketched.features(whole, pool)
+        return found.values, found.rounding_error
+    items = items.reshape(len(items), -1)
     dimension = items.shape[1]
     directions = min(DIRECTIONS, dimension // 2, min(len(rows), SAMPLE) // 2)
     sample = items[rows[np.unique(np.linspace(0, len(rows) - 1, SAMPLE).astype(np.int64))]]

@@ -23,8 +23,10 @@ from rote.neighbors.radius.partition import ItemBlocks, build_blocks
 
 CAPACITY = 4 * kernels.BLOCK**2
 MEASURED_VALUES = 2**20
-MEASURED_MAPPED = 256
-"""Pairs measured of a mapped file before its pages are released: each brings in up to 64 KB around it."""
+MEASURED = np.iinfo(np.int64).max
+MEASURED_MAPPED, MAPPED_BYTES = 256, 2**26
+"""Pairs, and their bytes, measured of a mapped file before its pages are released: each brings in up to
+64 KB around it."""
 TASK = 16
 """Blocks that one thread takes at a time."""
 BANDS = (0, 16, 256, 4096)
@@ -32,12 +34,12 @@ BANDS = (0, 16, 256, 4096)
 
 
 def block_components(
-    flat: npt.NDArray[Any], rows: npt.NDArray[np.int64], sq_radius: float
+    items: npt.NDArray[Any], rows: npt.NDArray[np.int64], sq_radius: float
 ) -> npt.NDArray[np.int64]:
-    """Return what `rote.neighbors.search.components_within` does, for rows of (N, D) items."""
+    """Return what `rote.neighbors.search.components_within` does, for rows of (N, ...) items."""
     threads = torch.get_num_threads()
     with computing_pool(threads) as pool:
-        search = _RadiusSearch(flat, rows, sq_radius, pool)
+        search = _RadiusSearch(items, rows, sq_radius, pool)
         count = len(search.blocks)
         parent = np.arange(len(rows), dtype=np.int32)
         one = np.zeros(count, bool)
@@ -73,12 +75,15 @@ class _RadiusSearch:
     def __init__(
         self, items: npt.NDArray[Any], rows: npt.NDArray[np.int64], sq_radius: float, pool: Any
     ) -> None:
-        self.items, self.sq_radius = items, sq_radius
-        self.blocks: ItemBlocks = build_blocks(items, rows, pool, scale=item_scale(items))
+        flat = items.reshape(len(items), -1)
+        self.items, self.sq_radius = flat, sq_radius
+        self.blocks: ItemBlocks = build_blocks(items, rows, pool, scale=item_scale(flat))
         self.limit = self.blocks.limit(sq_radius)
         # Two sums of D squares in different orders differ by less than this.
-        slack = 0.0 if items.dtype == np.uint8 else (items.shape[1] + 8) * 2.0**-51
-        self._budget = MEASURED_MAPPED if is_mapped(items) else np.iinfo(np.int64).max
+        slack = 0.0 if items.dtype == np.uint8 else (flat.shape[1] + 8) * 2.0**-51
+        self._budget = MEASURED
+        if is_mapped(items):
+            self._budget = max(1, min(MEASURED_MAPPED, MAPPED_BYTES // (2 * flat.shape[1])))
         self.sure, self.most = sq_radius * (1 - slack), sq_radius * (1 + slack)
 
     def tasks(self) -> list[range]:
