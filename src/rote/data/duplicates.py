@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.data.files.mapped import blocks_of
-
-DIGEST_BYTES = 32
-"""Of SHA-256, which stands for larger items: a million images must not be kept as keys."""
+from rote.data.item_digests import DIGEST_BYTES, item_digests
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +62,7 @@ def exact_duplicates(items: npt.NDArray[Any]) -> DuplicateGroups:
     >>> groups.group.tolist(), groups.representative.tolist()
     ([0, 1, 0], [0, 1])
     """
-    keys = np.concatenate([_keys(block) for block in blocks_of(items)])
+    keys = _keys(items)
     # Stable, so the first of equal keys is the lowest position.
     order = np.lexsort(keys.T)
     new = np.ones(len(order), bool)
@@ -76,12 +73,17 @@ def exact_duplicates(items: npt.NDArray[Any]) -> DuplicateGroups:
 
 def _keys(items: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
     """Return what tells items apart: their own bytes, or their SHA-256 where that is shorter."""
+    if items.dtype == np.uint8 and items[:1].nbytes > DIGEST_BYTES:
+        return item_digests(items).view(np.uint64)
+    return np.concatenate([_keys_of_block(block) for block in blocks_of(items)])
+
+
+def _keys_of_block(items: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
     # + 0.0 turns -0.0 into 0.0, which is equal and has other bytes.
     flat = np.ascontiguousarray(items if items.dtype == np.uint8 else items + 0.0)
     flat = flat.reshape(len(flat), -1).view(np.uint8)
     if flat.shape[1] > DIGEST_BYTES:
-        digests = b"".join(hashlib.sha256(item.data).digest() for item in flat)
-        flat = np.frombuffer(digests, np.uint8).reshape(-1, DIGEST_BYTES)
+        return item_digests(flat).view(np.uint64)
     padded = np.zeros((len(flat), -(-flat.shape[1] // 8) * 8), np.uint8)
     padded[:, : flat.shape[1]] = flat
     return padded.view(np.uint64)
@@ -98,8 +100,8 @@ def equal_items(items: npt.NDArray[Any], others: npt.NDArray[Any]) -> npt.NDArra
     >>> equal_items(np.array([[1], [2]], dtype=np.uint8), np.array([[2]], dtype=np.uint8)).tolist()
     [False, True]
     """
-    seen = {key.tobytes() for block in blocks_of(others) for key in _keys(block)}
-    return np.array([key.tobytes() in seen for block in blocks_of(items) for key in _keys(block)])
+    seen = {key.tobytes() for key in _keys(others)}
+    return np.array([key.tobytes() in seen for key in _keys(items)])
 
 
 def numbered(group: npt.NDArray[np.int64], lowest: npt.NDArray[np.int64]) -> DuplicateGroups:

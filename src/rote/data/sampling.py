@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rote.data.item_digests import LONG, item_digests
+
 
 def drawn_by_content(
     items: npt.NDArray[Any],
@@ -19,7 +21,8 @@ def drawn_by_content(
     """Return the positions in a random order that a shuffle of the items does not change.
 
     Items are ordered by SHA-256 of the seed and their bytes; equal items by position. So the same
-    images are drawn from a data set however its files are ordered.
+    images are drawn from a data set however its files are ordered. The SHA-256 of a long item stands for
+    its bytes: that is read once for all draws.
 
     Parameters
     ----------
@@ -40,9 +43,10 @@ def drawn_by_content(
     """
     root = hashlib.sha256(seed.to_bytes(8, "little"))
     keys, seen = [], dict[bytes, int]()
+    digests = item_digests(items) if items[:1].nbytes >= LONG else None
     for position in positions:
         key = root.copy()
-        key.update(items[position].tobytes())
+        key.update((items if digests is None else digests)[position].tobytes())
         digest = key.digest()
         if repeats_apart:
             number = seen[digest] = seen.get(digest, -1) + 1

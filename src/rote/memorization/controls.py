@@ -11,7 +11,10 @@ lets it say.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -20,15 +23,18 @@ import numpy.typing as npt
 from rote.core.errors import ConfigError
 from rote.core.seeds import child_seed
 from rote.data.dataset import Dataset
+from rote.data.resample import workers
 from rote.data.sampling import drawn_by_content
 from rote.memorization.corruptions import Degradation, degradations
-from rote.memorization.evaluator import CriteriaEvaluator, Measured
+from rote.memorization.evaluator import CriteriaEvaluator, Measured, rows_at_once
 from rote.memorization.matching import Matches, Nearest
 from rote.memorization.number_corruptions import items_of, numbers_of
 from rote.stats.rates import Rate, wilson
 
 COPIES = 100
 """Training items that the positive control degrades, unless told otherwise."""
+BATCH_BYTES = 2**28
+"""Of the copies that are in memory together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,17 +127,36 @@ class Copies:
 
     Attributes
     ----------
-    items
-        (kinds * each, ...) as the training side has them, in the order of ``kinds``.
     chosen
         int64 (each,): the training items, the same in every kind.
     kinds
         Every corruption at each of its strengths.
+    made
+        What makes the copies of each kind, (each, ...) as the training side has them.
+    size
+        Bytes of the copies of one kind.
     """
 
-    items: npt.NDArray[Any]
     chosen: npt.NDArray[np.int64]
     kinds: tuple[Degradation, ...]
+    made: tuple[Callable[[], npt.NDArray[Any]], ...]
+    size: int
+
+    def batches(self) -> Iterator[npt.NDArray[Any]]:
+        """Yield the copies in the order of ``kinds``, as many kinds at a time as `BATCH_BYTES` hold.
+
+        What fits at once is made once; more is made again for each who asks.
+        """
+        step = max(1, BATCH_BYTES // max(1, self.size))
+        if step >= len(self.kinds):
+            yield self._all
+            return
+        for start in range(0, len(self.kinds), step):
+            yield _together(self.made[start : start + step])
+
+    @cached_property
+    def _all(self) -> npt.NDArray[Any]:
+        return _together(self.made)
 
     @property
     def sources(self) -> npt.NDArray[np.int64]:
@@ -169,16 +194,26 @@ def degraded_copies(
     kinds = list(enumerate(degradations(training.kind), start=1))
     seeds = {number: child_seed(seed, "degrade", number) for number, _ in kinds}
     originals = training.items[chosen]
+    made: list[Callable[[], npt.NDArray[Any]]]
     if training.kind == "image":
-        made = [kind(originals, seed=seeds[number]) for number, kind in kinds]
-        return Copies(np.concatenate(made), chosen, tuple(kind for _, kind in kinds))
+        told = tuple(kind for _, kind in kinds)
+        made = [partial(kind, originals, seed=seeds[number]) for number, kind in kinds]
+        return Copies(chosen, told, tuple(made), originals.nbytes)
     numbers = numbers_of(training, drawn[: max(copies, 2)])[:copies]
-    made = [items_of(kind(numbers, seed=seeds[number]), training) for number, kind in kinds]
+    items = [items_of(kind(numbers, seed=seeds[number]), training) for number, kind in kinds]
     # Noise on a table of categories, or far below whole numbers, says nothing.
-    told = [n for n, items in enumerate(made) if not np.array_equal(items, originals)]
-    if not told:
+    changed = [n for n, one in enumerate(items) if not np.array_equal(one, originals)]
+    if not changed:
         return None
-    return Copies(np.concatenate([made[n] for n in told]), chosen, tuple(kinds[n][1] for n in told))
+    made = [partial(np.asarray, items[n]) for n in changed]
+    told = tuple(kinds[n][1] for n in changed)
+    return Copies(chosen, told, tuple(made), originals.nbytes)
+
+
+def _together(made: Sequence[Callable[[], npt.NDArray[Any]]]) -> npt.NDArray[Any]:
+    """Make copies of some kinds, with all cores, and put them behind each other."""
+    with ThreadPoolExecutor(workers()) as pool:
+        return np.concatenate(list(pool.map(lambda make: make(), made)))
 
 
 def recall_of(
@@ -231,5 +266,9 @@ def training_matches(
         return None
     drawn = drawn_by_content(training, positions, seed=child_seed(seed, "within"))
     chosen = drawn[:most]
-    k = min(4, len(positions))
-    return ruler.matcher.match(ruler.training[chosen], k=k, own=group[chosen])[0]
+    k, step = min(4, len(positions)), rows_at_once(ruler.training)
+    parts = []
+    for start in range(0, len(chosen), step):
+        part = chosen[start : start + step]
+        parts.append(ruler.matcher.match(ruler.training[part], k=k, own=group[part])[0])
+    return Matches.joined(parts)

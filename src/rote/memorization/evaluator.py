@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rote.core.mapped_pages import release_pages
+from rote.core.mapped_pages import is_mapped, release_pages
 from rote.memorization.criteria import Criterion, Evidence
 from rote.memorization.matching import Matcher, Matches, Nearest, Progress, no_progress
 
@@ -46,7 +46,7 @@ class Measured:
         )
 
 
-def _rows_at_once(items: npt.NDArray[Any]) -> int:
+def rows_at_once(items: npt.NDArray[Any]) -> int:
     """Return how many items (N, ...) are measured together."""
     return max(1, min(QUERY_ROWS, QUERY_BYTES // max(1, items[:1].nbytes)))
 
@@ -79,14 +79,15 @@ class CriteriaEvaluator:
     def measure(self, items: npt.NDArray[Any], *, on_progress: Progress = no_progress) -> Measured:
         """Measure items (N, ...) against the training side, some rows at a time."""
         parts = []
-        step = _rows_at_once(items)
+        step = rows_at_once(items)
         for start in range(0, len(items), step):
 
             def report(done: int, _: int, start: int = start) -> None:
                 on_progress(start + done, len(items))
 
             # A copy, so that of a file that is mapped into memory only these rows need be there.
-            part = np.array(items[start : start + step])
+            part = items[start : start + step]
+            part = np.array(part) if is_mapped(items) else part
             release_pages(items)
             parts.append(self._measure(part, on_progress=report))
         return parts[0] if len(parts) == 1 else Measured.joined(parts)
@@ -123,7 +124,7 @@ class CriteriaEvaluator:
         if self.without_tone is self.matcher:
             return None
         parts = []
-        step = _rows_at_once(items)
+        step = rows_at_once(items)
         for start in range(0, len(items), step):
             parts.append(self.without_tone.nearest(np.array(items[start : start + step]), 1))
             release_pages(items)

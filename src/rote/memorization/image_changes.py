@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from rote.data.files.mapped import blocks_of
+
 Pixels = npt.NDArray[np.uint8]
 FULL, VIDEO = (0, 255), (16, 235)
 
@@ -37,9 +39,15 @@ class Change:
 
 def changes_of(generated: Pixels, training: Pixels) -> list[Change]:
     """Return all changes that images uint8 (N, H, W, C) of one shape can have."""
-    bounds = [(int(side.min()), int(side.max())) for side in (generated, training)]
+    bounds = [_bounds(side) for side in (generated, training)]
     shape = generated.shape
     return [*turns(shape), *channel_orders(shape), *tones(*bounds), *moves()]
+
+
+def _bounds(images: Pixels) -> tuple[int, int]:
+    """Return the least and the largest value, some images in memory at a time."""
+    found = [(int(block.min()), int(block.max())) for block in blocks_of(images)]
+    return min(low for low, _ in found), max(high for _, high in found)
 
 
 def turns(shape: tuple[int, ...]) -> list[Change]:

@@ -6,8 +6,8 @@ the rate of 0 looks like any other. So a sample of the generated side is searche
 of such changes. A change is named where it makes images copies that are none as they are, or where it
 brings nearly all of them much nearer to the training set.
 
-The search is coarse first (block means of at most 8x8) and exact for what it leaves, so that it may
-always run; it reads every training image once.
+The search is coarse first (block means of at most 8x8) and exact for what it leaves, on at most 128x128
+places of an image, so that it may always run; it reads every training image once.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from rote.core.mapped_pages import release_pages
 from rote.core.seeds import child_seed
 from rote.data.sampling import drawn_by_content
 from rote.memorization.defaults import RATIO_THRESHOLD
@@ -34,11 +35,13 @@ FIRST = 48
 """Images that are looked at first; the rest only where these give a reason."""
 COARSE = 8
 """Pixels a side of the coarse images."""
+SEEN = 128
+"""Places a side of larger images that are compared in full."""
 CANDIDATES = 4
 """Coarse neighbors of each image that are measured in full."""
 PREPARED_FROM = 10_000
 """Training images from which the search is prepared once for both looks."""
-CHUNK = 2048
+CHUNK, CHUNK_BYTES = 2048, 2**26
 FEWEST = 4
 """Images that a change must make copies before it is named."""
 CHANCE = 5e-4
@@ -141,7 +144,11 @@ def find_silent_differences(
 def coarse(images: Pixels) -> Pixels:
     """Return means of four pixels of each block, uint8 (N, h, w, C) with h and w at most `COARSE`."""
     rows, columns = (_sampled(size) for size in images.shape[1:3])
-    few = images[:, rows[:, None], columns].astype(np.uint16)
+    return _means(images[:, rows[:, None], columns])
+
+
+def _means(places: Pixels) -> Pixels:
+    few = places.astype(np.uint16)
     pairs = few[:, ::2] + few[:, 1::2]
     return ((pairs[:, :, ::2] + pairs[:, :, 1::2] + 2) // 4).astype(np.uint8)
 
@@ -150,6 +157,19 @@ def _sampled(size: int) -> npt.NDArray[np.int64]:
     """Return two places in each of at most `COARSE` equal blocks."""
     places = 2 * min(COARSE, size)
     return ((np.arange(places) + 0.5) * size / places).astype(np.int64)
+
+
+def _seen(images: Pixels, rows: npt.NDArray[np.int64] | slice = slice(None)) -> Pixels:
+    """Return some images at no more than `SEEN` places a side, which a mirror changes as it does them."""
+    if max(images.shape[1:3]) <= SEEN:
+        return images[rows]
+
+    def places(size: int) -> npt.NDArray[np.int64]:
+        half = ((np.arange(SEEN // 2) + 0.5) * size / SEEN).astype(np.int64)
+        return np.concatenate([half, size - 1 - half[::-1]]) if size > SEEN else np.arange(size)
+
+    down, right = (places(size) for size in images.shape[1:3])
+    return images[np.arange(len(images))[rows][:, None, None], down[:, None], right]
 
 
 class _TrainingSide:
@@ -163,18 +183,23 @@ class _TrainingSide:
     ) -> None:
         self.images, self.group = training, group
         self._positions = positions
-        starts = range(0, len(positions), CHUNK)
-        chunks = (training[positions[start : start + CHUNK]] for start in starts)
-        self._coarse = np.concatenate([coarse(chunk) for chunk in chunks])
+        rows, columns = (_sampled(size)[:, None] for size in training.shape[1:3])
+        found = []
+        step = max(1, min(CHUNK, CHUNK_BYTES // training[:1].nbytes))
+        for start in range(0, len(positions), step):
+            part = positions[start : start + step, None, None]
+            found.append(_means(training[part, rows, columns[:, 0]]))
+            release_pages(training)
+        self._coarse = np.concatenate(found)
         self._prepared: Any = None
         if len(positions) >= PREPARED_FROM:
             from rote.neighbors.cpu.index import ProjectionIndex  # numba takes a moment to import
 
             self._prepared = ProjectionIndex(self._coarse, threads=torch.get_num_threads())
 
-    def near(self, queries: Pixels) -> npt.NDArray[np.int64]:
-        """Return the positions (Q, k) of the training images that are nearest in coarse pixels."""
-        wanted, k = coarse(queries), min(CANDIDATES, len(self._positions))
+    def near(self, wanted: Pixels) -> npt.NDArray[np.int64]:
+        """Return the positions (Q, k) of the training images that are nearest to coarse images."""
+        k = min(CANDIDATES, len(self._positions))
         if self._prepared is None:
             found = nearest_neighbors(wanted, self._coarse, k=k).indices
         else:
@@ -190,14 +215,17 @@ def _look(sample: Pixels, side: _TrainingSide, changes: Sequence[Change]) -> Loo
 
     Both are (1 + changes, sample).
     """
-    near = side.near(np.concatenate([sample, *(change.undone(sample) for change in changes)]))
-    near = near.reshape(1 + len(changes), len(sample), -1)
+    wanted = [coarse(sample), *(coarse(change.undone(sample)) for change in changes)]
+    near = side.near(np.concatenate(wanted)).reshape(len(wanted), len(sample), -1)
+    sample = _seen(sample)
     plain = Change("", "", lambda x: x, lambda x: x)
     copies, distances = [], []
     for places, change in zip(near, (plain, *changes), strict=True):
         # What is near to the image as it is may be nearer still once it is changed.
         both = np.concatenate([places, near[0]], axis=1)
-        others = change.done(side.images[both.ravel()]).reshape(*both.shape, *sample.shape[1:])
+        others = change.done(_seen(side.images, both.ravel()))
+        release_pages(side.images)
+        others = others.reshape(*both.shape, *sample.shape[1:])
         differences = (others.astype(np.int32) - sample[:, None]).reshape(*both.shape, -1)
         sq = np.square(differences).sum(axis=2, dtype=np.int64)
         first = sq.argmin(axis=1)[:, None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -169,8 +170,7 @@ class SpaceAudit:
         measured = self.measure(prepared.generated, stage="search", on_progress=self._on_progress)
         positive: tuple[Recall, ...] = ()
         if controls.copies is not None:
-            made = Dataset(controls.copies.items, source="degraded copies")
-            degraded = self.measure(made, stage="controls")
+            degraded = Measured.joined([*self._measured(controls.copies)])
             group = self._duplicates.near.group
             positive = recall_of(
                 self.ruler, degraded, controls.copies, group=group, confidence=settings.confidence
@@ -184,6 +184,16 @@ class SpaceAudit:
             positive=positive,
             timed=self._timed(),
         )
+
+    def _measured(self, copies: Copies) -> Iterator[Measured]:
+        """Measure degraded copies, some of them in memory at a time."""
+        batches = copies.batches()
+        while True:
+            with self._stages("controls"):
+                made = next(batches, None)
+            if made is None:
+                return
+            yield self.measure(Dataset(made, source="degraded copies"), stage="controls")
 
     def _rows(self, side: Dataset) -> npt.NDArray[Any]:
         """Return what is measured of a side: its items, or their features."""
