@@ -31,6 +31,14 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
+def memory_of_machine() -> int:
+    """Return the bytes of memory that this process can have at most: the machine's, or its group's."""
+    found = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    with contextlib.suppress(OSError, ValueError):  # "max" where the group has no limit
+        found = min(found, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return found
+
+
 def keep_freed_memory() -> bool:
     """Keep what is freed for the next allocation, instead of giving it back and asking for it again.
 

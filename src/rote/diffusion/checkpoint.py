@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -114,8 +115,9 @@ def snapshot_paths(run: Path) -> list[Path]:
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
     """Write tensors and a JSON header atomically."""
-    text = json.dumps({"format_version": FORMAT_VERSION, **header}, allow_nan=False)
     held = {key: value.detach().contiguous().cpu() for key, value in tensors.items()}
+    told = {"format_version": FORMAT_VERSION, **header, "sha256": _digest(held)}
+    text = json.dumps(told, allow_nan=False)
 
     def write(temporary: Path) -> None:
         try:
@@ -152,6 +154,30 @@ def read_header(path: Path) -> dict[str, Any]:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Read all tensors of a file onto the CPU."""
-    with safe_open(path, framework="pt") as handle:
-        return {key: handle.get_tensor(key) for key in handle.keys()}  # noqa: SIM118
+    """Read all tensors of a file onto the CPU.
+
+    Raises
+    ------
+    RunError
+        If they are not those that were written; files of older versions do not tell.
+    """
+    expected = read_header(path).get("sha256")
+    try:
+        with safe_open(path, framework="pt") as handle:
+            found = {key: handle.get_tensor(key) for key in handle.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"{path} is damaged or no safetensors file ({error})") from None
+    if expected is not None and _digest(found) != expected:
+        raise RunError(
+            f"{path} is damaged: its numbers are not those that were written; delete it and train again"
+        )
+    return found
+
+
+def _digest(tensors: dict[str, Tensor]) -> str:
+    """Return the SHA-256 of tensors on the CPU: names, types, shapes and bytes."""
+    hasher = hashlib.sha256()
+    for key, value in sorted(tensors.items()):
+        hasher.update(f"{key} {value.dtype} {tuple(value.shape)} ".encode())
+        hasher.update(value.reshape(-1).view(torch.uint8).numpy().data)
+    return hasher.hexdigest()

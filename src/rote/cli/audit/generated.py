@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.cli import options
+from rote.cli.model.samples import check_count
 from rote.cli.source import SourceOptions, load
 from rote.core.devices import resolve_device
 from rote.core.errors import ConfigError, DataError, Interrupted, RunError
@@ -157,6 +158,8 @@ def _of_function(source: str, count: int, *, seed: int) -> Dataset:
                     f"--generated {source} gave items of shape {parts[0].shape[1:]} and then of "
                     f"{items.shape[1:]}; all must have one"
                 )
+            if not parts:
+                check_count(count, items.shape[1:])
             parts.append(items)
             bar.update(task, completed=start + size)
     return Dataset(np.concatenate(parts), source=source)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from rote.cli import options
+from rote.cli.model.samples import check_count
 from rote.core.console import progress
 from rote.core.memory import keep_freed_memory
 from rote.core.seeds import child_seed
@@ -51,6 +52,7 @@ def draw(
     label
         Of all samples of a conditional model; None draws labels uniformly.
     """
+    check_count(count, checkpoint.shape)
     keep_freed_memory()
     labels = None
     if checkpoint.label_count:

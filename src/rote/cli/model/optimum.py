@@ -5,7 +5,7 @@ from __future__ import annotations
 from rote.cli import options
 from rote.cli.app import app
 from rote.cli.command import takes_options
-from rote.cli.model.samples import Count, SamplesFile, check_file, write_samples
+from rote.cli.model.samples import Count, SamplesFile, check_count, check_file, write_samples
 from rote.cli.source import SourceOptions, load
 from rote.core.devices import resolve_device
 
@@ -47,6 +47,7 @@ def optimum(
     scaled, _ = for_models(dataset)
     if subset.size is not None:
         scaled = scaled.take(subset.positions(scaled, seed=seed))
+    check_count(count, scaled.shape)
     seeds = [child_seed(seed, "sample", number) for number in range(count)]
     with options.interruptible(), progress() as bar:
         task = bar.add_task("samples", total=count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,9 @@ import typer
 
 if TYPE_CHECKING:
     from rote.data.dataset import Dataset
+
+_BYTES, _SEED_BYTES = 8, 50
+"""Of a number while it is drawn, and of a sample's seed."""
 
 SamplesFile = Annotated[
     Path, typer.Option("--out", help="The npz file to write; of a table also a csv file.")
@@ -26,6 +30,20 @@ def check_file(path: Path, *, table: bool) -> None:
         )
     if path.suffix not in (".npz", ".csv"):
         raise ConfigError(f"--out {path}: give the name of an npz file, such as samples.npz")
+
+
+def check_count(count: int, shape: tuple[int, ...]) -> None:
+    """Refuse more samples than the memory can hold, before the first is drawn."""
+    from rote.core.errors import ConfigError
+    from rote.core.memory import memory_of_machine
+
+    needed, there = count * (math.prod(shape) * _BYTES + _SEED_BYTES), memory_of_machine()
+    if needed > there:
+        raise ConfigError(
+            f"--count {count}: as many samples of {' x '.join(map(str, shape))} numbers need "
+            f"{needed / 2**30:,.0f} GiB and this machine has {there / 2**30:,.0f} GiB of memory; give "
+            f"{there // (needed // count):,} at most"
+        )
 
 
 def write_samples(path: Path, drawn: Dataset, *, spreadsheet: bool) -> None:

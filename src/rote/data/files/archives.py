@@ -10,6 +10,7 @@ its archives hold.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import lzma
 import os
 import stat
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
     from PIL import Image
 
 MAX_FILE_BYTES = 256 * 2**20  # no honest image of Pillow's largest pixel count needs more
+_SMALL = 16 * 2**20
+MOST_RATIO = 1100
+"""How far a member of a zip that is not small may unpack; deflate reaches 1,032, bzip2 45,000."""
+_LOCAL_HEADER = 30  # bytes before a member's name and content
 # What zipfile and tarfile raise on damaged members and on compression that they do not know.
 READ_ERRORS = (
     *(OSError, EOFError, ValueError, RuntimeError),
@@ -146,6 +151,7 @@ def _open_archive(path: Path) -> Iterator[list[Entry]]:
             archive.getmembers()
         else:
             archive = stack.enter_context(zipfile.ZipFile(path))
+            _check_apart(archive)
     except (
         zipfile.BadZipFile,
         tarfile.TarError,
@@ -174,6 +180,14 @@ def _open_archive(path: Path) -> Iterator[list[Entry]]:
                 if not info.is_dir()
             ]
         state.check()
+
+
+def _check_apart(archive: zipfile.ZipFile) -> None:
+    """Refuse members that share bytes: a few hundred kilobytes could unpack to terabytes."""
+    places = sorted((info.header_offset, info.compress_size) for info in archive.infolist())
+    for (start, size), (following, _) in itertools.pairwise([*places, (archive.start_dir, 0)]):
+        if start + _LOCAL_HEADER + size > following:
+            raise zipfile.BadZipFile("its members overlap")
 
 
 def file_reader(path: Path) -> Callable[[int | None], bytes]:
@@ -213,6 +227,8 @@ def _zip_reader(
     def read(size: int | None) -> bytes:
         if info.flag_bits & 0x1:
             raise UnreadableImageError("encrypted")
+        if info.file_size > _SMALL and info.file_size > MOST_RATIO * info.compress_size:
+            raise UnreadableImageError(f"unpacks to more than {MOST_RATIO:,} times its size")
         # The lock: ZipFile counts its open members without one.
         with lock, archive.open(info) as member:
             return _whole(member, info.file_size, size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from rote.core.errors import DataError
 from rote.core.mapped_pages import release_pages
+from rote.core.memory import memory_of_machine
 from rote.data.account import Treated
 from rote.data.files.archives import Entry
 from rote.data.files.decode import (
@@ -38,6 +40,8 @@ MakeRoom = Callable[[tuple[int, ...]], Pixels]
 
 
 def _in_memory(shape: tuple[int, ...]) -> Pixels:
+    if math.prod(shape) > memory_of_machine():  # the system promises more than it has
+        raise MemoryError
     return np.empty(shape, dtype=np.uint8)
 
 

@@ -7,6 +7,7 @@ images, under a digest of the file, and is mapped from there.
 
 from __future__ import annotations
 
+import math
 import struct
 import zipfile
 from collections.abc import Callable, Iterator
@@ -56,6 +57,7 @@ def map_member(path: Path, name: str) -> npt.NDArray[Any] | None:
             if header is None:
                 return None
             start = member.tell()
+            _check_length(header, info.file_size - start)
             while member.read(BLOCK_BYTES):
                 pass
     with path.open("rb") as handle:
@@ -63,6 +65,14 @@ def map_member(path: Path, name: str) -> npt.NDArray[Any] | None:
         name_length, extra_length = LOCAL_HEADER.unpack(handle.read(LOCAL_HEADER.size))
     offset = info.header_offset + LOCAL_HEADER.size + name_length + extra_length + start
     return np.memmap(path, header[1], "r", offset=offset, shape=header[0])
+
+
+def _check_length(header: Header, held: int) -> None:
+    """Refuse a header that claims another number of bytes than follow it."""
+    shape, dtype = header
+    claimed = math.prod(shape) * dtype.itemsize
+    if claimed != held:
+        raise ValueError(f"its header claims {claimed:,} bytes and {held:,} follow")
 
 
 def unpacked(path: Path, name: str, start: int = 0) -> Iterator[npt.NDArray[Any]]:
@@ -76,6 +86,7 @@ def unpacked(path: Path, name: str, start: int = 0) -> Iterator[npt.NDArray[Any]
     with zipfile.ZipFile(path) as archive, archive.open(name) as member:
         header = npy_header(member)
         assert header is not None
+        _check_length(header, archive.getinfo(name).file_size - member.tell())
         (count, *inner), dtype = header
         row_bytes = int(np.prod(inner, dtype=np.int64)) * dtype.itemsize
         rows = max(1, BLOCK_BYTES // row_bytes)

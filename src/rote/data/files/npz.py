@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from rote.core.errors import DataError
 from rote.core.mapped_pages import is_mapped
+from rote.core.memory import memory_of_machine
 from rote.data.account import Account, LeftOut
 from rote.data.dataset import Dataset
 from rote.data.files.arrays import SERIES, Convert, dataset_of_array
@@ -193,7 +194,8 @@ def _header(loaded: Any, key: str) -> tuple[int, ...] | None:
 def _member(loaded: Any, key: str, file: FileState, decoded: Path | None) -> npt.NDArray[Any]:
     """Read one array of an open npz file, or map it if it is large."""
     name = f"{key}.npy"
-    if name not in loaded.zip.namelist() or loaded.zip.getinfo(name).file_size < MAPPED_FROM:
+    size = loaded.zip.getinfo(name).file_size if name in loaded.zip.namelist() else 0
+    if size < MAPPED_FROM:
         return loaded[key]
     with loaded.zip.open(name) as member:
         header = npy_header(member)
@@ -205,7 +207,11 @@ def _member(loaded: Any, key: str, file: FileState, decoded: Path | None) -> npt
     if found is None and ready and decoded is not None:
         blocks = unpacked(file.path, name)
         found = keep_array(blocks, shape, file=file, options=name, folder=decoded)
-    return loaded[key] if found is None else found
+    if found is not None:
+        return found
+    if size > memory_of_machine():
+        raise MemoryError
+    return loaded[key]
 
 
 def _schema(text: npt.NDArray[Any], dataset: Dataset, *, where: str) -> Schema | None:

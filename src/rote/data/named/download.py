@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import http.client
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from typing import IO
 
 from filelock import FileLock
 
+from rote.core.cache_folder import make_private
 from rote.core.errors import DownloadError
 from rote.data.messages import shown
 
@@ -25,6 +27,8 @@ Progress = Callable[[int, int], None]
 """Called with the bytes there are and the bytes there will be."""
 
 _BLOCK = 2**18
+LEAST_BYTES, LEAST_SECONDS = 60_000, 60.0
+"""A server that gives less in that time counts as gone, though it never falls silent."""
 _ATTEMPTS = 5  # in one call, and only while each brings new bytes
 
 
@@ -56,7 +60,7 @@ def fetch(
     progress
         Called now and then with (bytes so far, bytes in all).
     timeout
-        Seconds without a byte after which the server counts as gone.
+        Seconds without a byte after which the server counts as gone; so does one that only drips.
 
     Raises
     ------
@@ -66,6 +70,8 @@ def fetch(
     """
     path = folder / remote.name
     if not path.exists():
+        with _local(folder):
+            make_private(folder)
         with _local(folder), FileLock(folder / f".{remote.name}.lock"):
             if not path.exists():  # another process may have fetched it meanwhile
                 _download(remote, path, progress=progress, timeout=timeout)
@@ -82,7 +88,12 @@ def fetch(
 
 def _download(remote: RemoteFile, path: Path, *, progress: Progress | None, timeout: float) -> None:
     part = path.with_name(f"{path.name}.part")
-    if part.exists() and part.stat().st_size > remote.size:
+    # What is linked is somebody's file, which would be written.
+    if (
+        part.is_symlink()
+        or _size(part) > remote.size
+        or (part.exists() and part.stat().st_nlink > 1)
+    ):
         part.unlink()
     problem = ""
     for _ in range(_ATTEMPTS):
@@ -159,10 +170,15 @@ def _copy(
     total: int,
     progress: Progress | None,
 ) -> str:
-    done = start
+    done = seen = start
+    since = time.monotonic()
     while done <= total:
+        if time.monotonic() - since > LEAST_SECONDS:
+            if done - seen < LEAST_BYTES:
+                return f"fewer than {LEAST_BYTES:,} bytes came in {LEAST_SECONDS:g} seconds"
+            since, seen = time.monotonic(), done
         try:
-            block = response.read(_BLOCK)
+            block = response.read1(_BLOCK)  # what has come, so that drops are noticed
         except (OSError, http.client.HTTPException) as error:
             return shown(error) or type(error).__name__
         if not block:
