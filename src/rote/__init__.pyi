@@ -1,6 +1,6 @@
 """Public names and where they live: read by type checkers, and by `lazy_loader` when rote is imported."""
 
-from .core.errors import RoteError as RoteError
+from .core.errors import RoteError as RoteError, RoteWarning as RoteWarning
 from .data.dataset import Dataset as Dataset
 from .data.load import load_images as load_images
 from .diffusion.checkpoint import Checkpoint as Checkpoint, load_checkpoint as load_checkpoint

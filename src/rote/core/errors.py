@@ -10,6 +10,8 @@ what was found, what was expected and what to do::
     └── DownloadError        a file that had to be fetched and could not be
     Interrupted              exit code 130; what was done so far has been saved
 
+`RoteWarning` is what a user must know of a measurement that goes on: a figure that may be wrong, and why.
+
 `Interrupted` is no `RoteError`: nothing went wrong, so no handler for errors may swallow it.
 """
 
@@ -37,6 +39,10 @@ class RunError(RoteError):
 
 class DownloadError(RoteError):
     """A file that had to be fetched and could not be."""
+
+
+class RoteWarning(UserWarning):
+    """A measurement that goes on, and whose figures may be wrong."""
 
 
 class Interrupted(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -41,13 +42,8 @@ def drawn_by_content(
     >>> bool((items[::-1][drawn_by_content(items[::-1], np.arange(5), seed=0)] == items[order]).all())
     True
     """
-    root = hashlib.sha256(seed.to_bytes(8, "little"))
     keys, seen = [], dict[bytes, int]()
-    digests = item_digests(items) if items[:1].nbytes >= LONG else None
-    for position in positions:
-        key = root.copy()
-        key.update((items if digests is None else digests)[position].tobytes())
-        digest = key.digest()
+    for digest in keyed_digests(items, positions, seed=seed):
         if repeats_apart:
             number = seen[digest] = seen.get(digest, -1) + 1
             if number:
@@ -55,3 +51,15 @@ def drawn_by_content(
         keys.append(digest)
     order = sorted(range(len(positions)), key=lambda n: (keys[n], positions[n]))
     return positions[np.array(order, np.int64)]
+
+
+def keyed_digests(
+    items: npt.NDArray[Any], positions: Iterable[int], *, seed: int
+) -> Iterator[bytes]:
+    """Yield the SHA-256 of the seed and each item, by which `drawn_by_content` orders them."""
+    root = hashlib.sha256(seed.to_bytes(8, "little"))
+    read = item_digests(items) if items[:1].nbytes >= LONG else items
+    for position in positions:
+        key = root.copy()
+        key.update(read[position].tobytes())
+        yield key.digest()

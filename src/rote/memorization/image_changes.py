@@ -37,14 +37,14 @@ class Change:
     keeps_distances: bool = True
 
 
-def changes_of(generated: Pixels, training: Pixels) -> list[Change]:
-    """Return all changes that images uint8 (N, H, W, C) of one shape can have."""
-    bounds = [_bounds(side) for side in (generated, training)]
-    shape = generated.shape
-    return [*turns(shape), *channel_orders(shape), *tones(*bounds), *moves()]
+def changes_of(
+    shape: tuple[int, ...], generated: tuple[int, int], training: tuple[int, int]
+) -> list[Change]:
+    """Return all changes that images of a shape (N, H, W, C) and `bounds` of two sides can have."""
+    return [*turns(shape), *channel_orders(shape), *tones(generated, training), *moves()]
 
 
-def _bounds(images: Pixels) -> tuple[int, int]:
+def bounds(images: Pixels) -> tuple[int, int]:
     """Return the least and the largest value, some images in memory at a time."""
     found = [(int(block.min()), int(block.max())) for block in blocks_of(images)]
     return min(low for low, _ in found), max(high for _, high in found)

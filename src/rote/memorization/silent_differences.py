@@ -7,7 +7,8 @@ of such changes. A change is named where it makes images copies that are none as
 brings nearly all of them much nearer to the training set.
 
 The search is coarse first (block means of at most 8x8) and exact for what it leaves, on at most 128x128
-places of an image, so that it may always run; it reads every training image once.
+places of an image, so that it may always run; it reads every training image once. An audit, a metric
+and a monitor all ask `Probe`.
 """
 
 from __future__ import annotations
@@ -21,26 +22,23 @@ import numpy.typing as npt
 import torch
 
 from rote.core.mapped_pages import release_pages
-from rote.core.seeds import child_seed
-from rote.data.sampling import drawn_by_content
 from rote.memorization.defaults import RATIO_THRESHOLD
-from rote.memorization.image_changes import Change, changes_of
+from rote.memorization.image_changes import Change, bounds, changes_of
+from rote.memorization.image_sample import ImageSample, seen, seen_places
+from rote.memorization.notice import Notice
 from rote.neighbors.search import nearest_neighbors
 from rote.stats.rates import mcnemar
 
 Pixels = npt.NDArray[np.uint8]
 
-SAMPLE = 128
 FIRST = 48
 """Images that are looked at first; the rest only where these give a reason."""
 COARSE = 8
 """Pixels a side of the coarse images."""
-SEEN = 128
-"""Places a side of larger images that are compared in full."""
-CANDIDATES = 4
-"""Coarse neighbors of each image that are measured in full."""
+FOUND, CANDIDATES = 16, 4
+"""Neighbors of each image in images of half as many pixels, and those measured in full."""
 PREPARED_FROM = 10_000
-"""Training images from which the search is prepared once for both looks."""
+"""Training images from which images of half as many pixels a side are searched before the coarse ones."""
 CHUNK, CHUNK_BYTES = 2048, 2**26
 FEWEST = 4
 """Images that a change must make copies before it is named."""
@@ -49,6 +47,7 @@ CHANCE = 5e-4
 MUCH_NEARER = 0.6
 """Median distance under a change over that without it, below which it is named without any copy."""
 NEARLY_ALL = 0.9
+"""Share of images that lie nearer under such a change, and of copies beside which nothing is hidden."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ class SilentDifference:
 
     def __str__(self) -> str:
         ending = "; are both sides read alike?"
-        if self.copies_changed > self.copies:
+        if self.copies_changed >= self.copies + FEWEST:
             return (
                 f"of {self.sampled} generated images looked at, {self.copies_changed} are copies of "
                 f"training images {self.words}, and {self.copies} of training images as they are{ending}"
@@ -105,15 +104,10 @@ def find_silent_differences(
 
     Parameters
     ----------
-    generated, training
-        uint8 (N, H, W, C) of one shape.
-    positions
-        int64: the training images to compare with, exact duplicates once; None: all.
-    group
-        int64 (len(training),): duplicate groups; the second neighbor is of another group than the first.
-        None: each image is its own.
-    leave_out
-        Names of changes that need no word, such as "mirrored" where matches undo mirrors.
+    generated
+        uint8 (N, H, W, C), of the training images' shape.
+    training, positions, group, leave_out
+        As `Probe` takes them.
     seed
         Of the sample, which depends on what the images hold and not on their order.
 
@@ -122,119 +116,158 @@ def find_silent_differences(
     tuple
         The changes that stand out, the most telling first.
     """
-    if not len(generated) or len(training) < 2 or min(training.shape[1:3]) < 2:
-        return ()
-    positions = np.arange(len(training)) if positions is None else positions
-    group = np.arange(len(training)) if group is None else group
-    drawn = drawn_by_content(generated, np.arange(len(generated)), seed=child_seed(seed, "probe"))
-    sample = generated[drawn[:SAMPLE]]
-    changes = [change for change in changes_of(sample, training) if change.name not in leave_out]
-    side = _TrainingSide(training, positions, group)
-    first = _look(sample[:FIRST], side, changes)
-    if not _promising(*first):
-        return ()
-    if len(sample) <= FIRST:
-        return _telling(changes, *first)
-    rest = _look(sample[FIRST:], side, changes)
-    return _telling(
-        changes, *(np.concatenate(pair, axis=1) for pair in zip(first, rest, strict=True))
-    )
+    sample = ImageSample(seed=seed)
+    sample.see(generated)
+    probe = Probe(training, positions=positions, group=group, leave_out=leave_out)
+    return probe.differences(sample)
 
 
-def coarse(images: Pixels) -> Pixels:
-    """Return means of four pixels of each block, uint8 (N, h, w, C) with h and w at most `COARSE`."""
-    rows, columns = (_sampled(size) for size in images.shape[1:3])
-    return _means(images[:, rows[:, None], columns])
+def notices_of(found: Sequence[SilentDifference]) -> list[Notice]:
+    """Return the most telling difference as a notice, if there is one."""
+    return [Notice("difference", str(one), one.to_json()) for one in found[:1]]
 
 
-def _means(places: Pixels) -> Pixels:
-    few = places.astype(np.uint16)
-    pairs = few[:, ::2] + few[:, 1::2]
-    return ((pairs[:, :, ::2] + pairs[:, :, 1::2] + 2) // 4).astype(np.uint8)
+class Probe:
+    """The training images, prepared at the first look for all looks.
 
-
-def _sampled(size: int) -> npt.NDArray[np.int64]:
-    """Return two places in each of at most `COARSE` equal blocks."""
-    places = 2 * min(COARSE, size)
-    return ((np.arange(places) + 0.5) * size / places).astype(np.int64)
-
-
-def _seen(images: Pixels, rows: npt.NDArray[np.int64] | slice = slice(None)) -> Pixels:
-    """Return some images at no more than `SEEN` places a side, which a mirror changes as it does them."""
-    if max(images.shape[1:3]) <= SEEN:
-        return images[rows]
-
-    def places(size: int) -> npt.NDArray[np.int64]:
-        half = ((np.arange(SEEN // 2) + 0.5) * size / SEEN).astype(np.int64)
-        return np.concatenate([half, size - 1 - half[::-1]]) if size > SEEN else np.arange(size)
-
-    down, right = (places(size) for size in images.shape[1:3])
-    return images[np.arange(len(images))[rows][:, None, None], down[:, None], right]
-
-
-class _TrainingSide:
-    """The training images, coarse, for several searches."""
+    Parameters
+    ----------
+    training
+        uint8 (N, H, W, C).
+    positions
+        int64: the training images to compare with, exact duplicates once; None: all.
+    group
+        int64 (len(training),): duplicate groups; the second neighbor is of another group than the first.
+        None: each image is its own.
+    leave_out
+        Names of changes that need no word, such as "mirrored" where matches undo mirrors.
+    """
 
     def __init__(
         self,
         training: Pixels,
-        positions: npt.NDArray[np.int64],
-        group: npt.NDArray[np.int64],
+        *,
+        positions: npt.NDArray[np.int64] | None = None,
+        group: npt.NDArray[np.int64] | None = None,
+        leave_out: Sequence[str] = (),
     ) -> None:
-        self.images, self.group = training, group
+        self._images, self._leave_out = training, leave_out
+        self._positions = np.arange(len(training)) if positions is None else positions
+        self._group = np.arange(len(training)) if group is None else group
+        self._searched: _Coarse | None = None
+
+    def differences(self, sample: ImageSample) -> tuple[SilentDifference, ...]:
+        """Return the changes that stand out in a sample of images, the most telling first."""
+        training = self._images
+        if not len(sample) or len(training) < 2 or min(training.shape[1:3]) < 2:
+            return ()
+        if self._searched is None:
+            self._searched = _Coarse(training, self._positions)
+        pixels = sample.pixels
+        found = changes_of(pixels.shape, sample.bounds, self._searched.bounds)
+        changes = [change for change in found if change.name not in self._leave_out]
+        if self._look(pixels[:FIRST], ())[0].mean() >= NEARLY_ALL:
+            return ()
+        first = self._look(pixels[:FIRST], changes)
+        if not _promising(*first):
+            return ()
+        if len(pixels) <= FIRST:
+            return _telling(changes, *first)
+        rest = self._look(pixels[FIRST:], changes)
+        return _telling(
+            changes, *(np.concatenate(pair, axis=1) for pair in zip(first, rest, strict=True))
+        )
+
+    def _look(self, sample: Pixels, changes: Sequence[Change]) -> Look:
+        """Return, first without a change and then under each: which are copies, and the distances.
+
+        Both are (1 + changes, sample).
+        """
+        assert self._searched is not None
+        near = self._searched.near(np.concatenate([sample, *(x.undone(sample) for x in changes)]))
+        near = near.reshape(1 + len(changes), len(sample), -1)
+        looks = [self._measured(sample, near[0], PLAIN)]
+        for places, change in zip(near[1:], changes, strict=True):
+            # What is near to the image as it is may be nearer still once it is changed.
+            both = np.concatenate([places, near[0]], axis=1)
+            looks.append(self._measured(sample, both, change))
+        copies, distances = zip(*looks, strict=True)
+        return np.stack(copies), np.stack(distances)
+
+    def _measured(
+        self, sample: Pixels, near: npt.NDArray[np.int64], change: Change
+    ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
+        """Return which images are copies of changed training images near (Q, k), and the distances."""
+        others = change.done(seen(self._images, near.ravel()))
+        release_pages(self._images)
+        differences = others.reshape(*near.shape, -1).astype(np.int32)
+        differences -= sample.reshape(len(sample), 1, -1)
+        sq = np.square(differences, out=differences).sum(axis=2, dtype=np.int64)
+        first = sq.argmin(axis=1)[:, None]
+        nearest = np.take_along_axis(sq, first, axis=1)[:, 0]
+        own = np.take_along_axis(self._group[near], first, axis=1)
+        second = np.where(self._group[near] == own, np.inf, sq).min(axis=1)
+        copies = nearest < RATIO_THRESHOLD**2 * np.where(np.isfinite(second), second, -1.0)
+        return copies, np.sqrt(nearest)
+
+
+PLAIN = Change("", "", lambda x: x, lambda x: x)
+Look = tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]
+
+
+def coarse(images: Pixels) -> Pixels:
+    """Return means of four pixels of each block, uint8 (N, h, w, C) with h and w at most `COARSE`."""
+    rows, columns = (_sampled(length) for length in images.shape[1:3])
+    return _halved(images[:, rows[:, None], columns])
+
+
+def _sampled(length: int) -> npt.NDArray[np.int64]:
+    """Return two places in each of at most `COARSE` equal blocks."""
+    places = 2 * min(COARSE, length)
+    return ((np.arange(places) + 0.5) * length / places).astype(np.int64)
+
+
+def _halved(images: Pixels) -> Pixels:
+    """Return means of 2x2 pixels; an odd row or column is left out."""
+    height, width = (length // 2 * 2 for length in images.shape[1:3])
+    even = images[:, :height, :width].astype(np.uint16)
+    pairs = even[:, ::2] + even[:, 1::2]
+    return ((pairs[:, :, ::2] + pairs[:, :, 1::2] + 2) // 4).astype(np.uint8)
+
+
+class _Coarse:
+    """The training images, coarse, for several searches."""
+
+    def __init__(self, training: Pixels, positions: npt.NDArray[np.int64]) -> None:
         self._positions = positions
-        rows, columns = (_sampled(size)[:, None] for size in training.shape[1:3])
+        self.bounds = bounds(training)
+        rows, columns = (seen_places(size) for size in training.shape[1:3])
+        rows, columns = rows[_sampled(len(rows))][:, None], columns[_sampled(len(columns))]
         found = []
         step = max(1, min(CHUNK, CHUNK_BYTES // training[:1].nbytes))
         for start in range(0, len(positions), step):
             part = positions[start : start + step, None, None]
-            found.append(_means(training[part, rows, columns[:, 0]]))
+            found.append(_halved(training[part, rows, columns]))
             release_pages(training)
         self._coarse = np.concatenate(found)
         self._prepared: Any = None
         if len(positions) >= PREPARED_FROM:
             from rote.neighbors.cpu.index import ProjectionIndex  # numba takes a moment to import
 
-            self._prepared = ProjectionIndex(self._coarse, threads=torch.get_num_threads())
+            self._prepared = ProjectionIndex(_halved(self._coarse), threads=torch.get_num_threads())
 
-    def near(self, wanted: Pixels) -> npt.NDArray[np.int64]:
-        """Return the positions (Q, k) of the training images that are nearest to coarse images."""
-        k = min(CANDIDATES, len(self._positions))
+    def near(self, queries: Pixels) -> npt.NDArray[np.int64]:
+        """Return the positions (Q, k) of the training images that are nearest in coarse pixels."""
+        wanted = coarse(queries)
         if self._prepared is None:
-            found = nearest_neighbors(wanted, self._coarse, k=k).indices
-        else:
-            found = self._prepared.nearest(wanted.reshape(len(wanted), -1), k)[0]
-        return self._positions[found]
-
-
-Look = tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]
-
-
-def _look(sample: Pixels, side: _TrainingSide, changes: Sequence[Change]) -> Look:
-    """Return, first without a change and then under each: which images are copies, and the distances.
-
-    Both are (1 + changes, sample).
-    """
-    wanted = [coarse(sample), *(coarse(change.undone(sample)) for change in changes)]
-    near = side.near(np.concatenate(wanted)).reshape(len(wanted), len(sample), -1)
-    sample = _seen(sample)
-    plain = Change("", "", lambda x: x, lambda x: x)
-    copies, distances = [], []
-    for places, change in zip(near, (plain, *changes), strict=True):
-        # What is near to the image as it is may be nearer still once it is changed.
-        both = np.concatenate([places, near[0]], axis=1)
-        others = change.done(_seen(side.images, both.ravel()))
-        release_pages(side.images)
-        others = others.reshape(*both.shape, *sample.shape[1:])
-        differences = (others.astype(np.int32) - sample[:, None]).reshape(*both.shape, -1)
-        sq = np.square(differences).sum(axis=2, dtype=np.int64)
-        first = sq.argmin(axis=1)[:, None]
-        nearest = np.take_along_axis(sq, first, axis=1)[:, 0]
-        own = np.take_along_axis(side.group[both], first, axis=1)
-        second = np.where(side.group[both] == own, np.inf, sq).min(axis=1)
-        copies.append(nearest < RATIO_THRESHOLD**2 * np.where(np.isfinite(second), second, -1.0))
-        distances.append(np.sqrt(nearest))
-    return np.stack(copies), np.stack(distances)
+            k = min(CANDIDATES, len(self._positions))
+            return self._positions[nearest_neighbors(wanted, self._coarse, k=k).indices]
+        found = self._prepared.nearest(_halved(wanted).reshape(len(wanted), -1), FOUND)[0]
+        differences = self._coarse[found].reshape(*found.shape, -1).astype(np.int32)
+        differences -= wanted.reshape(len(wanted), 1, -1)
+        sq = np.square(differences, out=differences).sum(axis=2)
+        nearest = np.argsort(sq, axis=1, kind="stable")[:, :CANDIDATES]
+        return self._positions[np.take_along_axis(found, nearest, axis=1)]
 
 
 def _shares(distances: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -27,7 +27,6 @@ from rote.data.load import as_sides
 from rote.memorization.audit import files
 from rote.memorization.audit.gate import Gate, decide
 from rote.memorization.audit.notices import (
-    Notice,
     check_sources,
     of_columns,
     of_distance,
@@ -43,6 +42,7 @@ from rote.memorization.audit.supplement import with_supplement
 from rote.memorization.controls import training_matches
 from rote.memorization.invariances import Invariances
 from rote.memorization.matching import Matches, Progress, no_progress
+from rote.memorization.notice import Notice
 from rote.memorization.summary import classify
 from rote.spaces.space import Space
 

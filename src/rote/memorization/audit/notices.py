@@ -5,9 +5,7 @@ Some of them make the rates doubtful: a gate then decides nothing, however sure 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +24,8 @@ from rote.memorization.columns import (
 )
 from rote.memorization.controls import Leaks
 from rote.memorization.duplicates import chained
-from rote.memorization.silent_differences import find_silent_differences
+from rote.memorization.notice import Notice
+from rote.memorization.silent_differences import find_silent_differences, notices_of
 from rote.neighbors.search import nearest_among
 
 LARGE_PART = 0.05
@@ -43,34 +42,6 @@ ALIKE = 0.5
 """Distance to the nearest of the same folder over that of another, below which they are alike."""
 LOOKED_AT = 200
 MOST_NEIGHBORS = 64
-
-Topic = Literal["difference", "radius", "chains", "families", "control", "overlap", "columns"]
-
-
-@dataclass(frozen=True)
-class Notice:
-    """One sentence for the reader.
-
-    Attributes
-    ----------
-    topic
-        What it is about.
-    text
-        The sentence; arguments are named in backticks, as in errors.
-    numbers
-        What the sentence rests on, as plain types.
-    doubtful
-        Whether a gate decides nothing for it.
-    """
-
-    topic: Topic
-    text: str
-    numbers: dict[str, Any]
-    doubtful: bool = True
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain types."""
-        return asdict(self)
 
 
 def check_sources(generated: Dataset, training: Dataset, holdout: Dataset | None) -> None:
@@ -178,7 +149,7 @@ def _differences(prepared: Prepared, duplicates: Duplicates) -> list[Notice]:
         leave_out=undone,
         seed=prepared.settings.seed,
     )
-    return [Notice("difference", str(one), one.to_json()) for one in found[:1]]
+    return notices_of(found)
 
 
 def _overlaps(prepared: Prepared) -> list[Notice]:

@@ -13,7 +13,6 @@ from rote.data.dataset import Dataset
 from rote.data.duplicates import DuplicateGroups
 from rote.memorization.audit.agreement import Agreement, agreement
 from rote.memorization.audit.gate import Gate
-from rote.memorization.audit.notices import Notice
 from rote.memorization.audit.options import Settings
 from rote.memorization.audit.per_group import GroupedRates
 from rote.memorization.audit.per_space import CriterionResult, SpaceResult
@@ -23,6 +22,7 @@ from rote.memorization.controls import Leaks, Recall
 from rote.memorization.criteria import RatioCriterion, distance_ratio
 from rote.memorization.evaluator import Measured
 from rote.memorization.matching import Matches
+from rote.memorization.notice import Notice
 from rote.memorization.summary import coverage
 from rote.metrics.population import Population
 from rote.metrics.quality import Quality

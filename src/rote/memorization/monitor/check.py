@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from rote.memorization.notice import Notice
 from rote.neighbors.search import nearest_neighbors
 from rote.stats.rates import Rate
 
@@ -31,6 +32,8 @@ class Check:
         The shares of the three classes; their counts add up to the images drawn.
     p_value, alpha
         Of the test that more is memorized than by the control, and what this look may spend.
+    notices
+        What makes these shares doubtful: a silent difference hides copies, as in an audit.
     """
 
     images_seen: int
@@ -41,6 +44,7 @@ class Check:
     novel: Rate
     p_value: float
     alpha: float
+    notices: tuple[Notice, ...] = ()
 
     @property
     def above_control(self) -> bool:
@@ -55,12 +59,14 @@ class Check:
     def from_json(data: dict[str, Any]) -> Check:
         """Read back what `to_json` wrote."""
         rates = {key: Rate(**data[key]) for key in ("memorized", "collapsed", "novel")}
-        return Check(**{**data, **rates})
+        notices = tuple(Notice(**notice) for notice in data.get("notices", ()))
+        return Check(**{**data, **rates, "notices": notices})
 
     def __str__(self) -> str:
         return (
             f"{self.images_seen:,} images seen, {self.weights}: memorized {self.memorized}, "
             f"collapsed {self.collapsed.value:.3g}, novel {self.novel.value:.3g}"
+            + "".join(f"; doubtful: {notice.text}" for notice in self.notices)
         )
 
 

@@ -8,7 +8,6 @@ memorization has begun.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -16,15 +15,16 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from rote.core.atomic_files import FORMAT_VERSION, write_text
 from rote.core.errors import ConfigError, DataError, RunError
-from rote.core.run_folder import read_metrics
 from rote.core.seeds import child_seed
 from rote.data.dataset import Dataset
+from rote.memorization.image_sample import SIZE, ImageSample
 from rote.memorization.monitor.check import Check, near_another, random_state_kept
+from rote.memorization.monitor.curve_file import read_curve, write_curve
 from rote.memorization.monitor.options import NULL_RATE, CopyRule, OnsetTest, check_rate
-from rote.memorization.monitor.rate import References
+from rote.memorization.monitor.references import References
 from rote.memorization.monitor.value_range import Images, ValueRange
+from rote.memorization.notice import Notice
 from rote.stats.rates import Rate, wilson
 from rote.stats.sequential import SPENDING, binomial_p_value, fisher_p_value, spent_alpha
 
@@ -127,10 +127,11 @@ class MemorizationMonitor:
         self._excluded = 0
         self.control = None if holdout is None else self._measure_control(holdout)
         self._checks: list[Check] = []
+        self._recent: dict[str, npt.NDArray[Any]] = {}
         self._out = None if out is None else Path(out)
         self._resumed = self._out is not None and self._out.exists()
-        if self._resumed:
-            self._read()
+        if self._out is not None and self._resumed:
+            self._checks = read_curve(self._out, self._settings())
 
     def due(self, images_seen: int) -> bool:
         """Return whether a call with ``images_seen`` would make a check."""
@@ -165,6 +166,11 @@ class MemorizationMonitor:
         RunError
             If a training begins again on a file that holds the curve of an earlier one.
 
+        Warns
+        -----
+        RoteWarning
+            Of each silent difference between samples and training images once; see `notices`.
+
         What the sampler itself raises comes through, with a note that says when.
         """
         if self._resumed and self._checks and images_seen < self._checks[0].images_seen:
@@ -190,7 +196,8 @@ class MemorizationMonitor:
             for name, items in drawn.items()
         )
         self._checks.extend(checks)
-        self._write()
+        if self._out is not None:
+            write_curve(self._out, self._settings(), self._checks)
         return checks
 
     @property
@@ -213,6 +220,16 @@ class MemorizationMonitor:
         return min((seen for seen in self.begun_by.values() if seen is not None), default=None)
 
     @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What makes the shares of the last look doubtful, as an audit says it; each once.
+
+        A silent difference hides copies: what has `begun` stands, and that nothing has says nothing.
+        """
+        last = self._checks[-1].look if self._checks else 0
+        found = [notice for check in self._checks if check.look == last for notice in check.notices]
+        return tuple({notice.text: notice for notice in found}.values())
+
+    @property
     def should_stop(self) -> bool:
         """Whether what ``stop_at`` names has been shown; stays true."""
         if self._stop_at is None:
@@ -231,6 +248,7 @@ class MemorizationMonitor:
             **self._settings(),
             "begun": self.begun,
             "begun_by": self.begun_by,
+            "notices": [notice.to_json() for notice in self.notices],
             "curve": [check.to_json() for check in self._checks],
         }
 
@@ -293,7 +311,16 @@ class MemorizationMonitor:
             novel=rates[2],
             p_value=self._p_value(counts[0], len(items)),
             alpha=spent_alpha(self._test.alpha, look, sets=sets),
+            notices=self._probe(name, items),
         )
+
+    def _probe(self, name: str, items: npt.NDArray[Any]) -> tuple[Notice, ...]:
+        """Look for silent differences; checks of few images are looked at with those before them."""
+        recent = np.concatenate([self._recent.get(name, items[:0]), items])
+        self._recent[name] = recent[-SIZE:]
+        sample = ImageSample(seed=self._seed)
+        sample.see(recent[-max(SIZE, len(items)) :])
+        return self._references.notices(sample, stacklevel=5)
 
     def _p_value(self, count: int, total: int) -> float:
         if self.control is None:
@@ -321,27 +348,3 @@ class MemorizationMonitor:
             "batch": self._batch,
             "seed": self._seed,
         }
-
-    def _write(self) -> None:
-        if self._out is not None:
-            head = {"format_version": FORMAT_VERSION, **self._settings()}
-            rows = [head, *(check.to_json() for check in self._checks)]
-            write_text(self._out, "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
-
-    def _read(self) -> None:
-        assert self._out is not None
-        rows = read_metrics(self._out)
-        if (
-            not all(isinstance(row, dict) for row in rows)
-            or not rows
-            or rows[0].get("kind") != "monitor"
-        ):
-            raise RunError(f"{self._out} is not a monitor's file; choose another out")
-        expected = json.loads(json.dumps({"format_version": FORMAT_VERSION, **self._settings()}))
-        for key, value in expected.items():
-            if rows[0].get(key) != value:
-                raise RunError(
-                    f"{self._out} belongs to other settings ({key} is {json.dumps(rows[0].get(key))} "
-                    f"there and {json.dumps(value)} here); delete it or choose another out"
-                )
-        self._checks = [Check.from_json(row) for row in rows[1:]]

@@ -12,7 +12,7 @@ from rote.core.errors import ConfigError, DataError
 from rote.data.dataset import Dataset
 from rote.data.load import load_images
 from rote.memorization.criteria import RatioCriterion
-from rote.memorization.monitor import rate as metric_module
+from rote.memorization.monitor import references as metric_module
 from rote.memorization.monitor.monitor import MemorizationMonitor
 from rote.memorization.monitor.rate import MemorizationRate
 
