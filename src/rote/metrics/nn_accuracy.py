@@ -22,7 +22,10 @@ three-sample test needs no such sample.
 Control: held-out items in place of generated ones, the same number. Interval: `rote.stats.jackknife`,
 with equal items as one unit.
 
-What it misses: copying and poor quality cancel; 0.5 can be half copies and half noise.
+What it misses: copying and poor quality cancel; 0.5 can be half copies and half noise. An item that its
+own set holds twice has its repeat for a neighbor, which is of its kind: repeats draw the accuracy to 1,
+whatever the items are. How many items differ stands beside it; the three-sample test takes repeats as
+one draw.
 """
 
 from __future__ import annotations
@@ -45,12 +48,21 @@ DEPTH = 24
 
 @dataclass(frozen=True)
 class NearestAccuracy:
-    """Accuracies of leave-one-out nearest-neighbor classification; ``count`` items of either set."""
+    """Accuracies of leave-one-out nearest-neighbor classification.
+
+    Attributes
+    ----------
+    count
+        Items of either set.
+    distinct
+        Different items among them (generated, real).
+    """
 
     accuracy: Estimate
     on_generated: Estimate
     on_real: Estimate
     count: int
+    distinct: tuple[int, int]
 
     def to_json(self) -> dict[str, Any]:
         """Return the accuracies as plain types."""
@@ -109,7 +121,7 @@ def nearest_accuracy(
         shares=(round(4 * m * n / (m + n)), m, n),  # of a mean of two shares
         confidence=confidence,
     )
-    return NearestAccuracy(accuracy, on_generated, on_real, count)
+    return NearestAccuracy(accuracy, on_generated, on_real, count, (m, n))
 
 
 @dataclass(frozen=True, eq=False)

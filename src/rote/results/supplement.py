@@ -116,6 +116,8 @@ class NearestAccuracy(Result):
     on_real: Estimate | None = None
     count: Positive | None = None
     """Items of each side."""
+    distinct: tuple[Count, Count] | None = None
+    """Different items among them (generated, real): repeats draw the accuracies to 1."""
 
 
 class Compared(Result):

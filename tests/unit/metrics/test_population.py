@@ -283,6 +283,7 @@ def test_repeats_are_no_further_evidence():
     generated, real = rng.normal(size=(2, 100, 2))
     once = nearest_accuracy(generated, real)
     often = nearest_accuracy(np.repeat(generated, 5, axis=0), np.repeat(real, 5, axis=0))
+    assert (often.count, often.distinct) == (500, (100, 100))
     widths = [f.on_real.high - f.on_real.low for f in (once, often)]
     assert widths[1] > 0.03  # a share of 1 among 100 items, not 500
     gap = likelihood_gap(generated, real, real[::-1] + 0.1)

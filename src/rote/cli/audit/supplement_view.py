@@ -74,6 +74,14 @@ def _show_population(found: Population) -> None:
     console.print(table(title, ["definition", "generated", "held out"], rows))
     for name, reason in found.reasons.items():
         say(f"{name}: {reason}")
+    accuracy = found.accuracy
+    if accuracy is not None and min(accuracy.distinct) < accuracy.count:
+        made, real = accuracy.distinct
+        say(
+            f"the 1-NN accuracy took {accuracy.count:,} items of each side, and {made:,} generated and "
+            f"{real:,} training ones of these are distinct: a repeat is its own nearest, which draws the "
+            "accuracy to 1; the three-sample test takes repeats as one draw"
+        )
     used = found.compared
     if used["count"] < used["training"] and found.accuracy is not None:
         say(

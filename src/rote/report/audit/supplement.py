@@ -123,6 +123,13 @@ def _population(found: Population) -> Table:
             f" The accuracies took {used.count:,} of {used.training:,} training items: "
             "copies of the rest look fresh to them."
         )
+    if accuracy is not None and accuracy.count and accuracy.distinct:
+        made, real = accuracy.distinct
+        if min(made, real) < accuracy.count:
+            lead += (
+                f" Of {accuracy.count:,} items of each side in them {made:,} generated and {real:,} "
+                "training ones are distinct: a repeat is its own nearest, which draws them to 1."
+            )
     return Table(lead=lead, control="held-out items", lines=tuple(lines))
 
 
