@@ -1,22 +1,37 @@
-"""Columns that count for nothing, and columns that decide alone what is near: sentences and numbers."""
+"""Columns that count for nothing, that decide alone what is near, or that have other units on each side.
+
+All are sentences with the numbers that they rest on.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from rote.core.seeds import child_seed
 from rote.data.dataset import Dataset
 from rote.data.messages import shown
+from rote.data.sampling import drawn_by_content
 from rote.data.scaling import VECTOR_STD
+from rote.memorization.defaults import RATIO_THRESHOLD
+from rote.memorization.number_corruptions import measured_columns
+from rote.neighbors.search import nearest_neighbors
 from rote.spaces.gower import Gower
+from rote.stats.rates import mcnemar
 
 FEW_COLUMNS = 0.05
 """Share of the columns, or one, that may not hold half of all distance between neighbors."""
 FAR_OUT = 10
 """Spreads that generated values lie from the mean, where a column is beyond training."""
 MOST_LOOKED_AT = 1000
+MOST_CHANGED, FEWEST_GAINED, CHANCE = 128, 4, 5e-4
+"""Items looked at under every change; those that it must make copies; the largest p-value (McNemar)."""
+
+SLACK = 0.01
+"""How far scaling back may miss the ends of a range."""
 
 Finding = tuple[str, dict[str, Any]]
 """A sentence and the numbers that it rests on."""
@@ -138,6 +153,108 @@ def deciding_columns(
         "them out"
     )
     return text, numbers
+
+
+def other_units(
+    generated: Dataset, training: Dataset, positions: npt.NDArray[np.int64], *, seed: int
+) -> Finding | None:
+    """Return whether a simple change of all values makes generated vectors, rows or series copies.
+
+    A copy in other units, standardized, on a logarithmic scale or with its columns in another order is
+    missed, and the rate of 0 looks like any other. So a sample is searched once more under a list of such
+    changes, and one is named where it makes copies of items that are none as they are.
+
+    Parameters
+    ----------
+    generated, training
+        The sides as they are measured, scaled by the training side.
+    positions
+        int64: the training items to compare with, exact duplicates once.
+    seed
+        Of the sample, which depends on what the items hold and not on their order.
+    """
+    if training.kind == "image" or training.scaling is None or not len(generated):
+        return None
+    drawn = drawn_by_content(
+        generated.items, np.arange(len(generated)), seed=child_seed(seed, "probe")
+    )
+    sample, references = generated.items[drawn[:MOST_CHANGED]], training.items[positions]
+    before = _copies(sample, references)
+    best: Finding | None = None
+    most = int(before.sum())
+    for name, words, values in _changed(sample, training, references):
+        after = _copies(values.astype(np.float32), references)
+        gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
+        if after.sum() <= most or gained < FEWEST_GAINED or mcnemar(gained, lost) >= CHANCE:
+            continue
+        most = int(after.sum())
+        text = (
+            f"of {len(sample)} generated items looked at, {most} are copies of training items {words}, "
+            f"and {before.sum()} as they are; are both sides prepared alike?"
+        )
+        best = (
+            text,
+            {
+                "name": name,
+                "words": words,
+                "sampled": len(sample),
+                "copies": int(before.sum()),
+                "copies_changed": most,
+            },
+        )
+    return best
+
+
+def _copies(
+    sample: npt.NDArray[np.float32], references: npt.NDArray[np.float32]
+) -> npt.NDArray[np.bool_]:
+    """Return which items are copies by the ratio, bool (N,)."""
+    flat = [side.reshape(len(side), -1) for side in (sample, references)]
+    sq = nearest_neighbors(flat[0], flat[1], k=2).sq_distances.astype(np.float64)
+    return np.asarray(sq[:, 0] < RATIO_THRESHOLD**2 * sq[:, 1])
+
+
+def _changed(
+    sample: npt.NDArray[np.float32], training: Dataset, references: npt.NDArray[np.float32]
+) -> Iterator[tuple[str, str, npt.NDArray[np.float64]]]:
+    """Yield a name, words, and the sample as it is under each change that it may have gone through."""
+    scaling = training.scaling
+    assert scaling is not None
+    measured = measured_columns(training)[1]
+    scale, shift = scaling.scale, scaling.shift
+    raw = np.divide(sample, scale, out=np.zeros(sample.shape), where=scale != 0) + shift
+    for column, part in training.schema.parts() if training.schema else ():
+        raw[column.empty(raw[:, part]) if column.missing else [], part.start] = np.nan
+    own = raw[np.isfinite(raw) & measured]
+    axes = tuple(range(sample.ndim - 1))
+    low, high = references.min(axis=axes), references.max(axis=axes)
+
+    def kept(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Leave categories, marks and constant columns as they are."""
+        return np.where(measured & np.isfinite(values), values, sample)
+
+    yield "standardized", "with every column standardized", kept(raw * VECTOR_STD)
+    if own.size and own.max() <= 1 + SLACK and own.min() >= -1 - SLACK:
+        share = raw if own.min() >= -SLACK else (raw + 1) / 2
+        ends = "0 to 1" if own.min() >= -SLACK else "-1 to 1"
+        yield "range", f"with every column in the range {ends}", kept(low + share * (high - low))
+    with np.errstate(all="ignore"):
+        spread = np.ma.masked_invalid(raw).std(axis=axes).filled(0)
+        ratio = VECTOR_STD / (scale * spread)
+        tens = 10.0 ** np.rint(np.log10(np.where(measured & (ratio > 0), ratio, 1)))
+        if (np.isfinite(tens) & (tens != 1)).any():
+            words = "in units of another power of ten"
+            yield "units", words, kept((raw * tens - shift) * scale)
+        if own.size and own.max() < 80:
+            yield "logarithms", "as logarithms (of 1 + x)", kept((np.expm1(raw) - shift) * scale)
+        if own.size and own.min() >= 0:
+            yield "powers", "as powers (e^x - 1)", kept((np.log1p(raw) - shift) * scale)
+    yield "negated", "with all signs changed", kept((-raw - shift) * scale)
+    if training.schema is None and sample.shape[-1] > 1:
+        word = f"with their {_columns_word(training)} in reverse order"
+        yield "reversed", word, (raw[..., ::-1] - shift) * scale
+    if training.kind == "series":
+        yield "time", "with their times in reverse order", sample[:, ::-1].astype(np.float64)
 
 
 def _columns_word(training: Dataset) -> str:

@@ -73,6 +73,19 @@ def delay(item: Numbers, times: float, generator: np.random.Generator) -> Values
     return item.values[np.clip(places, 0, len(item.values) - 1)]
 
 
+def measured_columns(
+    training: Dataset,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Return ``column`` and ``measured`` of `Numbers` for vectors or series that were scaled."""
+    assert training.scaling is not None
+    measured = training.scaling.scale != 0
+    column = np.arange(training.items.shape[-1])
+    for number, (one, part) in enumerate(training.schema.parts() if training.schema else ()):
+        column[part] = number
+        measured[part if one.kind == "categorical" else slice(part.start + 1, part.stop)] = False
+    return column, measured
+
+
 def numbers_of(training: Dataset, chosen: npt.NDArray[np.int64]) -> list[Numbers]:
     """Return training items as corruptions take them, each beside the next one of those chosen.
 
@@ -83,12 +96,7 @@ def numbers_of(training: Dataset, chosen: npt.NDArray[np.int64]) -> list[Numbers
     chosen
         int64: at least two positions.
     """
-    assert training.scaling is not None
-    measured = training.scaling.scale != 0
-    column = np.arange(training.items.shape[-1])
-    for number, (one, part) in enumerate(training.schema.parts() if training.schema else ()):
-        column[part] = number
-        measured[part if one.kind == "categorical" else slice(part.start + 1, part.stop)] = False
+    column, measured = measured_columns(training)
     values = training.items[chosen].astype(np.float64) / VECTOR_STD
     others = np.roll(values, -1, axis=0)
     return [Numbers(*pair, column, measured) for pair in zip(values, others, strict=True)]

@@ -8,6 +8,7 @@ from audits import ratio_audit
 
 import rote
 from rote.core.errors import DataError
+from rote.data.dataset import Dataset
 
 HEAD = ["age", "admitted", "bmi", "school", "income"]
 
@@ -81,3 +82,72 @@ def test_a_column_without_any_value_is_refused_in_one_line(tmp_path):
     with pytest.raises(DataError, match="column 'bmi' holds '' in all 40 rows") as caught:
         rote.load_images(written(tmp_path / "train.csv", rows))
     assert "\n" not in str(caught.value)
+
+
+def difference_of(generated, training, **options):
+    sides = [Dataset(np.ascontiguousarray(side, np.float32)) for side in (generated, training)]
+    found = rote.audit(*sides, device="cpu", positive_control=0, training_sample=0, **options)
+    named = [notice for notice in found.notices if notice.topic == "difference"]
+    return found, named[0].numbers["name"] if named else None
+
+
+def measurements(seed):
+    rng = np.random.default_rng(seed)
+    return rng.lognormal(1, 0.7, size=(200, 6)) * [1, 1, 10, 1, 3, 1]
+
+
+def z_scores(x, of):
+    return (x - of.mean(0)) / of.std(0)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("standardized", lambda x, of: z_scores(x, of)),
+        ("range", lambda x, of: (x - of.min(0)) / np.ptp(of, 0)),
+        ("range", lambda x, of: 2 * (x - of.min(0)) / np.ptp(of, 0) - 1),
+        ("units", lambda x, of: x * [1, 1000, 1, 1, 0.01, 1]),
+        ("logarithms", lambda x, of: np.log1p(x)),
+        ("powers", lambda x, of: np.expm1(x)),
+        ("negated", lambda x, of: -x),
+        ("reversed", lambda x, of: x[:, ::-1]),
+    ],
+)
+def test_vectors_in_other_units_are_named(name, change):
+    training = measurements(0)
+    if name == "powers":
+        training = np.log1p(training)  # the training side holds the logarithms
+        made = np.expm1(training[:40])
+    else:
+        made = change(training[:40], training)
+    found, named = difference_of(made, training, fail_above=0.5)
+    assert found.rate.count <= 2
+    assert named == name
+    assert found.gate.decision == "undecided"
+
+
+@pytest.mark.parametrize("name", ["time", "reversed", "negated", "units"])
+def test_series_in_other_units_are_named(name):
+    rng = np.random.default_rng(1)
+    training = rng.normal(size=(150, 24, 2)).cumsum(axis=1) + np.array([3, -2])
+    made = {
+        "time": training[:, ::-1],
+        "reversed": training[..., ::-1],
+        "negated": -training,
+        "units": 1000 * training,
+    }[name]
+    assert difference_of(made[:40], training)[1] == name
+
+
+def test_tables_in_other_units_are_named(tmp_path):
+    training = people(200, 6)
+    written(tmp_path / "train.csv", training)
+    grams = [[*row[:4], str(float(row[4]) / 1000) if row[4] else ""] for row in training[:60]]
+    found = rote.audit(written(tmp_path / "made.csv", grams), tmp_path / "train.csv", device="cpu")
+    (notice,) = [notice for notice in found.notices if notice.topic == "difference"]
+    assert notice.numbers["name"] == "units"
+
+
+def test_honest_numbers_are_in_one_unit():
+    for seed in range(6):
+        assert difference_of(measurements(seed), measurements(seed + 100))[1] is None

@@ -21,6 +21,7 @@ from rote.memorization.columns import (
     blanked_columns,
     constant_columns,
     deciding_columns,
+    other_units,
 )
 from rote.memorization.controls import Leaks
 from rote.memorization.duplicates import chained
@@ -139,7 +140,13 @@ def _families(prepared: Prepared, duplicates: Duplicates) -> list[Notice]:
 def _differences(prepared: Prepared, duplicates: Duplicates) -> list[Notice]:
     """Return the most telling silent difference between the sides, if there is one."""
     if prepared.training.kind != "image":
-        return []
+        found_units = other_units(
+            prepared.generated,
+            prepared.training,
+            duplicates.positions,
+            seed=prepared.settings.seed,
+        )
+        return [] if found_units is None else [Notice("difference", *found_units)]
     undone = ["mirrored"] if prepared.settings.invariances.flip else []
     found = find_silent_differences(
         prepared.generated.items,
