@@ -17,8 +17,14 @@ from .experiments.config import (
     SearchConfig as SearchConfig,
     preset as preset,
 )
-from .experiments.search.search import EmmEstimate as EmmEstimate, estimate_emm as estimate_emm
+from .experiments.search.answer import EmmEstimate as EmmEstimate
+from .experiments.search.search import estimate_emm as estimate_emm
 from .experiments.studies.study import StudyResult as StudyResult, run_study as run_study
+from .experiments.trainers.config import TrainerConfig as TrainerConfig
+from .experiments.trainers.protocol import (
+    TrainedModel as TrainedModel,
+    TrainingJob as TrainingJob,
+)
 from .memorization.audit.audit import Audit as Audit, audit as audit
 from .memorization.monitor.monitor import MemorizationMonitor as MemorizationMonitor
 from .memorization.monitor.rate import MemorizationRate as MemorizationRate

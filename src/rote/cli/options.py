@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rote.data.dataset import Dataset
     from rote.diffusion.checkpoint import Weights
     from rote.experiments.config import ExperimentConfig
+    from rote.experiments.trainers.config import TrainerConfig
 
 
 class State:
@@ -84,12 +85,35 @@ class RunOptions:
     seed: Seed = 0
     device: Device = "auto"
 
-    def config(self, name: str, *, kind: str, changes: Sequence[str] = ()) -> ExperimentConfig:
-        """Return the preset of that name for data of a kind, with what --set and ``changes`` say."""
+    def config(
+        self,
+        name: str,
+        *,
+        kind: str,
+        changes: Sequence[str] = (),
+        trainer: TrainerConfig | None = None,
+    ) -> ExperimentConfig:
+        """Return the preset of that name for data of a kind, with what --set and ``changes`` say.
+
+        With a trainer, ``trainer.NAME=VALUE`` are its settings.
+        """
         from rote.core.config import override
         from rote.experiments.config import preset
 
-        return override(preset(name, kind=kind), [*(self.assignments or []), *changes])
+        given, mark = self.assignments or [], "trainer."
+        own = [text.removeprefix(mark) for text in given if text.startswith(mark)]
+        rest = [text for text in given if not text.startswith(mark)]
+        config = override(preset(name, kind=kind), [*rest, *changes])
+        if trainer is None:
+            if own:
+                raise ConfigError(f"--set trainer.{own[0]}: there is no --trainer to take it")
+            return config
+        if lost := [text for text in rest if not text.startswith("search.")]:
+            raise ConfigError(
+                f"--set {lost[0]}: a trainer takes the place of model, train and sample; what it is "
+                "told is --set trainer.NAME=VALUE"
+            )
+        return config.model_copy(update={"trainer": trainer.told(own)})
 
 
 @dataclass(frozen=True)

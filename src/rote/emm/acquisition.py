@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.emm.curve import CurvePosterior, Observation, fit_curve
-from rote.stats.beta_binomial import SPREADS, heights
+from rote.stats.beta_binomial import DIFFUSION, SPREADS, SlopePrior, heights
 from rote.stats.rates import wilson
 
 PARTICLES = 400
@@ -65,6 +65,7 @@ def next_runs(
     min_runs: int = 4,
     points_per_round: int = 2,
     early_stop: bool = True,
+    slopes: SlopePrior = DIFFUSION,
 ) -> Proposal:
     """Choose the runs of the next round.
 
@@ -89,12 +90,14 @@ def next_runs(
     early_stop
         Whether runs that never will reach the EMM are ended early: what they would have shown is then
         not expected of them.
+    slopes
+        What is believed of the curve's slopes before any run.
     """
     if not observations:
         first = min(range(len(grid)), key=lambda i: abs(grid[i] - start))
         sizes = _first_sizes(grid, first, points_per_round)
         return Proposal(tuple((size, 0) for size in sizes), "the first sizes", None)
-    posterior = fit_curve(observations, epsilon=epsilon, reach=(grid[0], grid[-1]))
+    posterior = fit_curve(observations, epsilon=epsilon, reach=(grid[0], grid[-1]), slopes=slopes)
     sizes = [run.size for run in observations]
     low, high = interval_within(posterior, grid)
     narrow = math.log(high / low) <= 2 * math.log1p(tolerance)

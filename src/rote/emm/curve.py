@@ -11,12 +11,11 @@ with a falling line m of two slopes that meet where the *mean* rate over runs is
 
 c = log EMM is what is asked for; the slopes, their difference and the spread are integrated out on
 a grid (no sampler, so the same runs give the same bytes). Priors: log EMM flat over the sizes
-within reach and somewhat beyond; each slope log-normal around 3 logits per e-fold (standard
-deviation 0.6 of its log; the curves of Gu et al. 2025 have 2 to 3.6), the log-ratio of the two
-normal around 0 (0.8); the spread half-t (3 degrees of freedom, scale 0.6). With few runs the spread
-is known by its prior alone, so few runs widen the interval. The widths of these priors were set by
-simulation, so that the interval of an adaptive campaign holds the truth as often as it says
-(`benchmarks/emm_coverage.py`).
+within reach and somewhat beyond; each slope log-normal, of diffusion models around 3 logits per e-fold
+(standard deviation 0.6 of its log; the curves of Gu et al. 2025 have 2 to 3.6), of models of any other
+kind around 1.5 (1.2); the log-ratio of the two normal around 0 (0.8); the spread half-t (3 degrees of
+freedom, scale 0.6): with few runs it is known by that alone, which widens the interval. These widths were
+set by simulation (`benchmarks/emm_coverage.py`, `benchmarks/trainer_coverage.py`).
 """
 
 from __future__ import annotations
@@ -32,14 +31,15 @@ import numpy.typing as npt
 
 from rote.core.errors import ConfigError
 from rote.stats.beta_binomial import (
+    DIFFUSION,
     ETA,
     ETA_END,
     ETA_STEP,
     NEGLIGIBLE,
-    SLOPES,
     SPREADS,
     Bound,
     Floats,
+    SlopePrior,
     heights,
     mean_rate,
     refined_slopes,
@@ -50,8 +50,7 @@ from rote.stats.beta_binomial import (
 
 Status = Literal["bracketed", "above", "below"]
 
-BEYOND = 1.5
-"""How far beyond the sizes within reach the EMM may lie, in e-folds."""
+BEYOND = 1.5  # how far beyond the sizes within reach the EMM may lie, in e-folds
 COARSE_STEP = 0.15
 FINE_NODES = 97
 
@@ -226,9 +225,8 @@ class CurvePosterior:
         keep = density > density.max() * 1e-4
 
         def triple(found: tuple[float, float, float]) -> dict[str, float]:
-            return dict(
-                zip(("value", "low", "high"), (float(f"{x:.4g}") for x in found), strict=True)
-            )
+            value, low, high = (float(f"{x:.4g}") for x in found)
+            return {"value": value, "low": low, "high": high}
 
         return {
             "runs": self.runs,
@@ -252,7 +250,11 @@ class CurvePosterior:
 
 
 def fit_curve(
-    observations: Sequence[Observation], *, epsilon: float = 0.1, reach: tuple[int, int]
+    observations: Sequence[Observation],
+    *,
+    epsilon: float = 0.1,
+    reach: tuple[int, int],
+    slopes: SlopePrior = DIFFUSION,
 ) -> CurvePosterior:
     """Fit the curve to the runs seen so far.
 
@@ -264,6 +266,8 @@ def fit_curve(
         The EMM is where the mean rate falls below 1 - epsilon; in (0, 1).
     reach
         Smallest and largest size that could be trained.
+    slopes
+        Their prior.
 
     Raises
     ------
@@ -280,13 +284,13 @@ def fit_curve(
         raise ConfigError("there are no runs to fit a curve to; train at least one")
     if not 0 < epsilon < 1:
         raise ConfigError(f"epsilon is {epsilon}; it must lie strictly between 0 and 1")
-    key = [(run.size, run.count, run.total, run.bound, run.error) for run in observations]
-    return _fit(tuple(Observation(*run) for run in sorted(key)), epsilon, reach)
+    key = sorted((run.size, run.count, run.total, run.bound, run.error) for run in observations)
+    return _fit(tuple(Observation(*run) for run in key), epsilon, reach, slopes)
 
 
 @functools.lru_cache(maxsize=8)
 def _fit(
-    observations: tuple[Observation, ...], epsilon: float, reach: tuple[int, int]
+    observations: tuple[Observation, ...], epsilon: float, reach: tuple[int, int], prior: SlopePrior
 ) -> CurvePosterior:
     """Fit the curve once: the search, its answer and its price ask for the same one."""
     low, high = math.log(reach[0]) - BEYOND, math.log(reach[1]) + BEYOND
@@ -296,14 +300,19 @@ def _fit(
     for run in sorted(observations, key=lambda run: (run.size, run.count, run.total, run.bound)):
         table = run_log_likelihood(run.count, run.total, run.bound, run.error)
         tables[run.size] = tables[run.size] + table if run.size in tables else table
-    above, below = SLOPES, SLOPES
-    mass = _weights(coarse, above, below, tables, epsilon).sum(axis=(1, 2, 3))
+
+    def weights(centers: Floats, above: Floats, below: Floats) -> Floats:
+        likelihood = _likelihood(centers, above, below, tables, epsilon)
+        return likelihood * slope_spread_prior(prior, above, below)
+
+    above = below = prior.nodes
+    mass = weights(coarse, above, below).sum(axis=(1, 2, 3))
     likely = np.flatnonzero(mass > mass.max() * NEGLIGIBLE)
     first, last = max(likely[0] - 1, 0), min(likely[-1] + 1, nodes - 1)
     centers = np.linspace(coarse[first], coarse[last], FINE_NODES)
-    rough = _weights(centers, above, below, tables, epsilon)
-    above, below = (refined_slopes(rough.sum(axis=axes)) for axes in ((0, 2, 3), (0, 1, 3)))
-    weight = _weights(centers, above, below, tables, epsilon)
+    rough, axes = weights(centers, above, below), ((0, 2, 3), (0, 1, 3))
+    above, below = (refined_slopes(prior.nodes, rough.sum(axis=each)) for each in axes)
+    weight = weights(centers, above, below)
     weight /= weight.sum()
     return CurvePosterior(
         epsilon=epsilon,
@@ -316,10 +325,10 @@ def _fit(
     )
 
 
-def _weights(
+def _likelihood(
     centers: Floats, above: Floats, below: Floats, tables: Mapping[int, Floats], epsilon: float
 ) -> Floats:
-    """Return prior times likelihood at every node up to a constant, float64 (C, A, B, S)."""
+    """Return the likelihood at every node up to a constant, float64 (C, A, B, S)."""
     # Log likelihood of the runs up to c and of those beyond; each has a slope of its own.
     sides = [np.zeros((len(centers), len(slopes), len(SPREADS))) for slopes in (above, below)]
     height = heights(1 - epsilon)
@@ -338,6 +347,4 @@ def _weights(
     most = tops[0] + tops[1]
     scale = np.exp(most - most.max())
     up, beyond = (np.exp(side - top[:, None, None]) for side, top in zip(sides, tops, strict=True))
-    weight = (up * scale[:, None, None])[:, :, None, :] * beyond[:, None, :, :]
-    weight *= slope_spread_prior(above, below)
-    return weight
+    return np.asarray((up * scale[:, None, None])[:, :, None, :] * beyond[:, None, :, :])

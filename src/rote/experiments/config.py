@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from rote.core.config import StrictModel
 from rote.core.errors import ConfigError, did_you_mean
 from rote.diffusion.config import ModelConfig, Positive, SampleConfig, TrainConfig
+from rote.experiments.trainers.config import TrainerConfig
 from rote.memorization.defaults import RATIO_THRESHOLD
 
 
@@ -76,6 +77,13 @@ class ExperimentConfig(StrictModel):
     train: TrainConfig
     sample: SampleConfig
     search: SearchConfig
+    trainer: TrainerConfig | None = None
+    """Who trains and samples in place of rote; model, train and sample then count for nothing."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what counts, as plain types."""
+        left_out = {"trainer"} if self.trainer is None else {"model", "train", "sample"}
+        return self.model_dump(mode="json", exclude=left_out)
 
     @model_validator(mode="after")
     def _check(self) -> ExperimentConfig:

@@ -208,7 +208,8 @@ class Cost(Result):
 
     images_trained: Count
     images_sampled: Count
-    whole: Whole
+    whole: Whole | None = None
+    """None, as the next: of a training that is not rote's own."""
     fixed_grid: FixedGrid | None = None
     """None: the interval is open."""
     seconds: Number
@@ -240,5 +241,6 @@ class EmmFile(ResultFile):
     onset: Onset | None
     """None where no snapshots were scored."""
     config: dict[str, dict[str, Any]]
-    """`model`, `train`, `sample` and `search`, as in [the configuration](configuration.md)."""
+    """`model`, `train`, `sample` and `search`, as in [the configuration](configuration.md); of a training
+    that is not rote's own, `trainer` and `search`."""
     cost: Cost

@@ -78,6 +78,8 @@ class Point(Result):
     coverage: PointCoverage
     run: str
     """Its folder, from that of the search."""
+    seconds: Number | None = None
+    """Of another's training and its scoring, in the call that ended it; None: rote trained."""
 
 
 class PointFile(Point, ResultFile):

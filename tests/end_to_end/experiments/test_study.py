@@ -14,8 +14,7 @@ from command import ENVIRONMENT, command, run
 from rote.core.atomic_files import read_json, write_json
 from rote.core.errors import RunError
 from rote.data.load import load_images
-from rote.experiments.run.score import SnapshotScorer
-from rote.experiments.run.status import Status
+from rote.experiments.run.score import Scorer
 from rote.experiments.studies.plan import plan_study, source_of
 from rote.experiments.studies.study import StudyOptions, run_studies, run_study
 from rote.report import write_report
@@ -155,9 +154,7 @@ def test_mirrored_copies_count_after_mirrored_training_alone(digits, tmp_path):
     for trials in plan.trials.values():
         references = trials[0].draw(digits).dataset
         mirrored = replace(references, items=references.items[:, :, ::-1].copy())
-        scorer = SnapshotScorer(
-            trials[0], references, should_stop=lambda: False, on_progress=Status(tmp_path)
-        )
+        scorer = Scorer(trials[0], references)
         rates.append(scorer.audit(mirrored).rate.value)
     assert rates[0] < 0.5
     assert rates[1] == 1

@@ -58,7 +58,8 @@ def test_heights_give_the_mean_rate():
 def test_the_interval_is_calibrated_on_draws_from_its_own_prior():
     """Ranks of the truth in its posterior are uniform (Talts et al. 2018)."""
     rng = np.random.default_rng(5)
-    prior = curve_grid.slope_spread_prior()
+    nodes = curve_grid.DIFFUSION.nodes
+    prior = curve_grid.slope_spread_prior(curve_grid.DIFFUSION, nodes, nodes)
     height = heights(0.9)
     reach = (16, 256)
     low, high = math.log(reach[0]) - BEYOND, math.log(reach[1]) + BEYOND
@@ -71,7 +72,7 @@ def test_the_interval_is_calibrated_on_draws_from_its_own_prior():
         runs = []
         for size in (16, 32, 45, 64, 64, 90, 128, 256):
             away = math.log(size) - center
-            slope = curve_grid.SLOPES[above] if away <= 0 else curve_grid.SLOPES[below]
+            slope = nodes[above] if away <= 0 else nodes[below]
             eta = height[spread] - slope * away + curve_grid.SPREADS[spread] * rng.standard_normal()
             runs.append(Observation(size, int(rng.binomial(400, expit(eta))), 400))
         found = fit_curve(runs, reach=reach)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,9 @@ from rote.cli.experiments.engines import EngineOptions, check_engine
 from rote.cli.source import SourceOptions, load
 from rote.core.errors import ConfigError
 from rote.core.trackers import check_tracker
+
+if TYPE_CHECKING:
+    from rote.experiments.trainers.config import TrainerConfig
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -81,6 +84,86 @@ class SearchOptions:
         return changes + ([] if self.budget is None else [_budget(self.budget)])
 
 
+@dataclass(frozen=True)
+class TrainerOptions:
+    """Who trains in place of rote."""
+
+    function: Annotated[
+        str | None,
+        typer.Option(
+            "--trainer",
+            metavar="MODULE:FUNCTION",
+            help="Let this function train and sample in place of rote (see the how-to on trainers).",
+        ),
+    ] = None
+    train_command: Annotated[
+        str | None,
+        typer.Option(
+            "--train-command",
+            metavar="COMMAND",
+            help='Let a command train, such as "python train.py {data} {out} {seed}".',
+        ),
+    ] = None
+    sample_command: Annotated[
+        str | None,
+        typer.Option(
+            "--sample-command",
+            metavar="COMMAND",
+            help='Let a command sample: "python sample.py {out} {num} {seed} {samples}".',
+        ),
+    ] = None
+    layout: Annotated[
+        str, typer.Option("--layout", help="What {data} is: folder, npz, csv, or auto.")
+    ] = "auto"
+    time_limit: Annotated[
+        str | None,
+        typer.Option("--time-limit", metavar="TIME", help="Most that one command may take (20m)."),
+    ] = None
+
+    def config(self) -> TrainerConfig | None:
+        """Return the trainer that was asked for, or None.
+
+        Raises
+        ------
+        ConfigError
+            If the options do not go together.
+        """
+        from rote.experiments.trainers.config import TrainerConfig
+
+        if self.function is None and self.train_command is None:
+            if self.sample_command or self.time_limit or self.layout != "auto":
+                raise ConfigError(
+                    "--sample-command, --layout and --time-limit need --train-command"
+                )
+            return None
+        if self.function is not None and self.train_command is not None:
+            raise ConfigError("give either --trainer or --train-command")
+        if self.function is not None and self.sample_command is not None:
+            raise ConfigError(
+                "--trainer samples by itself; --sample-command goes with --train-command"
+            )
+        if self.layout not in ("auto", "folder", "npz", "csv"):
+            raise ConfigError(f"--layout {self.layout} is unknown; choose auto, folder, npz or csv")
+        return TrainerConfig(
+            function=self.function,
+            train_command=self.train_command,
+            sample_command=self.sample_command,
+            layout=self.layout,
+            time_limit=None if self.time_limit is None else _seconds(self.time_limit),
+        )
+
+
+def _seconds(text: str) -> float:
+    number, unit = (text[:-1], text[-1]) if text[-1:] in UNITS else (text, "s")
+    try:
+        value = float(number) * UNITS[unit]
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise ConfigError(f"--time-limit {text!r} is no time; give one such as 90s, 20m or 2h")
+    return value
+
+
 def _budget(text: str) -> str:
     """Read a budget: a number of images (2e6), or a number with a unit of time (20m, 1.5h)."""
     number, unit = (text[:-1], text[-1]) if text[-1:] in UNITS else (text, "")
@@ -106,6 +189,7 @@ def emm(
     data: options.Data = "digits",
     preset: options.Preset = "tiny",
     search: SearchOptions,
+    trainer: TrainerOptions,
     engine: EngineOptions,
     how: SourceOptions,
     run: options.RunOptions,
@@ -124,7 +208,9 @@ def emm(
     check_engine(engine.engine)
     check_tracker(engine.track)
     dataset = load(data, how)
-    config = run.config(preset, kind=dataset.kind, changes=search.assignments())
+    config = run.config(
+        preset, kind=dataset.kind, changes=search.assignments(), trainer=trainer.config()
+    )
     if dry_run:
         from rote.experiments.search.plan import plan_search
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from rote.core.atomic_files import read_json
 from rote.core.config import parse_config
-from rote.core.errors import DataError, RunError
+from rote.core.errors import ConfigError, DataError, RunError
 from rote.data.convert import for_models
 from rote.data.dataset import Dataset
 from rote.data.messages import reading_options
@@ -88,6 +88,11 @@ def rescore(
             f"`dataset` {dataset.source} is not what the search in {folder} drew from "
             f"({value['data']['source']}, digest {value['data']['digest'][:12]}); give that, with the "
             f"same {reading_options(table=dataset.schema is not None)}"
+        )
+    if "trainer" in value["config"]:
+        raise ConfigError(
+            f"{folder} is a search with a trainer of its own; rescoring knows rote's own runs; "
+            "audit the samples in its points/*/samples/fresh.npz"
         )
     config = parse_config(ExperimentConfig, value["config"], where=str(folder / "emm.json"))
     scaled, _ = for_models(dataset)

@@ -12,10 +12,10 @@ from rote.core.trackers import tracker
 from rote.data.dataset import Dataset
 from rote.data.variants import TrainingSet
 from rote.diffusion.conditioning import conditioning
-from rote.diffusion.training.loop import train
 from rote.emm.acquisition import RISE_ERROR, most_at_the_end, never_reaches, will_reach
+from rote.experiments.run.models import Model, Models, OwnModels, TrainerModels
 from rote.experiments.run.reuse import share_training
-from rote.experiments.run.score import SnapshotScorer
+from rote.experiments.run.score import Scorer
 from rote.experiments.run.spec import RunSpec
 from rote.experiments.run.status import Status
 from rote.memorization.audit.audit import Audit
@@ -51,84 +51,79 @@ def execute(
     status = Status(spec.folder)
     drawn = spec.draw(dataset)
     rest = spec.rest(dataset, drawn) if spec.gap else None
-    trained_by = share_training(spec, drawn.dataset)
-    scorer = SnapshotScorer(spec, drawn.dataset, should_stop=should_stop, on_progress=status)
-
-    def train_to(seen: int) -> None:
-        train(
-            drawn.dataset,
-            spec.setting.model,
-            spec.setting.train,
-            out=spec.folder,
-            seed=spec.root_seed,
-            device=spec.device,
-            until=seen,
-            should_stop=should_stop,
-            on_progress=lambda seen, total: status("train", seen, total),
-            on_metrics=log,
-        )
-
+    trainer = spec.setting.trainer
+    trained_by = spec.name if trainer else share_training(spec, drawn.dataset)
+    scorer = Scorer(spec, drawn.dataset)
     with tracker(track, folder=spec.folder, run=spec.folder.name, config=spec.to_json()) as log:
-        trained = _train(spec, train_to, scorer, status, rest, size=len(drawn.dataset))
-    with _open(spec) as run, run.timed("fresh"):
-        found = scorer.measure(trained.chosen)
-    (spec.folder / "checkpoints" / "state.safetensors").unlink(missing_ok=True)
-    if spec.staging is None:
-        result: Point | StudyRun = _study_run(
-            spec, drawn, trained, found, trained_by, seconds=time.monotonic() - started
+        models: Models = (
+            TrainerModels(spec, drawn.dataset, trainer, should_stop=should_stop, on_progress=status)
+            if trainer
+            else OwnModels(
+                spec, drawn.dataset, should_stop=should_stop, on_progress=status, on_metrics=log
+            )
         )
+        trained = _train(spec, models, scorer, status, rest)
+    with _open(spec) as run, run.timed("fresh"):
+        found = trained.found or scorer.measure(trained.chosen)
+        scorer.choose(trained.chosen, found)
+    (spec.folder / "checkpoints" / "state.safetensors").unlink(missing_ok=True)
+    seconds = round(time.monotonic() - started, 3)
+    if spec.staging is None:
+        result: Point | StudyRun = _study_run(spec, drawn, trained, found, trained_by, seconds)
     else:
         result = _point(spec, trained, found)
+        if trainer:  # what the next runs will cost is learned from it
+            result = result.model_copy(update={"seconds": seconds})
     write_json(spec.file, result.to_json())
     status.clear()
 
 
 @dataclass(frozen=True)
 class _Trained:
-    """A training that has ended, and what its snapshots showed."""
+    """A training that has ended, and what its models showed."""
 
+    chosen: Model
+    """The model of the highest rate; among equals the one that was trained longest."""
+    found: Audit | None
+    """Of the chosen model, where it had to be sampled before the training went on."""
     images_seen: int
     planned: int
     selection: tuple[Snapshot, ...]
     gap: tuple[GapSnapshot, ...]
     bound: Bound
 
-    @property
-    def chosen(self) -> int:
-        """The snapshot of the highest rate; among equals the one that was trained longest."""
-        if not self.selection:
-            return self.images_seen
-        return max(self.selection, key=lambda one: (one.rate.value, one.images_seen)).images_seen
-
 
 def _train(
-    spec: RunSpec,
-    train_to: Callable[[int], None],
-    scorer: SnapshotScorer,
-    status: Status,
-    rest: Dataset | None,
-    *,
-    size: int,
+    spec: RunSpec, models: Models, scorer: Scorer, status: Status, rest: Dataset | None
 ) -> _Trained:
-    """Train from snapshot to snapshot and score each, until the last one or until the side is settled."""
+    """Train from model to model and score each, until the last one or until the side is settled."""
     staging, best = spec.staging, spec.setting.scoring.snapshot == "best"
-    snapshots = spec.setting.train.snapshots(size)
     selection: list[Snapshot] = []
     gap: list[GapSnapshot] = []
     bound: Bound = "exact"
-    for seen in snapshots if best else snapshots[-1:]:
-        train_to(seen)
+    chosen: Model | None = None
+    highest = -1.0
+    found: Audit | None = None
+    for model in models:
+        seen, planned = model.images_seen, models.planned(model.images_seen)
         with _open(spec) as run, run.timed("select"):
-            if rest is not None:
-                gap.append(scorer.gap(seen, rest))
+            if rest is not None and (measured := scorer.gap(model, rest)):
+                gap.append(measured)
             if best:
-                selection.append(scorer.select(seen))
+                selection.append(scorer.select(model))
                 status.rate = selection[-1].rate.value
-        if best and staging and staging.early_stop and seen < snapshots[-1]:
-            bound = settled(selection[-1].rate, seen, snapshots[-1], epsilon=staging.epsilon)
+        if not best or selection[-1].rate.value >= highest:
+            chosen, found = model, None
+            highest = selection[-1].rate.value if best else highest
+            if best and not model.reusable:
+                with _open(spec) as run, run.timed("fresh"):
+                    found = scorer.measure(model)
+        if best and staging and staging.early_stop and seen != planned:
+            bound = settled(selection[-1].rate, seen, planned, epsilon=staging.epsilon)
         if bound != "exact":
             break
-    return _Trained(seen, snapshots[-1], tuple(selection), tuple(gap), bound)
+    assert chosen is not None
+    return _Trained(chosen, found, seen, planned or seen, tuple(selection), tuple(gap), bound)
 
 
 def _point(spec: RunSpec, trained: _Trained, found: Audit) -> Point:
@@ -143,7 +138,7 @@ def _point(spec: RunSpec, trained: _Trained, found: Audit) -> Point:
     return Point(
         size=spec.size,
         replicate=spec.replicate,
-        images_seen=trained.chosen,
+        images_seen=trained.chosen.images_seen,
         images_trained=trained.images_seen,
         rate=rate,
         observation=observation,
@@ -162,7 +157,6 @@ def _study_run(
     trained: _Trained,
     found: Audit,
     trained_by: str,
-    *,
     seconds: float,
 ) -> StudyRun:
     copies, nearest, labels = found.memorized, found.nn1_index, found.generated.labels
@@ -177,21 +171,26 @@ def _study_run(
         replicate=spec.replicate,
         rows=len(drawn.dataset),
         rate=found.rate,
-        images_seen=trained.chosen,
+        images_seen=trained.chosen.images_seen,
         images_trained=trained.images_seen,
         selection=trained.selection,
         own_label=own,
         repeated=int((copies & drawn.repeated[nearest]).sum()) if drawn.repeated.any() else None,
         distinct_references=found.coverage()["distinct_references"],
-        seconds=round(seconds, 3),
+        seconds=seconds,
         trained_by=trained_by,
     )
 
 
-def settled(rate: Rate, images_seen: int, images: int, *, epsilon: float) -> Bound:
-    """Say whether a snapshot's rate settles on which side of 1 - epsilon the run will end."""
+def settled(rate: Rate, images_seen: int, images: int | None, *, epsilon: float) -> Bound:
+    """Say whether a snapshot's rate settles on which side of 1 - epsilon the run will end.
+
+    ``images`` are those seen at the end; where that is not known, none is given up.
+    """
     if will_reach(rate.count, rate.total, epsilon=epsilon):
         return "at-least"
+    if images is None:
+        return "exact"
     never = never_reaches(rate.count, rate.total, images_seen=images_seen, images=images)
     return "at-most" if never else "exact"
 
@@ -205,7 +204,7 @@ def observed_at_most(rate: Rate, images_seen: int, images: int) -> Observation:
 
 
 def _open(spec: RunSpec) -> Run:
-    """Open the run directory that `train` made."""
+    """Open the run directory that the training made."""
     bound = read_json(spec.folder / "config.json")
     del bound["format_version"]
     return Run(spec.folder, bound)

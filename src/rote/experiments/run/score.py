@@ -9,24 +9,18 @@ the total had been fixed beforehand.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from rote.core.atomic_files import write_npz
-from rote.core.seeds import Purpose, child_seed
-from rote.data.convert import as_items
 from rote.data.dataset import Dataset
 from rote.data.files.arrays import arrays_of, item_key
-from rote.diffusion.checkpoint import Checkpoint, load_checkpoint
-from rote.diffusion.probes.gap import GapProbe, checkpoint_probe
-from rote.diffusion.sample import sample
 from rote.emm.acquisition import enough
+from rote.experiments.run.models import Model
 from rote.experiments.run.spec import RunSpec
 from rote.memorization.audit.audit import Audit, run_audit
 from rote.memorization.audit.options import RATIO_ONLY
@@ -37,7 +31,7 @@ from rote.results.schema import read_result, write_result
 from rote.stats.rates import wilson
 
 FRESH = Path("samples", "fresh.npz")
-"""Where the samples of the chosen snapshot lie in a run's folder."""
+"""Where the samples of the chosen model lie in a run's folder."""
 
 
 def stages(first: int, most: int) -> list[int]:
@@ -53,69 +47,55 @@ def stages(first: int, most: int) -> list[int]:
     return [*totals, most]
 
 
-class SnapshotScorer:
-    """Draws samples of a run's snapshots and audits them against its training set."""
+class Scorer:
+    """Draws samples of a run's models and audits them against its training set."""
 
-    def __init__(
-        self,
-        spec: RunSpec,
-        training: Dataset,
-        *,
-        should_stop: Callable[[], bool],
-        on_progress: Callable[[str, int, int], None],
-    ) -> None:
+    def __init__(self, spec: RunSpec, training: Dataset) -> None:
         self._spec, self._scoring, self._training = spec, spec.setting.scoring, training
-        self._should_stop, self._on_progress = should_stop, on_progress
-        self._probe: GapProbe | None = None
 
-    def select(self, images_seen: int) -> Snapshot:
-        """Score one snapshot on the selection sample, or read what an earlier call found."""
-        path = self._spec.folder / "select" / f"{images_seen}.json"
+    def select(self, model: Model) -> Snapshot:
+        """Score one model on the selection sample, or read what an earlier call found."""
+        path = self._spec.folder / "select" / f"{model.images_seen}.json"
         if not path.exists():
-            checkpoint, most = self._snapshot(images_seen), self._scoring.selection_samples
+            most = self._scoring.selection_samples
             count = total = 0
             for end in self._stages(most):
                 # The same noise for every snapshot: what differs between them is the training alone.
-                drawn = self._draw(
-                    checkpoint,
+                drawn = model.draw(
                     range(total, end),
                     most=most,
                     purpose="select",
-                    stage=f"score {images_seen:,}",
+                    stage=f"score {model.images_seen:,}",
                 )
                 count, total = count + self.audit(drawn).rate.count, end
                 if self._are_enough(count, total):
                     break
-            rate = wilson(count, total)
-            write_result(path, SelectFile, {"images_seen": images_seen, "rate": rate.to_json()})
+            rate = wilson(count, total).to_json()
+            write_result(path, SelectFile, {"images_seen": model.images_seen, "rate": rate})
         return read_result(path, SelectFile)
 
-    def gap(self, images_seen: int, rest: Dataset) -> GapSnapshot:
-        """Measure a snapshot's gap to the optimum, or read what an earlier call found.
+    def gap(self, model: Model, rest: Dataset) -> GapSnapshot | None:
+        """Measure a model's gap to the optimum, or read what an earlier call found.
 
-        ``rest`` are items outside the training set, in model units.
+        ``rest`` are items outside the training set, in model units. None: it has no denoiser.
         """
-        path = self._spec.folder / "gap" / f"{images_seen}.json"
+        path = self._spec.folder / "gap" / f"{model.images_seen}.json"
         if not path.exists():
-            checkpoint, device = self._snapshot(images_seen), self._spec.device
-            if self._probe is None:
-                self._probe = checkpoint_probe(
-                    checkpoint, self._training, rest, seed=self._spec.root_seed, device=device
-                )
-            weights = self._scoring.weights
-            found = self._probe.curve(checkpoint.denoiser(weights=weights, device=device))
-            write_result(path, GapSnapshotFile, {"images_seen": images_seen, **found.to_json()})
+            found = model.gap(rest)
+            if found is None:
+                return None
+            value = {"images_seen": model.images_seen, **found.to_json()}
+            write_result(path, GapSnapshotFile, value)
         return read_result(path, GapSnapshotFile)
 
-    def measure(self, images_seen: int) -> Audit:
-        """Score the chosen snapshot on fresh samples; keep them, after each stage, and their audit."""
-        checkpoint, path = self._snapshot(images_seen), self._spec.folder / FRESH
+    def measure(self, model: Model) -> Audit:
+        """Score a model on fresh samples, which are kept after each stage."""
+        path = self._spec.folder / _fresh_file(model)
         held = _read_samples(path)
         for end in self._stages(self._scoring.samples):
             have = len(held["seeds"]) if held else 0
             if have < end:
-                drawn = self._draw(
-                    checkpoint,
+                drawn = model.draw(
                     range(have, end),
                     most=self._scoring.samples,
                     purpose="sample",
@@ -125,11 +105,20 @@ class SnapshotScorer:
                 arrays = arrays_of(replace(drawn, schema=None))
                 held = {k: np.concatenate([held[k], v]) if held else v for k, v in arrays.items()}
                 write_npz(path, held)
-            found = self.audit(self._as_dataset(checkpoint, held, end))
+            found = self.audit(self._as_dataset(model, held, end))
             if self._are_enough(found.rate.count, end):
                 break
-        found.save(self._spec.folder / "audit")
         return found
+
+    def choose(self, model: Model, found: Audit) -> None:
+        """Keep the samples of the chosen model, and their audit, as those of the run."""
+        kept = self._spec.folder / FRESH
+        path = self._spec.folder / _fresh_file(model)
+        if path.exists() and path != kept:
+            path.replace(kept)
+        for other in kept.parent.glob("fresh-*.npz"):
+            other.unlink()
+        found.save(self._spec.folder / "audit")
 
     def audit(self, drawn: Dataset) -> Audit:
         """Audit samples against the run's training set."""
@@ -150,59 +139,22 @@ class SnapshotScorer:
         staging = self._spec.staging
         return staging is not None and enough(count, total, epsilon=staging.epsilon)
 
-    def _snapshot(self, images_seen: int) -> Checkpoint:
-        return load_checkpoint(self._spec.folder / "checkpoints" / f"{images_seen}.safetensors")
-
-    def _draw(
-        self,
-        checkpoint: Checkpoint,
-        numbers: range,
-        *,
-        most: int,
-        purpose: Purpose,
-        stage: str,
-    ) -> Dataset:
-        """Sample the items of some numbers, labels drawn uniformly; return them with their seeds."""
-        spec, start = self._spec, numbers.start
-        seeds = [child_seed(spec.root_seed, purpose, number) for number in numbers]
-        labels = None
-        if checkpoint.label_count:
-            rng = np.random.default_rng(child_seed(spec.root_seed, purpose, -1))
-            drawn_labels = rng.integers(checkpoint.label_count, size=most)
-            labels = torch.from_numpy(drawn_labels[start : numbers.stop])
-        drawn = sample(
-            checkpoint.denoiser(weights=self._scoring.weights, device=spec.device),
-            seeds,
-            shape=checkpoint.shape,
-            config=spec.setting.sample,
-            labels=labels,
-            device=spec.device,
-            should_stop=self._should_stop,
-            on_progress=lambda done, _: self._on_progress(stage, start + done, most),
-        )
-        found = as_items(drawn, self._training, source="")
-        return replace(
-            found,
-            labels=None if labels is None else labels.numpy(),
-            classes=_classes(checkpoint),
-            seeds=np.array(seeds, np.int64),
-        )
-
-    def _as_dataset(
-        self, checkpoint: Checkpoint, arrays: dict[str, npt.NDArray[Any]], count: int
-    ) -> Dataset:
+    def _as_dataset(self, model: Model, arrays: dict[str, npt.NDArray[Any]], count: int) -> Dataset:
         return Dataset(
             arrays[item_key(self._training.kind)][:count],
             labels=arrays["labels"][:count] if "labels" in arrays else None,
-            classes=_classes(checkpoint),
+            classes=model.classes,
             source=f"samples of {self._spec.folder.name}",
             schema=self._training.schema,
             scaling=self._training.scaling,
         )
 
 
-def _classes(checkpoint: Checkpoint) -> tuple[str, ...]:
-    return tuple(str(label) for label in range(checkpoint.label_count))
+def _fresh_file(model: Model) -> Path:
+    """Return where fresh samples of a model lie while it may not be the one that is chosen."""
+    if model.reusable:
+        return FRESH
+    return FRESH.with_name(f"fresh-{model.images_seen}.npz")
 
 
 def _read_samples(path: Path) -> dict[str, npt.NDArray[Any]]:

@@ -12,6 +12,7 @@ from rote.data.dataset import Dataset
 from rote.data.variants import TrainingSet, Variant, draw_variant
 from rote.diffusion.config import ModelConfig, SampleConfig, TrainConfig
 from rote.experiments.scales import Scoring
+from rote.experiments.trainers.config import TrainerConfig
 from rote.results.schema import ResultT, read_result
 
 
@@ -26,9 +27,17 @@ class Setting:
     variant: Variant = Variant()  # noqa: RUF009 (frozen)
     size: int | None = None
     """Rows of the training set, where a value of a study says so."""
+    trainer: TrainerConfig | None = None
+    """Who trains in place of rote; of the rest, scoring and variant count."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain types."""
+        if self.trainer is not None:
+            return {
+                "trainer": self.trainer.model_dump(mode="json"),
+                "scoring": self.scoring.model_dump(mode="json"),
+                "variant": self.variant.to_json(),
+            }
         return {
             "model": self.model.model_dump(mode="json"),
             "train": self.train.model_dump(mode="json"),

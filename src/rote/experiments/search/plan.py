@@ -7,11 +7,12 @@ from rote.diffusion.memory_estimate import footprint
 from rote.diffusion.preconditioning import build_denoiser
 from rote.emm.acquisition import next_runs
 from rote.experiments.config import ExperimentConfig
+from rote.experiments.search.cost import run_cost
 from rote.experiments.search.sizes import search_sizes
 
 
 def plan_search(config: ExperimentConfig, dataset: Dataset, *, source: str) -> dict[str, object]:
-    """Return what a search would do, without doing it.
+    """Return what a search would do, without doing it; what a trainer's runs take is not known before.
 
     Parameters
     ----------
@@ -22,12 +23,7 @@ def plan_search(config: ExperimentConfig, dataset: Dataset, *, source: str) -> d
     source
         What the data is called.
     """
-
-    def cost(size: int) -> float:
-        return float(config.train.total_images(size))
-
-    denoiser = build_denoiser(config.model, dataset.shape, label_count=0, seed=0)
-    parameters = sum(p.numel() for p in denoiser.parameters())
+    cost = run_cost(config, [])
     grid = search_sizes(dataset, config.search)
     search = config.search
     first = next_runs(
@@ -39,14 +35,20 @@ def plan_search(config: ExperimentConfig, dataset: Dataset, *, source: str) -> d
         start=search.start,
         points_per_round=search.points_per_round,
     )
-    return {
+    own = config.trainer is None
+    value: dict[str, object] = {
         "data": {"source": source, "count": len(dataset), "shape": list(dataset.shape)},
-        "parameters": parameters,
-        "memory": footprint(config.model, config.train, shape=dataset.shape).to_json(),
+    }
+    if own:
+        denoiser = build_denoiser(config.model, dataset.shape, label_count=0, seed=0)
+        value["parameters"] = sum(p.numel() for p in denoiser.parameters())
+        value["memory"] = footprint(config.model, config.train, shape=dataset.shape).to_json()
+    return value | {
         "sizes": grid,
         "first_round": [
-            {"size": size, "replicate": number, "images_trained": int(cost(size))}
+            {"size": size, "replicate": number}
+            | ({"images_trained": int(cost(size))} if own else {"seconds": None})
             for size, number in first.runs
         ],
-        "config": config.model_dump(mode="json"),
+        "config": config.to_json(),
     }

@@ -15,9 +15,14 @@ from rote.experiments.search.fixed_grid_cost import grid_price
 from rote.memorization.criteria import RatioCriterion
 from rote.results.run import Point
 from rote.spaces import own_space
+from rote.stats.beta_binomial import ANY_MODEL, DIFFUSION, SlopePrior
 
 CONFIDENCE = 0.95
 OTHER_EPSILONS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
+SCORED = {
+    "best": "the snapshot with the highest rate, chosen on other samples than it is measured on",
+    "last": "the last snapshot",
+}
 ITEMS: dict[Kind, str] = {"image": "images", "vector": "rows", "series": "series"}
 """What training items are called."""
 
@@ -28,6 +33,7 @@ def answer(
     epsilon: float,
     reach: tuple[int, int],
     items: str,
+    slopes: SlopePrior = DIFFUSION,
 ) -> dict[str, Any]:
     """Return what the runs say for one epsilon: EMM, sentence, curve, posterior, EMM from gaps.
 
@@ -41,13 +47,15 @@ def answer(
         Smallest and largest size that the search may train.
     items
         What training items are called.
+    slopes
+        What is believed of the curve's slopes before any run.
     """
     seen = [observed(point) for point in points]
-    posterior = fit_curve(seen, epsilon=epsilon, reach=reach)
+    posterior = fit_curve(seen, epsilon=epsilon, reach=reach, slopes=slopes)
     found = posterior.emm(confidence=CONFIDENCE)
     curve = posterior.to_json(confidence=CONFIDENCE)
     others = {
-        other: fit_curve(seen, epsilon=other, reach=reach).emm(confidence=CONFIDENCE)
+        other: fit_curve(seen, epsilon=other, reach=reach, slopes=slopes).emm(confidence=CONFIDENCE)
         for other in OTHER_EPSILONS
     }
     return {
@@ -63,6 +71,11 @@ def answer(
         "other_epsilons": [{"epsilon": other, **emm.to_json()} for other, emm in others.items()],
         "without_sampling": emm_without_sampling(points, epsilon=epsilon),
     }
+
+
+def slopes_of(trainer: object | None) -> SlopePrior:
+    """Return what is believed of the slopes of a trainer's curve; None is rote's own."""
+    return DIFFUSION if trainer is None else ANY_MODEL
 
 
 def _point(point: Point, epsilon: float) -> dict[str, Any]:
@@ -89,10 +102,9 @@ def estimand(config: ExperimentConfig, dataset: Dataset) -> dict[str, Any]:
         if train.images is not None
         else f"{train.epochs:,g} passes over the {items} at every size"
     )
-    scored = {
-        "best": "the snapshot with the highest rate, chosen on other samples than it is measured on",
-        "last": "the last snapshot",
-    }[search.snapshot]
+    if config.trainer is not None:
+        return _of_trainer(config, draws=draws)
+    scored = SCORED[search.snapshot]
     weights = {"ema": "moving average of the weights", "raw": "raw weights"}[search.weights]
     return {
         "text": (
@@ -107,6 +119,24 @@ def estimand(config: ExperimentConfig, dataset: Dataset) -> dict[str, Any]:
         "weights": search.weights,
         "budget": {"images": train.images, "epochs": train.epochs},
         "snapshot_images": train.snapshot_images,
+        "ratio_threshold": search.ratio_threshold,
+    }
+
+
+def _of_trainer(config: ExperimentConfig, *, draws: str) -> dict[str, Any]:
+    """Return what is estimated of a training that is not rote's own."""
+    search, trainer = config.search, config.trainer
+    assert trainer is not None
+    return {
+        "text": (
+            f"The largest N at which the expected rate of memorized samples is at least "
+            f"1 - epsilon. The expectation runs over {draws}, and over the seeds that the trainer is "
+            f"given. Training: by {trainer.name}. Scored: {SCORED[search.snapshot]}."
+        ),
+        "subset": search.subset,
+        "stratify": search.stratify,
+        "over": ["subset", "seed"] if search.subset == "random" else ["seed"],
+        "snapshot": search.snapshot,
         "ratio_threshold": search.ratio_threshold,
     }
 
@@ -128,7 +158,13 @@ def full_json(
     search = config.search
     kind = dataset.kind
     items = ITEMS[kind]
-    found = answer(points, epsilon=search.epsilon, reach=(grid[0], grid[-1]), items=items)
+    found = answer(
+        points,
+        epsilon=search.epsilon,
+        reach=(grid[0], grid[-1]),
+        items=items,
+        slopes=slopes_of(config.trainer),
+    )
     space = own_space(dataset).name
     return {
         "kind": "emm",
@@ -151,12 +187,17 @@ def full_json(
             "stopped": stopped,
         },
         "controls": controls,
-        "onset": onset(
-            points, controls, images=config.train.total_images(points[-1].size), items=items
-        ),
-        "config": config.model_dump(mode="json"),
+        "onset": onset(points, controls, images=_length(config, points[-1]), items=items),
+        "config": config.to_json(),
         "cost": {**_cost(config, points, grid=grid, seed=seed), "seconds": seconds},
     }
+
+
+def _length(config: ExperimentConfig, point: Point) -> int:
+    """Return the images seen by a whole training of the largest size."""
+    if config.trainer is not None:
+        return point.images_trained
+    return config.train.total_images(point.size)
 
 
 def onset(
@@ -206,6 +247,12 @@ def _cost(
     octaves that would have given as narrow an interval.
     """
     search, train = config.search, config.train
+    spent = {
+        "images_trained": sum(point.images_trained for point in points),
+        "images_sampled": sum(images_sampled(point) for point in points),
+    }
+    if config.trainer is not None:
+        return spent
     snapshots = [
         len(train.snapshots(point.size)) if search.snapshot == "best" else 0 for point in points
     ]
@@ -215,8 +262,7 @@ def _cost(
         reach=(grid[0], grid[-1]),
     )
     return {
-        "images_trained": sum(point.images_trained for point in points),
-        "images_sampled": sum(images_sampled(point) for point in points),
+        **spent,
         "whole": {
             "images_trained": sum(train.total_images(point.size) for point in points),
             "images_sampled": sum(

@@ -27,7 +27,7 @@ def search_run(
     return RunSpec(
         root=out,
         name=f"points/size-{size:06d}-run-{replicate:02d}",
-        setting=Setting(config.model, config.train, config.sample, scoring),
+        setting=Setting(config.model, config.train, config.sample, scoring, trainer=config.trainer),
         size=size,
         replicate=replicate,
         root_seed=child_seed(seed, "search", size, replicate),

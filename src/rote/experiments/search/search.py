@@ -8,9 +8,8 @@ through.
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,74 +27,43 @@ from rote.emm.acquisition import next_runs
 from rote.emm.curve import EmmInterval
 from rote.emm.run import observed
 from rote.experiments.config import ExperimentConfig, SearchConfig
+from rote.experiments.config import preset as config_of
 from rote.experiments.execution.engine import Engine, Perform, RayOptions
 from rote.experiments.execution.open import open_engine
 from rote.experiments.run.controls import measure_controls
 from rote.experiments.run.run import execute
 from rote.experiments.run.spec import RunSpec
+from rote.experiments.search.answer import (
+    EmmEstimate,
+    bound,
+    estimate_of,
+    finished_search,
+)
+from rote.experiments.search.cost import run_cost
 from rote.experiments.search.progress import SearchView, Watcher
-from rote.experiments.search.result_file import CONFIDENCE, ITEMS, answer, full_json
+from rote.experiments.search.result_file import (
+    CONFIDENCE,
+    full_json,
+    slopes_of,
+)
 from rote.experiments.search.round_times import Clock
 from rote.experiments.search.runs import search_run
 from rote.experiments.search.sizes import search_sizes
+from rote.experiments.trainers.config import Setting as TrainerSetting
+from rote.experiments.trainers.config import TrainerConfig, with_trainer
+from rote.experiments.trainers.protocol import Trainer
 from rote.results.emm import EmmFile
 from rote.results.run import Point, PointFile
 from rote.results.schema import write_result
 
-# Settings that choose the runs and decide nothing within one: a folder serves any of them.
-PATH_SETTINGS = (
-    "tolerance",
-    "replicates",
-    "max_runs",
-    "budget_images",
-    "budget_seconds",
-    "start",
-    "min_size",
-    "max_size",
-    "steps_per_octave",
-    "points_per_round",
-)
-
-
-@dataclass(frozen=True)
-class EmmEstimate:
-    """The result of a search; `to_json` is the content of `emm.json`."""
-
-    found: EmmInterval
-    sentence: str
-    points: tuple[Point, ...]
-    json: dict[str, Any]
-
-    @property
-    def value(self) -> float | None:
-        """The EMM in training items; None where it lies beyond the sizes tried."""
-        return self.found.value
-
-    @property
-    def low(self) -> float | None:
-        """Lower end of its interval."""
-        return self.found.low
-
-    @property
-    def high(self) -> float | None:
-        """Upper end of its interval."""
-        return self.found.high
-
-    @property
-    def status(self) -> str:
-        """Whether it lies within the sizes tried: "bracketed", or "above" or "below" them."""
-        return self.found.status
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the content of `emm.json`."""
-        return self.json
-
 
 def estimate_emm(
     dataset: Dataset,
-    config: ExperimentConfig,
+    config: ExperimentConfig | None = None,
     *,
     out: Path,
+    trainer: Trainer | TrainerConfig | str | None = None,
+    settings: Mapping[str, TrainerSetting] | None = None,
     seed: int = 0,
     workers: int = 1,
     ray: RayOptions | None = None,
@@ -117,9 +85,15 @@ def estimate_emm(
     dataset
         The source of training subsets: images, or vectors in their own units.
     config
-        Model, training, sampling and search.
+        Model, training, sampling and search; None: the preset "tiny".
     out
         The directory of the search.
+    trainer
+        Who trains in place of rote: a function (`rote.experiments.trainers.protocol.Trainer`), its
+        "module:function", or a configuration with commands or settings. A function is called in this
+        process, unless there are several workers, which import it.
+    settings
+        What the trainer is told (`rote.TrainingJob.settings`), by name.
     seed
         Root seed of subsets, training and samples.
     workers
@@ -145,17 +119,21 @@ def estimate_emm(
         One line each: what was wrong, where, what to do.
     """
     scaled, _ = for_models(dataset)
+    here = callable(trainer) and workers == 1 and ray is None
+    config = config or config_of("tiny", kind=dataset.kind)
+    config = with_trainer(config, trainer, settings, here=here)
     search = config.search
     grid = search_sizes(dataset, search)
     # What cannot work at all should say so now and not from a worker.
-    build_denoiser(config.model, scaled.shape, label_count=0, seed=0)
-    asked = config.model_dump(mode="json")
+    if config.trainer is None:
+        build_denoiser(config.model, scaled.shape, label_count=0, seed=0)
+    asked = config.to_json()
     known = finished_search(out, asked, dataset=dataset, seed=seed)
     if known is not None:
         return known
     with Run(
         out,
-        _bound(asked, dataset=dataset, seed=seed),
+        bound(asked, dataset=dataset, seed=seed),
         facts={"seed": seed, "device": device, "preset": preset},
     ) as run:
         prepare_tracker(track)
@@ -163,7 +141,7 @@ def estimate_emm(
         with (
             open_engine(
                 ray,
-                workers=workers,
+                workers=0 if here else workers,
                 dataset=scaled,
                 threads=search.threads,
                 on_note=on_note,
@@ -181,8 +159,8 @@ def estimate_emm(
                 watcher=watcher,
             )
         with run.timed("controls"):
-            here = device if torch.cuda.is_available() else "cpu"
-            controls = measure_controls(played.nearest(), scaled, seed=seed, device=here)
+            own = device if torch.cuda.is_available() else "cpu"
+            controls = measure_controls(played.nearest(), scaled, seed=seed, device=own)
         value = full_json(
             dataset,
             config,
@@ -196,55 +174,7 @@ def estimate_emm(
             seconds=round(sum(read_json(out / "manifest.json")["seconds"].values()), 1),
         )
         write_result(out / "emm.json", EmmFile, value)
-    return _estimate(read_json(out / "emm.json"))
-
-
-def finished_search(
-    out: Path, asked: dict[str, Any], *, dataset: Dataset, seed: int
-) -> EmmEstimate | None:
-    """Return the answer of a finished search, if it is the one asked for but perhaps for its epsilon."""
-    if not (out / "emm.json").exists():
-        return None
-    value = read_json(out / "emm.json")
-    config, epsilon = value["config"], asked["search"]["epsilon"]
-    same = asked["search"] | {"epsilon": config["search"]["epsilon"]} == config["search"]
-    same = same and all(asked[key] == config[key] for key in ("model", "train", "sample"))
-    if not same or value["seed"] != seed or value["data"]["digest"] != dataset.digest:
-        return None
-    if epsilon != config["search"]["epsilon"]:
-        sizes = value["design"]["sizes"]
-        value |= answer(
-            _points(value),
-            epsilon=epsilon,
-            reach=(sizes[0], sizes[-1]),
-            items=ITEMS[dataset.kind],
-        )
-    return _estimate(value)
-
-
-def _bound(asked: dict[str, Any], *, dataset: Dataset, seed: int) -> dict[str, Any]:
-    """Return what a folder belongs to: all that decides a run."""
-    search = {key: value for key, value in asked["search"].items() if key not in PATH_SETTINGS}
-    return {
-        "kind": "emm",
-        "seed": seed,
-        "data": {**dataset.describe(), "classes": list(dataset.classes)},
-        **asked,
-        "search": search,
-    }
-
-
-def _estimate(value: dict[str, Any]) -> EmmEstimate:
-    return EmmEstimate(
-        found=EmmInterval(**value["emm"]),
-        sentence=value["sentence"],
-        points=tuple(_points(value)),
-        json=value,
-    )
-
-
-def _points(value: dict[str, Any]) -> list[Point]:
-    return [Point.model_validate_json(json.dumps(point)) for point in value["points"]]
+    return estimate_of(read_json(out / "emm.json"))
 
 
 @dataclass(frozen=True)
@@ -284,12 +214,13 @@ def _play(
         proposal = next_runs(
             [observed(point) for point in points],
             grid=grid,
-            cost=lambda size: float(config.train.total_images(size)),
+            cost=run_cost(config, points),
             epsilon=search.epsilon,
             tolerance=search.tolerance,
             start=search.start,
             points_per_round=search.points_per_round,
             early_stop=search.early_stop and search.snapshot == "best",
+            slopes=slopes_of(config.trainer),
         )
         emm = proposal.posterior.emm(confidence=CONFIDENCE) if proposal.posterior else None
         runs, reason = proposal.runs, proposal.reason

@@ -176,6 +176,8 @@ class Saving:
 
 def _savings(cost: Cost, items: str) -> list[Saving]:
     called, whole = items.capitalize(), cost.whole
+    if whole is None:
+        return []
     return [
         Saving(f"{called} trained on", cost.images_trained, whole.images_trained),
         Saving(f"{called} sampled", cost.images_sampled, whole.images_sampled),

@@ -1,0 +1,85 @@
+"""Lays a training set out as files, as scripts in any language read them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from rote.core.atomic_files import write_npz, write_text
+from rote.core.errors import ConfigError
+from rote.data.dataset import Dataset
+from rote.data.files.arrays import arrays_of
+
+
+def lay_out(data: Dataset, folder: Path, *, layout: str) -> Path:
+    """Write the items of a data set, in their own units; return what a script is to read.
+
+    Parameters
+    ----------
+    data
+        The items.
+    folder
+        Made, and filled.
+    layout
+        "folder": a PNG file for each image, ``000000.png`` and so on, in a folder for each class where
+        there are labels. "npz": ``data.npz`` with ``images`` (rows, too) or ``series``, and ``labels``.
+        "csv": ``data.csv``, a table with its own columns. "auto": the first of these that fits.
+
+    Raises
+    ------
+    ConfigError
+        If the items cannot be laid out so.
+    """
+    layout = _fitting(data, layout)
+    folder.mkdir(parents=True, exist_ok=True)
+    if layout == "folder":
+        _pictures(data, folder)
+        return folder
+    path = folder / f"data.{layout}"
+    if layout == "npz":
+        write_npz(path, arrays_of(data))
+    else:
+        _table(data, path)
+    return path
+
+
+def _fitting(data: Dataset, layout: str) -> str:
+    if layout == "auto":
+        layout = "folder" if data.kind == "image" else "csv" if data.schema else "npz"
+    if layout == "folder" and data.kind != "image":
+        raise ConfigError(
+            f"`layout` folder is for images, and these are {data.kind} items; use npz"
+        )
+    if layout == "csv" and data.schema is None:
+        raise ConfigError("`layout` csv is for tables; use folder or npz")
+    return layout
+
+
+def _table(data: Dataset, path: Path) -> None:
+    assert data.schema is not None
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow([column.name for column in data.schema.columns])
+    writer.writerows(data.schema.cells(data.items))
+    write_text(path, text.getvalue())
+
+
+def _pictures(data: Dataset, folder: Path) -> None:
+    for number, item in enumerate(data.items):
+        place = folder
+        if data.labels is not None:
+            label = int(data.labels[number])
+            place = folder / _safe(data.classes[label], label)
+            place.mkdir(exist_ok=True)
+        image = Image.fromarray(np.squeeze(item, 2) if item.shape[2] == 1 else item)
+        image.save(place / f"{number:06d}.png")
+
+
+def _safe(name: str, label: int) -> str:
+    """Return a class's name where it is a plain folder name, else its number."""
+    plain = name.replace("-", "").replace("_", "").replace(" ", "")
+    return name if plain.isalnum() and plain.isascii() and len(name) < 100 else f"class-{label}"

@@ -1,0 +1,188 @@
+"""The EMM of models that rote does not train: functions, and commands."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import ok, run
+from kernel_density import copied, kernel_density
+
+import rote
+from rote.core.errors import RunError
+
+BANDWIDTH, EMM = 0.1, 24.8
+"""In four dimensions: the quadrature of `kernel_density.copied` gives 0.9 at this size."""
+SEARCH = {"snapshot": "last", "fresh_samples": 400, "start": 16, "tolerance": 0.5, "max_runs": 16}
+
+
+def rows(count=3000, seed=0):
+    rng = np.random.default_rng(seed)
+    return rote.Dataset(rng.normal(size=(count, 4)).astype(np.float32))
+
+
+def config(**search):
+    tiny = rote.preset("tiny", kind="vector")
+    return tiny.model_copy(
+        update={"search": tiny.search.model_copy(update={**SEARCH, **search})},
+    )
+
+
+def searched(trainer, out, **search):
+    told = {"bandwidth": BANDWIDTH}
+    return rote.estimate_emm(rows(), config(**search), trainer=trainer, settings=told, out=out)
+
+
+def test_the_emm_of_a_kernel_density_estimate_is_that_of_its_quadrature(tmp_path):
+    assert copied(EMM, BANDWIDTH, dimension=4) == pytest.approx(0.9, abs=0.005)
+    found = searched(kernel_density, tmp_path / "emm")
+    assert found.status == "bracketed"
+    assert found.low <= EMM <= found.high
+    value = found.to_json()
+    assert value["config"]["trainer"]["settings"] == {"bandwidth": BANDWIDTH}
+    assert "kernel_density:kernel_density" in value["estimand"]["text"]
+    assert all(point["seconds"] > 0 for point in value["points"])
+    assert rote.write_report(tmp_path / "emm").exists()
+    # Asked again, nothing is trained; another epsilon is answered from the same runs.
+    times = {p: p.stat().st_mtime_ns for p in (tmp_path / "emm").rglob("point.json")}
+    again = searched(kernel_density, tmp_path / "emm", epsilon=0.3)
+    assert again.low > found.low
+    assert times == {p: p.stat().st_mtime_ns for p in (tmp_path / "emm").rglob("point.json")}
+
+
+COPY = """
+import sys, pathlib, numpy as np
+data, out, seed, samples, num = sys.argv[1:]
+with np.load(data) as file:
+    rows = file["images"].astype(float)
+rng = np.random.default_rng(int(seed))
+found = rows[rng.integers(len(rows), size=int(num))] + {bandwidth} * rng.normal(size=(int(num), 4))
+pathlib.Path(samples).mkdir(exist_ok=True)
+np.save(pathlib.Path(samples, "samples.npy"), found.astype(np.float32))
+print("trained on", len(rows))
+"""
+
+
+def test_a_command_gives_an_emm_and_its_output_lies_in_a_log(tmp_path):
+    (tmp_path / "train.py").write_text(COPY.replace("{bandwidth}", str(BANDWIDTH)))
+    np.save(tmp_path / "rows.npy", rows().items)
+    command = f"{sys.executable} train.py {{data}} {{out}} {{seed}} {{samples}} {{num}}"
+    changes = [f"search.{k}={v}" for k, v in SEARCH.items() if k != "snapshot"]
+    asked = ["emm", "--data", "rows.npy", "--train-command", command, "--out", "emm", "--json"]
+    asked += ["--seed", "1"]
+    for change in changes:
+        asked += ["--set", change]
+    value = json.loads(ok(*asked, cwd=tmp_path))
+    assert value["emm"]["low"] <= EMM <= value["emm"]["high"]
+    logs = list((tmp_path / "emm").rglob("command.log"))
+    assert len(logs) == len(value["points"])
+    assert "trained on" in logs[0].read_text()
+
+
+def broken(kind):
+    """Return a trainer with one fault."""
+
+    def trainer(job):
+        if kind == "raises":
+            raise ValueError("out of\nluck")
+        if kind == "exits":
+            sys.exit(0)
+        if kind == "yields another thing":
+            return job.data
+        if kind == "ends without a model":
+            return iter(())
+        if kind == "goes back":
+            model = rote.TrainedModel(10, lambda num, seed: job.data.items[seed % 9 :][:num])
+            return iter([model, model])
+
+        def sample(num, seed):
+            noise = np.random.default_rng(seed).normal(size=(num, 4)).astype(np.float32)
+            if kind == "too few":
+                return noise[:-1]
+            if kind == "another shape":
+                return noise[:, :3]
+            if kind == "NaN":
+                noise[0] = np.nan
+            if kind == "words":
+                return ["no", "numbers"]
+            if kind == "ignores its seed":
+                return np.random.default_rng(0).normal(size=(num, 4)).astype(np.float32)
+            return noise
+
+        return rote.TrainedModel(len(job.data), sample)
+
+    return trainer
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("raises", "raised ValueError: out of luck (the traceback is in"),
+        ("exits", "raised SystemExit"),
+        ("yields another thing", "yielded a Dataset; a rote.TrainedModel is expected"),
+        ("ends without a model", "ended without a model"),
+        ("goes back", "yielded images_seen 10 after 10"),
+        ("too few", "7 samples where 8 were asked for"),
+        ("another shape", "samples have shape (3,), the training items (4,)"),
+        ("NaN", "1 of 8 samples hold NaN or infinity"),
+        ("words", "floats (num, columns)"),
+        ("ignores its seed", "the same 8 samples for two seeds"),
+    ],
+)
+def test_a_broken_trainer_is_one_line(kind, said, tmp_path):
+    with pytest.raises(RunError) as error:
+        searched(broken(kind), tmp_path / "emm", fresh_samples=256)
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("{missing}", "{missing}"),
+        ("no-such-program {data}", "'no-such-program' cannot be run"),
+        (f"{sys.executable} -c 'print(7); raise SystemExit(3)'", "ended with status 3"),
+        (f"{sys.executable} -c pass", "no samples are in"),
+        (f"{sys.executable} -c 'import time; time.sleep(60)'", "took more than 1 s"),
+    ],
+)
+def test_a_broken_command_is_one_line_with_the_end_of_its_log(command, said, tmp_path):
+    np.save(tmp_path / "rows.npy", rows().items)
+    done = run(
+        *("emm", "--data", "rows.npy", "--train-command", command, "--out", "emm"),
+        *("--time-limit", "1s", "--set", "search.max_runs=2"),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_each_moment_of_a_training_is_sampled_before_it_goes_on(tmp_path):
+    """The sampler reads a state that the loop changes: at 100 images it copies, at 200 it does not."""
+
+    def trainer(job):
+        state = {"width": 0.0}
+
+        def sample(num, seed):
+            rng = np.random.default_rng(seed)
+            x = job.data.items[rng.integers(len(job.data), size=num)]
+            return (x + state["width"] * rng.normal(size=x.shape)).astype(np.float32)
+
+        for seen, width in ((100, 1e-3), (200, 100.0)):
+            state["width"] = width
+            yield rote.TrainedModel(images_seen=seen, sample=sample, planned=200)
+
+    found = rote.estimate_emm(
+        rows(200),
+        config(snapshot="best", early_stop=False, max_size=32, max_runs=2),
+        trainer=trainer,
+        out=tmp_path / "emm",
+    )
+    for point in found.points:
+        assert point.images_seen == 100
+        assert point.images_trained == 200
+        assert point.rate.value == 1
+    folder = Path(tmp_path, "emm", found.points[0].run)
+    assert [p.name for p in (folder / "samples").iterdir()] == ["fresh.npz"]
