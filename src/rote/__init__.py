@@ -9,6 +9,8 @@
 Names load when they are first used, so that ``import rote`` costs nothing; `__init__.pyi` lists them.
 """
 
+import os
+import sys
 import warnings
 from typing import Any
 
@@ -22,3 +24,16 @@ def __getattr__(name: str) -> Any:
         warnings.warn("rote.ImageDataset is now rote.Dataset", DeprecationWarning, stacklevel=2)
         name = "Dataset"
     return _attribute(name)
+
+
+def _compute_alone() -> None:
+    """Let a fork of this process compute with one thread, as torch's own loaders do.
+
+    The threads of OpenMP are not there after a fork, and whatever waits for them waits for ever.
+    """
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_compute_alone)

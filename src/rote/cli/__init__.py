@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from pathlib import Path
 from typing import NoReturn
 
 from rote.cli.app import app
@@ -32,6 +33,7 @@ from rote.cli.options import State
 from rote.core.console import console, reword, say, say_error
 from rote.core.errors import Interrupted, RoteError
 from rote.core.memory import is_out_of_memory
+from rote.core.streams import forget_stdout, prepare_streams
 
 # Each module adds its commands to the app; the order is that of `rote --help`.
 from rote.cli.audit import audit, compare  # noqa: F401  isort: skip
@@ -55,9 +57,21 @@ def _fail(message: str) -> NoReturn:
     sys.exit(1)
 
 
+def _check_process() -> None:
+    """Refuse a process in which libraries end without a word, or after hours."""
+    if sys.flags.optimize > 1:
+        _fail("python -OO leaves out docstrings, which libraries need; run rote with -O or without")
+    try:
+        Path.cwd()
+    except OSError as error:
+        _fail(f"the current folder cannot be used ({error.strerror}); go to one that is there")
+
+
 def main() -> None:
     """Run the command line and exit."""
+    prepare_streams()
     reword(as_flags)
+    _check_process()
     # What Pillow has to say about the metadata of a file changes no pixel.
     warnings.filterwarnings("ignore", module="PIL")
     try:
@@ -74,6 +88,6 @@ def main() -> None:
     except Interrupted:
         say("interrupted; what was finished is saved: the same command carries on from there")
         sys.exit(130)
-    except BrokenPipeError:  # the reader of stdout went away, as with `rote ... | head`
-        sys.stderr.close()
-        sys.exit(0)
+    except OSError as error:
+        forget_stdout()  # it may be what cannot be written, as the help is
+        _fail(f"the system refuses: {error}; see to that and run the same command again")

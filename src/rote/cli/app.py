@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from rote.cli.catalogs import load_extensions
+from rote.cli.command import only_results
 from rote.cli.options import State
 
 app = typer.Typer(
@@ -46,4 +47,5 @@ def _global(
     ] = None,
 ) -> None:
     State.debug = debug
-    load_extensions(extension or [])
+    with only_results():
+        load_extensions(extension or [])

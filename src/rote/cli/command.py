@@ -14,11 +14,15 @@ is the command ``train --out --size --first --seed``. A field may be an option o
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import is_dataclass
 from typing import Any, get_type_hints
+
+from rote.core.errors import RunError
+from rote.core.streams import results_alone
 
 
 def takes_options(function: Callable[..., None]) -> Callable[..., None]:
@@ -32,12 +36,32 @@ def takes_options(function: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(function)
     def command(**given: Any) -> None:
-        _call(function, given)
+        with only_results():
+            _call(function, given)
 
     signature = inspect.Signature(list(_parameters(function)))
     command.__signature__ = signature  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
     return command
+
+
+@contextlib.contextmanager
+def only_results() -> Iterator[None]:
+    """Run a command, in which code of others may run: it does not print to stdout, nor end the command.
+
+    Raises
+    ------
+    RunError
+        If something called `sys.exit`, whose code would pass a gate.
+    """
+    try:
+        with results_alone():
+            yield
+    except SystemExit as end:
+        raise RunError(
+            f"a function or module that is no part of rote called sys.exit({end.code!r}), so nothing was "
+            "decided; let it return, or raise an error (--debug shows where)"
+        ) from end
 
 
 def _parameters(target: Callable[..., Any]) -> Iterator[inspect.Parameter]:

@@ -12,9 +12,18 @@ from rote.core.errors import RunError
 
 
 def cache_folder() -> Path:
-    """Return the folder: ``$ROTE_CACHE``, or ``~/.cache/rote``."""
+    """Return the folder: ``$ROTE_CACHE``, or ``~/.cache/rote``.
+
+    Raises
+    ------
+    RunError
+        If the user has no home folder and chose none.
+    """
     chosen = os.environ.get("ROTE_CACHE")
-    return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "rote"
+    try:
+        return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "rote"
+    except RuntimeError:
+        raise RunError("there is no home folder for a cache; set ROTE_CACHE to a folder") from None
 
 
 def make_private(folder: Path) -> None:
@@ -47,7 +56,7 @@ def kept_text(name: str, make: Callable[[], str]) -> str:
     try:
         path = cache_folder() / name
         return path.read_text(encoding="utf-8")
-    except RuntimeError:  # a user without a home directory
+    except RunError:
         return make()
     except (OSError, UnicodeDecodeError):
         text = make()

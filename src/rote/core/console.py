@@ -9,7 +9,6 @@ No terminal loses a result: JSON is ASCII, and what an encoding lacks is escaped
 
 from __future__ import annotations
 
-import sys
 import unicodedata
 from collections.abc import Callable
 from typing import Any
@@ -27,6 +26,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rote.core.atomic_files import to_json_text
+from rote.core.streams import results, write_result
 
 PIPED_COLUMNS = 240
 _MOVING = ("Cc", "Cf", "Cs", "Zl", "Zp")
@@ -73,27 +73,22 @@ def say_error(message: str) -> None:
 
 def print_result(value: dict[str, Any]) -> None:
     """Print one JSON object to stdout, in ASCII."""
-    sys.stdout.write(to_json_text(value, ascii_only=True))
+    write_result(to_json_text(value, ascii_only=True))
 
 
 def print_text(text: str) -> None:
     """Print a result line to stdout."""
-    _write(one_line(text) + "\n")
-
-
-def _write(text: str) -> None:
-    """Write to stdout; what its encoding lacks is escaped."""
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    write_result(one_line(text) + "\n")
 
 
 def print_table(built: Table) -> None:
     """Print a table that is itself the result to stdout; in a pipe its rows are not wrapped."""
-    wide = None if sys.stdout.isatty() else PIPED_COLUMNS
-    printed = Console(file=sys.stdout, highlight=False, emoji=False, width=wide)
+    stream = results()
+    wide = None if stream.isatty() else PIPED_COLUMNS
+    printed = Console(file=stream, highlight=False, emoji=False, width=wide)
     with printed.capture() as captured:
         printed.print(built)
-    _write(captured.get())
+    write_result(captured.get())
 
 
 def table(title: str, columns: list[str], rows: list[list[str]]) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,16 @@ LONG = 2**14
 _lock = threading.Lock()
 _lent, _threads = 0, 1
 """Pools that are lent now, and torch's threads before the first of them."""
+
+
+def _forget() -> None:
+    """Forget, in a fork, the pools of the process that was forked: their threads are not here."""
+    global _lock, _lent
+    _lock, _lent = threading.Lock(), 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
 
 
 @contextlib.contextmanager

@@ -71,7 +71,6 @@ def audit(
     from rote.cli.audit.audit_view import show_audit, show_timings
     from rote.cli.audit.generated import load_generated
     from rote.core.console import print_result, print_text, say
-    from rote.data.files.decoded_cache import decoded_folder
     from rote.memorization.audit.checks import check_options
 
     asked, how = flags.asked(), flags.how
@@ -79,7 +78,7 @@ def audit(
     if out is not None:
         options.check_folder(out)
     start = time.perf_counter()
-    decoded = None if no_cache else decoded_folder()
+    decoded = None if no_cache else _kept_in()
     # Of tables the training side says what the columns are.
     trained = load(training, how, flag="--training", decoded=decoded)
     seed, device = asked.seed, asked.device
@@ -105,6 +104,19 @@ def audit(
     if found.gate is not None:
         say(f"gate: {found.gate.sentence}")
         raise typer.Exit(found.gate.exit_code)
+
+
+def _kept_in() -> Path | None:
+    """Return where decoded images are kept; nowhere for a user without a home folder."""
+    from rote.core.console import say
+    from rote.core.errors import RunError
+    from rote.data.files.decoded_cache import decoded_folder
+
+    try:
+        return decoded_folder()
+    except RunError as error:
+        say(f"no decoded images are kept: {error}")
+        return None
 
 
 def _measure(
