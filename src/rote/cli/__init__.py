@@ -30,10 +30,16 @@ from typing import NoReturn
 from rote.cli.app import app
 from rote.cli.flags import as_flags
 from rote.cli.options import State
-from rote.core.console import console, reword, say, say_error
+from rote.core.console import (
+    console,
+    forget_stdout,
+    prepare_streams,
+    reword,
+    say,
+    say_error,
+)
 from rote.core.errors import Interrupted, RoteError
 from rote.core.memory import is_out_of_memory
-from rote.core.streams import forget_stdout, prepare_streams
 
 # Each module adds its commands to the app; the order is that of `rote --help`.
 from rote.cli.audit import audit, compare  # noqa: F401  isort: skip

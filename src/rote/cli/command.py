@@ -21,8 +21,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import is_dataclass
 from typing import Any, get_type_hints
 
+from rote.core.console import results_alone
 from rote.core.errors import RunError
-from rote.core.streams import results_alone
 
 
 def takes_options(function: Callable[..., None]) -> Callable[..., None]:
