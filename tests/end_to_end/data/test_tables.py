@@ -140,3 +140,48 @@ def test_what_does_not_fit_is_said_in_one_line(folder: Path) -> None:
     assert done.returncode == 1
     done = run_here("optimum", "--data", "digits", "--out", "rows.csv", cwd=folder)
     assert "only rows of a table are written as csv" in done.stderr
+
+
+def test_rows_that_miss_values_are_told_by_every_command(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    rows = [
+        [f"{x:.3f}", "" if n % 5 == 0 else f"{y:.3f}", COLORS[n % 3]]
+        for n, (x, y) in enumerate(rng.normal(size=(60, 2)))
+    ]
+    labels = ["" if n in (7, 11) else "ab"[n % 2] for n in range(60)]
+    for name, chosen in (("train.csv", range(60)), ("made.csv", range(20))):
+        with (tmp_path / name).open("w", newline="") as handle:
+            csv.writer(handle).writerows(
+                [["x", "y", "color", "kind"], *([*rows[n], labels[n]] for n in chosen)]
+            )
+    options = ["--label", "kind", "--skip-unreadable"]
+    told = "2 of 60 rows not read: no label (2, such as line 9)"
+    shown = ok("data", "show", "train.csv", *options, cwd=tmp_path)
+    assert told in " ".join(shown.split()) or "no label" in shown
+    assert "or no value" in shown
+    sides = ["--generated", "made.csv", "--training", "train.csv", *options]
+    done = run_here("audit", *sides, "--out", "audit", "--device", "cpu", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert told in done.stderr
+    assert "12 rows with missing values" in done.stderr
+    found = json.loads((tmp_path / "audit" / "audit.json").read_text())
+    assert found["rate"]["count"] == found["rate"]["total"] == 18
+    account = found["training"]["account"]
+    assert (account["files"], account["read"], account["unit"]) == (60, 58, "rows")
+    assert [(group["reason"], group["count"]) for group in account["left_out"]] == [("no label", 2)]
+    assert found["positive_control"]["cells"][0]["recall"]["ratio"]["total"] == 58
+    with (tmp_path / "audit" / "pairs.csv").open() as handle:
+        assert all(row["name"] == row["nn1_name"] for row in csv.DictReader(handle))
+
+
+def test_neighbors_of_tables_that_miss_values(tmp_path: Path) -> None:
+    rows = [f"{n},{n * n}" for n in range(30)]
+    (tmp_path / "train.csv").write_text("\n".join(["a,b", *rows]))
+    (tmp_path / "made.csv").write_text("\n".join(["a,b", "NA,4", *rows[3:9]]))
+    sides = ["--generated", "made.csv", "--training", "train.csv"]
+    done = run_here("neighbors", *sides, "--out", "near", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "in the columns' own units" in done.stderr
+    with (tmp_path / "near" / "pairs.csv").open() as handle:
+        first = [row for row in csv.DictReader(handle) if row["rank"] == "1"]
+    assert [row["nn_name"] for row in first[1:]] == [f"row {n}" for n in range(4, 10)]

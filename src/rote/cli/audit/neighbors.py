@@ -136,6 +136,7 @@ def neighbors(
     trained = _open(training, how, flag="--training")
     like = None if isinstance(trained, ShardSet) else trained
     made = _open(generated, how, flag="--generated", like=like)
+    made, trained = _alike(made, trained)
     references = trained if isinstance(trained, ShardSet) else trained.items
     queries = made if isinstance(made, ShardSet) else made.items
 
@@ -183,6 +184,26 @@ def _device(device: str, *, sharded: bool) -> str:
     if resolve_device(device) == "cuda":
         say("shards are searched on the CPU; the CUDA device here is not used")
     return "cpu"
+
+
+def _alike(
+    made: Dataset | ShardSet, trained: Dataset | ShardSet
+) -> tuple[Dataset | ShardSet, Dataset | ShardSet]:
+    """Return tables with a place for the missing values of both; say in which units distances are."""
+    from rote.core.console import say
+    from rote.data.dataset import Dataset
+    from rote.data.tables.align import aligned
+
+    if not (isinstance(made, Dataset) and isinstance(trained, Dataset)):
+        return made, trained
+    if trained.kind != "image":
+        say(
+            "distances are in the columns' own units, so that columns of large numbers decide; "
+            "rote audit takes each in units of its spread"
+        )
+    if trained.schema is not None and made.schema is not None:
+        trained, made = aligned(trained, made)
+    return made, trained
 
 
 def _open(

@@ -24,8 +24,9 @@ from rote.data.account import Account, Treated, first_names, left_out
 from rote.data.dataset import Dataset
 from rote.data.labels import labels_of_array
 from rote.data.messages import shown
-from rote.data.tables.cells import category, looks_like_code
+from rote.data.tables.cells import category
 from rote.data.tables.learn import float32_numbers, learned_schema, used_columns
+from rote.data.tables.likeness import doubts
 from rote.data.tables.readable import is_missing, number_of, unreadable_rows
 from rote.data.tables.schema import Column, Schema
 from rote.data.tables.table import Reading, Table
@@ -92,7 +93,7 @@ def dataset_of_table(table: Table, reading: Reading, *, skip_unreadable: bool = 
             len(rows),
             reasons,
             missing_values(items, schema, names),
-            _codes(table, schema),
+            doubts(table, schema),
             unit="rows",
         ),
     )
@@ -112,20 +113,6 @@ def missing_values(
     done = f"kept, no value being a state of its own; {', '.join(told[:MOST_NAMED])}{more}"
     first = first_names([names[row] for row in rows[:3]])
     return (Treated("rows with missing values", len(rows), done, first),)
-
-
-def _codes(table: Table, schema: Schema) -> tuple[str, ...]:
-    """Say which columns of numbers look like codes, such as 01653."""
-    notes = []
-    for column in schema.columns:
-        if column.kind == "numeric" and not column.date:
-            found = next((t for t in table.columns[column.name] if looks_like_code(t)), None)
-            if found is not None:
-                notes.append(
-                    f"column '{shown(column.name)}' is taken as numbers, and '{shown(found)}' looks like "
-                    f"a code: give `categorical` or `ignore` '{shown(column.name)}' if it is one"
-                )
-    return tuple(notes)
 
 
 def adopt(dataset: Dataset, schema: Schema) -> Dataset:

@@ -21,6 +21,7 @@ from rote.data.tables.cells import (
     days_since,
     number,
 )
+from rote.data.tables.likeness import likeness
 from rote.data.tables.schema import Column, Schema, numeric_column
 from rote.data.tables.table import Reading, Table
 
@@ -135,11 +136,10 @@ def _categorical(table: Table, name: str, *, asked: bool) -> Column:
     if len(distinct) > most:
         numbers = all(number(text.replace(",", ".")) is not None for text in distinct)
         commas = any("," in text for text in distinct)
-        hint = (
-            " (were these numbers with a decimal comma? write a point)"
-            if numbers and commas
-            else ""
-        )
+        looks = likeness(distinct)
+        hint = f" (it looks like {looks})" if looks and not numbers else ""
+        if numbers and commas:
+            hint = " (were these numbers with a decimal comma? write a point)"
         other = "" if commas or not numbers else ", or leave it out of `categorical` for numbers"
         raise DataError(
             f"{shown(table.source)}, column '{shown(name)}' has {len(distinct):,} different categories "

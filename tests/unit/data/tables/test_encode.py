@@ -251,7 +251,7 @@ def test_scaled_rows_with_missing_values_snap_to_themselves(tmp_path: Path) -> N
     assert np.ptp(scaled.items[:, 1]) == pytest.approx(VECTOR_STD)
     assert (scaling.snapped(scaled.items + np.float32(0.01)) == scaled.items).all()
     assert (in_own_units(scaled) == table.items).all()
-    again = written(tmp_path / "b.csv", "".join(csv_lines(table)))
+    again = written(tmp_path / "b.csv", "".join(csv_lines(table_rows(table))))
     assert load_images(again).digest == table.digest
 
 
