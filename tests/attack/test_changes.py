@@ -4,9 +4,11 @@ import contextlib
 import errno
 import os
 import resource
+import signal
 import subprocess
 import sys
 import tarfile
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -270,6 +272,51 @@ def test_a_cache_on_a_full_disk_is_one_line(
         load_images(folder, decoded=tmp_path / "decoded")
     assert "\n" not in str(found.value)
     assert not list((tmp_path / "decoded").iterdir())
+
+
+LOADING = """
+import sys
+from pathlib import Path
+from rote.data.files import decoded_cache
+from rote.data.load import load_images
+decoded_cache.CACHE_FROM = 2
+print(load_images(sys.argv[1], decoded=Path(sys.argv[2])).digest)
+"""
+
+
+def loading(folder: Path, kept: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", LOADING, str(folder), str(kept)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.slow
+def test_a_cache_that_processes_share_and_are_killed_in(folder: Path, tmp_path: Path) -> None:
+    for number in range(COUNT, 1500):
+        write(folder / f"{number}.bmp", number)
+    kept = tmp_path / "decoded"
+    both = [loading(folder, kept) for _ in range(2)]
+    expected = load_images(folder).digest
+    assert [process.communicate() for process in both] == [(f"{expected}\n", "")] * 2
+    killed = 0
+    for number in range(30):
+        for path in kept.glob("[!.]*"):
+            path.unlink()
+        first, second = loading(folder, kept), loading(folder, kept)
+        limit = time.monotonic() + 60
+        while not list(kept.glob(".*.tmp")) and first.poll() is None and time.monotonic() < limit:
+            time.sleep(0.002)
+        time.sleep(0.01 * number)
+        first.kill()
+        first.communicate()
+        killed += first.returncode == -signal.SIGKILL
+        assert second.communicate() == (f"{expected}\n", "")
+    assert loading(folder, kept).communicate() == (f"{expected}\n", "")
+    for path in kept.glob("[!.]*"):
+        path.unlink()
+    load_images(folder, decoded=kept)
+    assert not list(kept.glob(".*"))
+    print(f"{killed} kills")
+    assert killed > 10
 
 
 # -- mapped sources --------------------------------------------------------------------------------

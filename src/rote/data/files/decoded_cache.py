@@ -37,7 +37,7 @@ from rote.data.account import Account
 from rote.data.files.archives import Entry
 from rote.data.files.decode import UnreadableImageError
 from rote.data.files.decode_all import Decoded, decode_all
-from rote.data.files.faults import FileState, changed_file
+from rote.data.files.faults import FileState, changed_file, guard
 from rote.data.files.mapped import write_blocks
 from rote.data.messages import storable
 from rote.data.options import ReadOptions
@@ -166,6 +166,7 @@ def keep_rows(
             _write_note(note, source, shape, None)
     try:
         rows = np.load(entry, mmap_mode="r", allow_pickle=False)
+        guard()
         if rows.dtype != np.float32 or rows.shape != shape:
             raise ValueError("it does not fit its note")
     except (OSError, ValueError) as error:
@@ -208,6 +209,7 @@ def _mapped(path: Path, note: Path) -> Decoded:
     value = read_json(note)
     try:
         images = np.load(path, mmap_mode="r", allow_pickle=False)
+        guard()
         kept = (
             np.arange(len(images)) if value["kept"] is None else np.array(value["kept"], np.int64)
         )

@@ -102,15 +102,11 @@ _sources: weakref.WeakKeyDictionary[mmap.mmap, FileState] = weakref.WeakKeyDicti
 
 
 def watch(array: npt.NDArray[Any], state: FileState) -> None:
-    """Note from which file an array is mapped, as it was before that.
-
-    Reading a mapped file that was cut short ends the process by a signal that Python cannot handle: where
-    nobody else does, that is turned into one line.
-    """
+    """Note from which file an array is mapped, as it was before that."""
     mapping = mapping_of(array)
     if mapping is not None:
         _sources[mapping] = state
-        _guard()
+        guard()
 
 
 def check_unchanged(*arrays: npt.NDArray[Any] | None) -> None:
@@ -130,8 +126,12 @@ def check_unchanged(*arrays: npt.NDArray[Any] | None) -> None:
 _handlers: list[Any] = []  # kept for as long as the process: the system calls it
 
 
-def _guard() -> None:
-    """Have a file that is cut short under its mapping end the process with one line and status 1."""
+def guard() -> None:
+    """Have a file that is cut short under its mapping end the process with one line and status 1.
+
+    Without it the system ends the process by a signal that Python cannot handle. Where somebody handles
+    that signal, it stays theirs.
+    """
     if _handlers or signal.getsignal(signal.SIGBUS) != signal.SIG_DFL:
         return
     handler = ctypes.CFUNCTYPE(None, ctypes.c_int)
