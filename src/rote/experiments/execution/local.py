@@ -8,6 +8,7 @@ was started again.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -17,6 +18,8 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection
+from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
 from multiprocessing.synchronize import Event
 from types import NoneType, TracebackType
 from typing import Any
@@ -45,19 +48,31 @@ class Workers:
         # Spawned, not forked: torch's threads and CUDA do not survive a fork.
         self._context = multiprocessing.get_context("spawn")
         self._count, self._on_note = count, on_note
-        self._data = dataset, threads
+        self._dataset, self._threads = dataset, threads
         self._start()
 
     def _start(self) -> None:
         # What processes share is new with them: one that was killed may have held a lock for ever.
         self._stop = self._context.Event()
         number = self._context.Value("i", 0)
+        # Not as an argument: those wait in a pipe whose reading end Python holds open too while a process
+        # starts. One that is killed then would leave us writing for ever.
+        self._reader, writer = self._context.Pipe(duplex=False)
+        self._feeder = threading.Thread(
+            target=_feed, args=(self._dataset, self._count, writer), daemon=True, name="rote-feeder"
+        )
+        self._feeder.start()
         self._pool = ProcessPoolExecutor(
             self._count,
             mp_context=self._context,
             initializer=_start_worker,
-            initargs=(*self._data, number, self._stop),
+            initargs=(self._reader, self._threads, number, self._stop),
         )
+
+    def _end(self) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._reader.close()  # the last one that was open: what nobody took is given up
+        self._feeder.join()
 
     def __enter__(self) -> Workers:
         return self
@@ -70,7 +85,7 @@ class Workers:
     ) -> None:
         if error is not None:
             self._stop.set()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._end()
 
     def run_each(
         self,
@@ -101,7 +116,7 @@ class Workers:
                 "a worker process was killed from outside (out of memory?); new ones go on from what "
                 "was saved"
             )
-            self._pool.shutdown(wait=True)
+            self._end()
             self._start()
         return [results[number] for number in range(len(tasks))]
 
@@ -130,6 +145,14 @@ class Workers:
         return {n: f.result() for n, f in zip(numbers, futures, strict=True) if not f.exception()}
 
 
+def _feed(dataset: Dataset, count: int, writer: Connection) -> None:
+    """Give the data to as many workers, as each starts."""
+    data = ForkingPickler.dumps(dataset)
+    with writer, contextlib.suppress(BrokenPipeError):
+        for _ in range(count):
+            writer.send_bytes(data)
+
+
 def _errors(futures: Iterable[Future[Any]]) -> list[BaseException | None]:
     return [future.exception() for future in futures]
 
@@ -154,18 +177,19 @@ class _Worker:
         return cls.stopping
 
 
-def _start_worker(dataset: Dataset, threads: int, number: Any, stop: Event) -> None:
+def _start_worker(reader: Connection, threads: int, number: Any, stop: Event) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     with number.get_lock():
         own, number.value = number.value, number.value + 1
+        dataset = reader.recv()
     import torch
 
     _take_gpu(own)
     torch.set_num_threads(threads)
     keep_freed_memory()
     _Worker.dataset, _Worker.stop = dataset, stop
-    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _take_gpu(worker: int) -> None:

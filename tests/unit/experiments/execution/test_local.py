@@ -1,13 +1,16 @@
 """Local workers: what a failing run says, and workers that are killed again and again."""
 
+import contextlib
 import os
 import signal
+import threading
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from command import descendants
 
 from rote.core.errors import Interrupted, RunError
 from rote.data.dataset import Dataset
@@ -72,3 +75,37 @@ def test_a_worker_killed_twice_and_once_too_often(tmp_path, monkeypatch):
     ):
         pool.run_each([Errand(1, tmp_path / "b")], die_twice, on_poll=lambda: None)
     assert "\n" not in str(caught.value)
+
+
+def kill_as_they_start(count, killed):
+    """Kill the first so many workers of this process at their first moment."""
+    while len(killed) < count:
+        for pid, line in descendants(os.getpid()).items():
+            if b"spawn_main" in line and pid not in killed and len(killed) < count:
+                os.kill(pid, signal.SIGKILL)
+                killed.append(pid)
+        time.sleep(0.001)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds workers in /proc")
+@pytest.mark.parametrize(
+    ("kills", "message"), [(2, None), (4, "killed from outside 4 times .* same command again")]
+)
+def test_workers_killed_while_they_start(tmp_path, kills, message):
+    # More than a pipe holds: what a worker does not take must not keep us waiting.
+    data = Dataset(np.zeros((100, 64, 64, 3), np.uint8))
+    killed, told = [], []
+    killer = threading.Thread(target=kill_as_they_start, args=(kills, killed))
+    expected = pytest.raises(RunError, match=message) if message else contextlib.nullcontext()
+    with expected, Workers(1, data, threads=1, on_note=told.append) as pool:
+        killer.start()
+        found = pool.run_each([Errand(1, tmp_path)], die_never, on_poll=lambda: None)
+        assert found == [100]
+    killer.join()
+    assert len(killed) == kills
+    assert len(told) == min(kills, workers.RESTARTS)
+    assert not any(thread.name == "rote-feeder" for thread in threading.enumerate())
+
+
+def die_never(task, dataset, *, should_stop):
+    return len(dataset)
