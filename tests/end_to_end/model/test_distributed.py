@@ -1,14 +1,18 @@
 """One training by two processes, as launchers start them; trackers."""
 
+import contextlib
+import os
+import signal
 import subprocess
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from command import ENVIRONMENT, ok, run_here
+from command import ENVIRONMENT, descendants, ok, run_here
 
 from rote.core.run_folder import read_metrics
 from rote.diffusion.checkpoint import load_checkpoint, read_tensors
@@ -126,6 +130,57 @@ def test_no_thread_outlives_the_processes_that_train_together(tmp_path: Path) ->
     launcher = [sys.executable, "-m", *TORCHRUN, str(script)]
     done = subprocess.run(launcher, capture_output=True, text=True, env=ENVIRONMENT, timeout=100)
     assert done.returncode == 0, done.stderr
+
+
+def ranks(launcher: int) -> dict[bytes, int]:
+    """Return the processes that train, by their rank."""
+    found = {}
+    for pid, line in descendants(launcher).items():
+        with contextlib.suppress(OSError):
+            entries = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            environment = dict(entry.split(b"=", 1) for entry in entries if b"=" in entry)
+            if b"rote" in line and b"RANK" in environment:
+                found[environment[b"RANK"]] = pid
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds the ranks in /proc")
+@pytest.mark.parametrize(
+    ("launcher", "rank"),
+    [
+        pytest.param(TORCHRUN, b"0", id="torchrun"),
+        pytest.param(ACCELERATE, b"1", id="accelerate", marks=needs_accelerate),
+    ],
+)
+def test_all_end_with_one_that_is_killed_and_carry_on(
+    launcher: list[str], rank: bytes, tmp_path: Path
+) -> None:
+    more = ("--set", "train.images=3200", "--set", "train.snapshot_images=1600", "--out", "run")
+    arguments = [sys.executable, "-m", *launcher, "-m", "rote", *TRAIN, *more]
+    first = tmp_path / "run" / "checkpoints" / "1600.safetensors"
+    with subprocess.Popen(
+        arguments, cwd=tmp_path, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            deadline = time.monotonic() + 100
+            while not first.exists():
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            os.kill(ranks(process.pid)[rank], signal.SIGKILL)
+            said = process.communicate(timeout=60)[1]
+        finally:
+            if process.poll() is None:
+                process.kill()
+    assert process.returncode == 1
+    errors = [line for line in said.splitlines() if line.startswith("error: ")]
+    assert len(errors) <= 1  # the launcher may end the others before they have noticed
+    assert all("another process of this training has ended" in line for line in errors)
+    assert first.exists()
+    done = launch(launcher, *TRAIN, *more, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    seen = [row["images_seen"] for row in read_metrics(tmp_path / "run" / "metrics.jsonl")]
+    assert seen == list(range(160, 3201, 160))
 
 
 @pytest.mark.slow

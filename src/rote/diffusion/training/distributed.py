@@ -110,7 +110,7 @@ def _one_line() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        first = (str(error).splitlines() or [""])[0]
+        first = (str(error).splitlines() or [""])[0].split("] ", 1)[-1].split(". ")[0]
         raise RunError(
             f"another process of this training has ended ({first}); what was saved is kept: run the same "
             "command again"
