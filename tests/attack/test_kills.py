@@ -56,7 +56,9 @@ COMMANDS = {
 def bare(value: Any) -> Any:
     """Return a result without what the time of day and the number of calls decide."""
     if isinstance(value, dict):
-        return {k: bare(v) for k, v in value.items() if not k.endswith(("seconds", "created", "commit"))}
+        return {
+            k: bare(v) for k, v in value.items() if not k.endswith(("seconds", "created", "commit"))
+        }
     return [bare(entry) for entry in value] if isinstance(value, list) else value
 
 
