@@ -8,13 +8,17 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import secrets
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
 
+from rote.core import ray_keeper
 from rote.core.errors import ConfigError, Interrupted, RunError
 
 RETRIES = 3
@@ -64,16 +68,17 @@ def connected(*, address: str | None, workers: int, object_bytes: int) -> Iterat
     # Ray's workers would give way to everything else here, which local workers do not.
     os.environ.setdefault("RAY_worker_niceness", "0")
     check_ray()
+    if address is None:
+        _keep_to_ourselves()
     ray: Any = importlib.import_module("ray")
     with contextlib.ExitStack() as stack:
         if address is None:
-            # A short path: Ray puts sockets there, whose names are limited to 107 bytes.
-            folder = stack.enter_context(
-                tempfile.TemporaryDirectory(prefix="rote-ray-", ignore_cleanup_errors=True)
-            )
-            _start(ray, folder, workers, object_bytes)
+            folder = stack.enter_context(_kept_folder())
+            with _own_signals():
+                _start(ray, folder, workers, object_bytes)
         else:
-            _connect(ray, address)
+            with _own_signals():
+                _connect(ray, address)
         stack.callback(ray.shutdown)
         yield ray
 
@@ -93,6 +98,48 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
+@contextlib.contextmanager
+def _kept_folder() -> Iterator[str]:
+    """Yield a folder for a local Ray that only we can enter; it and all processes go with the command."""
+    # A short path: Ray puts sockets there, whose names are limited to 107 bytes.
+    folder = tempfile.mkdtemp(prefix="rote-ray-")
+    keeper = subprocess.Popen(
+        [sys.executable, "-I", "-S", ray_keeper.__file__, folder],
+        stdin=subprocess.PIPE,
+        start_new_session=True,  # a signal to the command's group must not reach it
+    )
+    os.environ[ray_keeper.MARK] = folder
+    try:
+        yield folder
+    finally:
+        del os.environ[ray_keeper.MARK]
+        keeper.communicate()
+
+
+def _keep_to_ourselves() -> None:
+    """Open a local Ray to nobody else: no port to other machines, a token of its own.
+
+    Ray would keep its token in the home folder, readable by others. For the whole process, as Ray reads
+    both when it is imported; so not after that.
+    """
+    if "ray" in sys.modules:
+        return
+    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # whatever the system is
+    if "RAY_AUTH_MODE" not in os.environ:
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+
+
+@contextlib.contextmanager
+def _own_signals() -> Iterator[None]:
+    """Keep our answer to SIGTERM: Ray's own ends the process in its midst, with a trace of C++."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
+
+
 def _start(ray: Any, folder: str, workers: int, object_bytes: int) -> None:
     try:
         ray.init(
@@ -102,7 +149,8 @@ def _start(ray: Any, folder: str, workers: int, object_bytes: int) -> None:
             include_dashboard=False,
             log_to_driver=False,
             logging_level="ERROR",
-            _temp_dir=folder,
+            # Ray opens its folder to everybody, but nobody else can enter the one around it.
+            _temp_dir=os.path.join(folder, "r"),  # noqa: PTH118 - Ray wants a string
         )
     except Exception as error:  # noqa: BLE001 - Ray documents no exceptions of its own here
         _pass_on_interrupt(error)

@@ -139,7 +139,10 @@ class RayWorkers:
                 raise RunError(
                     "the Ray workers cannot import rote; install the same version there"
                 ) from None
-            if isinstance(error, errors.RayTaskError):  # a fault of ours: its traceback is needed
+            ours = isinstance(error, errors.RayTaskError) and not isinstance(
+                error.cause, errors.RayError
+            )
+            if ours:  # its traceback is needed
                 raise
             raise RunError(
                 f"Ray failed ({type(error).__name__}: {first_line(error)}); what is finished is saved: "
