@@ -19,7 +19,7 @@ COMMAND = re.compile(
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 # Flags of other programs, and variables of style sheets.
 OTHERS = {
-    "core/ray.py": {"--address", "--head"},
+    "core/ray/cluster.py": {"--address", "--head"},
     "core/run_folder.py": {"--always", "--dirty", "--abbrev"},
     "report/page.py": {"--value", "--low", "--high"},
     "spaces/packaged_network.py": {"--no-deps"},

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from command import ENVIRONMENT, command, descendants, ok, run
 
-from rote.core import ray as cluster_module
 from rote.core.errors import DataError, RunError
+from rote.core.ray import cluster as cluster_module
 from rote.neighbors.out_of_core import ray as ray_engine
 from rote.neighbors.search import nearest_neighbors
 
@@ -134,7 +134,7 @@ def test_nothing_at_the_address_is_one_line_in_a_bounded_time(room: Path) -> Non
     assert cluster_module.CONNECT_SECONDS <= 20
     code = (
         "import sys; sys.argv = ['rote', *sys.argv[1:]]\n"
-        "from rote.core import ray; ray.CONNECT_SECONDS = 3\n"
+        "from rote.core.ray import cluster; cluster.CONNECT_SECONDS = 3\n"
         "from rote.cli import main; main()"
     )
     address = ("--engine", "ray", "--ray-address", "127.0.0.1:9", "--out", "no")

@@ -10,7 +10,7 @@ import typer
 from rote.cli import options
 from rote.core.devices import resolve_device
 from rote.core.errors import ConfigError
-from rote.core.ray import check_ray
+from rote.core.ray.cluster import check_ray
 
 if TYPE_CHECKING:
     from rote.experiments.execution.engine import RayOptions

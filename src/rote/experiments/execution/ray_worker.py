@@ -18,7 +18,7 @@ from typing import Any, Generic
 
 from rote.core.errors import Interrupted, RoteError, RunError
 from rote.core.memory import keep_freed_memory
-from rote.core.ray import ray_module
+from rote.core.ray.cluster import ray_module
 from rote.core.run_folder import versions
 from rote.data.dataset import Dataset
 from rote.experiments.execution.engine import Perform, ResultT, TaskT

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rote.core import ray_keeper
+from rote.core.ray import keeper
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc")
@@ -20,21 +20,21 @@ def test_what_carries_the_mark_ends_and_the_folder_goes(tmp_path: Path) -> None:
     other.mkdir()
     sleep = [sys.executable, "-I", "-S", "-c", "import time; time.sleep(60)"]
     theirs, ours = (
-        subprocess.Popen(sleep, env={**os.environ, ray_keeper.MARK: str(each)})
+        subprocess.Popen(sleep, env={**os.environ, keeper.MARK: str(each)})
         for each in (other, folder)
     )
-    keeper = subprocess.Popen(
-        [sys.executable, "-I", "-S", ray_keeper.__file__, folder], stdin=subprocess.PIPE
+    keeping = subprocess.Popen(
+        [sys.executable, "-I", "-S", keeper.__file__, folder], stdin=subprocess.PIPE
     )
     try:
         time.sleep(0.2)
         assert ours.poll() is None
         assert folder.exists()
-        keeper.communicate(timeout=20)
+        keeping.communicate(timeout=20)
         assert ours.wait(5) == -signal.SIGKILL
         assert theirs.poll() is None
     finally:
-        for process in (ours, theirs, keeper):
+        for process in (ours, theirs, keeping):
             process.kill()
             process.wait()
     assert not folder.exists()

@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
 
-from rote.core import ray_keeper
 from rote.core.errors import ConfigError, Interrupted, RunError
+from rote.core.ray import keeper
 
 RETRIES = 3
 """How often work is done again whose worker was lost."""
@@ -103,17 +103,17 @@ def _kept_folder() -> Iterator[str]:
     """Yield a folder for a local Ray that only we can enter; it and all processes go with the command."""
     # A short path: Ray puts sockets there, whose names are limited to 107 bytes.
     folder = tempfile.mkdtemp(prefix="rote-ray-")
-    keeper = subprocess.Popen(
-        [sys.executable, "-I", "-S", ray_keeper.__file__, folder],
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", keeper.__file__, folder],
         stdin=subprocess.PIPE,
         start_new_session=True,  # a signal to the command's group must not reach it
     )
-    os.environ[ray_keeper.MARK] = folder
+    os.environ[keeper.MARK] = folder
     try:
         yield folder
     finally:
-        del os.environ[ray_keeper.MARK]
-        keeper.communicate()
+        del os.environ[keeper.MARK]
+        process.communicate()
 
 
 def _keep_to_ourselves() -> None:

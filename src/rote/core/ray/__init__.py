@@ -1,0 +1,1 @@
+"""Ray: a cluster connected to or started here, and what clears up after one."""
