@@ -6,6 +6,7 @@ when the command line is read; so help has gaps, ``{criteria}`` and ``{spaces}``
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from typer.core import TyperCommand, TyperOption
@@ -25,6 +26,17 @@ class CatalogCommand(TyperCommand):
                 for gap, filled in names.items():
                     parameter.help = parameter.help.replace(gap, filled)
         super().format_help(ctx, formatter)
+
+
+def say_code(spaces: Iterable[object]) -> None:
+    """Say of each space that is a function that it is code, as files of weights are not."""
+    from rote.core.console import say
+    from rote.spaces import SPACES
+    from rote.spaces.parse import read
+
+    for text in spaces:
+        if isinstance(text, str) and ":" in text and read(text).name not in SPACES:
+            say(f"`space` {text} runs code of that module, with your rights and unchecked")
 
 
 def load_extensions(names: list[str]) -> None:

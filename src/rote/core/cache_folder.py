@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -41,10 +42,11 @@ def make_private(folder: Path) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
 
 
-def kept_text(name: str, make: Callable[[], str]) -> str:
+def kept_text(name: str, make: Callable[[], str], *, sha256: str) -> str:
     """Return a text that only its name decides, made once and then read from the cache.
 
-    Where the folder cannot be read or written, it is made each time.
+    Where the folder cannot be read or written, it is made each time; and also where what lies there is
+    not the text of that hash, whoever wrote it: what is kept is never believed.
 
     Parameters
     ----------
@@ -52,13 +54,20 @@ def kept_text(name: str, make: Callable[[], str]) -> str:
         Of the file in `cache_folder`; another text has another name.
     make
         Called where the file is not there.
+    sha256
+        Of the text in UTF-8; "": not known, so that the text is made each time and not kept.
     """
+    if not sha256:
+        return make()
     try:
         path = cache_folder() / name
-        return path.read_text(encoding="utf-8")
+        held = path.read_bytes()
+        if hashlib.sha256(held).hexdigest() == sha256:
+            return held.decode()
+        text = make()
     except RunError:
         return make()
-    except (OSError, UnicodeDecodeError):
+    except OSError:
         text = make()
     with contextlib.suppress(RunError, OSError):
         make_private(path.parent)

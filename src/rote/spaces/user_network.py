@@ -29,7 +29,7 @@ import torch
 
 from rote.core.errors import ConfigError, DataError, did_you_mean
 from rote.core.memory import bounded_memory
-from rote.core.user_module import import_user_module
+from rote.core.user_module import import_user_module, own_code
 from rote.spaces.factory import SpaceFactory
 from rote.spaces.files.onnx import check_onnx
 from rote.spaces.files.torchscript import load_torchscript
@@ -176,7 +176,8 @@ def function(text: str, names: Collection[str]) -> Space:
 
 def _called(found: Callable[[Any], Any], prepared: torch.Tensor, text: str) -> torch.Tensor:
     try:
-        rows = found(prepared.numpy())
+        with own_code():
+            rows = found(prepared.numpy())
     except Exception as error:
         raise DataError(f"`space` {text} raised {type(error).__name__}: {error}") from error
     return torch.from_numpy(np.asarray(rows)) if not isinstance(rows, torch.Tensor) else rows

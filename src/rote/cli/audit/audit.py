@@ -13,7 +13,7 @@ import typer
 from rote.cli import options
 from rote.cli.app import app
 from rote.cli.audit.audit_options import AuditFlags
-from rote.cli.catalogs import CatalogCommand
+from rote.cli.catalogs import CatalogCommand, say_code
 from rote.cli.command import takes_options
 from rote.cli.source import load
 
@@ -133,6 +133,7 @@ def _measure(
     from rote.core.errors import RoteError
     from rote.memorization.audit.audit import run_audit
 
+    say_code(asked.space)
     rates: list[Audit] = []
     with options.interruptible(), progress() as bar:
         task = bar.add_task("prepare", total=len(generated))

@@ -166,8 +166,11 @@ def _of_function(source: str, count: int, *, seed: int) -> Dataset:
 
 
 def _imported(source: str) -> Callable[[int, int], object]:
-    """Import from the current folder, as `python -m` does, or from what is installed."""
+    """Import what is installed, or else from the current folder."""
+    from rote.core.console import say
+
     name, _, attribute = source.partition(":")
+    say(f"--generated {source} runs code of that module, with your rights and unchecked")
     with _one_line(source, f"importing {name} raised", missing=name):
         module = import_user_module(name)
     function = getattr(module, attribute, None)

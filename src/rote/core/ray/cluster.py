@@ -20,6 +20,7 @@ from typing import Any
 
 from rote.core.errors import ConfigError, Interrupted, RunError
 from rote.core.ray import keeper
+from rote.core.user_module import safe_path
 
 RETRIES = 3
 """How often work is done again whose worker was lost."""
@@ -140,6 +141,7 @@ def _own_signals() -> Iterator[None]:
             signal.signal(signal.SIGTERM, before)
 
 
+@safe_path()
 def _start(ray: Any, folder: str, workers: int, object_bytes: int) -> None:
     try:
         ray.init(
@@ -169,7 +171,10 @@ def _connect(ray: Any, address: str) -> None:
         look = ["-c", code, address] if "://" in address else check
         try:
             done = subprocess.run(
-                [sys.executable, *look], capture_output=True, timeout=CONNECT_SECONDS, check=False
+                [sys.executable, "-P", *look],
+                capture_output=True,
+                timeout=CONNECT_SECONDS,
+                check=False,
             )
             if done.returncode:
                 said = done.stderr.decode(errors="replace").strip().splitlines()

@@ -87,8 +87,8 @@ def train(
     Interrupted
         If ``should_stop`` said so; the same call carries on, bit for bit on a CPU.
     RunError
-        If the directory belongs to another configuration or process, the disk is full, or there is no
-        memory for a single image.
+        If the directory belongs to another configuration or process, the disk is full, there is no
+        memory for a single image, or the loss is no number any more.
     DataError
         If the data cannot be conditioned as asked.
     """
@@ -180,6 +180,7 @@ def _save_snapshot(
     config: TrainConfig,
     seed: int,
 ) -> None:
+    state.check_finite()
     save_snapshot(
         path,
         model=model,

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from rote.core.errors import RunError
 from rote.diffusion.checkpoint import read_header, read_tensors, write_tensors
 from rote.diffusion.config import TrainConfig
 from rote.diffusion.preconditioning import Denoiser
@@ -41,14 +42,32 @@ class TrainState:
         self.loss_steps += 1
 
     def mean_loss(self) -> float:
-        """Return the mean loss since the last call."""
+        """Return the mean loss since the last call; errors as `check_finite`."""
+        self.check_finite()
         mean = float(self.loss_sum) / self.loss_steps
         self.loss_sum.zero_()
         self.loss_steps = 0
         return mean
 
+    def check_finite(self) -> None:
+        """Refuse to go on with losses or weights that are no numbers any more.
+
+        Raises
+        ------
+        RunError
+            If the training diverged.
+        """
+        if bool(self.loss_sum.isfinite()) and bool(self.flat.values.isfinite().all()):
+            return
+        raise RunError(
+            f"the training diverged before {self.images_seen:,} images: loss "
+            f"{float(self.loss_sum) / max(1, self.loss_steps):g}, and weights that may be NaN; give a "
+            "lower train.learning_rate, or a longer train.warmup_images"
+        )
+
     def save(self, path: Path) -> None:
-        """Write the state atomically."""
+        """Write the state atomically; errors as `check_finite`."""
+        self.check_finite()
         tensors = {f"raw.{key}": value for key, value in self.denoiser.state_dict().items()}
         tensors |= {f"ema.{key}": value for key, value in self.ema.tensors.items()}
         slots = self.optimizer.state_dict()["state"].get(0, {})  # empty before the first step

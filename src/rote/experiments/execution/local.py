@@ -26,6 +26,7 @@ from typing import Any
 
 from rote.core.errors import Interrupted, RunError
 from rote.core.memory import keep_freed_memory
+from rote.core.user_module import safe_path
 from rote.data.dataset import Dataset
 from rote.experiments.execution.engine import Perform, ResultT, TaskT
 
@@ -51,6 +52,7 @@ class Workers:
         self._dataset, self._threads = dataset, threads
         self._start()
 
+    @safe_path()
     def _start(self) -> None:
         # What processes share is new with them: one that was killed may have held a lock for ever.
         self._stop = self._context.Event()
@@ -129,7 +131,8 @@ class Workers:
     ) -> dict[int, ResultT]:
         """Return the results that there are when all are done or the pool is broken."""
         try:
-            futures = [self._pool.submit(_run_task, perform, task) for task in tasks]
+            with safe_path():
+                futures = [self._pool.submit(_run_task, perform, task) for task in tasks]
         except BrokenProcessPool:  # killed while it was idle
             return {}
         pending = set(futures)

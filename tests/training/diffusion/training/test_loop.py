@@ -231,6 +231,21 @@ def test_a_trained_transformer_is_saved_and_loaded(tmp_path):
     assert not torch.equal(loaded(x, sigma), start(x, sigma))
 
 
+@pytest.mark.parametrize("how", ["logged", "saved", "stopped"])
+def test_a_training_that_diverges_is_one_line_and_leaves_no_such_weights(how, tmp_path):
+    vectors = Dataset(np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32))
+    model = ModelConfig(architecture="mlp", width=8, blocks=1)
+    logged = {"logged": 4, "saved": 4000, "stopped": 4000}[how]
+    config = TrainConfig(batch=4, images=400, learning_rate=1e30, log_images=logged)
+    stop = stop_after(20 if how == "stopped" else 10_000)
+    with pytest.raises(
+        RunError, match=r"diverged before .* images: .* a lower train\.learn"
+    ) as caught:
+        train(vectors, model, config, out=tmp_path, seed=0, should_stop=stop)
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.glob("checkpoints/*.safetensors"))
+
+
 def test_vectors_cannot_be_mirrored(tmp_path):
     vectors = Dataset(np.zeros((4, 3), np.float32))
     model = ModelConfig(architecture="mlp", width=8, blocks=1)
