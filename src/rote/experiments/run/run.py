@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rote.core.atomic_files import read_json, write_json
+from rote.core.errors import RunError
 from rote.core.run_folder import Run
 from rote.core.trackers import tracker
 from rote.data.dataset import Dataset
@@ -62,7 +63,10 @@ def execute(
                 spec, drawn.dataset, should_stop=should_stop, on_progress=status, on_metrics=log
             )
         )
-        trained = _train(spec, models, scorer, status, rest)
+        try:
+            trained = _train(spec, models, scorer, status, rest)
+        except RunError as error:  # of many runs: which one it is has to be told
+            raise RunError(f"run {spec.folder.name}: {error}") from error
     with _open(spec) as run, run.timed("fresh"):
         found = trained.found or scorer.measure(trained.chosen)
         scorer.choose(trained.chosen, found)
