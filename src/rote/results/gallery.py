@@ -33,6 +33,8 @@ class Gallery:
     columns, cells, apart
         Of a table: names of its columns, text (n, 3, columns) of generated, nn1 and nn2, and float
         (n, 2, columns), how far nn1 and nn2 are from the generated row.
+    shrunk
+        How many times smaller the pictures are than the images.
     """
 
     index: NDArray[np.int64]
@@ -46,6 +48,7 @@ class Gallery:
     columns: tuple[str, ...] = ()
     cells: NDArray[Any] | None = None
     apart: NDArray[Any] | None = None
+    shrunk: int = 1
 
 
 def read_gallery(path: Path, *, total: int, columns: tuple[str, ...]) -> Gallery:
@@ -58,7 +61,8 @@ def read_gallery(path: Path, *, total: int, columns: tuple[str, ...]) -> Gallery
     """
     shown = ("generated_index", "generated", "nn1", "nn2", "nn1_index", "labels")
     small = ("small", "small_side", "small_index")
-    arrays = read_arrays(path, shown, (*small, *(("cells", "apart") if columns else ())))
+    more = ("cells", "apart") if columns else ()
+    arrays = read_arrays(path, shown, (*small, "shrunk", *more))
     index, generated, nn1, nn2, nearest, labels = (arrays[name] for name in shown)
     rows = len(index)
     same = generated.shape == nn1.shape == nn2.shape and len(generated) == rows
@@ -81,8 +85,22 @@ def read_gallery(path: Path, *, total: int, columns: tuple[str, ...]) -> Gallery
         or (cells.dtype.kind, apart.dtype.kind) != ("U", "f")
     ):
         raise RunError(f"{path} is damaged: its cells do not fit the columns; run again")
+    shrunk = arrays.get("shrunk", np.ones((), np.int64))
+    if shrunk.shape != () or shrunk.dtype.kind != "i" or shrunk < 1:
+        raise RunError(f"{path} is damaged: `shrunk` is no whole number from 1 on; run again")
     return Gallery(
-        index, generated, nn1, nn2, nearest, labels, pictures, keys, columns, cells, apart
+        index=index,
+        generated=generated,
+        nn1=nn1,
+        nn2=nn2,
+        nearest=nearest,
+        labels=labels,
+        small=pictures,
+        small_keys=keys,
+        columns=columns,
+        cells=cells,
+        apart=apart,
+        shrunk=int(shrunk),
     )
 
 

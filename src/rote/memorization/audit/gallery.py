@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rote.core.mapped_pages import release_pages
 from rote.data.duplicates import DuplicateGroups
 from rote.memorization.audit.agreement import MOST_DISPUTED, Agreement
 from rote.memorization.audit.result import Findings
+from rote.results.pictures import factor_of, shrink
 from rote.spaces.gower import Gower
 from rote.spaces.pairwise import GRID, tile_squares
 
@@ -26,11 +28,13 @@ def gallery(found: Findings, labels: npt.NDArray[np.int64] | None) -> dict[str, 
     chosen = _chosen(found)
     if labels is None:
         labels = np.full(len(found.ratio), -1, np.int64)
+    generated, training = found.generated.items, found.training.items
     return {
         "generated_index": chosen,
-        "generated": found.generated.items[chosen],
-        "nn1": found.training.items[found.nn1_index[chosen]],
-        "nn2": found.training.items[found.nn2_index[chosen]],
+        "generated": pictures_of(generated, chosen),
+        "nn1": pictures_of(training, found.nn1_index[chosen]),
+        "nn2": pictures_of(training, found.nn2_index[chosen]),
+        "shrunk": np.array(_shrunk(training), np.int64),
         "ratio": found.ratio[chosen],
         "memorized": found.memorized[chosen],
         "nn1_index": found.nn1_index[chosen],
@@ -40,33 +44,51 @@ def gallery(found: Findings, labels: npt.NDArray[np.int64] | None) -> dict[str, 
     }
 
 
+def _shrunk(items: npt.NDArray[Any]) -> int:
+    return factor_of(*items.shape[1:3]) if items.dtype == np.uint8 else 1
+
+
+def pictures_of(items: npt.NDArray[Any], rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+    """Return some items, images at most `LONGEST` pixels each way, a few of them read at a time."""
+    factor = _shrunk(items)
+    if factor == 1:
+        return np.asarray(items[rows])
+    found = [shrink(np.asarray(items[row]), factor) for row in rows]
+    release_pages(items)
+    height, width, channels = items.shape[1:]
+    shape = (len(rows), height // factor, width // factor, channels)
+    return np.array(found, np.uint8).reshape(shape)
+
+
 def disputes(found: Findings, agreed: Agreement) -> dict[str, npt.NDArray[Any]]:
     """Return the arrays of `disputes.npz`: pictures of the images that divide the rulers most."""
     chosen = agreed.disputed[:MOST_DISPUTED]
     nearest = np.stack([r.measured.matches.nn1_index[chosen] for r in found.spaces], axis=1)
-    shape = (*nearest.shape, *found.training.items.shape[1:])
-    pictures = np.asarray(found.training.items[nearest.ravel()]).reshape(shape)
-    generated = np.asarray(found.generated.items[chosen])
+    pictures = pictures_of(found.training.items, nearest.ravel())
     return {
         "generated_index": chosen,
-        "generated": generated,
+        "generated": pictures_of(found.generated.items, chosen),
         "nearest_index": nearest,
-        "nearest": pictures,
+        "nearest": pictures.reshape(*nearest.shape, *pictures.shape[1:]),
         "memorized": np.stack([r.memorized[chosen] for r in agreed.rulers], axis=1),
         "score": np.stack([r.score[chosen] for r in agreed.rulers], axis=1),
-        **_tiles(found, generated, pictures),
+        **_tiles(found, chosen, nearest),
     }
 
 
 def _tiles(
-    found: Findings, generated: npt.NDArray[np.uint8], nearest: npt.NDArray[np.uint8]
+    found: Findings, chosen: npt.NDArray[np.int64], nearest: npt.NDArray[np.int64]
 ) -> dict[str, npt.NDArray[Any]]:
     """Return where the copy is: how far each tile lies from the nearest image under `patch`."""
     names = [result.space["name"] for result in found.spaces]
-    if "patch" not in names or not len(generated):
+    if "patch" not in names or not len(chosen):
         return {}
-    squares = tile_squares(generated, nearest[:, names.index("patch")], grid=GRID)
-    return {"tiles": np.sqrt(squares).astype(np.float32)}
+    generated, training = found.generated.items, found.training.items
+    squares = [
+        tile_squares(generated[[row]], training[[near]], grid=GRID)
+        for row, near in zip(chosen, nearest[:, names.index("patch")], strict=True)
+    ]
+    return {"tiles": np.sqrt(np.concatenate(squares)).astype(np.float32)}
 
 
 def _cells(found: Findings, chosen: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[Any]]:
@@ -125,10 +147,10 @@ def _small(found: Findings) -> dict[str, npt.NDArray[Any]]:
     for side, index in wanted:
         held = sides[side]
         assert held is not None, side
-        images.append(np.asarray(held.items[index]))
-    empty = np.empty((0, *found.training.items.shape[1:]), found.training.items.dtype)
+        images.append(pictures_of(held.items, np.array([index]))[0])
+    none = pictures_of(found.training.items, np.empty(0, np.int64))
     return {
-        "small": np.stack(images) if images else empty,
+        "small": np.stack(images) if images else none,
         "small_side": np.array([side for side, _ in wanted], np.int8),
         "small_index": np.array([index for _, index in wanted], np.int64),
     }

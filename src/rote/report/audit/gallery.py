@@ -22,6 +22,7 @@ from rote.report.audit.read import Audit
 from rote.report.words import short
 from rote.results.gallery import Gallery
 from rote.results.neighbors import NONE, Neighbors
+from rote.results.pictures import shrink
 from rote.results.tables import Pairs
 
 # Raw bytes of all tiles of a page. PNG makes them smaller, base64 a third larger.
@@ -178,7 +179,7 @@ def _sprite(gallery: Gallery, keep: NDArray[np.int64], budget: int) -> dict[str,
         tiles.size > budget * factor * factor or cards * (height // factor) > SPRITE_HEIGHT
     ) and min(height, width) // (factor + 1) >= 16:
         factor += 1
-    return sheet(shrink(tiles, factor)) | {"factor": factor}
+    return sheet(shrink(tiles, factor)) | {"factor": factor * gallery.shrunk}
 
 
 def sheet(tiles: NDArray[np.uint8]) -> dict[str, Any]:
@@ -196,18 +197,6 @@ def sheet(tiles: NDArray[np.uint8]) -> dict[str, Any]:
         "width": width,
         "height": height,
     }
-
-
-def shrink(tiles: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
-    """Average blocks of ``factor`` x ``factor`` pixels; a remainder at the edge is cut off."""
-    if factor == 1:
-        return tiles
-    rows, columns, height, width, channels = tiles.shape
-    h, w = height // factor, width // factor
-    cut = tiles[:, :, : h * factor, : w * factor]
-    blocks = cut.reshape(rows, columns, h, factor, w, factor, channels)
-    small: NDArray[np.float32] = blocks.mean(axis=(3, 5), dtype=np.float32)
-    return small.round().astype(np.uint8)
 
 
 def _base64(data: bytes) -> str:
