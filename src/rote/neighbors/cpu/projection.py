@@ -44,6 +44,7 @@ from rote.neighbors.cpu import kernels
 SAMPLE = 2048
 OVERSAMPLING = 16
 ITERATIONS = 2
+FEW_ROWS = 4
 EXACT_SUM = 2.0**24
 BLOCK_DIMENSIONS = 4096
 SHIFT = 128
@@ -192,6 +193,10 @@ def _exact_product(items: torch.Tensor, directions: torch.Tensor) -> torch.Tenso
 
 def _principal(sample: torch.Tensor, directions: int) -> torch.Tensor:
     """Return about the leading principal directions of centered rows, orthonormal (D, directions)."""
+    if len(sample) <= sample.shape[1] and FEW_ROWS * directions >= len(sample):
+        # Nearly as many directions as rows: all of these are had for less than their subspace.
+        turn = torch.linalg.eigh(sample @ sample.T)[1].flip(1)[:, :directions]
+        return torch.linalg.qr(sample.T @ turn)[0]
     wide = min(directions + OVERSAMPLING, *sample.shape)
     generator = torch.Generator().manual_seed(0)  # changes the speed, never the answer
     start = torch.randn(sample.shape[1], wide, generator=generator, dtype=sample.dtype)

@@ -33,6 +33,8 @@ MOST_CARDS = 420
 MOST_ROWS = 20_000
 # Most pixels a small picture has each way: twice its size on the page.
 SMALL = 128
+# Of pictures that are smaller than what was measured.
+JPEG_QUALITY = 90
 # A browser refuses pictures that are much higher than this.
 SPRITE_HEIGHT = 16_000
 
@@ -156,7 +158,10 @@ def small_pictures(gallery: Gallery) -> dict[str, Any] | None:
         return None
     longest = max(gallery.small.shape[1:3])
     tiles = shrink(gallery.small[:, None], max(1, -(-longest // SMALL)))
-    return sheet(tiles) | {"keys": [f"{side} {index}" for side, index in gallery.small_keys]}
+    exact = tiles.shape[2:] == gallery.small.shape[1:] and gallery.shrunk == 1
+    return sheet(tiles, exact=exact) | {
+        "keys": [f"{side} {index}" for side, index in gallery.small_keys]
+    }
 
 
 def _cards(tile_bytes: int, sets: int) -> int:
@@ -179,11 +184,12 @@ def _sprite(gallery: Gallery, keep: NDArray[np.int64], budget: int) -> dict[str,
         tiles.size > budget * factor * factor or cards * (height // factor) > SPRITE_HEIGHT
     ) and min(height, width) // (factor + 1) >= 16:
         factor += 1
-    return sheet(shrink(tiles, factor)) | {"factor": factor * gallery.shrunk}
+    whole = factor * gallery.shrunk
+    return sheet(shrink(tiles, factor), exact=whole == 1) | {"factor": whole}
 
 
-def sheet(tiles: NDArray[np.uint8]) -> dict[str, Any]:
-    """Return tiles (rows, columns, H, W, C) as one PNG."""
+def sheet(tiles: NDArray[np.uint8], *, exact: bool = True) -> dict[str, Any]:
+    """Return tiles (rows, columns, H, W, C) as one PNG, or as a JPEG where they need not be exact."""
     from PIL import Image
 
     rows, columns, height, width, channels = tiles.shape
@@ -191,9 +197,14 @@ def sheet(tiles: NDArray[np.uint8]) -> dict[str, Any]:
     buffer = io.BytesIO()
     picture = sheet[:, :, 0] if channels == 1 else sheet
     if sheet.size:
-        Image.fromarray(np.ascontiguousarray(picture)).save(buffer, "PNG", optimize=True)
+        image = Image.fromarray(np.ascontiguousarray(picture))
+        if exact:
+            image.save(buffer, "PNG", optimize=True)
+        else:
+            image.save(buffer, "JPEG", quality=JPEG_QUALITY)
+    kind = "png" if exact else "jpeg"
     return {
-        "sprite": "data:image/png;base64," + _base64(buffer.getvalue()),
+        "sprite": f"data:image/{kind};base64," + _base64(buffer.getvalue()),
         "width": width,
         "height": height,
     }
