@@ -87,7 +87,7 @@ def read_gallery(path: Path, *, total: int, columns: tuple[str, ...]) -> Gallery
         raise RunError(f"{path} is damaged: its cells do not fit the columns; run again")
     shrunk = arrays.get("shrunk", np.ones((), np.int64))
     if shrunk.shape != () or shrunk.dtype.kind != "i" or shrunk < 1:
-        raise RunError(f"{path} is damaged: `shrunk` is no whole number from 1 on; run again")
+        raise RunError(f"{path} is damaged: shrunk is no whole number from 1 on; run again")
     return Gallery(
         index=index,
         generated=generated,
