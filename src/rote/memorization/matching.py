@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,9 +13,10 @@ from rote.core.errors import ConfigError
 from rote.core.mapped_pages import is_mapped, release_pages
 from rote.memorization.invariances import Invariances, mirrored, offsets, standardized
 from rote.neighbors.numeric import is_long
-from rote.neighbors.out_of_core.chunk import ChunkedSearch
+from rote.neighbors.out_of_core.chunk import nearest_by_chunks
 from rote.neighbors.search import INDEX_FROM, Neighbors, nearest_neighbors, open_index
 from rote.spaces.gower import Gower
+from rote.spaces.space import Space
 
 if TYPE_CHECKING:
     from rote.neighbors.cpu.index import ProjectionIndex
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from rote.neighbors.gpu.index import DeviceIndex
 
 Progress = Callable[[int, int], None]
-
-CHUNK_BYTES = 2**28
-"""Of images that are copied to be searched."""
 
 
 def no_progress(done: int, total: int) -> None:
@@ -63,28 +61,13 @@ class Matches:
 
     def take(self, rows: npt.NDArray[np.int64]) -> Matches:
         """Return some of the queries."""
-        return Matches(
-            nn1_index=self.nn1_index[rows],
-            nn2_index=self.nn2_index[rows],
-            nn1_sq=self.nn1_sq[rows],
-            nn2_sq=self.nn2_sq[rows],
-            transform=self.transform[rows],
-        )
+        return Matches(*(getattr(self, one.name)[rows] for one in fields(self)))
 
     @staticmethod
     def joined(parts: Sequence[Matches]) -> Matches:
         """Put matches behind each other."""
-
-        def of(name: str) -> npt.NDArray[Any]:
-            return np.concatenate([getattr(part, name) for part in parts])
-
-        return Matches(
-            nn1_index=of("nn1_index"),
-            nn2_index=of("nn2_index"),
-            nn1_sq=of("nn1_sq"),
-            nn2_sq=of("nn2_sq"),
-            transform=of("transform"),
-        )
+        columns = ([getattr(part, one.name) for part in parts] for one in fields(Matches))
+        return Matches(*map(np.concatenate, columns))
 
 
 class Matcher:
@@ -267,7 +250,7 @@ class Matcher:
             return Neighbors(indices, np.square(distances))
         whole = references is self._references and self._preparable
         if self._in_place and not whole:
-            return self._by_chunks(queries, references, k)
+            return nearest_by_chunks(queries, references, self._positions, k=k)
         large = self._in_place or self._device != "cpu"
         large = large or queries.size * len(references) >= self._prepare_from
         if not whole or not (large or self._prepared is not None):
@@ -283,19 +266,6 @@ class Matcher:
         flat = queries.reshape(len(queries), -1)
         return Neighbors(*self._prepared.nearest(flat, k, on_progress=on_progress))
 
-    def _by_chunks(
-        self, queries: npt.NDArray[Any], references: npt.NDArray[Any], k: int
-    ) -> Neighbors:
-        """Search long images that do not lie in one piece, such as parts of images."""
-        chunks = ChunkedSearch(queries, k=k)
-        step = max(k, CHUNK_BYTES // references[:1].nbytes)
-        for start in range(0, len(self), step):
-            rows = self._positions[start : start + step]
-            chunks.search(np.ascontiguousarray(references[rows]), first=start)
-            release_pages(references)
-        assert chunks.best is not None
-        return chunks.best
-
     def _prepare(self) -> ProjectionIndex | LongIndex | DeviceIndex:
         if self._device != "cpu":
             from rote.neighbors.gpu.index import DeviceIndex
@@ -303,6 +273,46 @@ class Matcher:
             flat = self._references.reshape(len(self._references), -1)
             return DeviceIndex(flat, device=self._device)
         return open_index(self._references, self._positions if self._in_place else None)
+
+
+class Reranker(Matcher):
+    """A `Matcher` over images with the distances of a space of pairs, among so many near in pixels."""
+
+    def __init__(
+        self,
+        training: npt.NDArray[Any],
+        *,
+        positions: npt.NDArray[np.int64],
+        group: npt.NDArray[np.int64],
+        space: Space,
+        device: str,
+    ) -> None:
+        super().__init__(
+            training, positions=positions, group=group, invariances=Invariances(), device=device
+        )
+        self._images = training
+        self._space = space
+
+    def nearest(
+        self, queries: npt.NDArray[Any], k: int, *, on_progress: Progress = no_progress
+    ) -> Nearest:
+        """Return the k nearest of the candidates; ties to the lowest index."""
+        pairs = self._space.pairs
+        assert pairs is not None
+        wide = min(max(k, self._space.candidates), len(self))
+        near = super().nearest(queries, max(wide, k))
+        sq = np.empty(near.sq.shape)
+        step = 256
+        for start in range(0, len(queries), step):
+            rows = slice(start, start + step)
+            sq[rows] = pairs(queries[rows], self._images, near.indices[rows])
+            on_progress(min(start + step, len(queries)), len(queries))
+        order = np.lexsort((near.indices, sq), axis=1)[:, :k]
+        return Nearest(
+            np.take_along_axis(near.indices, order, axis=1),
+            np.take_along_axis(sq, order, axis=1),
+            np.take_along_axis(near.transform, order, axis=1),
+        )
 
 
 def _merged(a: Nearest, b: Nearest) -> Nearest:

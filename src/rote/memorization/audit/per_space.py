@@ -26,8 +26,7 @@ from rote.memorization.controls import (
 from rote.memorization.criteria import applied_criteria
 from rote.memorization.evaluator import CriteriaEvaluator, Measured
 from rote.memorization.invariances import Invariances
-from rote.memorization.matching import Matcher, Progress, no_progress
-from rote.memorization.reranking import Reranker
+from rote.memorization.matching import Matcher, Progress, Reranker, no_progress
 from rote.spaces.feature_cache import Timed, rows_of
 from rote.spaces.gower import Gower
 from rote.spaces.guard import check_spread

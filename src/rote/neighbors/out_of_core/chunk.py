@@ -17,9 +17,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rote.core.mapped_pages import release_pages
 from rote.neighbors.brute_force import brute_force_nearest
 from rote.neighbors.numeric import is_long, item_scale
 from rote.neighbors.search import Neighbors, check_search, index_pays, merge, open_index
+
+CHUNK_BYTES = 2**28
 
 
 class ChunkedSearch:
@@ -95,3 +98,21 @@ class ChunkedSearch:
         # Without a projection after the search, its directions were found to be of no use.
         self._fitted = index.projection and (index.projection, own_scale, features)
         return found
+
+
+def nearest_by_chunks(
+    queries: npt.NDArray[Any], references: npt.NDArray[Any], rows: npt.NDArray[np.int64], *, k: int
+) -> Neighbors:
+    """Search some rows of references that do not lie in one piece, such as parts of images.
+
+    Answers are places among the rows, as those of `rote.neighbors.search.nearest_among`; `CHUNK_BYTES` of
+    the references are copied at a time.
+    """
+    chunks = ChunkedSearch(queries, k=k)
+    step = max(k, CHUNK_BYTES // references[:1].nbytes)
+    for start in range(0, len(rows), step):
+        part = references[rows[start : start + step]]
+        chunks.search(np.ascontiguousarray(part), first=start)
+        release_pages(references)
+    assert chunks.best is not None
+    return chunks.best
