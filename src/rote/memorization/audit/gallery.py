@@ -11,7 +11,7 @@ from rote.core.mapped_pages import release_pages
 from rote.data.duplicates import DuplicateGroups
 from rote.memorization.audit.agreement import MOST_DISPUTED, Agreement
 from rote.memorization.audit.result import Findings
-from rote.results.pictures import factor_of, shrink
+from rote.results.gallery import factor_of, shrink
 from rote.spaces.gower import Gower
 from rote.spaces.pairwise import GRID, tile_squares
 

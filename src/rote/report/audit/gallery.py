@@ -20,9 +20,8 @@ from numpy.typing import NDArray
 from rote.report.audit.gallery_rows import other_than_pictures
 from rote.report.audit.read import Audit
 from rote.report.words import short
-from rote.results.gallery import Gallery
+from rote.results.gallery import Gallery, shrink
 from rote.results.neighbors import NONE, Neighbors
-from rote.results.pictures import shrink
 from rote.results.tables import Pairs
 
 # Raw bytes of all tiles of a page. PNG makes them smaller, base64 a third larger.

@@ -15,8 +15,7 @@ from rote.report.audit.gallery import sheet
 from rote.report.audit.positive_control import kind_of, strength_text
 from rote.report.words import join, plain
 from rote.results.audit import AuditFile
-from rote.results.gallery import Disputes, read_disputes
-from rote.results.pictures import shrink
+from rote.results.gallery import Disputes, read_disputes, shrink
 from rote.results.spaces import Intervals, RecallAtRate, SpaceAudit, Square
 from rote.stats.rates import Rate
 
