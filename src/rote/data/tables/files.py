@@ -51,8 +51,9 @@ def read_csv(path: Path) -> Table:
             names = _header([name.strip() for name in next(rows, [])], where)
             lines, cells = [], []
             for row in rows:
-                if not row:
+                if not row and len(names) > 1:
                     continue  # an empty line, such as the last one
+                row = row or [""]  # of a single column: no value, unless it ends the file
                 if len(row) != len(names):
                     raise DataError(
                         f"{where}, line {rows.line_num} has {len(row)} cells, and the header names "
@@ -60,6 +61,8 @@ def read_csv(path: Path) -> Table:
                     )
                 lines.append(f"line {rows.line_num}")
                 cells.append([cell.strip() for cell in row])
+            while len(names) == 1 and cells and cells[-1] == [""]:
+                del lines[-1], cells[-1]
     except UnicodeDecodeError:
         raise DataError(f"{where} is not UTF-8; save it again as CSV in UTF-8") from None
     except (OSError, csv.Error) as error:

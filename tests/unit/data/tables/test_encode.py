@@ -231,6 +231,12 @@ def test_no_value_comes_first_among_numbers_that_are_categories(tmp_path: Path) 
     assert found.schema.columns[0].categories == ("", "2", "10")
 
 
+def test_an_empty_line_of_a_single_column_is_a_missing_value(tmp_path: Path) -> None:
+    found = load_images(written(tmp_path / "a.csv", "x\n1\n\n3\n5\n\n\n"))
+    assert found.items.tolist() == [[1, 0], [3, 1], [3, 0], [5, 0]]
+    assert found.names == ("row 1", "row 2", "row 3", "row 4")
+
+
 def test_a_mark_that_is_no_category_is_no_value_by_the_schema(tmp_path: Path) -> None:
     learned = load_images(written(tmp_path / "a.csv", "pet,n\ncat,1\n,2\ndog,3\n"))
     other = written(tmp_path / "b.csv", "pet,n\nNaN,1\n,2\n")  # as pandas writes it
