@@ -9,6 +9,7 @@ from typing import Any
 
 from rote.report import words
 from rote.report.audit import criteria
+from rote.report.audit.account import accounts_of
 from rote.report.audit.duplicates import group_sizes, largest_groups, told
 from rote.report.audit.gallery import add_rows, all_rows, gallery_data, small_pictures
 from rote.report.audit.positive_control import recall_of
@@ -50,6 +51,7 @@ def audit_context(folder: Path) -> dict[str, Any]:
         "held_out": audit.neighbors.held_out,
         "within": audit.neighbors.within,
         "sides": _sides(file),
+        "accounts": accounts_of(_sides(file)),
         "unit": unit,
         "vector": vector,
         "criteria": found,
