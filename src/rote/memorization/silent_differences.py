@@ -24,7 +24,7 @@ import torch
 from rote.core.mapped_pages import release_pages
 from rote.memorization.defaults import RATIO_THRESHOLD
 from rote.memorization.image_changes import Change, bounds, changes_of
-from rote.memorization.image_sample import ImageSample, seen, seen_places
+from rote.memorization.image_sample import SEEN, ImageSample, seen, seen_places
 from rote.memorization.notice import Notice
 from rote.neighbors.search import nearest_neighbors
 from rote.stats.rates import mcnemar
@@ -246,8 +246,11 @@ class _Coarse:
         found = []
         step = max(1, min(CHUNK, CHUNK_BYTES // training[:1].nbytes))
         for start in range(0, len(positions), step):
-            part = positions[start : start + step, None, None]
-            found.append(_halved(training[part, rows, columns]))
+            part = positions[start : start + step]
+            if max(training.shape[1:3]) <= SEEN:  # whole rows are faster than places
+                found.append(_halved(training[part][:, rows, columns]))
+            else:
+                found.append(_halved(training[part[:, None, None], rows, columns]))
             release_pages(training)
         self._coarse = np.concatenate(found)
         self._prepared: Any = None
