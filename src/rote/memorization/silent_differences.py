@@ -47,7 +47,7 @@ CHANCE = 5e-4
 MUCH_NEARER = 0.6
 """Median distance under a change over that without it, below which it is named without any copy."""
 NEARLY_ALL = 0.9
-"""Share of images that lie nearer under such a change, and of copies beside which nothing is hidden."""
+"""Share of images that lie nearer under such a change."""
 
 
 @dataclass(frozen=True)
@@ -166,8 +166,6 @@ class Probe:
         pixels = sample.pixels
         found = changes_of(pixels.shape, sample.bounds, self._searched.bounds)
         changes = [change for change in found if change.name not in self._leave_out]
-        if self._look(pixels[:FIRST], ())[0].mean() >= NEARLY_ALL:
-            return ()
         first = self._look(pixels[:FIRST], changes)
         if not _promising(*first):
             return ()
