@@ -31,7 +31,7 @@ from rote.stats.rates import mcnemar
 
 Pixels = npt.NDArray[np.uint8]
 
-FIRST = 48
+FIRST = 40
 """Images that are looked at first; the rest only where these give a reason."""
 COARSE = 8
 """Pixels a side of the coarse images."""

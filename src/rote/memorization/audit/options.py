@@ -89,4 +89,5 @@ class Settings:
             ratio_threshold=self.ratio.ratio_threshold,
             false_positive_rate=self.false_positive_rate,
             own_thresholds=self.own_thresholds,
+            spacing=self.spacing,
         )

@@ -29,7 +29,7 @@ from rote.memorization.audit.checks import (
 )
 from rote.memorization.audit.options import AuditOptions, Settings
 from rote.memorization.audit.per_group import Clusters, check_clusters, clusters_of
-from rote.memorization.criteria import RatioCriterion
+from rote.memorization.criteria import AbsoluteCriterion, RatioCriterion
 from rote.memorization.criteria.user_threshold import read_criteria
 from rote.memorization.duplicate_radius import duplicate_radius, spacing_of
 from rote.memorization.duplicates import near_duplicates
@@ -277,7 +277,8 @@ def find_duplicates(prepared: Prepared) -> tuple[Prepared, Duplicates]:
     """
     training, settings = prepared.training, prepared.settings
     exact = exact_duplicates(training.items)
-    if training.kind == "image" and (settings.radius_from_spacing or settings.duplicate_rms):
+    asked = settings.radius_from_spacing or settings.duplicate_rms
+    if training.kind == "image" and (asked or AbsoluteCriterion.name in settings.criteria):
         spacing = spacing_of(training.items, exact.representative, seed=settings.seed)
         settings = replace(settings, spacing=spacing)
         if settings.radius_from_spacing:

@@ -16,9 +16,10 @@ A threshold of a feature space belongs to one network *and* one preprocessing: t
 otherwise when it is cropped instead of squeezed. `PUBLISHED` lists the published ones of SSCD with both;
 they differ in preprocessing, so they are three rulers and not three strengths of one.
 
-The pixel default is rote's own: RMS 10, the radius of near-duplicates (docs/decisions/009-duplicates.md),
-under which no pair of distinct CIFAR-10 training images lies. No published threshold for whole images in
-pixel distance is known to us; that of tiles (Carlini et al. 2023) is the criterion `tiles`.
+The pixel default is rote's own: the radius of near-duplicates, a share of the spacing of the training
+images (docs/decisions/009-duplicates.md), 9.5 levels on CIFAR-10; where the spacing is not measured, as
+over the many training sets of a search, RMS 10. No published threshold for whole images in pixel distance
+is known to us; that of tiles (Carlini et al. 2023) is the criterion `tiles`.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ import numpy.typing as npt
 
 from rote.core.errors import ConfigError
 from rote.memorization.criteria.criterion import Conditions, Criterion, Evidence, Scores
+from rote.memorization.duplicate_radius import SHARE_OF_SPACING, duplicate_radius
 from rote.spaces.space import PIXEL, Space
 
 PIXEL_RMS = 10.0
@@ -150,6 +152,19 @@ class AbsoluteCriterion(Criterion):
             source=f"{entry.source} ({entry.network}, similarity above {entry.similarity:g})",
         )
 
+    @staticmethod
+    def of_spacing(spacing: float) -> AbsoluteCriterion:
+        """Return the rule of pixels, from the spacing of the training images in levels.
+
+        >>> AbsoluteCriterion.of_spacing(41.4).threshold, AbsoluteCriterion.of_spacing(2.07).threshold
+        (9.5, 0.48)
+        """
+        source = (
+            f"rote's radius of near-duplicates: {SHARE_OF_SPACING:g} of the {spacing:.3g} levels at "
+            "which the nearest different image of a typical training image lies"
+        )
+        return AbsoluteCriterion(duplicate_radius(spacing), source=source)
+
     @property
     def label(self) -> str:
         """What a short table calls it."""
@@ -168,6 +183,8 @@ class AbsoluteCriterion(Criterion):
         for own in conditions.own_thresholds:
             if own.space in (None, space.name):
                 return AbsoluteCriterion(own.threshold, scale_of(space), space.preprocessing, GIVEN)
+        if space is PIXEL and conditions.spacing:
+            return AbsoluteCriterion.of_spacing(conditions.spacing)
         known = absolute_in(space.name, space.source)
         return known or AbsoluteCriterion(None, "rms", None, "no threshold is known here")
 

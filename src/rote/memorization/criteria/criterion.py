@@ -52,6 +52,8 @@ class Conditions:
         As they were asked for.
     most_neighbors
         Training items there are, for criteria that then take fewer neighbors; None lets these fail.
+    spacing
+        Of the training images in levels (`rote.memorization.duplicate_radius`); None: not measured.
     """
 
     space: Space = PIXEL
@@ -59,6 +61,7 @@ class Conditions:
     false_positive_rate: float = FALSE_POSITIVE_RATE
     own_thresholds: tuple[OwnThreshold, ...] = ()
     most_neighbors: int | None = None
+    spacing: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from picture_kinds import faint_objects
 from scipy.spatial.distance import cdist
 
+import rote
 from rote.core.errors import ConfigError
+from rote.data.dataset import Dataset
 from rote.memorization.criteria import AbsoluteCriterion, AuthenticityCriterion
 from rote.memorization.criteria.absolute import PUBLISHED, published
 from rote.neighbors.search import nearest_neighbors
@@ -107,3 +110,23 @@ def test_a_sample_of_the_training_side_changes_authenticity():
     copies = training + 0.02 * rng.normal(size=training.shape)
     assert authentic(copies, training).mean() > 0.99
     assert authentic(copies, training[:400]).mean() < 0.6
+
+
+def test_the_default_of_pixels_follows_from_the_spacing_of_the_data():
+    training, fresh = faint_objects(300, 100)
+    alone = {"positive_control": 0, "training_sample": 0, "device": "cpu"}
+    for options in ({}, {"duplicate_rms": 0.0}):
+        found = rote.audit(
+            Dataset(fresh),
+            Dataset(training),
+            criterion=["ratio", "absolute"],
+            **alone,
+            **options,
+        )
+        rule, rate = found.criteria[1].description, found.criteria[1].rate
+        assert rule["threshold"] == pytest.approx(0.23 * found.settings.spacing, rel=0.05)
+        assert rule["threshold"] < 1  # 10 levels would call every faint object a copy
+        assert f"of the {found.settings.spacing:.3g} levels" in rule["source"]
+        assert rate.count == 0
+    own = rote.audit(Dataset(fresh), Dataset(training), criterion="absolute=10", **alone)
+    assert own.criteria[1].rate.count > 90
