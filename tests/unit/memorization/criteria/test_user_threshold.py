@@ -10,6 +10,7 @@ from scipy.spatial.distance import cdist
 from rote.core.errors import ConfigError
 from rote.data.load import load_images
 from rote.memorization.criteria.user_threshold import read_criteria
+from rote.memorization.duplicate_radius import duplicate_radius
 from rote.spaces import Space, open_space
 
 
@@ -60,7 +61,7 @@ def test_each_space_has_its_own_unit(sides):
 
 def test_other_spaces_keep_the_known_threshold_or_have_none(sides):
     found = audit(*sides, space=["pixel", "lowres:4"], criterion=["absolute:lowres:4=60"])
-    assert absolute(found, 0).description["threshold"] == 10.0
+    assert absolute(found, 0).description["threshold"] == duplicate_radius(found.settings.spacing)
     assert absolute(found, 0).description["source"].startswith("rote's")
     found = audit(*sides, space=["pixel", "lowres:4"], criterion=["absolute:pixel=12"])
     assert absolute(found, 1).rate is None
