@@ -88,7 +88,10 @@ def sets(arguments: argparse.Namespace) -> Iterator[tuple[str, Pixels]]:
         for size in (16, 8, 4):
             yield f"CIFAR-10, {size} px", smaller(images[:20_000], size)
     for folder in arguments.pictures:
-        yield folder.name, load_images(folder, resolution=64, channels=3, skip_unreadable=True).items
+        yield (
+            folder.name,
+            load_images(folder, resolution=64, channels=3, skip_unreadable=True).items,
+        )
 
 
 def shares(training: Pixels, fresh: Pixels, radius: float) -> list[str]:
