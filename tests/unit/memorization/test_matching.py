@@ -8,6 +8,7 @@ from rote.data.duplicates import exact_duplicates
 from rote.memorization.duplicates import near_duplicates
 from rote.memorization.invariances import Invariances, describe, offsets, standardized
 from rote.memorization.matching import Matcher
+from rote.neighbors import numeric
 
 
 def images(count, seed, size=6, channels=1):
@@ -187,3 +188,28 @@ def test_the_nearest_of_another_group_is_that_of_brute_force():
     apart[group[:, None] == group] = np.inf
     found = matcher.nearest_other_group(references, everyone)
     assert found.tolist() == apart.min(axis=1).tolist()
+
+
+@pytest.mark.parametrize("names", ["", "flip", "shift"])
+def test_long_images_are_read_in_place_and_give_the_same(monkeypatch, names):
+    """Duplicates among them do not count; matches are those of images that are copied and multiplied."""
+    distinct = images(24, 3, size=11, channels=3)
+    training = np.concatenate([distinct, distinct[:5], distinct[3:9]])
+    queries = np.concatenate(
+        [images(4, 4, size=11, channels=3), distinct[2:6, :, ::-1], distinct[:3]]
+    )
+    groups = exact_duplicates(training)
+    found = []
+    for long in (10**6, 1):
+        monkeypatch.setattr(numeric, "LONG", long)
+        matcher = Matcher(
+            training,
+            positions=groups.representative,
+            group=groups.group,
+            invariances=Invariances.parse(names),
+            device="cpu",
+        )
+        found.append(matcher.match(queries, k=3))
+    for one, other in zip(*found, strict=True):
+        for name in vars(one):
+            assert getattr(one, name).tolist() == getattr(other, name).tolist(), name
