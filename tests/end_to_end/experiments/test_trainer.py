@@ -186,3 +186,19 @@ def test_each_moment_of_a_training_is_sampled_before_it_goes_on(tmp_path):
         assert point.rate.value == 1
     folder = Path(tmp_path, "emm", found.points[0].run)
     assert [p.name for p in (folder / "samples").iterdir()] == ["fresh.npz"]
+
+
+TRAINERS = Path(__file__).parents[3] / "examples" / "trainers"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(path.stem for path in TRAINERS.glob("*.py")))
+def test_the_ready_trainers_go_through_a_search(name, tmp_path):
+    asked = ["emm", "--trainer", f"{name}:trainer", "--data", "digits", "--out", tmp_path / "emm"]
+    for change in ("trainer.images=2560", "search.max_runs=2", "search.start=8"):
+        asked += ["--set", change]
+    found = json.loads(ok(*asked, "--set", "search.fresh_samples=128", "--json", cwd=TRAINERS))
+    assert len(found["points"]) == 2
+    assert found["config"]["trainer"]["function"] == f"{name}:trainer"
+    again = json.loads(ok(*asked, "--set", "search.fresh_samples=128", "--json", cwd=TRAINERS))
+    assert again == found
