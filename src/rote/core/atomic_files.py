@@ -121,6 +121,7 @@ def link_file(path: Path, other: Path) -> None:
 
     def link(temporary: Path) -> None:
         try:
+            temporary.unlink()  # a link takes no name that is there
             temporary.hardlink_to(other)
         except OSError:
             temporary.write_bytes(other.read_bytes())

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from rote.core.atomic_files import new_array, remove_left_over, write_atomic, write_status
+from rote.core.atomic_files import (
+    link_file,
+    new_array,
+    remove_left_over,
+    write_atomic,
+    write_status,
+)
 
 
 def test_what_nobody_writes_any_more_is_removed(tmp_path: Path) -> None:
@@ -53,3 +59,10 @@ def test_a_link_at_the_temporary_name_is_not_followed(
     with pytest.raises(Exception, match="in the way"):
         write_atomic(tmp_path / "a", lambda path: path.write_text("new") and None)
     assert (tmp_path / "mine").read_text() == "of the user"
+
+
+def test_a_linked_file_is_the_same_file(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("content")
+    link_file(tmp_path / "b", tmp_path / "a")
+    assert (tmp_path / "b").samefile(tmp_path / "a")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]

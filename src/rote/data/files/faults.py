@@ -1,8 +1,9 @@
 """What is no property of a file: files that change while they are read, and a machine that runs out.
 
-What was measured is what was hashed, or reading stops and names the file. A file is known by its device,
-number, size and times; that of its last change of state cannot be set back, so that a file of the same
-size and time is told too. Giving a file other rights or another link counts as a change.
+What was measured is what was hashed, or reading stops and names the file. A file is known by its size and
+times; that of its last change of state cannot be set back, so one of the same size and time is told too.
+(Its number is no sign: some network file systems give a new one now and then.) Giving a file other
+rights or another link counts as a change.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _RUN_AGAIN = "run again when nothing changes it"
 
 def mark_of(found: os.stat_result) -> tuple[int, ...]:
     """Return what changes with a file."""
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def changed_file(name: str, how: str = "changed") -> DataError:
@@ -64,7 +65,7 @@ class FileState:
             raise changed_file(str(self.path), "went away") from None
         if mark == self.mark:
             return
-        old, new = self.mark[2], mark[2]
+        old, new = self.mark[0], mark[0]
         how = f"changed (from {old:,} to {new:,} bytes)" if old != new else "changed"
         raise changed_file(str(self.path), how)
 
