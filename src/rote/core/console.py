@@ -17,7 +17,6 @@ import contextlib
 import io
 import os
 import sys
-import unicodedata
 from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
@@ -37,8 +36,6 @@ from rote.core.atomic_files import to_json_text
 from rote.core.errors import RunError
 
 PIPED_COLUMNS = 240
-_MOVING = ("Cc", "Cf", "Cs", "Zl", "Zp")
-"""Unicode's categories of what is no glyph: controls, direction marks, lone surrogates, line ends."""
 
 console = Console(stderr=True, highlight=False, emoji=False)
 _reworded: Callable[[str], str] = str
@@ -63,8 +60,7 @@ def one_line(text: str) -> str:
     a\x1b[2Jb\n画
     """
     return "".join(
-        char.encode("unicode_escape").decode() if unicodedata.category(char) in _MOVING else char
-        for char in text
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
     )
 
 
