@@ -64,19 +64,24 @@ def keep_freed_memory() -> bool:
 
 
 @contextlib.contextmanager
-def bounded_memory() -> Iterator[None]:
+def bounded_memory(most: int | None = None) -> Iterator[None]:
     """Let this process take no more than what is free now, while code runs that may ask for any amount.
 
     An allocation beyond it fails at once, as one error, where the system would promise the memory and
     end the process, or another, once it is used. The limit is on addresses and holds for all threads,
     so those that threads only reserve are added. Linux only; elsewhere there is no limit.
 
+    Parameters
+    ----------
+    most
+        Bytes, where less than all that is free is enough.
+
     Raises
     ------
     MemoryError, RuntimeError
         By what asked for too much; torch raises the latter.
     """
-    limits = _take_limit()
+    limits = _take_limit(most)
     try:
         yield
     finally:
@@ -84,7 +89,7 @@ def bounded_memory() -> Iterator[None]:
             _give_back_limit()
 
 
-def _take_limit() -> bool:
+def _take_limit(wanted: int | None) -> bool:
     if sys.platform != "linux":
         return False
     import resource
@@ -95,7 +100,10 @@ def _take_limit() -> bool:
     except OSError:  # no /proc in this container
         return False
     assert free is not None
-    spare = (int(free[1]) << 10) + THREAD_BYTES * (os.cpu_count() or 1)
+    enough = int(free[1]) << 10
+    if wanted is not None:
+        enough = min(enough, wanted)
+    spare = enough + THREAD_BYTES * (os.cpu_count() or 1)
     most = pages * resource.getpagesize() + spare
     with _bounding:
         soft, hard = resource.getrlimit(resource.RLIMIT_AS)

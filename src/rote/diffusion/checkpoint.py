@@ -18,10 +18,12 @@ from torch import Tensor
 from rote.core.atomic_files import FORMAT_VERSION, write_atomic
 from rote.core.config import parse_config
 from rote.core.errors import RunError
+from rote.core.memory import bounded_memory
 from rote.diffusion.config import ModelConfig
 from rote.diffusion.preconditioning import Denoiser, build_denoiser
 
 Weights = Literal["ema", "raw"]
+BUILDING_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -40,14 +42,32 @@ class Checkpoint:
     facts: dict[str, Any]
 
     def denoiser(self, *, weights: Weights = "ema", device: str | torch.device = "cpu") -> Denoiser:
-        """Load the denoiser, in evaluation mode, gradients off."""
-        built = build_denoiser(self.model, self.shape, label_count=self.label_count, seed=0)
+        """Load the denoiser, in evaluation mode, gradients off.
+
+        Raises
+        ------
+        RunError
+            If the weights are not those of the network that the file names.
+        """
         prefix = f"{weights}."
-        tensors = read_tensors(self.path)
-        state = {
-            key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)
-        }
-        built.load_state_dict(state)
+        try:
+            # A header may claim a network of any size; one of the file's own takes no more than this.
+            with bounded_memory(4 * self.path.stat().st_size + BUILDING_BYTES):
+                built = build_denoiser(self.model, self.shape, label_count=self.label_count, seed=0)
+            tensors = read_tensors(self.path)
+            built.load_state_dict(
+                {
+                    key.removeprefix(prefix): t
+                    for key, t in tensors.items()
+                    if key.startswith(prefix)
+                }
+            )
+        except (RuntimeError, ValueError, TypeError, MemoryError) as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()[:160]
+            raise RunError(
+                f"{self.path} is damaged (its weights are not of the network that it names: {reason}); "
+                "train it again"
+            ) from error
         return built.requires_grad_(requires_grad=False).eval().to(device)
 
 
@@ -97,10 +117,19 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     header = read_header(path)
     if "model" not in header:
         raise RunError(f"{path} is not a snapshot; give checkpoints/<images_seen>.safetensors")
+    model = parse_config(ModelConfig, header["model"], where=str(path))
+    shape, counts = header.get("shape"), (header.get("label_count"), header.get("images_seen"))
+    if not (
+        isinstance(shape, list)
+        and all(isinstance(size, int) and size > 0 for size in shape)
+        and all(isinstance(count, int) for count in counts)
+        and isinstance(header.get("facts"), dict)
+    ):
+        raise RunError(f"{path} is damaged (its header does not say what it holds); train it again")
     return Checkpoint(
         path=path,
-        model=parse_config(ModelConfig, header["model"], where=str(path)),
-        shape=tuple(header["shape"]),
+        model=model,
+        shape=tuple(shape),
         label_count=header["label_count"],
         images_seen=header["images_seen"],
         facts=header["facts"],
@@ -147,8 +176,14 @@ def read_header(path: Path) -> dict[str, Any]:
         raise RunError(f"{path} is damaged or no safetensors file ({error})") from None
     if "rote" not in metadata:
         raise RunError(f"{path} was not written by rote (no 'rote' entry in its header)")
-    header: dict[str, Any] = json.loads(metadata["rote"])
-    if header["format_version"] > FORMAT_VERSION:
+    try:
+        header: dict[str, Any] = json.loads(metadata["rote"])
+        newer = header["format_version"] > FORMAT_VERSION
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise RunError(
+            f"{path} is damaged (its header is not one of rote's); train it again"
+        ) from None
+    if newer:
         raise RunError(f"{path} was written by a newer rote; install that")
     return header
 
