@@ -109,11 +109,9 @@ def _kept_folder() -> Iterator[str]:
         stdin=subprocess.PIPE,
         start_new_session=True,  # a signal to the command's group must not reach it
     )
-    os.environ[keeper.MARK] = folder
     try:
         yield folder
     finally:
-        del os.environ[keeper.MARK]
         process.communicate()
 
 

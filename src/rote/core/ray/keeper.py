@@ -12,28 +12,29 @@ import sys
 import time
 from pathlib import Path
 
-MARK = "ROTE_RAY_FOLDER"
-"""The variable that all processes of a local Ray inherit; it holds the folder."""
 SECONDS = 10.0
 
 
-def started(folder: str) -> list[int]:
-    """Return the processes that carry the mark, where the system lists them in /proc."""
-    mark = f"{MARK}={folder}".encode()
-    found = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
+def users(folder: str) -> set[int]:
+    """Return the processes with an open file below the folder, where the system lists them in /proc.
+
+    All that Ray starts have: their logs are there, from their first moment. (What they inherit in their
+    environment cannot be read: they write their titles over it.)
+    """
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/fd/*"):
         try:
-            if mark in path.read_bytes().split(b"\0"):
-                found.append(int(path.parent.name))
+            if str(path.readlink()).startswith(f"{folder}/"):
+                found.add(int(path.parts[2]))
         except OSError:  # it has ended, or is another user's
             continue
     return found
 
 
-def clear(folder: str) -> None:
-    """Kill what carries the mark and remove the folder."""
+def clear(folder: str, command: int) -> None:
+    """Kill all users of the folder but the command itself, and remove it."""
     deadline = time.monotonic() + SECONDS
-    while (left := started(folder)) and time.monotonic() < deadline:
+    while (left := users(folder) - {command}) and time.monotonic() < deadline:
         for pid in left:
             try:
                 os.kill(pid, signal.SIGKILL)
@@ -44,5 +45,6 @@ def clear(folder: str) -> None:
 
 
 if __name__ == "__main__":
+    parent = os.getppid()
     sys.stdin.read()
-    clear(sys.argv[1])
+    clear(os.path.realpath(sys.argv[1]), parent)

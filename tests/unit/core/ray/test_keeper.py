@@ -1,6 +1,5 @@
 """What is left of a local Ray goes once nobody holds the other end."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -12,17 +11,21 @@ import pytest
 from rote.core.ray import keeper
 
 
-@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc")
-def test_what_carries_the_mark_ends_and_the_folder_goes(tmp_path: Path) -> None:
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="finds processes in /proc")
+def test_what_holds_a_file_in_the_folder_ends_and_the_folder_goes(tmp_path: Path) -> None:
     folder, other = tmp_path / "a", tmp_path / "ab"
-    (folder / "r").mkdir(parents=True)
-    (folder / "r" / "log").touch()
+    folder.mkdir()
     other.mkdir()
     sleep = [sys.executable, "-I", "-S", "-c", "import time; time.sleep(60)"]
-    theirs, ours = (
-        subprocess.Popen(sleep, env={**os.environ, keeper.MARK: str(each)})
-        for each in (other, folder)
-    )
+    with (folder / "log").open("w") as log, (other / "log").open("w") as other_log:
+        # This process, which started the keeper, holds both as well.
+        theirs, ours = (subprocess.Popen(sleep, stdout=each) for each in (other_log, log))
+        check(theirs, ours, folder)
+    assert not folder.exists()
+    assert other.exists()
+
+
+def check(theirs: subprocess.Popen[bytes], ours: subprocess.Popen[bytes], folder: Path) -> None:
     keeping = subprocess.Popen(
         [sys.executable, "-I", "-S", keeper.__file__, folder], stdin=subprocess.PIPE
     )
@@ -37,5 +40,3 @@ def test_what_carries_the_mark_ends_and_the_folder_goes(tmp_path: Path) -> None:
         for process in (ours, theirs, keeping):
             process.kill()
             process.wait()
-    assert not folder.exists()
-    assert other.exists()
