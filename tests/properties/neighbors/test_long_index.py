@@ -43,7 +43,7 @@ def drawn(shape: tuple[int, ...], count: int, seed: int, kind: str) -> np.ndarra
     return np.clip(noisy, 0, 255).astype(np.uint8).reshape(count, *shape)
 
 
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(
     shape=SHAPES,
     kind=st.sampled_from(["noise", "few", "flat", "smooth"]),
@@ -74,7 +74,7 @@ def test_answers_are_those_of_brute_force(
                 assert got.tolist() == wanted.tolist()
 
 
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(
     shape=SHAPES,
     kind=st.sampled_from(["noise", "few", "flat", "smooth"]),
@@ -98,7 +98,7 @@ def test_sketches_lie_no_farther_apart_than_items(
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), length, rtol=1e-7, atol=1e-6)
 
 
-@settings(max_examples=20)
+@settings(max_examples=8)
 @given(
     shape=SHAPES,
     kind=st.sampled_from(["few", "flat", "smooth"]),
@@ -124,7 +124,7 @@ def test_groups_within_a_radius_are_those_of_all_pairs(
         assert joint == len(set(found.tolist())) == len(set(wanted.tolist()))
 
 
-@settings(max_examples=20)
+@settings(max_examples=8)
 @given(
     shape=SHAPES,
     kind=st.sampled_from(["few", "flat", "smooth"]),
