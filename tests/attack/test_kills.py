@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds workers in /proc"),
 ]
-KILLS = int(os.environ.get("ROTE_TEST_KILLS", "3"))
+KILLS = int(os.environ.get("ROTE_TEST_KILLS", "1"))
 """Of each command; tens of them take minutes."""
 SETTLE_SECONDS = 60.0
 TRAIN = (

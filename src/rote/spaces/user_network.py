@@ -85,18 +85,18 @@ def onnx(wanted: Wanted, device: str) -> Space:
     """Return the space of an ONNX file, run on the CPU."""
     check_options(wanted, OPTIONS)
     path = file_of(wanted)
-    content = path.read_bytes()
-    try:
-        others = check_onnx(content, path)
-    except RefusedError as error:
-        raise _no_network(wanted, path, "ONNX", error) from None
-    sha256 = _hash_of_all(path, content, others, wanted)
     try:
         import onnxruntime
     except ImportError:
         raise ConfigError(
             f"`space` {wanted.text} needs the package onnxruntime, which is not installed: {PIP}"
         ) from None
+    content = path.read_bytes()
+    try:
+        others = check_onnx(content, path)
+    except RefusedError as error:
+        raise _no_network(wanted, path, "ONNX", error) from None
+    sha256 = _hash_of_all(path, content, others, wanted)
     try:
         # The bytes that were looked at; only what names files beside it has to be read from its place.
         with bounded_memory():
