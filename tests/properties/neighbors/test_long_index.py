@@ -150,3 +150,9 @@ def test_chunks_give_the_bits_of_one_search(
         assert chunks.best is not None
         assert chunks.best.indices.tolist() == wanted[0].tolist()
         assert chunks.best.sq_distances.tolist() == wanted[1].tolist()
+
+
+def test_no_queries_have_no_answers() -> None:
+    references = drawn((40, 40, 1), 60, 0, "noise")
+    found = LongIndex(references, threads=1).nearest(references[:0].reshape(0, 1600), 2)
+    assert [part.shape for part in found] == [(0, 2), (0, 2)]

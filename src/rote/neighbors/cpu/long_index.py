@@ -91,7 +91,7 @@ class LongIndex:
     ) -> SearchResult:
         """Return indices and squared distances, int64 (Q, k), as `index.ProjectionIndex.nearest` does."""
         assert known is None or self._whole
-        queries = np.ascontiguousarray(queries).reshape(len(queries), -1)
+        queries = np.ascontiguousarray(queries).reshape(-1, self._references.array.shape[1])
         best_sq = np.zeros((len(queries), k), np.int64)
         best_index = np.full((len(queries), k), kernels.UNSET, np.int64)
         if known is not None:
@@ -100,7 +100,7 @@ class LongIndex:
         done = ProgressCounter(len(queries), on_progress)
         with self.pool() as pool:
             left = np.arange(len(queries))
-            if self.projection is not None:
+            if self.projection is not None and len(queries):
                 features = query_features or self.project(queries, pool)
                 left = self._filtered(queries, features, best_sq, best_index, pool, done)
             self._multiplied(queries, left, best_sq, best_index, pool, done)
