@@ -11,6 +11,7 @@ from kernel_density import copied, kernel_density
 
 import rote
 from rote.core.errors import RunError
+from rote.experiments.trainers.command import command_trainer
 
 BANDWIDTH, EMM = 0.1, 24.8
 """In four dimensions: the quadrature of `kernel_density.copied` gives 0.9 at this size."""
@@ -104,6 +105,10 @@ def broken(kind):
                 return noise[:, :3]
             if kind == "NaN":
                 noise[0] = np.nan
+            if kind == "several shapes":
+                return [noise[0], noise[1, :3]]
+            if kind == "ragged":
+                return [[1.0, 2.0], [3.0]]
             if kind == "words":
                 return ["no", "numbers"]
             if kind == "ignores its seed":
@@ -126,6 +131,8 @@ def broken(kind):
         ("too few", "7 samples where 8 were asked for"),
         ("another shape", "samples have shape (3,), the training items (4,)"),
         ("NaN", "1 of 8 samples hold NaN or infinity"),
+        ("several shapes", "samples have shapes (3,) and (4,); make them alike"),
+        ("ragged", "samples are no array; floats (num, columns)"),
         ("words", "floats (num, columns)"),
         ("ignores its seed", "the same 8 samples for two seeds"),
     ],
@@ -157,6 +164,27 @@ def test_a_broken_command_is_one_line_with_the_end_of_its_log(command, said, tmp
     assert done.returncode == 1
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_samples_that_a_killed_command_left_are_not_taken_for_new_ones(tmp_path):
+    job = rote.TrainingJob(
+        data=rows(8),
+        seed=0,
+        folder=tmp_path,
+        device="cpu",
+        threads=1,
+        settings={},
+        should_stop=lambda: False,
+    )
+    (tmp_path / "samples").mkdir()
+    np.save(tmp_path / "samples" / "old.npy", np.zeros((3, 4), np.float32))
+    script = tmp_path / "train.py"
+    script.write_text(COPY.replace("{bandwidth}", "0.5"))
+    command = f"{sys.executable} {script} {{data}} {{out}} {{seed}} {{samples}} {{num}}"
+    model = command_trainer(rote.TrainerConfig(train_command=command), samples=3)(job)
+    assert isinstance(model, rote.TrainedModel)
+    assert model.sample(3, 1).any()
+    assert [path.name for path in (tmp_path / "samples").iterdir()] == ["samples.npy"]
 
 
 def test_each_moment_of_a_training_is_sampled_before_it_goes_on(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import time
@@ -58,7 +59,7 @@ def command_trainer(config: TrainerConfig, *, samples: int) -> Trainer:
         if not done.exists():
             data = lay_out(job.data, job.folder / "data", layout=config.layout)
             out.mkdir(exist_ok=True)
-            place = (job.folder / "samples").resolve()
+            place = _emptied(job.folder / "samples")
             given = {"data": data.resolve(), "seed": job.seed % SEEDS, "num": samples}
             _run(train_command, words | given | {"samples": place}, job, log, config.time_limit)
             done.touch()
@@ -66,8 +67,7 @@ def command_trainer(config: TrainerConfig, *, samples: int) -> Trainer:
         def sample(num: int, seed: int) -> Any:
             place = (job.folder / "samples").resolve()
             if sample_command is not None:
-                place = place.with_name(f"samples-{seed}")
-                place.mkdir(exist_ok=True)
+                place = _emptied(place.with_name(f"samples-{seed}"))
                 given = {"num": num, "seed": seed % SEEDS, "samples": place}
                 _run(sample_command, words | given, job, log, config.time_limit)
             return _read(place, num, like=job.data, log=log)
@@ -75,6 +75,13 @@ def command_trainer(config: TrainerConfig, *, samples: int) -> Trainer:
         return TrainedModel(images_seen=_images_seen(out, job), sample=sample, reusable=True)
 
     return trainer
+
+
+def _emptied(place: Path) -> Path:
+    """Return a folder of samples without those that a killed command has left there."""
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    return place.resolve()
 
 
 def _images_seen(out: Path, job: TrainingJob) -> int:

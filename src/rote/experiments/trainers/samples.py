@@ -45,9 +45,8 @@ def as_samples(
     """
     if isinstance(given, Dataset):
         given = given.items
-    if isinstance(given, list | tuple) and given and all(hasattr(one, "shape") for one in given):
-        given = torch.stack(list(given)) if torch.is_tensor(given[0]) else np.stack(given)
     try:
+        given = _stacked(given)
         if like.kind == "image":
             items = at_rest(given, value_range=value_range, name="samples")
             guard = RangeGuard(Levels.of(like.items))
@@ -73,8 +72,21 @@ def as_samples(
     return replace(found, items=scaled, scaling=like.scaling)
 
 
+def _stacked(given: Any) -> Any:
+    """Return a list of arrays or tensors as one; all else as it is."""
+    if not (isinstance(given, list | tuple) and given and all(hasattr(x, "shape") for x in given)):
+        return given
+    shapes = sorted({tuple(one.shape) for one in given})
+    if len(shapes) > 1:
+        raise DataError(f"samples have shapes {shapes[0]} and {shapes[1]}; make them alike")
+    return torch.stack(list(given)) if torch.is_tensor(given[0]) else np.stack(given)
+
+
 def _numbers(given: Any, like: Dataset) -> npt.NDArray[np.float32]:
-    array = given.detach().cpu().numpy() if torch.is_tensor(given) else np.asarray(given)
+    try:
+        array = given.detach().cpu().numpy() if torch.is_tensor(given) else np.asarray(given)
+    except ValueError:  # lists of several lengths
+        raise DataError(f"samples are no array; {_FORMS[like.kind]} are expected") from None
     if array.ndim != like.items.ndim or array.dtype.kind not in "fiu":
         raise DataError(
             f"samples are {array.dtype} of shape {array.shape}; {_FORMS[like.kind]} are expected"
