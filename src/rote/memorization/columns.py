@@ -18,17 +18,17 @@ from rote.data.sampling import drawn_by_content
 from rote.data.scaling import VECTOR_STD
 from rote.memorization.defaults import RATIO_THRESHOLD
 from rote.memorization.number_corruptions import measured_columns
+from rote.memorization.silent_differences import makes_copies
 from rote.neighbors.search import nearest_neighbors
 from rote.spaces.gower import Gower
-from rote.stats.rates import mcnemar
 
 FEW_COLUMNS = 0.05
 """Share of the columns, or one, that may not hold half of all distance between neighbors."""
 FAR_OUT = 10
 """Spreads that generated values lie from the mean, where a column is beyond training."""
 MOST_LOOKED_AT = 1000
-MOST_CHANGED, FEWEST_GAINED, CHANCE = 128, 4, 5e-4
-"""Items looked at under every change; those that it must make copies; the largest p-value (McNemar)."""
+MOST_CHANGED = 128
+"""Items looked at under every change."""
 
 SLACK = 0.01
 """How far scaling back may miss the ends of a range."""
@@ -184,8 +184,7 @@ def other_units(
     most = int(before.sum())
     for name, words, values in _changed(sample, training, references):
         after = _copies(values.astype(np.float32), references)
-        gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
-        if after.sum() <= most or gained < FEWEST_GAINED or mcnemar(gained, lost) >= CHANCE:
+        if after.sum() <= most or not makes_copies(before, after):
             continue
         most = int(after.sum())
         text = (

@@ -271,6 +271,12 @@ class _Coarse:
         return self._positions[np.take_along_axis(found, nearest, axis=1)]
 
 
+def makes_copies(before: npt.NDArray[np.bool_], after: npt.NDArray[np.bool_]) -> bool:
+    """Return whether a change makes items (N,) copies that are none without it, beyond chance."""
+    gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
+    return gained >= FEWEST and gained > lost and mcnemar(gained, lost) < CHANCE
+
+
 def _shares(distances: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return distances as shares of those without a change."""
     plain = np.broadcast_to(distances[0], distances.shape)
@@ -290,9 +296,7 @@ def _telling(
     found = []
     few = copies[0].mean() < 0.5
     for change, own, shares in zip(changes, copies[1:], _shares(distances)[1:], strict=True):
-        gained, lost = int((own & ~copies[0]).sum()), int((copies[0] & ~own).sum())
         nearer = float(np.median(shares))
-        stands_out = gained >= FEWEST and gained > lost and mcnemar(gained, lost) < CHANCE
         together = (
             change.keeps_distances
             and few
@@ -300,7 +304,7 @@ def _telling(
             and nearer < MUCH_NEARER
             and float((shares < 1).mean()) >= NEARLY_ALL
         )
-        if stands_out or together:
+        if makes_copies(copies[0], own) or together:
             counts = int(copies[0].sum()), int(own.sum())
             found.append(SilentDifference(change.name, change.words, len(shares), *counts, nearer))
     return tuple(sorted(found, key=lambda one: (-one.copies_changed, one.nearer)))

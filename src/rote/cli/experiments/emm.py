@@ -153,25 +153,27 @@ class TrainerOptions:
         )
 
 
-def _seconds(text: str) -> float:
-    number, unit = (text[:-1], text[-1]) if text[-1:] in UNITS else (text, "s")
-    try:
-        value = float(number) * UNITS[unit]
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise ConfigError(f"--time-limit {text!r} is no time; give one such as 90s, 20m or 2h")
-    return value
-
-
-def _budget(text: str) -> str:
-    """Read a budget: a number of images (2e6), or a number with a unit of time (20m, 1.5h)."""
+def _amount(text: str) -> tuple[float, str]:
+    """Read a number with or without a unit of time; 0 where it is none above 0 and finite."""
     number, unit = (text[:-1], text[-1]) if text[-1:] in UNITS else (text, "")
     try:
         value = float(number)
     except ValueError:
         value = 0.0
-    if not 0 < value < float("inf") or (not unit and value < 1):
+    return (value if 0 < value < float("inf") else 0.0), unit
+
+
+def _seconds(text: str) -> float:
+    value, unit = _amount(text)
+    if not value:
+        raise ConfigError(f"--time-limit {text!r} is no time; give one such as 90s, 20m or 2h")
+    return value * UNITS[unit or "s"]
+
+
+def _budget(text: str) -> str:
+    """Read a budget: a number of images (2e6), or a number with a unit of time (20m, 1.5h)."""
+    value, unit = _amount(text)
+    if not value or (not unit and value < 1):
         raise ConfigError(
             f"--budget {text!r} is no budget; give a number of training images (2e6), or a time "
             "(90s, 20m, 2h, 1d)"
