@@ -80,6 +80,7 @@ low_resolution = _of("spaces/low_resolution.py", "unit/spaces/test_space.py")
 precision_recall = _of("metrics/precision_recall.py", "unit/metrics/test_quality.py")
 frechet = _of("metrics/frechet.py", "unit/metrics/test_quality.py")
 data_copying = _of("metrics/data_copying.py", "unit/metrics/test_population.py")
+mann_whitney = _of("stats/mann_whitney.py", "unit/metrics/test_population.py")
 likelihood = _of("metrics/feature_likelihood.py", "unit/metrics/test_population.py")
 accuracy = _of("metrics/nn_accuracy.py", "unit/metrics/test_population.py")
 curve = _of("emm/curve.py", "numerics/emm/test_curve.py")
@@ -258,11 +259,13 @@ FAULTS = (
     ),
     frechet("half of the shared spread", "- 2 * float(s.sum())", "- float(s.sum())"),
     frechet("covariance over N", "rows / math.sqrt(len(rows) - 1)", "rows / math.sqrt(len(rows))"),
-    data_copying(
+    mann_whitney(
         "the sides change places", "return 1 - above / (m * n), z", "return above / (m * n), z"
     ),
     data_copying(
-        "cells weigh by generated items", "weights.append(len(theirs))", "weights.append(len(mine))"
+        "cells weigh by generated items",
+        "weights.append(theirs.items)",
+        "weights.append(mine.items)",
     ),
     likelihood(
         "the gap has the wrong sign",
@@ -321,8 +324,8 @@ FAULTS = (
     corruptions("tone without brightness", "+ 127.5 + 127.5 * strength)", "+ 127.5)"),
     corruptions(
         "every image has the same noise",
-        "np.random.default_rng(seed).spawn(len(images))",
-        "[np.random.default_rng(seed) for _ in images]",
+        "np.random.default_rng(seed).spawn(len(items))",
+        "[np.random.default_rng(seed) for _ in items]",
     ),
     # diffusion
     preconditioning(
