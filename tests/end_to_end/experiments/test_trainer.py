@@ -144,6 +144,18 @@ def test_a_broken_trainer_is_one_line(kind, said, tmp_path):
     assert "\n" not in str(error.value)
 
 
+def test_a_trainer_that_cannot_be_imported_is_one_line(tmp_path):
+    for name, said in (
+        ("nothing_here:trainer", "give the name of a file in the current folder, without .py"),
+        ("json:nothing", "json has no function nothing"),
+        ("json", "is no module:function, such as my_training:trainer"),
+    ):
+        done = run("emm", "--trainer", name, "--data", "digits", "--out", "emm", cwd=tmp_path)
+        assert done.returncode == 1
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("command", "said"),
     [

@@ -187,7 +187,10 @@ def import_trainer(name: str) -> Trainer:
     try:
         found: Any = import_user_module(module_name)
     except Exception as error:
-        raise ConfigError(f"`trainer` {name}: {type(error).__name__}: {error}") from error
+        raise ConfigError(
+            f"`trainer` {name}: importing {module_name} raised {type(error).__name__}: {error}; give the "
+            "name of a file in the current folder, without .py, or of a module that is installed"
+        ) from error
     for part in attribute.split("."):
         found = getattr(found, part, None)
     if not callable(found):
