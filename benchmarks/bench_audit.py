@@ -20,13 +20,9 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import os
 import re
 import shutil
 import statistics
-import subprocess
-import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -34,9 +30,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from timed_audit import timed_audit
 
 LIMITS = {"cold": 60.0, "warm": 25.0}
 MOST_BYTES = 1.5e9
+SIDES = ("generated", "training", "holdout")
 STAGES = ("decode", "duplicates", "controls", "search", "report")
 
 
@@ -75,27 +73,10 @@ def generated_images(train: npt.NDArray[Any], test: npt.NDArray[Any]) -> npt.NDA
 
 def run(work: Path, cache: Path) -> dict[str, float]:
     """Run one audit; return its wall seconds, its stages, and its peak memory in bytes."""
-    shutil.rmtree(work / "audit", ignore_errors=True)
-    command = [sys.executable, "-m", "rote", "audit", "--timings", "--out", str(work / "audit")]
-    for side in ("generated", "training", "holdout"):
-        command += [f"--{side}", str(work / side)]
-    log = work / "audit.log"
-    start = time.perf_counter()
-    with log.open("w") as handle:
-        process = subprocess.Popen(
-            command,
-            stdout=subprocess.DEVNULL,
-            stderr=handle,
-            env={**os.environ, "ROTE_CACHE": str(cache), "COLUMNS": "100"},
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
-    text = log.read_text()
-    if status:
-        raise SystemExit(text)
+    measured = timed_audit(work, cache, sides=SIDES)
+    text = measured.pop("log")
     found = {name: float(re.search(rf"{name}\W+([\d.]+)", text)[1]) for name in STAGES}  # type: ignore[index]
-    cpu = usage.ru_utime + usage.ru_stime
-    return {**found, "wall": seconds, "cpu": cpu, "peak": usage.ru_maxrss * 1024.0}
+    return {**found, **measured}
 
 
 def main() -> None:
@@ -104,7 +85,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
-    if not all((options.work / side).exists() for side in ("generated", "training", "holdout")):
+    if not all((options.work / side).exists() for side in SIDES):
         train, test = (
             np.load(options.folder / f"cifar10_{name}.npz")["images"] for name in ("train", "test")
         )

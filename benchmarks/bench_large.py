@@ -19,23 +19,22 @@ import argparse
 import json
 import os
 import shutil
-import subprocess
-import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from timed_audit import timed_audit
 
 OCTAVES = ((1, 1.0), (4, 0.35), (16, 0.2))
 GRAIN = 2.0
 QUALITY, AGAIN = 92, 75
 PLANTED = 0.05
 CROPPED = 0.06
+SIDES = ("generated", "training")
 
 
 def pool_of(folder: Path) -> npt.NDArray[np.uint8]:
@@ -103,32 +102,6 @@ def decode_only(folders: list[Path]) -> float:
     return time.perf_counter() - start
 
 
-def audit(work: Path, cache: Path, more: list[str]) -> dict[str, Any]:
-    """Run one audit; return its wall and CPU seconds, peak bytes, and its log."""
-    shutil.rmtree(work / "audit", ignore_errors=True)
-    command = [sys.executable, "-m", "rote", "audit", "--timings", "--out", str(work / "audit")]
-    command += ["--generated", str(work / "generated"), "--training", str(work / "training"), *more]
-    log = work / "audit.log"
-    start = time.perf_counter()
-    with log.open("w") as handle:
-        process = subprocess.Popen(
-            command,
-            stdout=subprocess.DEVNULL,
-            stderr=handle,
-            env={**os.environ, "ROTE_CACHE": str(cache), "COLUMNS": "100"},
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
-    if status not in (0, 256):  # 1 is a gate's
-        raise SystemExit(log.read_text())
-    return {
-        "wall": seconds,
-        "cpu": usage.ru_utime + usage.ru_stime,
-        "peak": usage.ru_maxrss * 1024,
-        "log": log.read_text(),
-    }
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
@@ -156,7 +129,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|---|")
     for name in ("cold",) if options.cold_only else ("cold", "warm"):
         alone = decode_only([work / "generated", work / "training"])
-        found = audit(work, cache, more)
+        found = timed_audit(work, cache, sides=SIDES, more=more)
         print(
             f"| {options.size} | {options.generated:,} | {options.training:,} | {name} | {alone:.1f} "
             f"| {found['wall']:.1f} | {found['wall'] / alone:.2f} | {found['cpu']:.1f} "
