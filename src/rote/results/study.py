@@ -47,7 +47,7 @@ class StudyDesign(Result):
     sizes: tuple[Positive, ...] = ()
     """Empty where the size is the factor."""
     seeds: Positive | None = None
-    """Runs of each value at each size."""
+    """Runs of a value at a size; the baseline may have more."""
     margin: Number
     """Two rates are alike if they differ by no more than this."""
     second_source: bool = False

@@ -79,6 +79,15 @@ def test_a_second_call_does_nothing_and_an_extension_keeps_what_was_there(labels
     assert 'href="labels/report.html"' in overview
 
 
+def test_a_study_of_its_baseline_alone_does_not_grow_when_called_again(labels, digits, tmp_path):
+    shutil.copytree(labels[0] / "runs", tmp_path / "runs")
+    once, again = (
+        run_study("labels", digits, scale="smoke", out=tmp_path, values=["none"]) for _ in range(2)
+    )
+    assert again.json["cells"] == once.json["cells"]
+    assert again.json["design"] == once.json["design"]
+
+
 def test_a_study_stays_with_its_runs_alone_and_among_several(labels, digits, tmp_path):
     out, _ = labels
     before = read_json(out / "study.json")

@@ -44,6 +44,8 @@ class Plan:
     values: tuple[str, ...]
     """The baseline first."""
     claims: tuple[Claim, ...]
+    seeds: int
+    """Runs of a value at a size; the baseline may have more (see `Scale`)."""
     trials: dict[Cell, tuple[RunSpec, ...]]
 
     def all_trials(self) -> list[RunSpec]:
@@ -156,7 +158,7 @@ def plan_study(
             )
             _check(trials[Cell(value, size)][0], source)
     claims = tuple(c for c in design.claims if {c.first, c.second} <= set(named))
-    return Plan(factor, chosen, design.baseline, named, claims, trials)
+    return Plan(factor, chosen, design.baseline, named, claims, each, trials)
 
 
 def study_run(

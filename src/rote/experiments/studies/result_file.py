@@ -70,7 +70,7 @@ def findings(plan: Plan, *, second: bool) -> dict[str, Any]:
             "baseline": plan.baseline,
             "values": list(plan.values),
             "sizes": sorted({cell.size for cell in plan.trials}) if fixed else [],
-            "seeds": min(len(trials) for trials in plan.trials.values()),
+            "seeds": plan.seeds,
             "margin": plan.scale.margin,
             "second_source": second,
         },
