@@ -52,10 +52,14 @@ def above_its_limit(search, values, sq, *, margins):
     """Say of all (query, nearer, farther) whether the nearer is screened above the farther's limit."""
     found = False
     for farther in range(values.shape[1]):
-        search._least[:, -1] = torch.from_numpy(values[:, farther].copy())
-        limits = search.limits(slice(0, len(values))).numpy() if margins else values[:, farther]
+        screened = torch.from_numpy(values[:, farther].copy())
+        search._sq[:, -1] = torch.from_numpy(sq[:, farther].astype(np.float64))
+        everyone = slice(0, len(values))
+        limits = [screened]
+        if margins:  # of the distance itself, and of its screening value
+            limits = [search.limits(everyone), search.limits_of(search._sq_norms, screened)]
         nearer = sq <= sq[:, farther, None]
-        found = found or bool((nearer & (values > limits[:, None])).any())
+        found = found or any((nearer & (values > own.numpy()[:, None])).any() for own in limits)
     return found
 
 

@@ -37,7 +37,6 @@ def searches(draw):
         "query": draw(st.sampled_from([1, 2000, 2**30])),
         "piece": draw(st.sampled_from([32, 1000, 2**22])),
         "noted": draw(st.sampled_from([0, 512])),
-        "most": draw(st.sampled_from([10, 2**22])),
         "groups": draw(st.sampled_from([-1, 0, 8])),
         "exact": draw(st.sampled_from([16, 64, gpu_uint8.EXACT_DIMENSIONS])),
         "rng": np.random.default_rng(draw(st.integers(0, 2**32 - 1))),
@@ -58,7 +57,6 @@ def check(queries, references, search):
         monkeypatch.setattr(gpu_uint8, "NORM_BYTES", search["piece"])
         monkeypatch.setattr(gpu_uint8, "EXACT_DIMENSIONS", search["exact"])
         monkeypatch.setattr(gpu_float32, "CANDIDATES", search["noted"])
-        monkeypatch.setattr(gpu_float32, "MOST_CANDIDATES", search["most"])
         device = DeviceIndex(references, device="cpu", room=search["room"])
         for _ in range(2):  # moved, then what has stayed with the rest moved again
             indices, distances = device.nearest(queries, k)

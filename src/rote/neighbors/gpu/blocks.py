@@ -10,6 +10,7 @@ once and read once, for its maxima; only groups that reach a query's limit are l
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -98,17 +99,30 @@ def at_a_time(numbers: int, device: torch.device) -> int:
     return numbers * GPU_PIECES if device.type == "cuda" else numbers
 
 
-def keep_smallest(best: Tensor, rows: Tensor, found: Tensor) -> None:
-    """Merge values found for some rows, in any order, into the k smallest of each row (Q, k)."""
+def keep_least(kept: Sequence[Tensor], rows: Tensor, found: Sequence[Tensor]) -> None:
+    """Merge what was found for some rows, in any order, into the k least of each row.
+
+    Parameters
+    ----------
+    kept
+        One or more keys, each (Q, k), by which a row is in order; changed in place.
+    rows
+        (P,): whose the found ones are.
+    found
+        As many keys, each (P,).
+    """
     if not len(rows):
         return
-    k = best.shape[1]
+    k = kept[0].shape[1]
     touched, place = torch.unique(rows, return_inverse=True)
     counter = torch.arange(len(touched), device=rows.device)
     owner = torch.cat([counter.repeat_interleave(k), place])
-    values = torch.cat([best[touched].reshape(-1), found])
-    order = values.argsort(stable=True)
-    order = order[owner[order].argsort(stable=True)]
-    owner, values = owner[order], values[order]
+    keys = [torch.cat([a[touched].reshape(-1), b]) for a, b in zip(kept, found, strict=True)]
+    order = keys[-1].argsort(stable=True)
+    for key in (*keys[-2::-1], owner):
+        order = order[key[order].argsort(stable=True)]
+    owner = owner[order]
     rank = torch.arange(len(owner), device=rows.device) - torch.searchsorted(owner, counter)[owner]
-    best[touched] = values[rank < k].view(len(touched), k)
+    least = order[rank < k]
+    for own, key in zip(kept, keys, strict=True):
+        own[touched] = key[least].view(-1, k)

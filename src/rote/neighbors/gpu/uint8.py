@@ -24,7 +24,7 @@ from rote.neighbors.gpu.blocks import (
     ReferenceBlock,
     at_a_time,
     group_by_length,
-    keep_smallest,
+    keep_least,
 )
 from rote.neighbors.gpu.transfer import to_device
 
@@ -100,7 +100,7 @@ class Uint8Search:
             indices = block.members(block.indices, groups)
             kept = (sq < limits[rows, None]) & (indices < self._total)
             found = (sq + own[rows, None]) * self._total + indices
-            keep_smallest(keys, rows[:, None].expand_as(kept)[kept], found[kept])
+            keep_least((keys,), rows[:, None].expand_as(kept)[kept], (found[kept],))
         for rows in torch.split(crowded, max(1, PIECE // len(block.items))):
             found = (block.sq_norms - 2 * products[rows].long()).add_(own[rows, None])
             found = found.mul_(self._total).add_(block.indices)
