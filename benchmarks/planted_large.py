@@ -5,8 +5,8 @@
 FOLDER holds large pictures (JPEG, PNG, WebP; shorter side at least 1,024). Each is cut into squares of a
 quarter of its shorter side that do not overlap, scaled to 512 x 512; those without detail, such as skies,
 are left out. Squares are shuffled: --training of them are the training set, the next --holdout are the
-control, and the rest are generated as they are (novel), but for --each that copies are pasted into. Of the
-generated ones --each are made of every kind of copy:
+control, and the rest are generated as they are (novel), but for --each that copies are pasted into. Of
+the generated ones --each are made of every kind of copy:
 
 exact     a training image
 jpeg 75   the same, compressed and decompressed
