@@ -38,7 +38,7 @@ def row_sums(values: Tensor) -> Tensor:
         return _in_turn(values[..., 0], values[..., 1:])
     if count <= LEAF:
         whole = count - count % LANES
-        lanes = values[..., :whole].unflatten(-1, (-1, LANES))
+        lanes = values[..., :whole].reshape(*values.shape[:-1], -1, LANES)
         total = lanes[..., 0, :]
         for step in range(1, lanes.shape[-2]):
             total = total + lanes[..., step, :]
@@ -48,7 +48,7 @@ def row_sums(values: Tensor) -> Tensor:
     half = count // 2
     half -= half % LANES
     if count == 2 * half:
-        both = row_sums(values.unflatten(-1, (2, half)))
+        both = row_sums(values.reshape(*values.shape[:-1], 2, half))
         return both[..., 0] + both[..., 1]
     return row_sums(values[..., :half]) + row_sums(values[..., half:])
 

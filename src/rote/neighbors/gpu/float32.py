@@ -159,8 +159,9 @@ class Float32Search:
         error = (self._left.shape[1] + 8) * 2.0**-23 * length**2
         return error, 2.0**-23 * length + 2.0**-100
 
-    def take(self, tile: slice, products: Tensor, block: Float32Block) -> None:
+    def take(self, tile: slice, products: Tensor, block: ReferenceBlock) -> None:
         """Take in what a block has to offer to some queries."""
+        assert isinstance(block, Float32Block)
         self._longest = torch.maximum(self._longest, block.sq_norms.max())
         own = self._sq_norms[tile]
         limits = self.limits(tile)
@@ -207,7 +208,7 @@ class Float32Search:
         size = max(1, at_a_time(PIECE, rows.device) // (4 * self._left.shape[1]))
         sq = [
             sq_differences(self._raw[some], block.raw[of - block.start])
-            for some, of in zip(rows.split(size), indices.split(size), strict=True)
+            for some, of in zip(torch.split(rows, size), torch.split(indices, size), strict=True)
         ]
         keep_least((self._sq, self._indices), rows, (torch.cat(sq), indices))
 
