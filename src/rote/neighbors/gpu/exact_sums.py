@@ -38,7 +38,7 @@ def row_sums(values: Tensor) -> Tensor:
         return _in_turn(values[..., 0], values[..., 1:])
     if count <= LEAF:
         whole = count - count % LANES
-        lanes = values[..., :whole].reshape(*values.shape[:-1], -1, LANES)
+        lanes = values[..., :whole].reshape(*values.shape[:-1], whole // LANES, LANES)
         total = lanes[..., 0, :]
         for step in range(1, lanes.shape[-2]):
             total = total + lanes[..., step, :]
