@@ -26,6 +26,7 @@ from rote.data.dataset import Dataset
 from rote.data.resample import workers
 from rote.data.sampling import drawn_by_content
 from rote.memorization.corruptions import Degradation, degradations
+from rote.memorization.criteria.tolerance import within_tolerance
 from rote.memorization.evaluator import CriteriaEvaluator, Measured, rows_at_once
 from rote.memorization.matching import Matches, Nearest
 from rote.memorization.number_corruptions import items_of, numbers_of
@@ -109,6 +110,8 @@ class Recall:
     kind: Degradation
     found: Rate
     """Copies whose nearest training item is the one they were made of, or a duplicate of it."""
+    predicted: Rate | None
+    """Copies within the tolerance of the ratio; None where that is not known."""
     recall: dict[str, Rate]
     """Copies that count as memorized, per criterion."""
 
@@ -117,6 +120,7 @@ class Recall:
         return {
             **self.kind.to_json(),
             "found": self.found.to_json(),
+            "predicted": None if self.predicted is None else self.predicted.to_json(),
             "recall": {name: rate.to_json() for name, rate in self.recall.items()},
         }
 
@@ -222,6 +226,8 @@ def recall_of(
     copies: Copies,
     *,
     group: npt.NDArray[np.int64],
+    other_sq: npt.NDArray[Any] | None,
+    ratio_threshold: float,
     confidence: float,
 ) -> tuple[Recall, ...]:
     """Return the recall of every kind of copies.
@@ -234,9 +240,21 @@ def recall_of(
         The copies, measured by it.
     group
         int64: duplicate group of every training image.
+    other_sq
+        (each,): squared distance of each source to the nearest training item of another group, for what
+        the tolerance predicts; None predicts nothing.
+    ratio_threshold
+        Of the ratio.
     """
     verdicts = ruler.verdicts(measured)
-    hit = group[measured.matches.nn1_index] == group[copies.sources]
+    matches = measured.matches
+    hit = group[matches.nn1_index] == group[copies.sources]
+    # The error of a copy is its distance to its source; one that lies nearer to another item than to its
+    # source is, by the triangle, farther from it than half of d, and so beyond any tolerance below that.
+    within = None
+    if other_sq is not None:
+        far = np.tile(other_sq, len(copies.kinds))
+        within = hit & within_tolerance(matches.nn1_sq, far, ratio_threshold=ratio_threshold)
     each, cells = len(copies.chosen), []
     for number, kind in enumerate(copies.kinds):
         rows = slice(number * each, (number + 1) * each)
@@ -245,7 +263,8 @@ def recall_of(
             return wilson(int(mask[rows].sum()), each, confidence=confidence)
 
         recall = {name: rate(mask) for name, mask in verdicts.items()}
-        cells.append(Recall(kind, rate(hit), recall))
+        predicted = None if within is None else rate(within)
+        cells.append(Recall(kind, rate(hit), predicted, recall))
     return tuple(cells)
 
 

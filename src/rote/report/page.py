@@ -138,6 +138,8 @@ def _environment() -> Environment:
         "emm_text": emm_text,
         "size": words.format_size,
         "ratio": words.format_ratio,
+        "tolerance": words.format_tolerance,
+        "reach": words.format_reach,
         "rate": words.format_rate,
         "interval": words.format_interval,
         "seconds": words.format_seconds,

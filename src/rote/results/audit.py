@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from rote.results.criterion import Criterion, PositiveControl, RatioRule
+from rote.results.criterion import Criterion, PositiveControl, RatioRule, Tolerance
 from rote.results.schema import (
     CheckedDifference,
     CheckedRate,
@@ -224,6 +224,8 @@ class AuditFile(ResultFile):
     set_aside: Count = 0
     """Training items that were left out of the search and used as the control."""
     positive_control: PositiveControl | None = None
+    tolerance: Tolerance | None = None
+    """Of the ratio in the first space; None where distances have another geometry, and in older files."""
     per_class: tuple[ClassRate, ...] | None = None
     """By the class of the nearest training item."""
     per_label: tuple[ClassRate, ...] | None = None

@@ -81,6 +81,19 @@ class Criterion(Result):
     """`tiles`: verdicts that items beyond the nearest could change."""
 
 
+class Tolerance(Result):
+    """How far from its source a copy may lie and still be flagged by the ratio, over training items."""
+
+    median: Number
+    """Of the sources: root mean square per value, or distance where `unit` says so."""
+    quantiles: dict[str, Number]
+    """By the share of the sources that lies below: 0.05, 0.25, 0.5, 0.75, 0.95."""
+    unit: str
+    """`levels` of 255, `spreads` of each column, or `distance` in the space."""
+    sources: Positive
+    """Training items that were looked at."""
+
+
 class Cell(Result):
     """Copies made in one way, in one strength."""
 
@@ -95,6 +108,9 @@ class Cell(Result):
     """Of the strength: `levels`, `quality`, `share`, `times`, ..."""
     found: CheckedRate
     """Copies whose nearest training item is their source, or a duplicate of it."""
+    predicted: CheckedRate | None = None
+    """Copies within the tolerance of their own source: what the ratio would flag of errors in a random
+    direction. None where distances have another geometry, and in older files."""
     recall: dict[str, CheckedRate | None]
     """Copies that count as memorized, by criterion."""
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from rote.results.criterion import RatioRule
+from rote.results.criterion import RatioRule, Tolerance
 from rote.results.gap import Onset
 from rote.results.run import Point
 from rote.results.schema import (
@@ -184,6 +184,8 @@ class Controls(Result):
     """Samples of the theoretical optimum: must be 1."""
     holdout: SizeRate | None
     """Real items outside the subset: near 0. None where there are none."""
+    tolerance: Tolerance | None = None
+    """Of the ratio against that subset; None in older files."""
 
 
 class Whole(Result):

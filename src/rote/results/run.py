@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import ConfigDict
 
+from rote.results.criterion import Tolerance
 from rote.results.gap import GapSnapshot
 from rote.results.schema import CheckedRate, Count, Number, Positive, Result, ResultFile
 
@@ -78,6 +79,8 @@ class Point(Result):
     coverage: PointCoverage
     run: str
     """Its folder, from that of the search."""
+    tolerance: Tolerance | None = None
+    """Of the ratio against the run's own training set; None in older files."""
     seconds: Number | None = None
     """Of another's training and its scoring, in the call that ended it; None: rote trained."""
 
@@ -106,6 +109,8 @@ class StudyRun(Result):
     """Copies of items that were there several times; None where none were."""
     distinct_references: Count | None = None
     """Training items that are the nearest of a copy."""
+    tolerance: Tolerance | None = None
+    """Of the ratio against the run's own training set; None in older files."""
     seconds: Number
     trained_by: str | None = None
     """Key of the run whose training it is: its own, or one that differs in sampling alone."""

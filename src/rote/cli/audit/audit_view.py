@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rote.cli.audit.spaces_view import show_spaces
 from rote.core.console import console, say, table
@@ -95,6 +95,8 @@ def _sentences(found: Audit) -> list[str]:
     )
     lines += _ruler_sentences(found)
     lines += _control_sentences(found)
+    if found.tolerance is not None:
+        lines.append(tolerance_line(found.tolerance.to_json(), one=item))
     for result in found.criteria:
         if result.unproven:
             lines.append(
@@ -102,6 +104,18 @@ def _sentences(found: Audit) -> list[str]:
                 f"training {items} that were looked at"
             )
     return lines
+
+
+def tolerance_line(found: dict[str, Any], *, one: str) -> str:
+    """Say how far from its source a copy may lie; ``one`` is what an item is called."""
+    from rote.report.words import format_tolerance
+    from rote.results.criterion import Tolerance
+
+    told = Tolerance.model_validate(found)
+    return (
+        f"tolerance: the ratio flags a copy of a typical training {one} up to an error of "
+        f"{format_tolerance(told)}"
+    )
 
 
 def _words(found: Audit) -> tuple[str, str]:
@@ -167,13 +181,17 @@ def _recall_table(found: Audit) -> Table:
     for cell in found.positive:
         by_kind.setdefault(cell.kind.name, []).append(cell)
     rows = []
+    predicted = all(cell.predicted is not None for cell in found.positive)
     for kind, cells in by_kind.items():
         strengths = " ".join(f"{cell.kind.strength:g}" for cell in cells) if len(cells) > 1 else ""
         shown = [" ".join(_short(cell.recall[name].value) for cell in cells) for name in names]
+        if predicted:
+            shown.append(" ".join(_short(cell.predicted.value) for cell in cells if cell.predicted))
         rows.append([f"{kind} {strengths}", *shown])
     copies = found.positive[0].found.total
     title = f"what this audit would have seen: recall of {copies} copies per kind and strength"
-    return table(title, ["copies made by", *names], rows)
+    columns = ["copies made by", *names, *(["within tolerance"] if predicted else [])]
+    return table(title, columns, rows)
 
 
 def _short(value: float) -> str:

@@ -218,6 +218,7 @@ def emm(
 
         print_result(plan_search(config, dataset, source=data))
         return
+    from rote.cli.audit.audit_view import tolerance_line
     from rote.cli.experiments.emm_view import SearchDisplay
     from rote.core.atomic_files import read_json
     from rote.experiments.search.search import estimate_emm
@@ -243,6 +244,10 @@ def emm(
         print_result(found.to_json())
     else:
         print_text(found.sentence)
+        tolerance = found.to_json()["controls"].get("tolerance")
+        if tolerance is not None:
+            size = found.to_json()["controls"]["optimum"]["size"]
+            say(f"at N = {size:,}, {tolerance_line(tolerance, one='item')}")
     searched = read_json(out / "emm.json")["epsilon"]
     if searched != config.search.epsilon:
         say(f"from the runs of a search for epsilon {searched:g}, which {out} and its report keep")

@@ -101,7 +101,7 @@ def show_plan(found: dict[str, Any], *, scale: str, as_json: bool) -> None:
 
 def show_results(results: list[StudyResult], *, whole: bool, as_json: bool) -> None:
     """Print what studies found; ``whole``: of all studies, so that each is named."""
-    from rote.core.console import print_result, print_text
+    from rote.core.console import print_result, print_text, say
 
     if as_json:
         shown = [result.to_json() for result in results]
@@ -109,6 +109,27 @@ def show_results(results: list[StudyResult], *, whole: bool, as_json: bool) -> N
         return
     for result in results:
         print_text(f"{result.name}: {result.sentence}" if whole else result.sentence)
+        if line := tolerances(result.to_json()["cells"]):
+            say(f"{result.name}: {line}" if whole else line)
+
+
+def tolerances(cells: list[dict[str, Any]]) -> str:
+    """Say the ratio's tolerance at every value, from the runs' medians; empty where none is known."""
+    found: dict[str, list[float]] = {}
+    unit = ""
+    for cell in cells:
+        for run in cell["runs"]:
+            if run.get("tolerance"):
+                found.setdefault(cell["value"], []).append(run["tolerance"]["median"])
+                unit = run["tolerance"]["unit"]
+    if not found:
+        return ""
+    each = ", ".join(
+        f"{value}: {min(medians):.3g}"
+        + (f" to {max(medians):.3g}" if max(medians) > min(medians) else "")
+        for value, medians in found.items()
+    )
+    return f"tolerance of the ratio, in {unit} (medians of the runs): {each}"
 
 
 def _time(seconds: float) -> str:

@@ -51,7 +51,9 @@ def measure_controls(spec: RunSpec, dataset: Dataset, *, seed: int, device: str)
         look_for_mistakes=False,
     )
     rates = {"optimum": found.rate, "holdout": found.control}
-    return {
+    controls: dict[str, Any] = {
         name: None if rate is None else {"size": spec.size, "rate": rate.to_json()}
         for name, rate in rates.items()
     }
+    tolerance = None if found.tolerance is None else found.tolerance.to_json()
+    return controls | {"tolerance": tolerance}

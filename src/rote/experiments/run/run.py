@@ -20,6 +20,7 @@ from rote.experiments.run.score import Scorer
 from rote.experiments.run.spec import RunSpec
 from rote.experiments.run.status import Status
 from rote.memorization.audit.audit import Audit
+from rote.results.criterion import Tolerance
 from rote.results.gap import GapSnapshot
 from rote.results.run import Observation, Point, PointCoverage, Snapshot, StudyRun
 from rote.stats.beta_binomial import Bound
@@ -152,6 +153,7 @@ def _point(spec: RunSpec, trained: _Trained, found: Audit) -> Point:
             distinct_references=coverage["distinct_references"], references=coverage["references"]
         ),
         run=spec.name,
+        tolerance=_tolerance(found),
     )
 
 
@@ -181,9 +183,15 @@ def _study_run(
         own_label=own,
         repeated=int((copies & drawn.repeated[nearest]).sum()) if drawn.repeated.any() else None,
         distinct_references=found.coverage()["distinct_references"],
+        tolerance=_tolerance(found),
         seconds=seconds,
         trained_by=trained_by,
     )
+
+
+def _tolerance(found: Audit) -> Tolerance | None:
+    told = found.tolerance
+    return None if told is None else Tolerance.model_validate(told.to_json())
 
 
 def settled(rate: Rate, images_seen: int, images: int | None, *, epsilon: float) -> Bound:

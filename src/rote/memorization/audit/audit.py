@@ -283,8 +283,7 @@ def run_audit(
         notices += of_distance(prepared, first.measured.matches.nn1_index)
     memorized, rate = first.criteria[0].memorized, first.criteria[0].rate
     assert memorized is not None and rate is not None
-    with stages("controls"):
-        within = _within(spaces[0], prepared, duplicates)
+    within = _within(spaces[0], prepared, duplicates, stages)
     check_unchanged(generated.items, training.items, None if holdout is None else holdout.items)
     found = Audit(
         rate=rate,
@@ -305,6 +304,7 @@ def run_audit(
         leaks=controls.leaks,
         positive=first.positive,
         within=within,
+        tolerance=spaces[0].tolerance(within),
         spaces=results,
         preprocessing=prepared.preprocessing,
         gate=_gate(first, settings, notices),
@@ -320,18 +320,21 @@ def run_audit(
     return replace(found, seconds=stages.seconds)
 
 
-def _within(space: SpaceAudit, prepared: Prepared, duplicates: Duplicates) -> Matches | None:
+def _within(
+    space: SpaceAudit, prepared: Prepared, duplicates: Duplicates, stages: Stages
+) -> Matches | None:
     """Match some training items with the rest of the training side."""
     if not prepared.settings.training_sample:
         return None
-    return training_matches(
-        space.ruler,
-        prepared.training.items,
-        positions=duplicates.positions,
-        group=duplicates.near.group,
-        most=prepared.settings.training_sample,
-        seed=prepared.settings.seed,
-    )
+    with stages("controls"):
+        return training_matches(
+            space.ruler,
+            prepared.training.items,
+            positions=duplicates.positions,
+            group=duplicates.near.group,
+            most=prepared.settings.training_sample,
+            seed=prepared.settings.seed,
+        )
 
 
 def _gate(result: SpaceResult, settings: Settings, notices: Sequence[Notice]) -> Gate | None:

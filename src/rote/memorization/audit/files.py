@@ -87,6 +87,7 @@ def to_json(found: Findings) -> dict[str, Any]:
         "holdout_in_training": None if found.leaks is None else found.leaks.to_json(),
         "set_aside": settings.set_aside,
         "positive_control": _positive_json(found.spaces[0]),
+        "tolerance": None if found.tolerance is None else found.tolerance.to_json(),
         "per_class": rates_by(
             None if found.training.labels is None else found.training.labels[found.nn1_index],
             found.training.classes,

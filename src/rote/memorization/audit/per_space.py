@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.core.errors import ConfigError
+from rote.core.seeds import child_seed
 from rote.data.dataset import Dataset
+from rote.data.sampling import drawn_by_content
 from rote.memorization.audit.prepare import Duplicates, Prepared
 from rote.memorization.audit.provenance import Stages
 from rote.memorization.controls import (
@@ -24,14 +26,18 @@ from rote.memorization.controls import (
     recall_of,
 )
 from rote.memorization.criteria import applied_criteria
+from rote.memorization.criteria.tolerance import Tolerance, has_tolerance, tolerance_of
 from rote.memorization.evaluator import CriteriaEvaluator, Measured
 from rote.memorization.invariances import Invariances
-from rote.memorization.matching import Matcher, Progress, Reranker, no_progress
+from rote.memorization.matching import Matcher, Matches, Progress, Reranker, no_progress
 from rote.spaces.feature_cache import Timed, rows_of
 from rote.spaces.gower import Gower
 from rote.spaces.guard import check_spread
 from rote.spaces.space import Space
 from rote.stats.rates import Rate, wilson
+
+SOURCES = 200
+"""Training items whose tolerance is looked at where nothing else looks at any."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,9 +177,14 @@ class SpaceAudit:
         positive: tuple[Recall, ...] = ()
         if controls.copies is not None:
             degraded = Measured.joined([*self._measured(controls.copies)])
-            group = self._duplicates.near.group
             positive = recall_of(
-                self.ruler, degraded, controls.copies, group=group, confidence=settings.confidence
+                self.ruler,
+                degraded,
+                controls.copies,
+                group=self._duplicates.near.group,
+                other_sq=self._other_sq(controls.copies.chosen),
+                ratio_threshold=settings.ratio.threshold,
+                confidence=settings.confidence,
             )
         return SpaceResult(
             space=self.space.describe(int(np.prod(self.ruler.training.shape[1:]))),
@@ -184,6 +195,30 @@ class SpaceAudit:
             positive=positive,
             timed=self._timed(),
         )
+
+    def tolerance(self, within: Matches | None) -> Tolerance | None:
+        """Return the tolerance of the ratio, of the items that ``within`` has looked at, or of a few."""
+        items, settings = self._prepared.training.items, self._prepared.settings
+        if within is None:
+            seed = child_seed(settings.seed, "within")
+            drawn = drawn_by_content(items, self._duplicates.positions, seed=seed)
+            other_sq = self._other_sq(drawn[:SOURCES])
+        else:
+            other_sq = within.nn1_sq
+        return tolerance_of(
+            other_sq,
+            self.space,
+            settings.invariances,
+            shape=self.ruler.training.shape[1:],
+            ratio_threshold=settings.ratio.threshold,
+        )
+
+    def _other_sq(self, chosen: npt.NDArray[np.int64]) -> npt.NDArray[Any] | None:
+        """Return the squared distance of training items to the nearest one of another group."""
+        if not has_tolerance(self.space, self._prepared.settings.invariances):
+            return None
+        with self._stages("controls"):
+            return self.ruler.matcher.nearest_other_group(self.ruler.training[chosen], chosen)
 
     def _measured(self, copies: Copies) -> Iterator[Measured]:
         """Measure degraded copies, some of them in memory at a time."""

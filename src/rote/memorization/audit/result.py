@@ -20,6 +20,7 @@ from rote.memorization.audit.prepare import Preprocessing
 from rote.memorization.audit.provenance import Provenance
 from rote.memorization.controls import Leaks, Recall
 from rote.memorization.criteria import RatioCriterion, distance_ratio
+from rote.memorization.criteria.tolerance import Tolerance
 from rote.memorization.evaluator import Measured
 from rote.memorization.matching import Matches
 from rote.memorization.notice import Notice
@@ -83,6 +84,8 @@ class Findings:
         With what, when and from where it was made.
     within
         Some training items matched with the rest of the training side.
+    tolerance
+        How far from its source a copy may lie and still be flagged by the ratio.
     supplement
         Quality, definitions over whole sets and rates per group, as far as asked for.
     seconds
@@ -107,6 +110,7 @@ class Findings:
     leaks: Leaks | None = None
     positive: tuple[Recall, ...] = ()
     within: Matches | None = None
+    tolerance: Tolerance | None = None
     spaces: tuple[SpaceResult, ...] = ()
     preprocessing: Preprocessing | None = None
     gate: Gate | None = None

@@ -22,18 +22,19 @@ OLD_KINDS = {
     "resize": ("Down and up sampling", "resampled"),
 }
 FINDS, MISSES = 0.9, 0.1
+Row = tuple[str, Rate, Rate | None, tuple[Rate | None, ...]]
 
 
 @dataclass(frozen=True)
 class Corruption:
-    """All strengths of one corruption, the mildest first: strength, nearest is right, recall.
+    """All strengths of one corruption, the mildest first: strength, nearest is right, predicted, recall.
 
     ``recall`` is in the order of the criteria.
     """
 
     title: str
     adjective: str
-    cells: tuple[tuple[str, Rate, tuple[Rate | None, ...]], ...]
+    cells: tuple[Row, ...]
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Recall:
     """The positive control of an audit."""
 
     copies: int
+    predicted: bool  # whether the tolerance predicts the recall of the ratio
     criteria: tuple[str, ...]
     corruptions: tuple[Corruption, ...]
     blind: str  # kinds of copies that the first criterion misses, empty if none
@@ -63,10 +65,10 @@ def recall_of(found: PositiveControl | None, criteria: Sequence[Criterion]) -> R
     if found is None or not found.cells:
         return None
     shown = [c for c in criteria if any(cell.recall.get(c.name) for cell in found.cells)]
-    grouped: dict[tuple[str, str], list[tuple[str, Rate, tuple[Rate | None, ...]]]] = {}
+    grouped: dict[tuple[str, str], list[Row]] = {}
     for cell in found.cells:
         recall = tuple(cell.recall.get(c.name) for c in shown)
-        row = (strength_text(cell.strength, cell.unit), cell.found, recall)
+        row = (strength_text(cell.strength, cell.unit), cell.found, cell.predicted, recall)
         grouped.setdefault(kind_of(cell), []).append(row)
     corruptions = tuple(
         Corruption(title, adjective, tuple(cells)) for (title, adjective), cells in grouped.items()
@@ -74,6 +76,7 @@ def recall_of(found: PositiveControl | None, criteria: Sequence[Criterion]) -> R
     titles = tuple(criterion_title(c) for c in shown)
     return Recall(
         copies=found.copies,
+        predicted=any(cell.predicted for cell in found.cells),
         criteria=titles,
         corruptions=corruptions,
         blind=join([name for name, *_ in _blind(corruptions)], "or") if shown else "",
@@ -101,7 +104,7 @@ def strength_text(value: float, unit: str) -> str:
 
 
 def _rates(corruption: Corruption, criterion: int) -> list[tuple[str, Rate]]:
-    pairs = ((strength, recall[criterion]) for strength, _, recall in corruption.cells)
+    pairs = ((strength, recall[criterion]) for strength, _, _, recall in corruption.cells)
     return [(strength, rate) for strength, rate in pairs if rate is not None]
 
 

@@ -45,6 +45,7 @@ def study_context(folder: Path) -> dict[str, Any]:
     if curves is not None:
         specs["curves"] = curves
     definitions = read_study_definitions(folder)
+    tolerances = [run.tolerance for run in study.runs if run.tolerance is not None]
     if definitions:
         specs |= charts_criteria.quality_charts(definitions.dots, group=file.title)
     return {
@@ -59,6 +60,8 @@ def study_context(folder: Path) -> dict[str, Any]:
         "claim": claim,
         "drawn": set(specs),
         "any_labels": any(run.own_label is not None for run in study.runs),
+        "any_tolerance": bool(tolerances),
+        "tolerance_unit": tolerances[0].unit if tolerances else "",
         "any_repeated": any(run.repeated is not None for run in study.runs),
         "source_text": (folder / "study.json").read_text(encoding="utf-8"),
         "source_name": "study.json",

@@ -161,9 +161,9 @@ def test_files_are_as_documented(tmp_path):
         *("format_version", "kind", "provenance", "notices"),
         *("rate", "criterion", "generated", "training"),
         *("duplicates", "coverage", "control", "calibrated", "excess", "verdicts", "criteria"),
-        *("collapse", "holdout_in_training", "set_aside", "positive_control", "per_class"),
-        *("per_label", "invariances", "seed", "gate", "quality", "population", "clusters"),
-        *("ruler", "spaces", "agreement", "recall_at_rate"),
+        *("collapse", "holdout_in_training", "set_aside", "positive_control", "tolerance"),
+        *("per_class", "per_label", "invariances", "seed", "gate", "quality", "population"),
+        *("clusters", "ruler", "spaces", "agreement", "recall_at_rate"),
     ]
     assert written == {"format_version": 1, **found.to_json()}
     side = {"source": "array", "digest": TRAINING.digest, "count": 4, "shape": [1, 1, 2]}
