@@ -30,12 +30,12 @@ from typing import NoReturn
 from rote.cli.app import app
 from rote.cli.flags import as_flags
 from rote.cli.options import State
+from rote.cli.stopping import CODE, say_stopped
 from rote.core.console import (
     console,
     forget_stdout,
     prepare_streams,
     reword,
-    say,
     say_error,
 )
 from rote.core.errors import Interrupted, RoteError
@@ -92,8 +92,8 @@ def main() -> None:
             "train.batch or sample.tile; what was finished is saved"
         )
     except Interrupted:
-        say("interrupted; what was finished is saved: the same command carries on from there")
-        sys.exit(130)
+        say_stopped()
+        sys.exit(CODE)
     except OSError as error:
         forget_stdout()  # it may be what cannot be written, as the help is
         _fail(f"the system refuses: {error}; see to that and run the same command again")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -177,8 +178,13 @@ def check_weights(name: str) -> Weights:
 
 
 @contextlib.contextmanager
-def interruptible() -> Iterator[None]:
-    """Turn Ctrl-C and SIGTERM within the block into `Interrupted`, raised in the main thread."""
+def interruptible(*, in_time: bool = False) -> Iterator[None]:
+    """Turn Ctrl-C and SIGTERM within the block into `Interrupted`, raised in the main thread.
+
+    With ``in_time`` the process ends within two seconds all the same (`rote.cli.stopping`): where nothing
+    is to be saved at the next step of a loop.
+    """
+    from rote.cli.stopping import ended_in_time
 
     def stop(number: int, frame: FrameType | None) -> None:
         # A second signal must not tear the saving apart.
@@ -188,10 +194,22 @@ def interruptible() -> Iterator[None]:
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        with ended_in_time() if in_time else contextlib.nullcontext():
+            yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def answers_in_time(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command be interrupted in time from its first import on."""
+
+    @functools.wraps(command)
+    def run(*given: object, **named: object) -> None:
+        with interruptible(in_time=True):
+            command(*given, **named)
+
+    return run
 
 
 class StopFlag:

@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
+from rote.cli import options
 from rote.cli.app import app
 
 
 @app.command()
+@options.answers_in_time
 def report(
     run: Annotated[
         Path, typer.Argument(help="The --out folder of `rote emm`, `rote audit` or `rote study`.")

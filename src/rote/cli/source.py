@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from rote.cli import options
 from rote.cli.flags import as_flags
 
 if TYPE_CHECKING:
@@ -198,28 +199,22 @@ def load(
     like
         A data set whose columns a table must have, and whose window deep images are seen through.
     """
-    from rote.core.console import progress
+    from rote.core.progress.display import progress
     from rote.data.load import load_images
+    from rote.data.messages import shown
 
-    bar = progress()
-    task = bar.add_task("downloading", total=None)
-
-    def downloaded(done: int, total: int) -> None:
-        bar.start()  # does nothing once started
-        bar.update(task, completed=done, total=total)
-
-    try:
-        with named(flag):
-            dataset = load_images(
-                source,
-                options=how.read(like),
-                reading=how.reading(like),
-                decoded=decoded,
-                progress=downloaded,
-            )
-    finally:
-        if bar.live.is_started:
-            bar.stop()
+    with (
+        options.interruptible(in_time=True),
+        named(flag),
+        progress(f"reading {shown(source)}") as downloaded,
+    ):
+        dataset = load_images(
+            source,
+            options=how.read(like),
+            reading=how.reading(like),
+            decoded=decoded,
+            progress=downloaded,
+        )
     say_account(source, dataset.account)
     return dataset
 

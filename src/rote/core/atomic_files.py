@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 FORMAT_VERSION = 1
+_own: set[Path] = set()
+"""Temporary files that this process is writing."""
 _TEMPORARY = re.compile(r"\..+\.([0-9a-f]{8}|\d+)\.tmp")
 
 
@@ -73,6 +75,7 @@ def _temporary(path: Path) -> Iterator[Path]:
     # Never through a link that someone has put there.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     handle = os.open(temporary, flags, 0o666)
+    _own.add(temporary)
     try:
         with contextlib.suppress(
             OSError
@@ -81,7 +84,15 @@ def _temporary(path: Path) -> Iterator[Path]:
         yield temporary
     finally:
         temporary.unlink(missing_ok=True)
+        _own.discard(temporary)
         os.close(handle)
+
+
+def remove_own_temporaries() -> None:
+    """Remove what this process is writing: it ends now, without its own clearing up."""
+    for temporary in tuple(_own):
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 def remove_left_over(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The only place that prints: results go to stdout, what accompanies them to stderr.
+"""The only place that prints, with `rote.core.progress`: results to stdout, all else to stderr.
 
 ``--json`` puts one JSON object and nothing else on stdout. Without it a result is a line of text, or a
 table where a command is asked for nothing else; tables beside a result, progress and errors are stderr's.
@@ -21,16 +21,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TimeRemainingColumn,
-)
 from rich.table import Table
-from rich.text import Text
 
 from rote.core.atomic_files import to_json_text
 from rote.core.errors import RunError
@@ -111,24 +102,11 @@ def table(title: str, columns: list[str], rows: list[list[str]]) -> Table:
     return built
 
 
-class _Label(ProgressColumn):
-    """What is being done, as plain text: it may name a file."""
-
-    def render(self, task: Task) -> Text:
-        """Return the description."""
-        return Text(one_line(task.description))
-
-
-def progress() -> Progress:
-    """Return a progress display on stderr: label, bar, done of total, time left."""
-    return Progress(
-        _Label(),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-    )
+def leave_terminal() -> None:
+    """Give the cursor back and clear the line, for a process that ends on the spot."""
+    if console.is_terminal:
+        with contextlib.suppress(OSError):
+            os.write(2, b"\r\x1b[2K\x1b[?25h")
 
 
 class _Lossy(io.FileIO):

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.core.mapped_pages import release_pages
+from rote.core.progress.work import counted_results
 from rote.data.resample import workers
 
 DIGEST_BYTES = 32
@@ -45,7 +46,8 @@ def item_digests(items: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
 
     # Threads gain nothing over short items, which the interpreter takes longer for than the hash.
     with ThreadPoolExecutor(workers() if items[:1].nbytes >= LONG else 1) as pool:
-        list(pool.map(fill, range(0, len(items), rows)))
+        starts = range(0, len(items), rows)
+        counted_results(pool.map(fill, starts), "blocks of items hashed", len(starts))
     if not items.flags.writeable:
         key = id(items)
         _kept[key] = weakref.ref(items, lambda _: _kept.pop(key, None)), found

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.core.errors import ConfigError
+from rote.core.progress.work import counted, counted_results
 from rote.core.seeds import child_seed
 from rote.data.dataset import Dataset
 from rote.data.resample import workers
@@ -217,7 +218,8 @@ def degraded_copies(
 def _together(made: Sequence[Callable[[], npt.NDArray[Any]]]) -> npt.NDArray[Any]:
     """Make copies of some kinds, with all cores, and put them behind each other."""
     with ThreadPoolExecutor(workers()) as pool:
-        return np.concatenate(list(pool.map(lambda make: make(), made)))
+        copies = pool.map(lambda make: make(), made)
+        return np.concatenate(counted_results(copies, "kinds of copies made", len(made)))
 
 
 def recall_of(
@@ -287,7 +289,7 @@ def training_matches(
     chosen = drawn[:most]
     k, step = min(4, len(positions)), rows_at_once(ruler.training)
     parts = []
-    for start in range(0, len(chosen), step):
+    for start in counted(range(0, len(chosen), step), "blocks of training items matched"):
         part = chosen[start : start + step]
         parts.append(ruler.matcher.match(ruler.training[part], k=k, own=group[part])[0])
     return Matches.joined(parts)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.core.mapped_pages import is_mapped, release_pages
+from rote.core.progress.work import reported
 from rote.memorization.criteria import Criterion, Evidence
 from rote.memorization.matching import Matcher, Matches, Nearest, Progress, no_progress
 
@@ -80,16 +81,17 @@ class CriteriaEvaluator:
         """Measure items (N, ...) against the training side, some rows at a time."""
         parts = []
         step = rows_at_once(items)
-        for start in range(0, len(items), step):
+        with reported("items measured", len(items), on_progress) as reach:
+            for start in range(0, len(items), step):
 
-            def report(done: int, _: int, start: int = start) -> None:
-                on_progress(start + done, len(items))
+                def report(done: int, _: int, start: int = start) -> None:
+                    reach(start + done, len(items))
 
-            # A copy, so that of a file that is mapped into memory only these rows need be there.
-            part = items[start : start + step]
-            part = np.array(part) if is_mapped(items) else part
-            release_pages(items)
-            parts.append(self._measure(part, on_progress=report))
+                # A copy, so that of a file that is mapped into memory only these rows need be there.
+                part = items[start : start + step]
+                part = np.array(part) if is_mapped(items) else part
+                release_pages(items)
+                parts.append(self._measure(part, on_progress=report))
         return parts[0] if len(parts) == 1 else Measured.joined(parts)
 
     def _measure(self, items: npt.NDArray[Any], *, on_progress: Progress) -> Measured:

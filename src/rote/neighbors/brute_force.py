@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from rote.core.precision import strict_fp32
+from rote.core.progress.work import counted
 
 SHIFT = 128
 EXACT_DIMENSIONS = 1024
@@ -47,7 +48,7 @@ def brute_force_nearest(
     indices = np.empty((len(queries), k), np.int64)
     distances = np.empty((len(queries), k), search.distance_type)
     rows = max(1, min(QUERY_ROWS, 4 * BLOCK_BYTES // (8 * len(references))))
-    for start in range(0, len(queries), rows):
+    for start in counted(range(0, len(queries), rows), "blocks of items searched"):
         part = slice(start, start + rows)
         indices[part], distances[part] = search.nearest(queries[part], k)
         on_progress(min(start + rows, len(queries)), len(queries))

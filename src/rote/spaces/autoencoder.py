@@ -21,6 +21,7 @@ import numpy.typing as npt
 import torch
 
 from rote.core.errors import ConfigError, DataError
+from rote.core.progress.work import reported
 from rote.data.convert import from_model, to_model
 from rote.data.dataset import Dataset
 from rote.data.resample import set_channels
@@ -76,10 +77,11 @@ class Autoencoder:
                 f"and {dataset.source} has images of {width}x{height}; load them with `resolution`"
             )
         images = np.empty(dataset.items.shape, np.uint8)
-        for start in range(0, len(images), TILE):
-            part = np.asarray(dataset.items[start : start + TILE])
-            images[start : start + TILE] = self._trip(part, channels)
-            on_progress(min(start + TILE, len(images)), len(images))
+        with reported("images through the autoencoder", len(images), on_progress) as report:
+            for start in range(0, len(images), TILE):
+                part = np.asarray(dataset.items[start : start + TILE])
+                images[start : start + TILE] = self._trip(part, channels)
+                report(min(start + TILE, len(images)), len(images))
         return replace(dataset, items=images, source=f"{dataset.source}, through {self.name}")
 
     def _trip(self, images: npt.NDArray[np.uint8], channels: int) -> npt.NDArray[np.uint8]:

@@ -37,6 +37,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.core.errors import ConfigError
+from rote.core.progress.work import counted
 from rote.data.dataset import Dataset
 from rote.data.tables.schema import Schema
 
@@ -135,7 +136,7 @@ class Gower:
         rows = max(1, BLOCK_BYTES // (8 * len(references)))
         indices = np.empty((len(queries), k), np.int64)
         found = np.empty((len(queries), k))
-        for start in range(0, len(queries), rows):
+        for start in counted(range(0, len(queries), rows), "blocks of rows searched"):
             part = slice(start, start + rows)
             distances = self._from(queries[part], weighted)
             # All that are as near as the k-th; then by distance and position.

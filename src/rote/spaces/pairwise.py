@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rote.core.progress.work import counted
 from rote.spaces.factory import SpaceFactory
 from rote.spaces.packaged_network import FEATURES, Packaged, loaded, read_state
 from rote.spaces.parse import Wanted, check_options, size_of
@@ -115,7 +116,7 @@ def _between_rows(
 ) -> npt.NDArray[np.float64]:
     """Return squared distances (N, k) between rows that are computed block by block and let go."""
     found = np.empty(candidates.shape)
-    for start in range(0, len(queries), BLOCK):
+    for start in counted(range(0, len(queries), BLOCK), "blocks of pairs compared"):
         part = slice(start, start + BLOCK)
         needed, place = np.unique(candidates[part], return_inverse=True)
         theirs = space.features(references[needed])

@@ -23,6 +23,7 @@ import numpy.typing as npt
 import torch
 
 from rote.core.errors import DataError
+from rote.core.progress.work import reported
 from rote.data.dataset import Dataset
 
 Metric = Literal["l2", "cosine", "gower"]
@@ -134,12 +135,13 @@ class Space:
         """
         assert self.prepare is not None and self.network is not None, self.name
         self.check_size(images.shape)
-        for start in range(0, len(images), self.tile):
-            part = self.rows_of_tile(images[start : start + self.tile])
-            if out is None:
-                out = np.empty((len(images), part.shape[1]), np.float32)
-            out[start : start + len(part)] = part
-            on_progress(start + len(part), len(images))
+        with reported("images through the network", len(images), on_progress) as report:
+            for start in range(0, len(images), self.tile):
+                part = self.rows_of_tile(images[start : start + self.tile])
+                if out is None:
+                    out = np.empty((len(images), part.shape[1]), np.float32)
+                out[start : start + len(part)] = part
+                report(start + len(part), len(images))
         assert out is not None, "no images"
         return out
 

@@ -57,9 +57,6 @@ def test_no_name_moves_the_cursor(capsys):
     with console.console.capture() as captured:
         console.say(HOSTILE)
         console.say_error(HOSTILE)
-        with console.progress() as bar:
-            bar.add_task(HOSTILE)
-            console.console.print(bar)
     for text in (out, captured.get()):
         assert "\\x1b[2J\\r\\x08a\\u202eb\\x9b1A\\u2028c" in text
         assert not set(text) & set("\x1b\r\x08\u202e\x9b\u2028")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 @app.command(cls=CatalogCommand)
 @takes_options
+@options.answers_in_time
 def audit(
     *,
     generated: Annotated[
@@ -71,6 +72,7 @@ def audit(
     from rote.cli.audit.audit_view import show_audit, show_timings
     from rote.cli.audit.generated import load_generated
     from rote.core.console import print_result, print_text, say
+    from rote.core.progress.display import showing
     from rote.memorization.audit.checks import check_options
 
     asked, how = flags.asked(), flags.how
@@ -79,21 +81,22 @@ def audit(
         options.check_folder(out)
     start = time.perf_counter()
     decoded = None if no_cache else _kept_in()
-    # Of tables the training side says what the columns are.
-    trained = load(training, how, flag="--training", decoded=decoded)
-    seed, device = asked.seed, asked.device
-    made = load_generated(
-        generated, how=how, like=trained, count=count, seed=seed, decoded=decoded, device=device
-    )
-    fresh = None
-    if holdout is not None:
-        fresh = load(holdout, how, flag="--holdout", like=trained, decoded=decoded)
-    seconds = {"decode": time.perf_counter() - start}
-    save = None if out is None else functools.partial(_write, out=out, spreadsheet=spreadsheet)
-    found = _measure(made, trained, fresh, asked, decoded=decoded, save=save)
-    seconds.update(found.seconds)
-    if save is not None:
-        seconds["report"] = save(found)
+    with showing():
+        # Of tables the training side says what the columns are.
+        trained = load(training, how, flag="--training", decoded=decoded)
+        seed, device = asked.seed, asked.device
+        made = load_generated(
+            generated, how=how, like=trained, count=count, seed=seed, decoded=decoded, device=device
+        )
+        fresh = None
+        if holdout is not None:
+            fresh = load(holdout, how, flag="--holdout", like=trained, decoded=decoded)
+        seconds = {"decode": time.perf_counter() - start}
+        save = None if out is None else functools.partial(_write, out=out, spreadsheet=spreadsheet)
+        found = _measure(made, trained, fresh, asked, decoded=decoded, save=save)
+        seconds.update(found.seconds)
+        if save is not None:
+            seconds["report"] = save(found)
     if json:
         print_result(found.to_json())
     else:
@@ -129,30 +132,25 @@ def _measure(
     save: Callable[[Audit], float] | None,
 ) -> Audit:
     """Run the audit; where what stands beside the rates fails, the rates are saved all the same."""
-    from rote.core.console import progress
     from rote.core.errors import RoteError
     from rote.memorization.audit.audit import run_audit
 
     say_code(asked.space)
     rates: list[Audit] = []
-    with options.interruptible(), progress() as bar:
-        task = bar.add_task("prepare", total=len(generated))
-        try:
-            return run_audit(
-                generated,
-                training,
-                asked,
-                holdout=holdout,
-                command=tuple(sys.argv),
-                features_folder=decoded,
-                on_progress=lambda done, total: bar.update(task, completed=done, total=total),
-                on_stage=lambda name: bar.update(task, description=name),
-                on_rates=rates.append,
-            )
-        except RoteError:
-            if rates and save is not None:
-                save(rates[0])
-            raise
+    try:
+        return run_audit(
+            generated,
+            training,
+            asked,
+            holdout=holdout,
+            command=tuple(sys.argv),
+            features_folder=decoded,
+            on_rates=rates.append,
+        )
+    except RoteError:
+        if rates and save is not None:
+            save(rates[0])
+        raise
 
 
 def _write(found: Audit, *, out: Path, spreadsheet: bool) -> float:
@@ -160,9 +158,11 @@ def _write(found: Audit, *, out: Path, spreadsheet: bool) -> float:
     import time
 
     from rote.core.console import say
+    from rote.core.progress.work import work
     from rote.report import write_report
 
     start = time.perf_counter()
-    found.save(out, spreadsheet=spreadsheet)
-    say(f"report: {write_report(out)}")
+    with work("report"):
+        found.save(out, spreadsheet=spreadsheet)
+        say(f"report: {write_report(out)}")
     return time.perf_counter() - start

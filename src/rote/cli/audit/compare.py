@@ -12,6 +12,7 @@ from rote.cli.app import app
 
 
 @app.command()
+@options.answers_in_time
 def compare(
     first: Annotated[Path, typer.Argument(help="The --out of one `rote audit`.")],
     second: Annotated[Path, typer.Argument(help="The --out of another.")],

@@ -142,12 +142,11 @@ def _in_units_of_data(found: Dataset, path: Path) -> Dataset:
 
 
 def _of_function(source: str, count: int, *, seed: int) -> Dataset:
-    from rote.core.console import progress
+    from rote.core.progress.display import progress
 
     function = _imported(source)
     parts: list[npt.NDArray[Any]] = []
-    with options.interruptible(), progress() as bar:
-        task = bar.add_task(source, total=count)
+    with options.interruptible(), progress(f"images of {shown(source)}", count) as report:
         for number, start in enumerate(range(0, count, BATCH)):
             size = min(BATCH, count - start)
             with _one_line(source, f"{source}({size}, seed) raised"):
@@ -161,7 +160,7 @@ def _of_function(source: str, count: int, *, seed: int) -> Dataset:
             if not parts:
                 check_count(count, items.shape[1:])
             parts.append(items)
-            bar.update(task, completed=start + size)
+            report(start + size, count)
     return Dataset(np.concatenate(parts), source=source)
 
 

@@ -143,7 +143,7 @@ def neighbors(
     # after the data: torch takes a second to import
     from rote.neighbors.out_of_core.memory_budget import peak_bytes
 
-    with options.interruptible():
+    with options.interruptible(in_time=shards.engine == "local"):
         if isinstance(references, ShardSet):
             _search_shards(queries, references, shards, out=out, k=k)
         else:
@@ -254,19 +254,11 @@ def _names(side: Dataset | ShardSet) -> tuple[str, ...]:
 def _search_whole(
     queries: npt.NDArray[Any], references: npt.NDArray[Any], *, out: Path, k: int, device: str
 ) -> None:
-    from rote.core.console import progress
+    from rote.core.progress.display import progress
     from rote.neighbors.out_of_core.search import in_memory_neighbors
 
-    with progress() as bar:
-        task = bar.add_task("images searched", total=len(queries))
-        in_memory_neighbors(
-            queries,
-            references,
-            out=out,
-            k=k,
-            device=device,
-            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
+    with progress("images searched", len(queries)) as report:
+        in_memory_neighbors(queries, references, out=out, k=k, device=device, on_progress=report)
 
 
 def _search_shards(
@@ -277,21 +269,23 @@ def _search_shards(
     out: Path,
     k: int,
 ) -> None:
-    from rote.core.console import progress
+    from rote.core.progress.display import progress
     from rote.neighbors.out_of_core.search import sharded_neighbors
 
-    with progress() as bar:
-        if shards.verify:
-            checked = bar.add_task("checking shards", total=len(references.shards))
-            references.verify(on_progress=lambda done, _: bar.update(checked, completed=done))
-        task = bar.add_task("training images searched", total=None)
-        with shards.open(query_bytes=len(queries) * references.item_bytes) as engine:
-            sharded_neighbors(
-                queries,
-                references,
-                out=out,
-                memory=shards.budget(),
-                k=k,
-                engine=engine,
-                on_progress=lambda done, total: bar.update(task, completed=done, total=total),
-            )
+    if shards.verify:
+        with progress("shards checked") as report:
+            references.verify(on_progress=report)
+    query_bytes = len(queries) * references.item_bytes
+    with (
+        progress("training images searched") as report,
+        shards.open(query_bytes=query_bytes) as engine,
+    ):
+        sharded_neighbors(
+            queries,
+            references,
+            out=out,
+            memory=shards.budget(),
+            k=k,
+            engine=engine,
+            on_progress=report,
+        )

@@ -64,7 +64,8 @@ def shard(
     json: options.Json = False,
 ) -> None:
     """Write sources as shards: numbered .npy files and shards.json; the same command goes on."""
-    from rote.core.console import print_result, print_text, progress
+    from rote.core.console import print_result, print_text
+    from rote.core.progress.display import progress
     from rote.data.shards.read import open_shards
     from rote.data.shards.stream import open_stream
     from rote.data.shards.write import write_shards
@@ -72,19 +73,19 @@ def shard(
     size = parse_bytes(shard_size, flag="--shard-size")
     with named(""):
         streams = [open_stream(source, options=how.read()) for source in sources]
-    with options.interruptible(), named(""), progress() as bar:
-        task = bar.add_task("writing shards", total=sum(stream.count for stream in streams))
-        write_shards(
-            streams,
-            Path(out),
-            shard_bytes=size,
-            options=how.bound(),
-            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
+    with options.interruptible(), named(""):
+        with progress("items written", sum(stream.count for stream in streams)) as report:
+            write_shards(
+                streams,
+                Path(out),
+                shard_bytes=size,
+                options=how.bound(),
+                on_progress=report,
+            )
         found = open_shards(out)
         if verify:
-            checked = bar.add_task("checking shards", total=len(found.shards))
-            found.verify(on_progress=lambda done, total: bar.update(checked, completed=done))
+            with progress("shards checked") as report:
+                found.verify(on_progress=report)
     for source, stream in zip(sources, streams, strict=True):
         say_account(source, stream.account())
     skipped = sum(stream.count for stream in streams) - len(found)

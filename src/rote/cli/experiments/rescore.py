@@ -45,8 +45,9 @@ def rescore(
     rates and differences, from the same runs; and the report again.
     """
     from rote.core.atomic_files import read_json
-    from rote.core.console import print_result, print_text, progress, say
+    from rote.core.console import print_result, print_text, say
     from rote.core.errors import RunError
+    from rote.core.progress.display import progress
     from rote.experiments.rescore.search import rescore as run_rescore
     from rote.experiments.rescore.study import rescore_study
     from rote.report import write_report
@@ -60,14 +61,13 @@ def rescore(
     if data is None:
         data = str(read_json(search / ("study.json" if study else "emm.json"))["data"]["source"])
     dataset = load(data, how)
-    with options.interruptible(), progress() as bar:
-        task = bar.add_task("runs", total=None)
+    with options.interruptible(), progress("runs scored again") as report:
         found = (rescore_study if study else run_rescore)(
             search,
             dataset,
             criteria=criterion or None,
             quality=quality,
-            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+            on_progress=report,
         )
     if json:
         print_result(found)

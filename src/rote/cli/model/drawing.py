@@ -10,8 +10,8 @@ import torch
 
 from rote.cli import options
 from rote.cli.model.samples import check_count
-from rote.core.console import progress
 from rote.core.memory import keep_freed_memory
+from rote.core.progress.display import progress
 from rote.core.seeds import child_seed
 from rote.data.convert import from_model
 from rote.data.dataset import Dataset, kind_of_shape
@@ -60,8 +60,7 @@ def draw(
         drawn_labels = rng.integers(checkpoint.label_count, size=count)
         labels = torch.from_numpy(drawn_labels if label is None else np.full(count, label))
     seeds = [child_seed(seed, "sample", number) for number in range(count)]
-    with options.interruptible(), progress() as bar:
-        task = bar.add_task("samples", total=count)
+    with options.interruptible(), progress("samples drawn", count) as report:
         drawn = sample(
             checkpoint.denoiser(weights=weights, device=device),
             seeds,
@@ -69,7 +68,7 @@ def draw(
             config=config,
             labels=labels,
             device=device,
-            on_progress=lambda done, _: bar.update(task, completed=done),
+            on_progress=report,
         )
     images = from_model(drawn, kind=kind_of_shape(checkpoint.shape))
     schema = None

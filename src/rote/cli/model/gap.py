@@ -31,7 +31,8 @@ def gap(
     json: options.Json = False,
 ) -> None:
     """Measure the gap to the theoretical optimum at each snapshot, without sampling, into gap.json."""
-    from rote.core.console import print_result, progress
+    from rote.core.console import print_result
+    from rote.core.progress.display import progress
     from rote.diffusion.probes.gap_file import GapLog
 
     weights, levels = options.check_weights(probe.weights), probe.levels()
@@ -46,9 +47,8 @@ def gap(
         points=points,
         device=resolve_device(device),
     )
-    with options.interruptible(), progress() as bar:
-        task = bar.add_task("snapshots", total=None)
-        found = log.update(lambda done, total: bar.update(task, completed=done, total=total))
+    with options.interruptible(), progress("snapshots measured") as report:
+        found = log.update(report)
     if json:
         print_result(found)
     else:

@@ -36,7 +36,8 @@ def membership(
     AUC and the recall at 1 % false positives of the loss as a test of membership, for the newest
     snapshot, into membership.json.
     """
-    from rote.core.console import print_result, print_text, progress
+    from rote.core.console import print_result, print_text
+    from rote.core.progress.display import progress
     from rote.diffusion.probes.membership import checkpoint_loss_gap
     from rote.results.membership import MembershipFile
     from rote.results.schema import write_result
@@ -46,8 +47,7 @@ def membership(
     check_asked(false_positive_rate)
     levels = probe.levels()
     checkpoint, trained, rest = probe.open(run, seed=seed)
-    with options.interruptible(), progress() as bar:
-        task = bar.add_task("losses", total=None)
+    with options.interruptible(), progress("losses measured") as report:
         found = checkpoint_loss_gap(
             checkpoint,
             trained,
@@ -58,7 +58,7 @@ def membership(
             draws=draws,
             fpr=false_positive_rate,
             device=resolve_device(device),
-            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+            on_progress=report,
         )
     write_result(run / "membership.json", MembershipFile, found)
     if json:

@@ -32,7 +32,8 @@ def optimum(
 
     import numpy as np
 
-    from rote.core.console import print_result, print_text, progress
+    from rote.core.console import print_result, print_text
+    from rote.core.progress.display import progress
     from rote.core.seeds import child_seed
     from rote.data.convert import as_items, for_models, in_own_units
     from rote.diffusion.config import SampleConfig
@@ -49,15 +50,14 @@ def optimum(
         scaled = scaled.take(subset.positions(scaled, seed=seed))
     check_count(count, scaled.shape)
     seeds = [child_seed(seed, "sample", number) for number in range(count)]
-    with options.interruptible(), progress() as bar:
-        task = bar.add_task("samples", total=count)
+    with options.interruptible(), progress("samples drawn", count) as report:
         drawn = run_sample(
             OptimalDenoiser(scaled, device=device),
             seeds,
             shape=scaled.shape,
             config=SampleConfig(tile=TILE),
             device=device,
-            on_progress=lambda done, _: bar.update(task, completed=done),
+            on_progress=report,
         )
     copies = as_items(drawn, scaled, source="theoretical optimum")
     found = run_audit(copies, scaled, replace(RATIO_ONLY, device=device), look_for_mistakes=False)

@@ -83,7 +83,8 @@ def train(
 
     On several GPUs: `accelerate launch -m rote train ...`, or torchrun.
     """
-    from rote.core.console import print_result, print_text, progress, say
+    from rote.core.console import print_result, print_text, say
+    from rote.core.progress.display import progress
     from rote.core.trackers import check_tracker, tracker
 
     check_tracker(track)
@@ -114,9 +115,8 @@ def train(
         launched(device) as ranks,
         tracker(track if ranks.main else None, folder=out, run=out.name, config=shown) as show,
         options.StopFlag() as should_stop,
-        progress() as bar,
+        progress("images seen", total) as report,
     ):
-        task = bar.add_task("images seen", total=total)
         for until in config.train.snapshots(len(scaled)) if log else [total]:
             checkpoint = run_train(
                 scaled,
@@ -128,7 +128,7 @@ def train(
                 until=until,
                 ranks=ranks,
                 should_stop=should_stop,
-                on_progress=lambda done, _: bar.update(task, completed=done),
+                on_progress=lambda done, _: report(done, total),
                 on_metrics=show,
                 on_note=say,
             )

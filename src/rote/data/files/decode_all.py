@@ -14,6 +14,7 @@ import numpy.typing as npt
 from rote.core.errors import DataError
 from rote.core.mapped_pages import release_pages
 from rote.core.memory import memory_of_machine
+from rote.core.progress.work import counted_results, work
 from rote.data.account import Treated
 from rote.data.files.archives import Entry
 from rote.data.files.decode import (
@@ -89,7 +90,8 @@ def paged(entries: Sequence[Entry], options: ReadOptions) -> Sequence[Entry]:
         return entries
     found: list[Entry] = []
     with ThreadPoolExecutor(workers()) as pool:
-        for entry, count in zip(entries, pool.map(_pages_of, entries), strict=True):
+        counts = counted_results(pool.map(_pages_of, entries), "files opened", len(entries))
+        for entry, count in zip(entries, counts, strict=True):
             pages = [replace(entry, name=f"{entry.name}#{n + 1}", frame=n) for n in range(count)]
             found += pages if count > 1 else [entry]
     return found
@@ -158,7 +160,7 @@ def decode_all(
     """
     window: Range | None = options.window if isinstance(options.window, tuple) else None
 
-    def work(group: Sequence[Entry]) -> list[_Result]:
+    def read(group: Sequence[Entry]) -> list[_Result]:
         found = []
         content = None
         for entry in group:
@@ -173,19 +175,21 @@ def decode_all(
                     f"{extension} is not supported, convert it to .png" if foreign else str(error)
                 )
                 found.append(_Result(reason=reason))
+            decoded.add()
         return found
 
     collector = _Collector(len(entries), where, make_room, options)
-    with ThreadPoolExecutor(workers()) as pool:
+    with ThreadPoolExecutor(workers()) as pool, work("files decoded", len(entries)) as decoded:
         for start in range(0, len(entries), _BATCH):
             batch = entries[start : start + _BATCH]
             files = [list(group) for _, group in groupby(batch, key=lambda entry: entry.read)]
-            results = [result for group in pool.map(work, files) for result in group]
+            results = [result for group in pool.map(read, files) for result in group]
             if window is None and any(result.deep for result in results):
                 window = fit_window(all_entries or entries, options, where=where)
-                results = [result for group in pool.map(work, files) for result in group]
+                results = [result for group in pool.map(read, files) for result in group]
             for offset, result in enumerate(results):
                 collector.add(start + offset, batch[offset].name, result)
+            decoded.reach(start + len(batch))
             if collector.images is not None:
                 release_pages(collector.images)
     return collector.finish(window)

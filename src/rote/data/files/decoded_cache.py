@@ -33,6 +33,7 @@ from rote.core.atomic_files import (
 )
 from rote.core.cache_folder import cache_folder, make_private
 from rote.core.errors import DataError, RunError
+from rote.core.progress.work import counted, counted_results
 from rote.data.account import Account
 from rote.data.files.archives import Entry
 from rote.data.files.decode import UnreadableImageError
@@ -254,7 +255,8 @@ def _checksum(path: Path) -> str:
     with path.open("rb") as handle, ThreadPoolExecutor(workers()) as pool:
         number = handle.fileno()
         starts = range(0, os.fstat(number).st_size, _BLOCK)
-        parts = pool.map(lambda start: zlib.crc32(os.pread(number, _BLOCK, start)), starts)
+        sums = pool.map(lambda start: zlib.crc32(os.pread(number, _BLOCK, start)), starts)
+        parts = counted_results(sums, "blocks of kept images checked", len(starts))
         return hashlib.sha256(b"".join(part.to_bytes(4) for part in parts)).hexdigest()
 
 
@@ -275,7 +277,7 @@ def _digests(entries: Sequence[Entry]) -> list[bytes]:
     files = [entry for entry in entries if entry.frame == 0]
     found: list[bytes] = []
     with ThreadPoolExecutor(workers()) as pool:
-        for start in range(0, len(files), CACHE_FROM):
+        for start in counted(range(0, len(files), CACHE_FROM), "thousands of files hashed"):
             found += pool.map(_digest, files[start : start + CACHE_FROM])
     return found
 

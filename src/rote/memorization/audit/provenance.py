@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from rote.core.progress.work import work
 from rote.core.run_folder import now, versions
 from rote.data.dataset import Dataset
 from rote.memorization.audit.prepare import Prepared
@@ -83,5 +84,6 @@ class Stages:
         """Run the block as a part of a stage."""
         self._on_stage(name)
         start = time.perf_counter()
-        yield
+        with work(name):
+            yield
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start

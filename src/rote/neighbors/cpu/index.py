@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rote.core.progress.work import reported
 from rote.neighbors.cpu import kernels
 from rote.neighbors.cpu.filter import (
     FilterFeatures,
@@ -141,9 +142,12 @@ class ProjectionIndex:
             best_index[:, k:], best_sq[:, k:] = sentinel_neighbors(
                 known[1][:, -1], wanted - k, queries.shape[1]
             )
-        done = ProgressCounter(len(queries), on_progress)
         rest = np.arange(len(queries))
-        with self.pool() as pool:
+        with (
+            self.pool() as pool,
+            reported("items searched", len(queries), on_progress) as report,
+        ):
+            done = ProgressCounter(len(queries), report)
             if self.projection is not None and len(rest):
                 features = query_features or self.project(queries, pool)
                 helped, rest = self._by_projection(

@@ -16,6 +16,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from rote.core.progress.work import reported
 from rote.neighbors.cpu import kernels
 from rote.neighbors.cpu.filter import FilterFeatures, ProgressCounter, QueryBlock, margins, parts_of
 from rote.neighbors.cpu.leaves import by_neighborhood, filter_features, search_leaves
@@ -97,8 +98,11 @@ class LongIndex:
         if known is not None:
             seeds = known[0].shape[1]
             best_index[:, :seeds], best_sq[:, :seeds] = known
-        done = ProgressCounter(len(queries), on_progress)
-        with self.pool() as pool:
+        with (
+            self.pool() as pool,
+            reported("items searched", len(queries), on_progress) as report,
+        ):
+            done = ProgressCounter(len(queries), report)
             left = np.arange(len(queries))
             if self.projection is not None and len(queries):
                 features = query_features or self.project(queries, pool)

@@ -39,6 +39,7 @@ import numpy.typing as npt
 import torch
 
 from rote.core.precision import strict_fp32
+from rote.core.progress.work import counted_results
 from rote.neighbors.cpu import kernels
 
 SAMPLE = 2048
@@ -113,7 +114,9 @@ class Projection:
             coarse[rows] = _residual(sq_norm, projected[:, : self.coarse]) * scale
             return float(sq_norm.max())
 
-        size = math.sqrt(max(pool.map(fill, range(0, count, ROWS))))
+        starts = range(0, count, ROWS)
+        found = counted_results(pool.map(fill, starts), "blocks of items projected", len(starts))
+        size = math.sqrt(max(found))
         # Relative error of a projection: float64 products over D (or m) terms, and the defect of Q.
         relative = 2.0**-52 * (self.directions.shape[0] + 2 * width) + self.defect
         wrong_sq = 4 * relative * size**2  # error of |Q'x|^2 and so of rho^2

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 
 from rote.core.mapped_pages import is_mapped, release_pages
+from rote.core.progress.work import counted_results
 from rote.neighbors.brute_force import sq_differences
 from rote.neighbors.numeric import computing_pool, item_scale
 from rote.neighbors.radius import kernels
@@ -60,7 +61,8 @@ def block_components(
                 finally:
                     free.put(forest)
 
-            list(pool.map(grouped, search.tasks()))
+            tasks = search.tasks()
+            counted_results(pool.map(grouped, tasks), "groups of near items", len(tasks))
             for other, whole in own:
                 kernels.join_all(parent, other)
                 one |= whole
