@@ -41,19 +41,21 @@ class Display(Progress):
         super().__init__(*columns, console=console, transient=True)
         self._bar = self.add_task("", total=None, visible=False)
         self._seen: Work | None = None
+        self._is_drawn = console.is_terminal or console.is_jupyter
         self._stopped = threading.Event()
         self._looking = threading.Thread(target=self._look, daemon=True)
 
     def start(self) -> None:
         """Begin to show."""
-        if console.is_terminal or console.is_jupyter:
+        if self._is_drawn:
             super().start()
         self._looking.start()
 
     def stop(self) -> None:
         """Show nothing any more."""
         self._stopped.set()
-        super().stop()
+        if self._is_drawn:
+            super().stop()
 
     def look(self) -> None:
         """Take in what goes on now."""
@@ -69,10 +71,9 @@ class Display(Progress):
         self.update(self._bar, visible=True, **about)  # type: ignore[arg-type]
 
     def _look(self) -> None:
-        live = console.is_terminal or console.is_jupyter
         said = time.monotonic()
         while not self._stopped.wait(LOOK_SECONDS):
-            if live:
+            if self._is_drawn:
                 self.look()
             elif time.monotonic() >= said + LINE_SECONDS:
                 said = time.monotonic()
