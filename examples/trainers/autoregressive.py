@@ -8,10 +8,11 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 import rote
 
-HIDDEN, BATCH, LEVELS = 128, 64, 32
+HIDDEN, BATCH, LEVELS, DECAY = 128, 64, 32, 0.98
 
 
 class Pixels(nn.Module):
@@ -39,6 +40,7 @@ def trainer(job: rote.TrainingJob) -> Iterator[rote.TrainedModel]:
     data = (data * (LEVELS - 1) + 127) // 255
     net = Pixels(data.shape[1]).to(job.device)
     optimizer = torch.optim.Adam(net.parameters(), lr=3e-3)
+    averaged = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(DECAY))
     steps = job.settings.get("images", 64_000) // BATCH
 
     @torch.no_grad()
@@ -47,7 +49,7 @@ def trainer(job: rote.TrainingJob) -> Iterator[rote.TrainedModel]:
         level, state = torch.full((num, 1), LEVELS, device=job.device), None
         levels = []
         for place in range(data.shape[1]):
-            logits, state = net(level, place, state)
+            logits, state = averaged(level, place, state)
             level = torch.multinomial(logits[:, 0].softmax(1), 1, generator=draw)
             levels.append(level)
         images = torch.cat(levels, 1) * 255 // (LEVELS - 1)
@@ -61,5 +63,6 @@ def trainer(job: rote.TrainingJob) -> Iterator[rote.TrainedModel]:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        averaged.update_parameters(net)
         if step % max(steps // 4, 1) == 0:
             yield rote.TrainedModel(step * BATCH, sample, planned=steps * BATCH)

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 import rote
 
-HIDDEN, BATCH, STEPS = 256, 64, 24
+HIDDEN, BATCH, STEPS, DECAY = 256, 64, 24, 0.98
 
 
 class Velocity(nn.Module):
@@ -34,7 +35,8 @@ def trainer(job: rote.TrainingJob) -> Iterator[rote.TrainedModel]:
     torch.manual_seed(job.seed)
     data = torch.from_numpy(job.data.items).to(job.device).flatten(1).float() / 127.5 - 1
     net = Velocity(data.shape[1]).to(job.device)
-    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
+    optimizer = torch.optim.Adam(net.parameters(), lr=job.settings.get("learning_rate", 3e-3))
+    averaged = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(DECAY))
     steps = job.settings.get("images", 64_000) // BATCH
 
     @torch.no_grad()
@@ -43,8 +45,8 @@ def trainer(job: rote.TrainingJob) -> Iterator[rote.TrainedModel]:
         x = x.to(job.device)
         for step in range(STEPS):
             time = torch.full((num, 1), step / STEPS, device=job.device)
-            half = x + net(x, time) / (2 * STEPS)
-            x = x + net(half, time + 1 / (2 * STEPS)) / STEPS
+            half = x + averaged(x, time) / (2 * STEPS)
+            x = x + averaged(half, time + 1 / (2 * STEPS)) / STEPS
         return x.clamp(-1, 1).reshape(num, *job.data.items.shape[1:]).movedim(-1, 1)
 
     for step in range(1, steps + 1):
@@ -55,6 +57,7 @@ def trainer(job: rote.TrainingJob) -> Iterator[rote.TrainedModel]:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        averaged.update_parameters(net)
         if step % max(steps // 4, 1) == 0:
             yield rote.TrainedModel(
                 step * BATCH, sample, planned=steps * BATCH, value_range=(-1, 1)

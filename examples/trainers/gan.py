@@ -8,10 +8,11 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 from torch.nn.functional import softplus
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 import rote
 
-LATENT, HIDDEN, BATCH = 32, 256, 64
+LATENT, HIDDEN, BATCH, DECAY = 32, 256, 64, 0.98
 
 
 def perceptron(inputs: int, outputs: int) -> nn.Sequential:
@@ -27,14 +28,18 @@ def trainer(job: rote.TrainingJob) -> Iterator[rote.TrainedModel]:
     generator = perceptron(LATENT, data.shape[1]).to(job.device)
     judge = perceptron(data.shape[1], 1).to(job.device)
     optimizers = [
-        torch.optim.Adam(net.parameters(), 2e-4, betas=(0.5, 0.99)) for net in (generator, judge)
+        torch.optim.Adam(
+            net.parameters(), job.settings.get("learning_rate", 1e-3), betas=(0.5, 0.99)
+        )
+        for net in (generator, judge)
     ]
+    averaged = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(DECAY))
     steps = job.settings.get("images", 64_000) // BATCH
 
     @torch.no_grad()
     def sample(num: int, seed: int) -> torch.Tensor:
         noise = torch.randn(num, LATENT, generator=torch.Generator().manual_seed(seed))
-        images = generator(noise.to(job.device)).tanh().reshape(num, *job.data.items.shape[1:])
+        images = averaged(noise.to(job.device)).tanh().reshape(num, *job.data.items.shape[1:])
         return images.movedim(-1, 1)
 
     for step in range(1, steps + 1):
@@ -55,6 +60,7 @@ def trainer(job: rote.TrainingJob) -> Iterator[rote.TrainedModel]:
             for weight, gradient in zip(net.parameters(), gradients, strict=True):
                 weight.grad = gradient
             optimizer.step()
+        averaged.update_parameters(generator)
         if step % max(steps // 4, 1) == 0:
             yield rote.TrainedModel(
                 step * BATCH, sample, planned=steps * BATCH, value_range=(-1, 1)

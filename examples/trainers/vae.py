@@ -8,10 +8,11 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 import rote
 
-LATENT, HIDDEN, BATCH = 16, 256, 64
+LATENT, HIDDEN, BATCH, DECAY = 4, 256, 64, 0.98
 
 
 def perceptron(inputs: int, outputs: int) -> nn.Sequential:
@@ -26,13 +27,16 @@ def trainer(job: rote.TrainingJob) -> Iterator[rote.TrainedModel]:
     data = torch.from_numpy(job.data.items).to(job.device).flatten(1).float() / 127.5 - 1
     encoder, decoder = perceptron(data.shape[1], 2 * LATENT), perceptron(LATENT, data.shape[1])
     encoder, decoder = encoder.to(job.device), decoder.to(job.device)
-    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=1e-3)
-    spread, steps = job.settings.get("spread", 0.1), job.settings.get("images", 64_000) // BATCH
+    optimizer = torch.optim.Adam(
+        [*encoder.parameters(), *decoder.parameters()], lr=job.settings.get("learning_rate", 3e-3)
+    )
+    averaged = AveragedModel(decoder, multi_avg_fn=get_ema_multi_avg_fn(DECAY))
+    spread, steps = job.settings.get("spread", 0.3), job.settings.get("images", 64_000) // BATCH
 
     @torch.no_grad()
     def sample(num: int, seed: int) -> torch.Tensor:
         noise = torch.randn(num, LATENT, generator=torch.Generator().manual_seed(seed))
-        images = decoder(noise.to(job.device)).reshape(num, *job.data.items.shape[1:])
+        images = averaged(noise.to(job.device)).reshape(num, *job.data.items.shape[1:])
         return images.clamp(-1, 1).movedim(-1, 1)
 
     for step in range(1, steps + 1):
@@ -45,6 +49,7 @@ def trainer(job: rote.TrainingJob) -> Iterator[rote.TrainedModel]:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        averaged.update_parameters(decoder)
         if step % max(steps // 4, 1) == 0:
             yield rote.TrainedModel(
                 step * BATCH, sample, planned=steps * BATCH, value_range=(-1, 1)

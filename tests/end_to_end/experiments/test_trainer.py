@@ -1,5 +1,7 @@
 """The EMM of models that rote does not train: functions, and commands."""
 
+import importlib
+import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -231,14 +233,48 @@ def test_each_moment_of_a_training_is_sampled_before_it_goes_on(tmp_path):
 TRAINERS = Path(__file__).parents[3] / "examples" / "trainers"
 
 
+NEEDED = {
+    "diffusers_ddpm": ("diffusers",),
+    "denoising_diffusion": ("denoising_diffusion_pytorch", "torchvision"),
+}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(path.stem for path in TRAINERS.glob("*.py")))
 def test_the_ready_trainers_go_through_a_search(name, tmp_path):
-    asked = ["emm", "--trainer", f"{name}:trainer", "--data", "digits", "--out", tmp_path / "emm"]
-    for change in ("trainer.images=2560", "search.max_runs=2", "search.start=8"):
+    for package in NEEDED.get(name, ()):
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"{package} is not installed")
+    data = "iris" if name == "gaussian_copula" else "digits"
+    asked = ["emm", "--trainer", f"{name}:trainer", "--data", data, "--out", tmp_path / "emm"]
+    for change in ("trainer.images=1280", "search.max_runs=2", "search.start=8"):
         asked += ["--set", change]
-    found = json.loads(ok(*asked, "--set", "search.fresh_samples=128", "--json", cwd=TRAINERS))
+    asked += ["--set", "search.fresh_samples=64", "--set", "search.selection_samples=64"]
+    asked += ["--workers", "1", "--json"]
+    found = json.loads(ok(*asked, cwd=TRAINERS))
     assert len(found["points"]) == 2
     assert found["config"]["trainer"]["function"] == f"{name}:trainer"
-    again = json.loads(ok(*asked, "--set", "search.fresh_samples=128", "--json", cwd=TRAINERS))
+    again = json.loads(ok(*asked, cwd=TRAINERS))
     assert again == found
+
+
+def test_the_copula_keeps_categories_and_gaps_of_a_table(tmp_path, monkeypatch):
+    """Each cell that it makes is one of a category, a number or nothing, as in its training rows."""
+    monkeypatch.syspath_prepend(TRAINERS)
+    made = importlib.import_module("gaussian_copula").trainer
+    rng = np.random.default_rng(0)
+    cells = [
+        f"{'abc'[rng.integers(3)]},{rng.integers(9)},{'' if rng.random() < 0.3 else rng.normal()}"
+        for _ in range(300)
+    ]
+    Path(tmp_path, "t.csv").write_text("\n".join(["kind,count,size", *cells]))
+    data = rote.load_images(tmp_path / "t.csv")
+    job = rote.TrainingJob(data, 0, tmp_path, "cpu", 1, {}, lambda: False)
+    rows = made(job).sample(2000, 1)
+    one_hot, (count, size, gap) = rows[:, :3], rows[:, 3:].T
+    assert (one_hot.sum(1) == 1).all()
+    assert abs(one_hot.mean(0) - data.items[:, :3].mean(0)).max() < 0.05
+    assert set(count) <= set(range(9))
+    assert set(gap) == {0, 1}
+    assert abs(gap.mean() - data.items[:, -1].mean()) < 0.05
+    assert size.min() >= data.items[:, 4].min()
