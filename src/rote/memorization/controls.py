@@ -1,8 +1,9 @@
 """Controls, printed beside every rate: what the ruler flags wrongly, and what it would have seen.
 
 The **held-out control** scores real images that were not trained on as if they had been generated. Images
-that lie in the training set all the same (exactly, or within the duplicate radius) are no such images:
-they are counted and taken out.
+that equal a training image are no such images: they are counted and taken out. Those within the duplicate
+radius of one are counted and stay: a new image may lie there by chance, and the rate of the control, and
+the threshold that is calibrated by it, must be those of all new images (decision 24).
 
 The **positive control** degrades training items in known ways and strengths, audits these copies by the
 same ruler, and reports the share that is recognized. A rate of 0 says only what the recall beside it
@@ -27,6 +28,7 @@ from rote.data.dataset import Dataset
 from rote.data.resample import workers
 from rote.data.sampling import drawn_by_content
 from rote.memorization.corruptions import Degradation, degradations
+from rote.memorization.criteria import RatioCriterion
 from rote.memorization.criteria.tolerance import within_tolerance
 from rote.memorization.evaluator import CriteriaEvaluator, Measured, rows_at_once
 from rote.memorization.matching import Matches, Nearest
@@ -41,32 +43,43 @@ BATCH_BYTES = 2**28
 
 @dataclass(frozen=True, eq=False)
 class Leaks:
-    """Held-out images that also lie in the training set.
+    """Held-out images that equal a training image, and those within the radius of one.
 
     Attributes
     ----------
     exact, near, images
         How many of each kind, of how many held-out images.
+    near_flagged
+        How many of the near ones the ratio flags, in the data's own space.
     index
-        int64: their positions among the held-out images.
+        int64: positions of both kinds among the held-out images.
+    equal
+        int64: positions of those that equal a training image, and leave.
     nn1_index, sq
         The training image that each is, or is near to, and the squared distance.
     """
 
     exact: int
     near: int
+    near_flagged: int
     images: int
     index: npt.NDArray[np.int64]
+    equal: npt.NDArray[np.int64]
     nn1_index: npt.NDArray[np.int64]
     sq: npt.NDArray[Any]
 
     def to_json(self) -> dict[str, int]:
         """Return the counts as plain types."""
-        return {"exact": self.exact, "near": self.near, "images": self.images}
+        return {
+            "exact": self.exact,
+            "near": self.near,
+            "near_flagged": self.near_flagged,
+            "images": self.images,
+        }
 
 
 def find_leaks(
-    measured: Measured, *, sq_radius: float, levels: Nearest | None = None
+    measured: Measured, ratio: RatioCriterion, *, sq_radius: float, levels: Nearest | None = None
 ) -> tuple[Leaks, npt.NDArray[np.bool_]]:
     """Return the leaks among measured held-out items and a mask (N,) of those that remain.
 
@@ -74,10 +87,12 @@ def find_leaks(
     ----------
     measured
         The held-out items.
+    ratio
+        That counts which of the near ones it flags.
     sq_radius
         Of near-duplicates, squared.
     levels
-        Their nearest in 8-bit levels, where the matches are of matched tones: an item leaks if either
+        Their nearest in 8-bit levels, where the matches are of matched tones: an item is near if either
         lies within the radius, as such items are grouped.
     """
     matches = measured.matches
@@ -96,12 +111,14 @@ def find_leaks(
     leaks = Leaks(
         exact=int(exact.sum()),
         near=int(near.sum()),
+        near_flagged=int((near & ratio.memorized(matches.nn1_sq, matches.nn2_sq)).sum()),
         images=len(exact),
         index=index,
+        equal=np.flatnonzero(exact),
         nn1_index=nn1_index[index],
         sq=nn1_sq[index],
     )
-    return leaks, ~(exact | near)
+    return leaks, ~exact
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-Topic = Literal["difference", "radius", "chains", "families", "control", "overlap", "columns"]
+Topic = Literal[
+    "difference", "radius", "chains", "families", "control", "calibration", "overlap", "columns"
+]
 
 
 @dataclass(frozen=True)

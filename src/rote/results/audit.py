@@ -108,10 +108,14 @@ class Verdicts(Result):
 
 
 class Leaks(Result):
-    """Held-out items that lie in the training side, and were left out of the control."""
+    """Held-out items that lie in the training side, or near to it."""
 
     exact: Count
+    """Equal to a training item, and left out of the control."""
     near: Count
+    """Within the radius of one; they stay in the control."""
+    near_flagged: Count | None = None
+    """Those of them that the ratio flags; None in older files, where near ones were left out, too."""
     images: Count
     """Held-out items before."""
 
@@ -152,7 +156,7 @@ class Notice(Result):
 
     topic: str
     """difference (the sides match once one is changed), radius, chains, families, control,
-    overlap, columns."""
+    calibration, overlap, columns."""
     text: str
     """One sentence; arguments in backticks."""
     numbers: dict[str, Any] = Field(default_factory=dict)

@@ -22,7 +22,7 @@ def sides():
 
 
 @pytest.mark.parametrize("names", ["", "flip", "tone", "flip,tone", "shift,tone"])
-def test_near_duplicates_leave_the_control_whatever_is_undone(sides, names):
+def test_near_duplicates_are_counted_and_stay_in_the_control_whatever_is_undone(sides, names):
     near, low, holdout = sides
     found = audit(
         near, low, holdout=holdout, duplicate_rms=3.0, invariances=Invariances.parse(names)
@@ -32,7 +32,10 @@ def test_near_duplicates_leave_the_control_whatever_is_undone(sides, names):
     assert found.leaks.nn1_index.tolist() == list(range(40))
     rms = np.sqrt(np.square(near.items.astype(int) - low.items).mean(axis=(1, 2, 3)))
     assert np.sqrt(found.leaks.sq / 256) == pytest.approx(rms)
-    assert (found.control.count, found.control.total) == (0, 60)
+    assert len(found.leaks.equal) == 0
+    # All near ones are flagged, none of the others is.
+    assert (found.control.count, found.control.total) == (40, 100)
+    assert found.leaks.near_flagged == 40
 
 
 @pytest.mark.parametrize("names", ["", "tone", "flip,tone"])

@@ -155,8 +155,8 @@ def _control_sentences(found: Audit) -> list[str]:
     leaks = found.leaks
     if leaks is not None and leaks.exact + leaks.near:
         lines.append(
-            f"{leaks.exact:,} held-out {items} lie in the training set exactly and {leaks.near:,} "
-            f"nearly, of {leaks.images:,}; they are left out of the control"
+            f"of {leaks.images:,} held-out {items} {leaks.exact:,} equal a training one and are left out "
+            f"of the control, {leaks.near:,} lie nearly there and stay ({leaks.near_flagged:,} flagged)"
         )
     for result in found.criteria:
         calibration = result.description.get("calibration")
@@ -168,8 +168,9 @@ def _control_sentences(found: Audit) -> list[str]:
         elif calibration:
             low, high = calibration["false_positives"]
             lines.append(
-                f"calibrated: ratio < {calibration['threshold']:.4g}, false positives between "
-                f"{low:.2g} and {high:.2g}"
+                f"calibrated: ratio < {calibration['threshold']:.4g}; false positives are at most "
+                f"{calibration['asked']:g} in the mean, and between {low:.2g} and {high:.2g} in this one "
+                "calibration"
             )
     return lines
 

@@ -275,7 +275,7 @@ def run_audit(
 
     own = opened(prepared.own)
     controls = make_controls(own, prepared, duplicates, stages)
-    notices += of_leaks(controls.leaks)
+    notices += of_leaks(controls.leaks, prepared.settings)
     spaces = [own if space is prepared.own else opened(space) for space in prepared.spaces]
     results = tuple(space.audit(controls) for space in spaces)
     first, settings = results[0], prepared.settings

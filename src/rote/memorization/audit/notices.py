@@ -15,6 +15,7 @@ from rote.core.seeds import child_seed
 from rote.data.dataset import Dataset
 from rote.data.duplicates import equal_items
 from rote.data.sampling import drawn_by_content
+from rote.memorization.audit.options import Settings
 from rote.memorization.audit.prepare import Duplicates, Prepared
 from rote.memorization.columns import (
     Finding,
@@ -24,6 +25,7 @@ from rote.memorization.columns import (
     other_units,
 )
 from rote.memorization.controls import Leaks
+from rote.memorization.criteria import CalibratedCriterion
 from rote.memorization.duplicates import chained
 from rote.memorization.notice import Notice
 from rote.memorization.silent_differences import find_silent_differences, notices_of
@@ -31,8 +33,8 @@ from rote.neighbors.search import nearest_among
 
 LARGE_PART = 0.05
 """Share of a set beyond which chains of near-duplicates make its rates doubtful."""
-MOST_REMOVED = 0.2
-"""Share of the held-out items beyond which what is left is no control of the whole any more."""
+MOST_NEAR = 0.2
+"""Share of the held-out items that may lie near training items where they are no versions of them."""
 SAME_SET = 0.99
 EXCHANGED = 0.25
 
@@ -210,16 +212,32 @@ def _look_exchanged(copies: npt.NDArray[np.bool_], reproduced: npt.NDArray[np.bo
     )
 
 
-def of_leaks(leaks: Leaks | None) -> list[Notice]:
-    """Return whether so many held-out items were taken out that the rest is no control of the whole."""
-    if leaks is None or leaks.near <= MOST_REMOVED * leaks.images:
+def of_leaks(leaks: Leaks | None, settings: Settings) -> list[Notice]:
+    """Return whether so many held-out items lie near training items that they may be versions of these.
+
+    One and all they are doubtful; more than the calibrated threshold lets pass, they set it.
+    """
+    if leaks is None or not leaks.near:
         return []
+    numbers = {"near": leaks.near, "items": leaks.images}
     text = (
         f"{leaks.near:,} of {leaks.images:,} held-out items lie within the radius of near-duplicates of "
-        "training items and leave the control; the rest says little of false positives: give a smaller "
-        "`duplicate_rms`, or held-out items of other sources"
+        "training items"
     )
-    return [Notice("control", text, {"near": leaks.near, "items": leaks.images})]
+    if leaks.near > MOST_NEAR * leaks.images:
+        text += (
+            ": either they are versions of these and no new items, and the control is too high, or the "
+            "radius is too wide; give held-out items of other sources, or a smaller `duplicate_rms`"
+        )
+        return [Notice("control", text, numbers)]
+    calibrated = CalibratedCriterion.name in settings.criteria
+    if not calibrated or leaks.near <= settings.false_positive_rate * leaks.images:
+        return []
+    text += (
+        ", more than the calibrated threshold lets pass, so they set it; if they are versions of "
+        "training items (re-compressed, resized) and no new ones, take them out of `holdout`"
+    )
+    return [Notice("calibration", text, numbers, doubtful=False)]
 
 
 def of_columns(prepared: Prepared, generated: Dataset, training: Dataset) -> list[Notice]:

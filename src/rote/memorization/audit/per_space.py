@@ -100,7 +100,7 @@ class Controls:
     Attributes
     ----------
     leaks
-        Held-out items that also lie in the training set; None without a held-out side.
+        Held-out items that lie in the training set, or near to it; None without a held-out side.
     kept
         int64: positions of the held-out items that remain.
     held_out
@@ -303,6 +303,7 @@ def make_controls(
             measured = own.ruler.measure(holdout.items)
             leaks, remains = find_leaks(
                 measured,
+                settings.ratio,
                 sq_radius=settings.duplicate_rms**2 * values,
                 levels=own.ruler.nearest_in_levels(holdout.items),
             )

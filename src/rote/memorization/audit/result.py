@@ -72,7 +72,7 @@ class Findings:
     measured, held_out
         All that was measured of the generated items, and of the held-out items that remain.
     leaks
-        Held-out items that also lie in the training set, and were taken out of the control.
+        Held-out items that equal a training item, and were taken out of the control; and near ones.
     spaces
         What every space says, the primary one, whose numbers are the fields above, first.
     preprocessing

@@ -79,7 +79,7 @@ def _of_whole_sets(
     if found.holdout is not None:
         fresh = rows(found.holdout)
         if found.leaks is not None:
-            fresh = np.delete(fresh, found.leaks.index, axis=0)
+            fresh = np.delete(fresh, found.leaks.equal, axis=0)
     own = "pixel" if found.training.kind == "image" else "columns"
     name = space.name if space.kind == "rows" else own
     quality = population = None

@@ -42,8 +42,8 @@ class MemorizationMonitor:
     every_images
         Training images between two checks.
     holdout
-        Real images that were not trained on: the control that the rate must exceed. Those within
-        ``duplicate_rms`` of a training image are taken out.
+        Real images that were not trained on: the control that the rate must exceed. Those that equal a
+        training image are taken out.
     samples
         Images drawn for each check of each set of weights.
     batch
@@ -260,13 +260,13 @@ class MemorizationMonitor:
         if not len(items):
             raise DataError("holdout has no images; images that were not trained on are needed")
         found = self._references.match(items)
-        values = int(np.prod(items.shape[1:]))
-        fresh = found.nn1_sq > self._references.duplicate_rms**2 * values
+        # Near ones stay: a new sample may lie there, too, and would be counted (decision 24).
+        fresh = found.nn1_sq > 0
         self._excluded = len(items) - int(fresh.sum())
         if not fresh.any():
             raise DataError(
-                f"holdout has {len(items)} images, all of them equal or nearly equal to a training "
-                "image; images that were not trained on are needed"
+                f"holdout has {len(items)} images, all of them equal to a training image; images that "
+                "were not trained on are needed"
             )
         flagged = self._references.criterion.memorized(found.nn1_sq[fresh], found.nn2_sq[fresh])
         return wilson(int(flagged.sum()), len(flagged), confidence=self._test.confidence)

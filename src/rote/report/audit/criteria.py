@@ -61,9 +61,15 @@ def calibration_sentence(found: Calibration) -> str:
     if low is None or high is None:
         end = "a lower" if low is None else "an upper"
         interval += f" ({found.images:,} images are too few for {end} end)"
+    spread = ""
+    if found.false_positives is not None:
+        least, most = (f"{100 * end:.2g} %" for end in found.false_positives)
+        spread = (
+            f" That rate is a mean; in this one calibration it lies between {least} and {most}."
+        )
     return (
         f"Chosen so that {asked} of {found.images:,} held-out images pass; interval of the threshold: "
-        f"{interval}. Its control was counted on those same images, so it is near "
+        f"{interval}.{spread} Its control was counted on those same images, so it is near "
         f"{asked} by construction."
     )
 
@@ -131,13 +137,23 @@ def coverage_facts(found: Coverage, rate: Rate, *, unit: str) -> list[str]:
 
 
 def leak_sentence(leaks: Leaks | None, *, controls: str, training: str) -> str:
-    """Say how many held-out images also lie in the training set; empty if nobody looked."""
+    """Say how many held-out images lie in the training set, or near to it; empty if nobody looked."""
     if leaks is None:
         return ""
     found = leaks.exact + leaks.near
     if found == 0:
         return f"None of the {leaks.images:,} {controls} lies in {training} as well."
-    return (
-        f"{found:,} of {leaks.images:,} {controls} also lie in {training} ({leaks.exact:,} "
-        f"exactly, {leaks.near:,} nearly); they were left out of the control."
-    )
+    if leaks.near_flagged is None:  # of an older version
+        return (
+            f"{found:,} of {leaks.images:,} {controls} also lie in {training} ({leaks.exact:,} "
+            f"exactly, {leaks.near:,} nearly); they were left out of the control."
+        )
+    told = []
+    if leaks.exact:
+        told.append(f"{leaks.exact:,} equal one of {training} and were left out of the control")
+    if leaks.near:
+        told.append(
+            f"{leaks.near:,} lie within the radius of near-duplicates of one and stay in it, since a new "
+            f"one may lie there, too ({leaks.near_flagged:,} of them are flagged by the ratio)"
+        )
+    return f"Of {leaks.images:,} {controls}, {'; '.join(told)}."

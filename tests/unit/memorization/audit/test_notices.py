@@ -88,12 +88,26 @@ def test_folders_whose_images_belong_together_are_said():
     assert found.notices == ()
 
 
-def test_a_control_that_mostly_leaves_is_said():
+def test_a_control_that_lies_mostly_in_the_training_set_is_said():
     training, fresh = digits()
     near = np.clip(training[:100].astype(int) + 2, 0, 255).astype(np.uint8)
     found = check(fresh[:50], training, holdout=of(np.concatenate([near, fresh[50:150]])))
     assert topics(found) == ["control"]
     assert found.notices[0].numbers == {"near": 100, "items": 200}
+
+
+def test_near_ones_that_set_the_calibrated_threshold_are_said():
+    training, fresh = digits()
+    near = np.clip(training[:4].astype(int) + 2, 0, 255).astype(np.uint8)
+    holdout = of(np.concatenate([near, fresh[50:350], training[5:7]]))
+    found = check(fresh[:50], training, holdout=holdout)
+    assert topics(found) == ["calibration"]
+    assert found.notices[0].doubtful is False
+    # The two that equal a training image leave; the four near ones stay, in control and calibration.
+    assert found.leaks.to_json() == {"exact": 2, "near": 4, "near_flagged": 4, "images": 306}
+    assert found.control.total == 304
+    assert found.criteria[1].description["calibration"]["images"] == 304
+    assert topics(check(fresh[:50], training, holdout=of(fresh[50:350]))) == []
 
 
 def test_equal_and_exchanged_sides_are_said():
