@@ -20,6 +20,10 @@ _attribute, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("rote")
     if name == "ImageDataset":  # goes in 0.3
         warnings.warn("rote.ImageDataset is now rote.Dataset", DeprecationWarning, stacklevel=2)
         name = "Dataset"

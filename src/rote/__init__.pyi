@@ -25,9 +25,12 @@ from .experiments.trainers.protocol import (
     TrainedModel as TrainedModel,
     TrainingJob as TrainingJob,
 )
-from .memorization.audit.audit import Audit as Audit, audit as audit
+from .memorization.audit.audit import audit as audit
+from .memorization.audit.compare import Comparison as Comparison, compare as compare
+from .memorization.audit.finished import Audit as Audit
 from .memorization.monitor.monitor import MemorizationMonitor as MemorizationMonitor
 from .memorization.monitor.rate import MemorizationRate as MemorizationRate
+from .memorization.presentation.assertion import assert_not_memorized as assert_not_memorized
 from .neighbors.search import Neighbors as Neighbors, nearest_neighbors as nearest_neighbors
 from .report import write_report as write_report
 from .stats.rates import Rate as Rate, wilson as wilson

@@ -29,7 +29,7 @@ from rote.data.files.mapped import blocks_of
 from rote.data.files.npz import load_array_file
 from rote.data.files.sniff import EXTENSIONS, FOREIGN_EXTENSIONS, extension_of
 from rote.data.files.treatment import masks, not_square
-from rote.data.labels import labels_of_files
+from rote.data.labels import labels_of_array, labels_of_files
 from rote.data.messages import shown, storable
 from rote.data.named import cifar10
 from rote.data.named import scikit_learn as embedded
@@ -38,10 +38,10 @@ from rote.data.objects import images_in_memory
 from rote.data.options import ReadOptions, Resize, with_options
 from rote.data.resample import Pixels, fit_images
 from rote.data.tables.encode import adopt
-from rote.data.tables.files import TABLE_EXTENSIONS, load_table
+from rote.data.tables.files import TABLE_EXTENSIONS, is_frame, load_table
 from rote.data.tables.table import Reading
 
-__all__ = ["as_dataset", "as_sides", "fit_dataset", "load_images", "named_sources"]
+__all__ = ["fit_dataset", "load_images", "named_sources"]
 
 
 def named_sources() -> dict[str, str]:
@@ -72,9 +72,9 @@ def load_images(
     source
         A named source (see `named_sources`; write ``./digits`` for a folder of that name), a
         folder, a .zip, .tar, .npz or .npy file, a .csv, .tsv or .parquet table, an image file, or
-        what is in
-        memory: a NumPy array or torch tensor as `rote.data.files.arrays.dataset_of_array` takes it, a
-        Pillow image, or a list of paths, Pillow images or arrays.
+        what is in memory: a NumPy array or torch tensor as `rote.data.files.arrays.dataset_of_array`
+        takes it, a data frame, a Pillow image, or a list, data set or generator of paths, images or
+        batches, with or without labels.
     resolution
         Scale images to this many pixels a side (Lanczos), of the centered square unless ``options`` say
         otherwise; needed where sizes are mixed.
@@ -91,9 +91,8 @@ def load_images(
         Folder of downloads; `cache_folder` by default.
     decoded
         Folder of decoded images, as `rote.data.files.decoded_cache` keeps them: large sources are then
-        decoded once, and mapped into memory. None: decode into memory every time. Large arrays of uint8
-        images in
-        uncompressed files are mapped where they lie.
+        decoded once, and mapped into memory. None: decode into memory every time. Large arrays of
+        uint8 images in uncompressed files are mapped where they lie.
     progress
         Called during a download with (bytes so far, bytes in all).
 
@@ -120,6 +119,8 @@ def load_images(
     )
     reading = reading or Reading()
     file: FileState | None = None
+    if is_frame(source):
+        return _load_table(source, reading, options)
     if not isinstance(source, str | Path):
         dataset = _load_object(source, options)
     elif isinstance(source, str) and source in embedded.DESCRIPTIONS:
@@ -131,9 +132,9 @@ def load_images(
         path = _existing(source)
         file = FileState.now(path)
         if path.is_file() and path.suffix.lower() in TABLE_EXTENSIONS:
-            dataset = load_table(path, reading, skip_unreadable=options.skip_unreadable)
+            dataset = _load_table(path, reading, options)
             file.check()
-            return fit_dataset(dataset, options.resolution, options.channels)
+            return dataset
         dataset = _load_path(path, options, decoded=decoded)
     if reading.schema is not None:
         dataset = adopt(dataset, reading.schema)
@@ -150,51 +151,6 @@ def load_images(
         file=file,
         decoded=decoded,
     )
-
-
-def as_dataset(
-    source: Any, *, options: ReadOptions | None = None, reading: Reading | None = None
-) -> Dataset:
-    """Return a data set as it is, and anything else as `load_images` takes it; errors as there.
-
-    >>> as_dataset("digits").shape, as_dataset([np.full((8, 8, 3), 200, np.uint8)] * 2).shape
-    ((1, 8, 8), (3, 8, 8))
-    """
-    if isinstance(source, Dataset):
-        return source
-    return load_images(source, options=options, reading=reading)
-
-
-def as_sides(
-    generated: Any, training: Any, holdout: Any = None
-) -> tuple[Dataset, Dataset, Dataset | None]:
-    """Return the sides of an audit as data sets, read as the training side was.
-
-    Deep images of all are seen through its window, and tables have its columns.
-
-    Parameters and errors are those of `as_dataset`.
-
-    Raises
-    ------
-    DataError
-        Also if two of them were read with different windows.
-    """
-    references = as_dataset(training)
-    options = ReadOptions().with_window(references.window)
-    schema = references.schema
-    given = {"generated": generated} | ({} if holdout is None else {"holdout": holdout})
-    sides = {}
-    for name, source in given.items():
-        side = as_dataset(source, options=options, reading=Reading(schema=schema))
-        if schema is not None and side.scaling is None and references.scaling is None:
-            side = adopt(side, schema)
-        sides[name] = side
-        if references.window is not None and side.window not in (None, references.window):
-            raise DataError(
-                f"`{name}` was read with {side.window} as black and white and `training` with "
-                f"{references.window}, so no copy would be found; read both with one `window`"
-            )
-    return sides["generated"], references, sides.get("holdout")
 
 
 def _existing(source: str | Path) -> Path:
@@ -237,21 +193,29 @@ def _load_path(path: Path, options: ReadOptions, *, decoded: Path | None) -> Dat
     if suffix in (*EXTENSIONS, *FOREIGN_EXTENSIONS) or is_image(listing.entries[0]):
         return _load_files(str(path), listing, options, folder=decoded)
     raise DataError(
-        f"{shown(path)} is a file of unknown type '{shown(suffix)}'; give `source` a folder, a "
-        ".zip, .tar, "
-        f".npz or .npy file, a table ({', '.join(TABLE_EXTENSIONS)}), or an image "
+        f"{shown(path)} is a file of unknown type '{shown(suffix)}'; give `source` a folder, a .zip, "
+        f".tar, .npz or .npy file, a table ({', '.join(TABLE_EXTENSIONS)}), or an image "
         f"({', '.join(EXTENSIONS)})"
     )
 
 
+def _load_table(source: Any, reading: Reading, options: ReadOptions) -> Dataset:
+    dataset = load_table(source, reading, skip_unreadable=options.skip_unreadable)
+    return fit_dataset(dataset, options.resolution, options.channels)
+
+
 def _load_object(source: Any, options: ReadOptions) -> Dataset:
     """Load what is in memory already, or a list of files."""
-    found = images_in_memory(source)
-    if isinstance(found, np.ndarray):
+    held = images_in_memory(source)
+    if isinstance(held.images, np.ndarray):
         where = "array" if isinstance(source, np.ndarray) else type(source).__name__.lower()
-        return dataset_of_array(found, where=where, options=options)
-    where = f"{type(source).__name__} of {len(found):,} images"
-    return _load_files(where, listed(found), options, folder=None)
+        return dataset_of_array(held.images, labels=held.labels, where=where, options=options)
+    where = f"{type(source).__name__} of {len(held.images):,} images"
+    dataset = _load_files(where, listed(held.images), options, folder=None)
+    if held.labels is None or len(dataset) != len(held.labels):
+        return dataset
+    labels, classes = labels_of_array(held.labels, None, count=len(dataset), where=where)
+    return replace(dataset, labels=labels, classes=classes)
 
 
 def _load_files(

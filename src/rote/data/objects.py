@@ -1,9 +1,10 @@
-"""What people hold in Python as images: tensors, Pillow images, lists of these, of arrays or of paths."""
+"""What people hold in Python as images: arrays, tensors, Pillow images, and what gives many of them."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,25 @@ from PIL import Image
 
 from rote.core.errors import DataError
 from rote.data.files.archives import Entry, file_reader
-from rote.data.messages import shown
+from rote.data.messages import first_few, shown
 
 _FORMS = (
-    "a path, the name of a set, a NumPy array or torch tensor (N, H, W, C) or (N, C, H, W), a "
-    "Pillow image, or "
-    "a list of paths, Pillow images or arrays is expected"
+    "a path, the name of a set, a NumPy array or torch tensor (N, H, W, C) or (N, C, H, W), a data "
+    "frame, a Pillow image, or a list, data set or generator of paths, images or batches is expected"
 )
+_PICTURE_KEYS = ("image", "images", "img", "pixel_values")
+_LABEL_KEYS = ("label", "labels")
 
 
-def images_in_memory(source: Any) -> npt.NDArray[Any] | list[Entry]:
+@dataclass(frozen=True)
+class Held:
+    """Images in memory: one array, or an entry for each, with the label of each where all have one."""
+
+    images: npt.NDArray[Any] | list[Entry]
+    labels: npt.NDArray[np.int64] | None = None
+
+
+def images_in_memory(source: Any) -> Held:
     """Return one array of all images, or an entry for each where they may have different sizes.
 
     Raises
@@ -31,29 +41,72 @@ def images_in_memory(source: Any) -> npt.NDArray[Any] | list[Entry]:
         If it is none of the forms that are taken; the message names them.
     """
     if isinstance(source, np.ndarray):
-        return source
+        return Held(source)
     if _is_tensor(source):
-        return _array(source)
+        return Held(_array(source))
     if isinstance(source, Image.Image):
-        return [_of_image(source, 0)]
-    if not isinstance(source, list | tuple):
-        kind = f"{type(source).__module__}.{type(source).__qualname__}".removeprefix("builtins.")
-        hint = ""
-        if hasattr(source, "__iter__"):
-            hint = "; make a list of the images in it, without their labels"
-        raise DataError(f"`source` is a {shown(kind)}; {_FORMS}{hint}")
-    if not source:
-        raise DataError(f"`source` is an empty {type(source).__name__}; give at least one image")
-    if all(isinstance(one, str | Path) for one in source):
-        return [_of_path(one) for one in source]
-    if all(isinstance(one, Image.Image) for one in source):
-        return [_of_image(one, number) for number, one in enumerate(source)]
-    if all(isinstance(one, np.ndarray) or _is_tensor(one) for one in source):
-        return _of_arrays([_array(one) for one in source])
-    kinds = sorted({type(one).__qualname__ for one in source})
+        return Held([_of_image(source, 0)])
+    kind = shown(f"{type(source).__module__}.{type(source).__qualname__}".removeprefix("builtins."))
+    if isinstance(source, Mapping | bytes) or not (
+        hasattr(source, "__iter__") or hasattr(source, "__getitem__")
+    ):
+        raise DataError(f"`source` is a {kind}; {_FORMS}")
+    items: list[Any] = []
+    labels: list[Any] = []
+    for element in _elements(source):
+        picture, label = _parts(element)
+        if (isinstance(picture, np.ndarray) or _is_tensor(picture)) and picture.ndim == 4:
+            items += picture
+            labels += [None] * len(picture) if label is None else list(label)
+        else:
+            items.append(picture)
+            labels.append(label)
+    if not items:
+        raise DataError(f"`source` is a {kind} without anything in it; give at least one image")
+    return Held(_of_items(items, kind), _labels(labels))
+
+
+def _elements(source: Any) -> Iterator[Any]:
+    """Yield what a list, a generator or a data set that is asked by number gives."""
+    if hasattr(source, "__len__") and hasattr(source, "__getitem__"):
+        return (source[place] for place in range(len(source)))
+    return iter(source)
+
+
+def _parts(element: Any) -> tuple[Any, Any]:
+    """Return the image, or the batch, of what a data set gives, and its label or None."""
+    if isinstance(element, Mapping):
+        keys = [key for key in _PICTURE_KEYS if key in element]
+        if not keys:
+            raise DataError(
+                f"`source` gives dictionaries of {first_few(list(map(str, element)))}; an image under "
+                f"one of {', '.join(_PICTURE_KEYS)} is expected: give a list of the images alone"
+            )
+        return element[keys[0]], next((element[k] for k in _LABEL_KEYS if k in element), None)
+    if isinstance(element, tuple | list) and element and not isinstance(element[0], int | float):
+        return element[0], element[1] if len(element) > 1 else None
+    return element, None
+
+
+def _labels(labels: list[Any]) -> npt.NDArray[np.int64] | None:
+    """Return labels as numbers where every image has one."""
+    try:
+        found = np.array([int(label) for label in labels], np.int64)
+    except (TypeError, ValueError):
+        return None
+    return found if (found >= 0).all() else None
+
+
+def _of_items(items: list[Any], kind: str) -> npt.NDArray[Any] | list[Entry]:
+    if all(isinstance(one, str | Path) for one in items):
+        return [_of_path(one) for one in items]
+    if all(isinstance(one, Image.Image) for one in items):
+        return [_of_image(one, number) for number, one in enumerate(items)]
+    if all(isinstance(one, np.ndarray) or _is_tensor(one) for one in items):
+        return _of_arrays([_array(one) for one in items])
+    kinds = sorted({type(one).__qualname__ for one in items})
     raise DataError(
-        f"`source` is a {type(source).__name__} of {shown(' and '.join(kinds[:3]))}; {_FORMS}, all "
-        "of one kind"
+        f"`source` is a {kind} of {shown(' and '.join(kinds[:3]))}; {_FORMS}, all of one kind"
     )
 
 

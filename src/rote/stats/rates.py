@@ -7,16 +7,26 @@ collapses to a point: 0 copies in 1,000 images is [0, 0.0038], not [0, 0].
 
 from __future__ import annotations
 
+import functools
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
+from numbers import Real
 from typing import Any
 
 from rote.core.errors import ConfigError
 
 
-@dataclass(frozen=True)
+@functools.total_ordering
+@dataclass(frozen=True, eq=False)
 class Rate:
-    """A share of a finite sample with its confidence interval; all numbers in [0, 1]."""
+    """A share of a finite sample with its confidence interval; all numbers in [0, 1].
+
+    It compares, formats and converts as the number ``value``; two rates are equal if all of both is.
+
+    >>> rate = wilson(5, 25)
+    >>> rate > 0.1, f"{rate:.1%}", float(rate)
+    (True, '20.0%', 0.2)
+    """
 
     value: float
     low: float
@@ -33,6 +43,23 @@ class Rate:
     def from_json(data: dict[str, Any]) -> Rate:
         """Read back what `to_json` wrote."""
         return Rate(**data)
+
+    def __float__(self) -> float:
+        return self.value
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Rate):
+            return astuple(self) == astuple(other)
+        return self.value == other if isinstance(other, Real) else NotImplemented
+
+    def __lt__(self, other: object) -> bool:
+        return self.value < float(other) if isinstance(other, Rate | Real) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.value)
+
+    def __format__(self, form: str) -> str:
+        return format(self.value, form) if form else str(self)
 
     def __str__(self) -> str:
         return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}] ({self.count} of {self.total})"

@@ -6,8 +6,9 @@ import torch
 from PIL import Image
 
 from rote.core.errors import DataError
-from rote.data.load import as_dataset, as_sides, load_images
+from rote.data.load import load_images
 from rote.data.options import ReadOptions
+from rote.data.sides import as_dataset, as_sides
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (5, 9, 7, 3), dtype=np.uint8)
@@ -87,6 +88,16 @@ def test_tensors_in_the_range_of_a_model_are_refused(tensor, way):
     assert way in str(caught.value)
 
 
+def test_labels_that_come_with_the_images_are_kept():
+    numbered = torch.utils.data.TensorDataset(torch.from_numpy(IMAGES), torch.arange(len(IMAGES)))
+    loader = torch.utils.data.DataLoader(numbered, batch_size=3)
+    for source in (numbered, loader, [{"img": one, "label": n} for n, one in enumerate(IMAGES)]):
+        found = load_images(source)
+        assert np.array_equal(found.items, IMAGES)
+        assert found.labels.tolist() == list(range(len(IMAGES)))
+    assert load_images([(IMAGES[0], "a caption")]).labels is None
+
+
 def test_vectors_of_any_range_are_vectors():
     assert load_images(torch.rand(5, 3)).kind == "vector"
 
@@ -94,10 +105,9 @@ def test_vectors_of_any_range_are_vectors():
 @pytest.mark.parametrize(
     "source",
     [
-        (image for image in IMAGES),
         {"images": IMAGES},
-        [(IMAGES[0], 3)],
-        torch.utils.data.TensorDataset(torch.from_numpy(IMAGES)),
+        [{"picture": IMAGES[0]}],
+        iter(()),
         [],
         None,
         7,

@@ -1,4 +1,4 @@
-"""The cells of CSV and Parquet files."""
+"""The cells of CSV and Parquet files, and of data frames."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ from rote.data.tables.table import Reading, Table
 TABLE_EXTENSIONS = (".csv", ".tsv", ".parquet")
 
 
-def load_table(path: Path, reading: Reading, *, skip_unreadable: bool) -> Dataset:
-    """Read a table and encode it as `rote.data.tables.encode.dataset_of_table` does."""
-    if path.suffix.lower() == ".parquet":
-        table = read_parquet(path, ignore=reading.ignore)
+def load_table(source: Any, reading: Reading, *, skip_unreadable: bool) -> Dataset:
+    """Read a path or a frame and encode it as `rote.data.tables.encode.dataset_of_table` does."""
+    if not isinstance(source, Path):
+        table = read_frame(source, ignore=reading.ignore)
+    elif source.suffix.lower() == ".parquet":
+        table = read_parquet(source, ignore=reading.ignore)
     else:
-        table = read_csv(path)
+        table = read_csv(source)
     return dataset_of_table(table, reading, skip_unreadable=skip_unreadable)
 
 
@@ -97,26 +99,58 @@ def _header(names: Sequence[str], where: str) -> list[str]:
 
 
 def read_parquet(path: Path, *, ignore: Sequence[str] = ()) -> Table:
-    """Read a Parquet file; needs pyarrow.
-
-    Numbers, texts, truth values, dates and dictionaries of them are read; all else is an error, but in
-    columns to ``ignore``, which are not looked at.
-    """
+    """Read a Parquet file; needs pyarrow."""
     where = shown(path)
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError:
-        raise DataError(
-            f"{where} is a Parquet file, which needs pyarrow; pip install 'rote[tables]', or give a CSV "
-            "file"
-        ) from None
+    pyarrow = _pyarrow(f"{where} is a Parquet file", "give a CSV file")
+    from pyarrow import parquet
+
     try:
         table = parquet.read_table(path)
     except (OSError, pyarrow.ArrowException) as error:
         raise DataError(
             f"{where} cannot be read as Parquet ({shown(error)}); write it again"
         ) from None
+    return _of_arrow(table, storable(str(path)), ignore=ignore)
+
+
+def is_frame(source: object) -> bool:
+    """Return whether an object is a data frame: of pandas, polars, pyarrow or their like."""
+    return hasattr(source, "__arrow_c_stream__")
+
+
+def read_frame(source: Any, *, ignore: Sequence[str] = ()) -> Table:
+    """Read a data frame as the CSV file that it would be; an index is no column. Needs pyarrow."""
+    where = type(source).__name__
+    pyarrow = _pyarrow(f"`source` is a {where}", "write it to a CSV file")
+    try:
+        if hasattr(source, "iloc"):  # pandas, whose own stream would have the index
+            table = pyarrow.Table.from_pandas(source, preserve_index=False)
+        else:
+            table = pyarrow.table(source)
+    except (AttributeError, TypeError, ValueError, pyarrow.ArrowException) as error:
+        raise DataError(
+            f"`source` is a {shown(where)} that is no table ({shown(error)}); give a frame whose columns "
+            "hold one type each"
+        ) from None
+    return _of_arrow(table, where, ignore=ignore)
+
+
+def _pyarrow(what: str, otherwise: str) -> Any:
+    try:
+        import pyarrow
+    except ImportError:
+        raise DataError(
+            f"{what}, which needs pyarrow; pip install 'rote[tables]', or {otherwise}"
+        ) from None
+    return pyarrow
+
+
+def _of_arrow(table: Any, where: str, *, ignore: Sequence[str]) -> Table:
+    """Return the cells of an Arrow table.
+
+    Numbers, texts, truth values, dates and dictionaries of them are read; all else is an error, but in
+    columns to ``ignore``, which are not looked at.
+    """
     names = _header([str(name) for name in table.column_names], where)
     columns = {
         name: [""] * table.num_rows if name in ignore else _texts(table.column(place), name, where)
@@ -124,9 +158,7 @@ def read_parquet(path: Path, *, ignore: Sequence[str] = ()) -> Table:
     }
     if not table.num_rows:
         raise DataError(f"{where} has no rows; give a table with some")
-    return Table(
-        columns, tuple(f"row {row + 1}" for row in range(table.num_rows)), storable(str(path))
-    )
+    return Table(columns, tuple(f"row {row + 1}" for row in range(table.num_rows)), where)
 
 
 def _texts(column: Any, name: str, where: str) -> list[str]:
@@ -136,7 +168,8 @@ def _texts(column: Any, name: str, where: str) -> list[str]:
     kind = column.type.value_type if types.is_dictionary(column.type) else column.type
     dates = (types.is_date, types.is_timestamp)
     plain = (types.is_integer, types.is_floating, types.is_decimal, types.is_boolean, *dates)
-    if not any(known(kind) for known in (*plain, types.is_string, types.is_large_string)):
+    texts = (types.is_string, types.is_large_string, types.is_string_view)
+    if not any(known(kind) for known in (*plain, *texts)):
         raise DataError(
             f"{where}, column '{shown(name)}' is of type {shown(kind)}; numbers, texts, truth values and "
             f"dates can be used: convert it, or give `ignore` '{shown(name)}'"

@@ -18,13 +18,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from rote.data.dataset import Dataset
 from rote.data.files.faults import check_unchanged
-from rote.data.load import as_sides
-from rote.memorization.audit import files
+from rote.data.sides import as_sides
+from rote.memorization.audit.finished import Audit
 from rote.memorization.audit.gate import Gate, decide
 from rote.memorization.audit.notices import (
     check_sources,
@@ -37,7 +34,6 @@ from rote.memorization.audit.options import AuditOptions, Settings
 from rote.memorization.audit.per_space import SpaceAudit, SpaceResult, make_controls
 from rote.memorization.audit.prepare import Duplicates, Prepared, find_duplicates, prepare
 from rote.memorization.audit.provenance import Stages, no_stage, provenance_of
-from rote.memorization.audit.result import Findings
 from rote.memorization.audit.supplement import with_supplement
 from rote.memorization.controls import training_matches
 from rote.memorization.invariances import Invariances
@@ -47,27 +43,6 @@ from rote.memorization.summary import classify
 from rote.spaces.space import Space
 
 __all__ = ["Audit", "AuditOptions", "audit", "run_audit"]
-
-
-class Audit(Findings):
-    """What an audit found, and its files."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the content of `audit.json`."""
-        return files.to_json(self)
-
-    def save(
-        self,
-        folder: Path,
-        *,
-        labels: npt.NDArray[np.int64] | None = None,
-        spreadsheet: bool = False,
-    ) -> None:
-        """Write `audit.json`, `neighbors.npz`, the tables and `gallery.npz`, all or none of them.
-
-        With ``spreadsheet`` no cell of the tables is a formula (`rote.core.csv_text`).
-        """
-        files.save(self, folder, labels=labels, spreadsheet=spreadsheet)
 
 
 def audit(
@@ -94,6 +69,7 @@ def audit(
     seed: int = AuditOptions.seed,
     confidence: float = AuditOptions.confidence,
     device: str = AuditOptions.device,
+    out: str | Path | None = None,
     features_folder: Path | None = None,
     on_progress: Progress = no_progress,
     on_stage: Callable[[str], None] = no_stage,
@@ -105,7 +81,8 @@ def audit(
     Parameters
     ----------
     generated, training
-        The queries and the references: data sets, or whatever `rote.load_images` takes. Images of one
+        The queries and the references: paths, arrays, tensors, frames, lists or data sets, as
+        `rote.load_images` takes them. Images of one
         size and channel count, or vectors or series in the same units. These are brought into units of
         the spread of each training column, unless the training side has a `Dataset.scaling` already.
     holdout
@@ -159,6 +136,8 @@ def audit(
         Of the intervals.
     device
         Where neighbors are searched: "cpu", "cuda", or "auto"; duplicates are grouped on the CPU.
+    out
+        Folder that the audit is saved to, as `Audit.save` does; `rote.write_report` makes its page.
     features_folder
         Where features of networks are kept for the next audit of the same images; None keeps none.
     on_progress
@@ -202,7 +181,7 @@ def audit(
         device=device,
     )
     made, references, fresh = as_sides(generated, training, holdout)
-    return run_audit(
+    found = run_audit(
         made,
         references,
         options,
@@ -211,6 +190,9 @@ def audit(
         on_progress=on_progress,
         on_stage=on_stage,
     )
+    if out is not None:
+        found.save(out)
+    return found
 
 
 def _no_rates(found: Audit) -> None:

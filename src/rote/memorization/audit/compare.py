@@ -90,7 +90,7 @@ class Comparison:
 
 
 def compare(
-    first: Path, second: Path, *, criterion: str = "ratio", paired: bool = False
+    first: str | Path, second: str | Path, *, criterion: str = "ratio", paired: bool = False
 ) -> Comparison:
     """Compare two audit folders.
 
@@ -112,7 +112,7 @@ def compare(
         If one of them lacks the criterion, or they cannot be paired.
     """
     a, b = (
-        read_together(folder, partial(_read, folder, criterion, name))
+        read_together(Path(folder), partial(_read, Path(folder), criterion, name))
         for name, folder in (("FIRST", first), ("SECOND", second))
     )
     told = _warnings(a, b, criterion)

@@ -1,0 +1,79 @@
+"""An audit that is done: what it found, its files, and how it shows itself in Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rote.core.console import print_text
+from rote.memorization.audit import files
+from rote.memorization.audit.result import Findings
+from rote.memorization.presentation import card, summary
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Audit(Findings):
+    """What an audit found, its files, and what a notebook shows of it."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of `audit.json`."""
+        return files.to_json(self)
+
+    def save(
+        self,
+        folder: str | Path,
+        *,
+        labels: npt.NDArray[np.int64] | None = None,
+        spreadsheet: bool = False,
+    ) -> None:
+        """Write `audit.json`, `neighbors.npz`, the tables and `gallery.npz`, all or none of them.
+
+        With ``spreadsheet`` no cell of the tables is a formula (`rote.core.csv_text`).
+        """
+        files.save(self, Path(folder), labels=labels, spreadsheet=spreadsheet)
+
+    @property
+    def headline(self) -> str:
+        """The verdict in one sentence."""
+        return summary.headline(self)
+
+    @property
+    def pairs(self) -> tuple[summary.Pair, ...]:
+        """Every memorized item with the training item it copies, lowest ratio first."""
+        return summary.copied_pairs(self)
+
+    def summary(self) -> str:
+        """Return the verdict and what it rests on, a line each."""
+        return "\n".join(summary.sentences(self))
+
+    def show(self) -> None:
+        """Show the card in a notebook, and print the summary anywhere else."""
+        try:
+            from IPython import get_ipython
+            from IPython.display import display
+        except ImportError:
+            get_ipython = None
+        if get_ipython is not None and get_ipython() is not None:
+            display(self)
+            return
+        for line in summary.sentences(self):
+            print_text(line)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a row for every generated item, in their order; needs pandas."""
+        return summary.frame_of(self)
+
+    def plot(self) -> Any:
+        """Return an Altair chart of the distance ratios and the threshold; a notebook draws it."""
+        return card.ratio_figure(self)
+
+    def __repr__(self) -> str:
+        return f"<Audit: {self.headline}>"
+
+    def _repr_html_(self) -> str:
+        return card.html_card(self)

@@ -1,0 +1,119 @@
+"""An audit in a few lines of text, and its pairs."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from rote.memorization.audit.result import Findings
+from rote.stats.rates import Rate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SEEN = 0.5
+"""A kind of copy is said to be missed where less than this share of such copies is found."""
+
+
+class Pair(NamedTuple):
+    """A copy and what it is a copy of: positions, names, and how near they are.
+
+    ``ratio`` is the distance to the training item over that to the second nearest; ``distance`` the root
+    of the summed squares.
+    """
+
+    generated: int
+    training: int
+    generated_name: str
+    training_name: str
+    ratio: float
+    distance: float
+
+
+def copied_pairs(found: Findings) -> tuple[Pair, ...]:
+    """Return every memorized item with its nearest training item, lowest ratio first."""
+    order = np.argsort(found.ratio, kind="stable")
+    return tuple(
+        Pair(
+            row,
+            near := int(found.nn1_index[row]),
+            found.generated.names[row],
+            found.training.names[near],
+            float(found.ratio[row]),
+            math.sqrt(found.nn1_sq[row]),
+        )
+        for row in order[found.memorized[order]].tolist()
+    )
+
+
+def frame_of(found: Findings) -> pd.DataFrame:
+    """Return a row for every generated item, in their order; needs pandas."""
+    import pandas as pd
+
+    names, nearest = found.training.names, found.nn1_index
+    return pd.DataFrame(
+        {
+            "name": list(found.generated.names),
+            "memorized": found.memorized,
+            "ratio": found.ratio,
+            "training": nearest,
+            "training_name": [names[place] for place in nearest.tolist()],
+            "distance": np.sqrt(np.asarray(found.nn1_sq, np.float64)),
+            "second_distance": np.sqrt(np.asarray(found.nn2_sq, np.float64)),
+        }
+    )
+
+
+def percent(rate: Rate) -> str:
+    """Return a rate with its interval as a person reads it: 20 % [8.9 %, 39 %].
+
+    >>> from rote.stats.rates import wilson
+    >>> percent(wilson(5, 25))
+    '20 % [8.9 %, 39 %]'
+    """
+    value, low, high = (f"{100 * share:.2g} %" for share in (rate.value, rate.low, rate.high))
+    return f"{value.replace('1e+02', '100')} [{low}, {high.replace('1e+02', '100')}]"
+
+
+def items_of(found: Findings) -> str:
+    """Return what the items are called."""
+    return {"image": "images", "series": "series"}.get(found.training.kind, "rows")
+
+
+def headline(found: Findings) -> str:
+    """Return the verdict in one sentence."""
+    rate, items = found.rate, items_of(found)
+    return (
+        f"{rate.count:,} of {rate.total:,} generated {items} are copies of training {items}: "
+        f"{percent(rate)}"
+    )
+
+
+def sentences(found: Findings) -> list[str]:
+    """Return the verdict, the gate, what makes it doubtful, the control, and what would be missed."""
+    items = items_of(found)
+    lines = [headline(found)]
+    if found.gate is not None:
+        lines.append(f"gate: {found.gate.sentence}")
+    lines += [f"doubtful: {notice.text}" for notice in found.notices if notice.doubtful]
+    if found.control is None:
+        lines.append(f"no control: give `holdout`, {items} that were not trained on")
+    else:
+        lines.append(
+            f"control: {found.control.count:,} of {found.control.total:,} {items} that were not trained "
+            f"on look like copies, {percent(found.control)}"
+        )
+    if missed := blind_spots(found):
+        lines.append(f"copies that were changed in these ways would be missed: {', '.join(missed)}")
+    return lines
+
+
+def blind_spots(found: Findings) -> list[str]:
+    """Return the changes after which fewer than half of the copies made on purpose are found."""
+    return [
+        f"{cell.kind.name} {cell.kind.strength:g} ({100 * seen:.0f} % found)"
+        for cell in found.positive
+        if (seen := next(iter(cell.recall.values())).value) < SEEN
+    ]
