@@ -88,7 +88,18 @@ class Degradation:
 
 def noise(image: Pixels, sigma: float, generator: np.random.Generator) -> Pixels:
     """Add Gaussian noise of ``sigma`` 8-bit levels."""
-    return _to_uint8(image + sigma * generator.standard_normal(image.shape))
+    flat = np.ascontiguousarray(image).reshape(-1)
+    out = np.empty(flat.shape, np.uint8)
+    room = np.empty(min(len(flat), CACHED))  # a large image at once would be in memory several times
+    for start in range(0, len(flat), CACHED):
+        part = flat[start : start + CACHED]
+        values = room[: len(part)]
+        generator.standard_normal(out=values)
+        values *= sigma
+        values += part
+        np.rint(values, out=values)
+        out[start : start + CACHED] = np.clip(values, 0, 255, out=values)
+    return out.reshape(image.shape)
 
 
 def blur(image: Pixels, radius: float, generator: np.random.Generator) -> Pixels:
@@ -122,7 +133,8 @@ def flip(image: Pixels, times: float, generator: np.random.Generator) -> Pixels:
 
 def tone(image: Pixels, strength: float, generator: np.random.Generator) -> Pixels:
     """Take away a share of the contrast and brighten by half of that share of the range."""
-    return _to_uint8((image - 127.5) * (1 - strength) + 127.5 + 127.5 * strength)
+    levels = np.arange(256, dtype=np.uint8)
+    return _to_uint8((levels - 127.5) * (1 - strength) + 127.5 + 127.5 * strength)[image]
 
 
 def resize(image: Pixels, factor: float, generator: np.random.Generator) -> Pixels:
@@ -134,6 +146,8 @@ def resize(image: Pixels, factor: float, generator: np.random.Generator) -> Pixe
 
 
 SERIES: tuple[Kind, ...] = ("series",)
+CACHED = 2**14
+"""Numbers that noise is added to at a time."""
 
 CORRUPTIONS: Catalog[Corruption] = Catalog(
     "the corruption",

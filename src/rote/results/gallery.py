@@ -38,8 +38,10 @@ def shrink(pictures: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
     *before, height, width, channels = pictures.shape
     h, w = height // factor, width // factor
     cut = pictures[..., : h * factor, : w * factor, :]
-    blocks = cut.reshape(*before, h, factor, w, factor, channels)
-    small: NDArray[np.float32] = blocks.mean(axis=(-4, -2), dtype=np.float32)
+    # Whole rows first: they lie side by side, and numpy adds them an order of magnitude faster.
+    rows = cut.reshape(*before, h, factor, w * factor * channels).sum(axis=-2, dtype=np.uint32)
+    sums = rows.reshape(*before, h, w, factor, channels).sum(axis=-2, dtype=np.uint32)
+    small: NDArray[np.float32] = sums.astype(np.float32) / np.float32(factor * factor)
     return small.round().astype(np.uint8)
 
 
