@@ -188,6 +188,18 @@ def write_npz(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     write_atomic(path, write)
 
 
+def write_uncompressed(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Replace an npz file that can be made again: atomic, but not waiting for the disk."""
+    import numpy as np
+
+    assert not any(array.dtype.hasobject for array in arrays.values())
+    named: dict[str, Any] = dict(arrays)
+    with one_line_io(path), _temporary(path) as temporary:
+        with temporary.open("wb") as handle:
+            np.savez(handle, **named)
+        temporary.replace(path)
+
+
 def write_npy(path: Path, blocks: Sequence[npt.NDArray[Any]]) -> str:
     """Write blocks of rows as one .npy file atomically; return the SHA-256 of the file.
 
@@ -223,11 +235,13 @@ def write_npy(path: Path, blocks: Sequence[npt.NDArray[Any]]) -> str:
 
 @contextlib.contextmanager
 def new_array(
-    path: Path, *, dtype: str = "|u1"
+    path: Path, *, dtype: str = "|u1", name: Callable[[], str] | None = None
 ) -> Iterator[Callable[[tuple[int, ...]], npt.NDArray[Any]]]:
     """Write a .npy file through memory: yields a function that makes its array, to be called once.
 
     ``dtype`` is what numpy calls it in a file: "|u1" for uint8, "<f4" for float32.
+
+    ``name`` is called at the end of the context where the file's name is known only then.
 
     The space is taken at once, for a disk that fills up later would kill the process. The file is
     renamed into place at the end of the context, and not left there if that ends in an error.
@@ -256,7 +270,7 @@ def new_array(
 
         yield make
         with one_line_io(path):
-            made[0].replace(path)
+            made[0].replace(path if name is None else path.with_name(name()))
 
 
 def read_json(path: Path) -> dict[str, Any]:

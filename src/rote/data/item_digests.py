@@ -1,13 +1,8 @@
-"""SHA-256 of each item: what tells large items apart, and draws them, without reading them again.
-
-An audit asks for the same digests many times (exact duplicates, items on both sides, draws by content).
-Those of an array that cannot change, as one mapped for reading, are kept for as long as it is there.
-"""
+"""SHA-256 of each item: what tells large items apart, and draws them, without reading them again."""
 
 from __future__ import annotations
 
 import hashlib
-import weakref
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,13 +11,15 @@ import numpy.typing as npt
 
 from rote.core.mapped_pages import release_pages
 from rote.core.progress.work import counted_results
+from rote.data.known import known
 from rote.data.resample import workers
 
 DIGEST_BYTES = 32
 BLOCK_BYTES = 16 * 2**20
 LONG = 2**16
 """Bytes of an item that is worth a thread, and is drawn by its digest."""
-_kept: dict[int, tuple[weakref.ref[npt.NDArray[Any]], npt.NDArray[np.uint8]]] = {}
+NAME = "digests"
+"""Under which they are known."""
 
 
 def item_digests(items: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
@@ -32,9 +29,10 @@ def item_digests(items: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     >>> bool((digests[0] == digests[2]).all()), bool((digests[0] == digests[1]).all())
     (True, False)
     """
-    known = _kept.get(id(items))
-    if known is not None and known[0]() is items:
-        return known[1]
+    return known(items, NAME, lambda: _digests(items))
+
+
+def _digests(items: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     found = np.empty((len(items), DIGEST_BYTES), np.uint8)
     rows = max(1, BLOCK_BYTES // max(1, items[:1].nbytes))
 
@@ -48,7 +46,4 @@ def item_digests(items: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     with ThreadPoolExecutor(workers() if items[:1].nbytes >= LONG else 1) as pool:
         starts = range(0, len(items), rows)
         counted_results(pool.map(fill, starts), "blocks of items hashed", len(starts))
-    if not items.flags.writeable:
-        key = id(items)
-        _kept[key] = weakref.ref(items, lambda _: _kept.pop(key, None)), found
     return found

@@ -90,7 +90,9 @@ def noise(image: Pixels, sigma: float, generator: np.random.Generator) -> Pixels
     """Add Gaussian noise of ``sigma`` 8-bit levels."""
     flat = np.ascontiguousarray(image).reshape(-1)
     out = np.empty(flat.shape, np.uint8)
-    room = np.empty(min(len(flat), CACHED))  # a large image at once would be in memory several times
+    room = np.empty(
+        min(len(flat), CACHED)
+    )  # a large image at once would be in memory several times
     for start in range(0, len(flat), CACHED):
         part = flat[start : start + CACHED]
         values = room[: len(part)]

@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 
-from rote.data import item_digests as module
+from rote.data import known as module
 from rote.data.item_digests import item_digests
 
 
@@ -19,4 +19,4 @@ def test_digests_are_those_of_the_bytes_and_forgotten_with_their_array():
     first, key = item_digests(fixed), id(fixed)
     assert item_digests(fixed) is first
     del fixed
-    assert key not in module._kept
+    assert key not in module._known

@@ -19,7 +19,7 @@ import threading
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -63,12 +63,15 @@ class Entry:
         The name without the archive that it lies in, and without a page: by it labels are told.
     frame
         Which page of the file, from 0.
+    file
+        The file on disk that holds it, itself or an archive; None for what is in memory.
     """
 
     name: str
     read: Callable[[int | None], bytes | Image.Image]
     path: str
     frame: int = 0
+    file: Path | None = None
 
     def content(self) -> bytes | Image.Image:
         """Return the file's bytes, at most `MAX_FILE_BYTES`.
@@ -120,9 +123,9 @@ def open_files(path: Path) -> Iterator[list[Entry]]:
         for name, file in files:
             if expand and extension_of(name) in ARCHIVES and not hidden(name) and file.is_file():
                 for entry in stack.enter_context(_open_archive(file)):
-                    found.append(Entry(f"{name}/{entry.name}", entry.read, entry.path))
+                    found.append(replace(entry, name=f"{name}/{entry.name}"))
             else:
-                found.append(Entry(name, file_reader(file), name))
+                found.append(Entry(name, file_reader(file), name, file=file))
         yield found
 
 
@@ -169,13 +172,13 @@ def _open_archive(path: Path) -> Iterator[list[Entry]]:
         lock = threading.Lock()
         if isinstance(archive, tarfile.TarFile):
             yield [
-                Entry(info.name, _tar_reader(archive, info, lock), info.name)
+                Entry(info.name, _tar_reader(archive, info, lock), info.name, file=path)
                 for info in archive.getmembers()
                 if not info.isdir()
             ]
         else:
             yield [
-                Entry(info.filename, _zip_reader(archive, info, lock), info.filename)
+                Entry(info.filename, _zip_reader(archive, info, lock), info.filename, file=path)
                 for info in archive.infolist()
                 if not info.is_dir()
             ]
@@ -196,25 +199,26 @@ def file_reader(path: Path) -> Callable[[int | None], bytes]:
     It raises `DataError` where the file has changed since it was first read, or is not there any more.
     """
     first: int | None = None  # a hash, which is small: there may be millions of files
+    name = os.fspath(path)  # for each file these calls are a tenth of decoding a small one
 
     def read(size: int | None) -> bytes:
         nonlocal first
         try:
-            found = path.stat()
+            found = os.stat(name)  # noqa: PTH116
         except FileNotFoundError:
             if path.is_symlink():
                 raise
-            raise changed_file(str(path), "went away") from None
+            raise changed_file(name, "went away") from None
         if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for ever
             raise UnreadableImageError("not a regular file")
         if size is None:
             _check_size(found.st_size)
-        with path.open("rb", buffering=0) as handle:
+        with open(name, "rb", buffering=0) as handle:  # noqa: PTH123
             before = hash(mark_of(os.fstat(handle.fileno())))
             content = handle.read() if size is None else handle.read(size)
             after = hash(mark_of(os.fstat(handle.fileno())))
         if before != after or first not in (None, after):
-            raise changed_file(str(path))
+            raise changed_file(name)
         first = after
         return content
 

@@ -172,12 +172,12 @@ def _picture(image: Image.Image, options: ReadOptions, frames: int, *, deep_colo
         if options.alpha != "drop":
             color = (255, 255, 255, 255) if options.alpha == "white" else (0, 0, 0, 255)
             layer = Image.alpha_composite(Image.new("RGBA", layer.size, color), layer)
-        pixels = np.array(layer.convert("RGB"))
+        pixels = np.asarray(layer.convert("RGB"))
         pixels = pixels[:, :, :1] if grey else pixels
     elif grey:
-        pixels = np.array(image.convert("L"))[:, :, None]
+        pixels = np.asarray(image if image.mode == "L" else image.convert("L"))[:, :, None]
     else:
-        pixels = np.array(image.convert("RGB"))
+        pixels = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
     if has_two_levels(pixels):
         facts.append(TWO_LEVELS)
     return Picture(pixels, tuple(facts), frames)

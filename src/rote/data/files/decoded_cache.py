@@ -1,12 +1,15 @@
 """Decoded images on disk: a large source is decoded once, then mapped into memory.
 
 The key is the content: SHA-256 over every file's name and bytes (of an array file, its bytes), the
-options, and the version of the decoder. So a changed, added or renamed file is never served from an old
-entry, whatever its time says. What is decoded is held against the key once more: a file that changes
-between the two stops the reading, and never comes to lie under the key of another.
+options, and the version of the decoder. Files are hashed as they are decoded, from the same read.
 An entry is `<key>.npy` (uint8 (N, H, W, C)) with `<key>.json` beside it, written last, which has its
-checksum. That is compared when an entry is opened, and a damaged one is made anew. Images mapped from it
-need not be in memory together.
+checksum, and files of what is known of the images (`rote.data.known`). Images mapped from it need not be
+in memory together.
+
+Files are not read again to be hashed where none of them changed: `<names>.seen` has the size and times
+of all files of these names, and the key that they led to (`source_state`). In the same way the checksum
+is compared where the entry itself is not as it was left, or the machine was started anew since; a damaged
+one is made anew.
 """
 
 from __future__ import annotations
@@ -14,10 +17,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +40,13 @@ from rote.core.errors import DataError, RunError
 from rote.core.progress.work import counted, counted_results
 from rote.data.account import Account
 from rote.data.files.archives import Entry
-from rote.data.files.decode import UnreadableImageError
-from rote.data.files.decode_all import Decoded, decode_all
-from rote.data.files.faults import FileState, changed_file, guard
+from rote.data.files.collect import Decoded, Hashes
+from rote.data.files.decode_all import decode_all
+from rote.data.files.faults import FileState, guard, mark_of
 from rote.data.files.mapped import write_blocks
+from rote.data.files.source_state import SEEN, SourceState, key_of
+from rote.data.item_digests import NAME, item_digests
+from rote.data.known import SUFFIX, keep_beside, note_stream
 from rote.data.messages import storable
 from rote.data.options import ReadOptions
 from rote.data.resample import workers
@@ -48,6 +55,9 @@ CACHE_FROM = 1000
 """Files from which a source is kept: fewer are decoded in no time."""
 VERSION = 2
 _BLOCK = 4 * 2**20
+_TICK = 0.02
+_ITEMS = "items "
+"""Begins a checksum that is of the digests of all images."""
 
 
 @dataclass(frozen=True)
@@ -79,16 +89,28 @@ def decode_cached(
     """
     if folder is None or len(entries) < CACHE_FROM:
         return decode_all(entries, where=where, options=options)
-    digests = _digests(entries)
-    key = _key(entries, digests, f"{VERSION} {_pillow()} {options.pixels}")
+    version = f"{VERSION} {_pillow()} {options.pixels}"
+    source = SourceState(entries, version, folder)
+    key = source.key()
     path, note = folder / f"{key}.npy", folder / f"{key}.json"
-    if not _is_whole(path, note):
-        same = _same(entries, digests)
-        with _advised(folder):
-            with new_array(path) as make_room:
-                found = decode_all(same, where=where, options=options, make_room=make_room)
-            _write_note(note, where, found.images.shape, found)
-    return _mapped(path, note)
+    if key is not None and _is_whole(path, note):
+        source.note(key)
+        return _mapped(path, note)
+    found: Decoded | None = None
+
+    def name() -> str:
+        assert found is not None and found.hashes is not None
+        return f"{key_of(entries, found.hashes.files, version)}.npy"
+
+    with _advised(folder):
+        with new_array(folder / "pending.npy", name=name) as make_room:
+            found = decode_all(
+                entries, where=where, options=options, make_room=make_room, hashed=True
+            )
+        path = folder / name()
+        _write_note(path.with_suffix(".json"), where, found.images.shape, found)
+    source.note(path.stem)
+    return _mapped(path, path.with_suffix(".json"), hashes=found.hashes)
 
 
 def keep_array(
@@ -193,7 +215,11 @@ def _advised(folder: Path) -> Iterator[None]:
 def _write_note(note: Path, source: str, shape: tuple[int, ...], found: Decoded | None) -> None:
     """Describe an entry; without ``found`` all of it are images, with nothing to say about them."""
     value: dict[str, Any] = {"source": storable(source), "kept": None, "shape": list(shape)}
-    value["checksum"] = _checksum(note.with_suffix(".npy"))
+    entry = note.with_suffix(".npy")
+    items = None if found is None or found.hashes is None else found.hashes.items
+    value["checksum"] = _checksum(entry) if items is None else _ITEMS + _hash_of(items)
+    time.sleep(_TICK)  # whoever changes the entry now leaves a later time
+    value["mark"] = _mark(entry)
     if found is not None:
         told = Account(0, 0, (), found.treated, found.notes).to_json()
         value |= {
@@ -206,7 +232,7 @@ def _write_note(note: Path, source: str, shape: tuple[int, ...], found: Decoded 
     write_json(note, value)
 
 
-def _mapped(path: Path, note: Path) -> Decoded:
+def _mapped(path: Path, note: Path, *, hashes: Hashes | None = None) -> Decoded:
     value = read_json(note)
     try:
         images = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -220,8 +246,12 @@ def _mapped(path: Path, note: Path) -> Decoded:
         window = tuple(value.get("window") or ())
         if images.dtype != np.uint8 or images.ndim != 4 or len(images) < len(kept):
             raise ValueError("it does not fit its note")
+        images = images[: len(kept)]
+        keep_beside(images, path, {} if hashes is None else {NAME: hashes.items})
+        if hashes is not None and hashes.stream is not None:
+            note_stream(images, hashes.stream)
         return Decoded(
-            images=images[: len(kept)],
+            images=images,
             kept=kept,
             unreadable=tuple(value.get("unreadable", ())),
             treated=told.treated,
@@ -241,9 +271,36 @@ def _damaged(path: Path, error: Exception) -> DataError:
 def _is_whole(entry: Path, note: Path) -> bool:
     """Say whether an entry is there and holds what was written."""
     try:
-        return bool(read_json(note).get("checksum") == _checksum(entry))
-    except (RunError, OSError):
+        value = read_json(note)
+        checksum, mark = str(value.get("checksum", "")), _mark(entry)
+        if checksum and mark is not None and mark == value.get("mark"):
+            return True
+        if checksum.startswith(_ITEMS):
+            images = np.load(entry, mmap_mode="r", allow_pickle=False)
+            count = len(images) if value["kept"] is None else len(value["kept"])
+            whole = list(images.shape) == value["shape"]
+            whole = whole and checksum == _ITEMS + _hash_of(item_digests(images[:count]))
+        else:
+            whole = checksum == _checksum(entry)
+    except (RunError, OSError, EOFError, ValueError, KeyError, TypeError):
         return False
+    if whole and mark is not None:
+        with contextlib.suppress(RunError):  # of somebody else's: compared every time
+            write_json(note, {**value, "mark": mark})
+    return whole
+
+
+def _mark(entry: Path) -> list[Any] | None:
+    """Return what changes with an entry, and with what a machine that fails may lose of it."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return None
+    return [boot, *mark_of(entry.stat())]
+
+
+def _hash_of(digests: npt.NDArray[np.uint8]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(digests).data).hexdigest()
 
 
 def _checksum(path: Path) -> str:
@@ -258,65 +315,6 @@ def _checksum(path: Path) -> str:
         sums = pool.map(lambda start: zlib.crc32(os.pread(number, _BLOCK, start)), starts)
         parts = counted_results(sums, "blocks of kept images checked", len(starts))
         return hashlib.sha256(b"".join(part.to_bytes(4) for part in parts)).hexdigest()
-
-
-def _digest(entry: Entry) -> bytes:
-    """Return the digest of a file's content, or why it cannot be read."""
-    try:
-        return hashlib.sha256(entry.stored()).digest()
-    except UnreadableImageError as error:
-        return _reason(error)
-
-
-def _reason(error: UnreadableImageError) -> bytes:
-    return str(error).encode(errors="replace")
-
-
-def _digests(entries: Sequence[Entry]) -> list[bytes]:
-    """Return the digest of each file; the pages of one follow from its content and the options."""
-    files = [entry for entry in entries if entry.frame == 0]
-    found: list[bytes] = []
-    with ThreadPoolExecutor(workers()) as pool:
-        for start in counted(range(0, len(files), CACHE_FROM), "thousands of files hashed"):
-            found += pool.map(_digest, files[start : start + CACHE_FROM])
-    return found
-
-
-def _key(entries: Sequence[Entry], digests: Sequence[bytes], options: str) -> str:
-    hasher = hashlib.sha256(options.encode())
-    files = (entry for entry in entries if entry.frame == 0)
-    for entry, digest in zip(files, digests, strict=True):
-        name = entry.name.encode(errors="surrogateescape")
-        hasher.update(hashlib.sha256(name + b"\0" + digest).digest())
-    return hasher.hexdigest()
-
-
-def _same(entries: Sequence[Entry], digests: Sequence[bytes]) -> list[Entry]:
-    """Return the entries with a way to read that refuses another content than was hashed."""
-
-    def checked(entry: Entry, digest: bytes) -> Callable[[int | None], bytes]:
-        def read(size: int | None) -> bytes:
-            assert size is None, "only whole files are decoded"
-            failed = None
-            try:
-                content = entry.stored()
-                found = hashlib.sha256(content).digest()
-            except UnreadableImageError as error:
-                failed, found = error, _reason(error)
-            if found != digest:
-                raise changed_file(entry.name)
-            if failed is not None:
-                raise failed
-            return content
-
-        return read
-
-    found: list[Entry] = []
-    left = iter(digests)
-    for entry in entries:
-        read = checked(entry, next(left)) if entry.frame == 0 else found[-1].read
-        found.append(replace(entry, read=read))
-    return found
 
 
 def _pillow() -> str:
@@ -342,7 +340,7 @@ def kept_entries(folder: Path) -> list[Kept]:
 def clear(folder: Path) -> int:
     """Remove all decoded images and return the bytes freed."""
     freed = 0
-    for pattern in ("*.npy", "*.json", ".*.tmp"):
+    for pattern in ("*.npy", "*.json", f"*{SEEN}", f"*{SUFFIX}", ".*.tmp"):
         for path in folder.glob(pattern):
             freed += path.stat().st_size
             path.unlink()

@@ -23,8 +23,9 @@ from rote.data.account import Account, left_out, merged
 from rote.data.files.archives import Entry, is_archive
 from rote.data.files.arrays import SERIES, dataset_of_array, window_of_array
 from rote.data.files.axes import axes_of, channels_last
+from rote.data.files.collect import Decoded
 from rote.data.files.decode import UnreadableImageError, decode
-from rote.data.files.decode_all import Decoded, decode_all, paged
+from rote.data.files.decode_all import decode_all, paged
 from rote.data.files.listing import open_listing
 from rote.data.files.mapped import npy_header, unpacked
 from rote.data.files.npz import find_items, load_array_file

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import sys
 import zipfile
 
@@ -12,6 +13,9 @@ from PIL import Image
 from rote.cli import main
 from rote.core.errors import DataError
 from rote.data.files import decoded_cache as cache
+from rote.data.files import source_state
+from rote.data.files.archives import Entry
+from rote.data.item_digests import item_digests
 from rote.data.load import load_images
 
 
@@ -133,3 +137,43 @@ def test_the_command_lists_and_clears(folder, tmp_path, monkeypatch):
     assert call(monkeypatch, "--clear").startswith("freed 0.0 MB")
     assert call(monkeypatch).startswith("0 decoded sources")
     assert [p.name for p in (tmp_path / "cache").rglob("*") if p.is_file()] == ["download.tar.gz"]
+
+
+def test_files_that_did_not_change_are_not_read_again(folder, kept, monkeypatch):
+    monkeypatch.setattr(source_state, "SETTLED", 0.0)
+    expected = load_images(folder, decoded=kept).digest
+    with monkeypatch.context() as patch:
+        patch.setattr(Entry, "_read", None)
+        patch.setattr(cache, "_checksum", None)
+        found = load_images(folder, decoded=kept)
+        # Digests are known from the first time, too.
+        assert found.digest == expected
+        assert len(item_digests(found.items)) == 6
+    path = folder / "a" / "0.png"
+    content, times = path.read_bytes(), path.stat()
+    path.write_bytes(content[:-20] + bytes([content[-20] ^ 1]) + content[-19:])
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    with pytest.raises(DataError, match="1 of 6 image files cannot be read"):
+        load_images(folder, decoded=kept)
+    path.write_bytes(content)  # the same content under another time
+    monkeypatch.setattr(cache, "decode_all", None)
+    assert load_images(folder, decoded=kept).digest == expected
+
+
+def test_what_changed_just_now_is_hashed_again(folder, kept):
+    expected = load_images(folder, decoded=kept).digest
+    seen = next(kept.glob("*.seen"))
+    assert json.loads(seen.read_text())["state"] is None
+    # So a change within the same tick of the clock is seen, too.
+    Image.fromarray(np.zeros((5, 7, 3), np.uint8)).save(folder / "a" / "0.png")
+    assert load_images(folder, decoded=kept).digest != expected
+
+
+def test_a_damaged_note_of_what_is_known_is_made_anew(folder, kept):
+    expected = load_images(folder, decoded=kept).digest
+    for path in kept.glob("*.known"):
+        path.write_bytes(path.read_bytes()[:-30])
+    found = load_images(folder, decoded=kept)
+    assert found.digest == expected
+    plain = load_images(folder).items
+    assert item_digests(found.items).tobytes() == item_digests(plain).tobytes()
