@@ -38,6 +38,9 @@ class _Known:
 _known: dict[int, _Known] = {}
 
 
+Arrays = dict[str, npt.NDArray[Any]]
+
+
 def known(
     array: npt.NDArray[Any], name: str, find: Callable[[], npt.NDArray[Any]]
 ) -> npt.NDArray[Any]:
@@ -45,6 +48,11 @@ def known(
 
     ``name`` tells all that the answer depends on beside the array. Nobody may write to the answer.
     """
+    return known_together(array, name, lambda: {"value": find()})["value"]
+
+
+def known_together(array: npt.NDArray[Any], name: str, find: Callable[[], Arrays]) -> Arrays:
+    """Return what `known` does, of several arrays that belong together."""
     if array.flags.writeable:
         return find()
     held = _held(array)
@@ -56,16 +64,15 @@ def known(
             if path is not None:
                 # What cannot be kept is found again next time.
                 with contextlib.suppress(RunError, OSError):
-                    write_uncompressed(path, {"value": found})
-        found.flags.writeable = False
+                    write_uncompressed(path, found)
+        for value in found.values():
+            value.flags.writeable = False
         held.values[name] = found
-    answer: npt.NDArray[Any] = held.values[name]
+    answer: Arrays = held.values[name]
     return answer
 
 
-def keep_beside(
-    array: npt.NDArray[Any], entry: Path, values: dict[str, npt.NDArray[Any]] | None = None
-) -> None:
+def keep_beside(array: npt.NDArray[Any], entry: Path, values: Arrays | None = None) -> None:
     """Keep what becomes known of an array beside a file of which it is a part, which nobody changes.
 
     ``values`` are known already.
@@ -105,10 +112,10 @@ def _path(held: _Known, name: str) -> Path | None:
     return held.beside.with_name(f"{held.beside.stem}.{told}{SUFFIX}")
 
 
-def _read(path: Path) -> npt.NDArray[Any] | None:
+def _read(path: Path) -> Arrays | None:
     """Return what is kept, or None where it is not there or damaged (a zip has checksums)."""
     try:
         with path.open("rb") as handle, np.load(handle, allow_pickle=False) as held:
-            return np.asarray(held["value"])
+            return dict(held)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None

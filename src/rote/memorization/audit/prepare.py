@@ -33,6 +33,7 @@ from rote.memorization.criteria import AbsoluteCriterion, RatioCriterion
 from rote.memorization.criteria.user_threshold import read_criteria
 from rote.memorization.duplicate_radius import duplicate_radius, spacing_of
 from rote.memorization.duplicates import near_duplicates
+from rote.neighbors.numeric import is_long
 from rote.spaces import open_spaces
 from rote.spaces.autoencoder import load_autoencoder
 from rote.spaces.space import PIXEL, Space, own_space
@@ -104,6 +105,15 @@ def preprocess(
         generated, training = (_scaled(side, resolution) for side in (generated, training))
         holdout = None if holdout is None else _scaled(holdout, resolution)
     return generated, training, holdout, Preprocessing(resolution, given, described)
+
+
+def _still(side: Dataset) -> Dataset:
+    """Return a side of large images that nothing writes to, so that what is known of it is kept."""
+    if not is_long(side.items) or not side.items.flags.writeable:
+        return side
+    items = side.items.view()
+    items.flags.writeable = False
+    return replace(side, items=items)
 
 
 def _scaled(side: Dataset, resolution: int) -> Dataset:
@@ -199,9 +209,9 @@ def prepare(
     check_gate(settings, spaces[0])
     rest, holdout = take_aside(training, holdout, settings)
     return Prepared(
-        generated=generated,
-        training=training,
-        holdout=holdout,
+        generated=_still(generated),
+        training=_still(training),
+        holdout=None if holdout is None else _still(holdout),
         rest=rest,
         own=own,
         spaces=spaces,

@@ -23,21 +23,18 @@ from rote.neighbors.cpu.leaves import by_neighborhood, filter_features, search_l
 from rote.neighbors.cpu.long_items import (
     LongItems,
     SketchProjection,
-    fit_sketch_projection,
     items_in_piece,
 )
 from rote.neighbors.cpu.partition import build_leaves
 from rote.neighbors.cpu.products import search_by_products
 from rote.neighbors.cpu.refine import SearchResult
+from rote.neighbors.cpu.side_features import FEWEST, side_features
 from rote.neighbors.numeric import computing_pool
 
-COARSE, FINE = 64, 512
 LEAF = 1024
 QUERY_BLOCK = 512
 FIRST_QUERIES = 128
 CAPACITY = 8192
-FEWEST = 32
-"""References from which directions are fitted; fewer are all measured."""
 WORTH = 16
 """A pair that is read costs so many that are multiplied: beyond a share of 1 / `WORTH` all are."""
 
@@ -69,13 +66,15 @@ class LongIndex:
         self._references = LongItems(references, rows)
         self._threads = threads
         self.projection = projection
-        if projection is None and len(self._references) >= FEWEST:
-            self.projection = fit_sketch_projection(
-                self._references, directions=FINE, coarse=COARSE
-            )
-        if self.projection is not None:
+        few = len(self._references) < FEWEST
+        if projection is not None or not few:
             with self.pool() as pool:
-                features = self._project(self._references, pool)
+                if projection is not None:
+                    made = projection.features(self._references, pool)
+                else:
+                    self.projection, made = side_features(references, rows, pool)
+            assert self.projection is not None
+            features = filter_features(made, self.projection.coarse)
             leaves = build_leaves(features.coarse, features.coarse_sq, features.fine, size=LEAF)
             # Candidates are rows of the array, so that no row has to be copied.
             ids = self._references.rows[leaves.ids].astype(np.int32)
@@ -118,12 +117,9 @@ class LongIndex:
 
     def project(self, items: npt.NDArray[np.uint8], pool: ThreadPoolExecutor) -> FilterFeatures:
         """Return the features of uint8 (N, D) items."""
-        shaped = items.reshape(len(items), *self._references.shape)
-        return self._project(LongItems(shaped), pool)
-
-    def _project(self, items: LongItems, pool: ThreadPoolExecutor) -> FilterFeatures:
         assert self.projection is not None
-        return filter_features(self.projection.features(items, pool), self.projection.coarse)
+        shaped = LongItems(items.reshape(len(items), *self._references.shape))
+        return filter_features(self.projection.features(shaped, pool), self.projection.coarse)
 
     def _filtered(
         self,

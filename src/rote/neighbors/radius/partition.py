@@ -27,12 +27,11 @@ import numpy.typing as npt
 from rote.core.mapped_pages import release_pages
 from rote.neighbors.cpu.long_items import LongItems, fit_sketch_projection
 from rote.neighbors.cpu.projection import SAMPLE, UNIT32, fit_projection
+from rote.neighbors.cpu.side_features import FEWEST, side_features
 from rote.neighbors.numeric import is_long
 from rote.neighbors.radius.kernels import BLOCK
 
 DIRECTIONS = 32
-LONG_DIRECTIONS = 128
-"""Of long items, which cost far more to measure."""
 FEW = 32
 """Up to so many dimensions the items are their own features."""
 ROWS = 8192
@@ -98,9 +97,11 @@ def _features(
 ) -> tuple[npt.NDArray[np.float32], float]:
     """Return the features float32 (rows, m) and how far rounding may have moved any of them."""
     if is_long(items):
-        whole = LongItems(items, rows)
-        sketched = fit_sketch_projection(whole, directions=LONG_DIRECTIONS, coarse=1)
-        found = sketched.features(whole, pool)
+        if len(rows) >= FEWEST:
+            found = side_features(items, rows, pool)[1]
+        else:
+            whole = LongItems(items, rows)
+            found = fit_sketch_projection(whole, directions=FEWEST, coarse=1).features(whole, pool)
         return found.values, found.rounding_error
     items = items.reshape(len(items), -1)
     dimension = items.shape[1]
