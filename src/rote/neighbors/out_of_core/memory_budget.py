@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rote.core.errors import ConfigError
+from rote.neighbors.numeric import LONG
 
 RESERVE = 96 * 2**20
 """Compiled code, buffers of libraries and what the allocator keeps."""
@@ -25,6 +26,10 @@ BRUTE_FORCE_QUERIES = 1024
 FILTERED = 512  # queries of a block, and references of a leaf
 CAPACITY = 8192  # candidates of a query at most
 CANDIDATE_BYTES = 16  # with its place in the order of refining
+# Of long items (`cpu.long_index`), whose sketches have at most so many numbers:
+SKETCH = 4 * 32 * 32 + 64
+LONG_DIRECTIONS, LONG_SAMPLE = 512, 1024
+LONG_FEATURE_BYTES = 4 * 4 * LONG_DIRECTIONS  # features, in the order of leaves, and for products
 WIDE_NUMBERS = 2**24  # numbers of the queries that are filtered by the items themselves
 
 
@@ -71,6 +76,8 @@ def search_bytes(
     k, threads
         As in the search.
     """
+    if itemsize == 1 and dimension >= LONG:
+        return _long_search_bytes(queries, references, dimension=dimension, k=k, threads=threads)
     wide = 4 if itemsize == 1 else 8  # 8-bit items are computed on as float32, floats as float64
     # Twice: the next references are read while these are searched.
     held = references * (2 * dimension * itemsize + FEATURE_BYTES)
@@ -93,6 +100,31 @@ def search_bytes(
         CANDIDATE_BYTES * min(queries, FILTERED) * min(references, CAPACITY) + 4 * FILTERED**2
     )
     return int(MARGIN * (held + max(fit, project, plain, items, leaves)))
+
+
+def _long_search_bytes(
+    queries: int, references: int, *, dimension: int, k: int, threads: int
+) -> int:
+    """Return what `search_bytes` does of long 8-bit items, which are searched by their sketches."""
+    from rote.neighbors.cpu.long_items import PIECE_BYTES  # numba takes a moment to import
+    from rote.neighbors.cpu.products import STRETCH
+
+    held = references * (2 * dimension + LONG_FEATURE_BYTES)
+    held += queries * (dimension + LONG_FEATURE_BYTES + 96 * k)
+    held += LONG_DIRECTIONS * SKETCH * 8  # directions stay for the next references
+    sampled = min(references, LONG_SAMPLE)
+    fit = 4 * sampled * SKETCH * 8 + 4 * sampled**2 * 8 + PIECE_BYTES
+    most = max(references, queries)
+    project = threads * (3 * min(FILTERED, most) * SKETCH * 8 + PIECE_BYTES)
+    own = min(queries * dimension, 4 * PIECE_BYTES)
+    block = min(references * dimension, PIECE_BYTES)
+    # Queries and references of a thread, one stretch of each once more as float32.
+    few, many = own // dimension + 1, block // dimension + 1
+    multiplied = threads * (own + block + (few + many) * STRETCH * 5 + 24 * few * many)
+    leaves = threads * (
+        CANDIDATE_BYTES * min(queries, FILTERED) * min(references, CAPACITY) + 4 * FILTERED**2 + own
+    )
+    return int(MARGIN * (held + max(fit, project, multiplied, leaves)))
 
 
 def reference_rows(
