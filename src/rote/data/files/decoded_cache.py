@@ -37,7 +37,7 @@ from rote.core.atomic_files import (
 )
 from rote.core.cache_folder import cache_folder, make_private
 from rote.core.errors import DataError, RunError
-from rote.core.progress.work import counted, counted_results
+from rote.core.progress.work import counted_results
 from rote.data.account import Account
 from rote.data.files.archives import Entry
 from rote.data.files.collect import Decoded, Hashes
