@@ -9,11 +9,13 @@ to are asked each time.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import weakref
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ from rote.core.errors import RunError
 
 SUFFIX = ".known"
 VERSION = 1
-"""Of what is kept: another one finds everything anew."""
+"""Of what is kept: another one, or another rote, finds everything anew."""
 
 
 @dataclass
@@ -72,6 +74,11 @@ def known_together(array: npt.NDArray[Any], name: str, find: Callable[[], Arrays
     return answer
 
 
+def digest_of(rows: npt.NDArray[np.int64]) -> str:
+    """Return what tells some rows, for a name."""
+    return hashlib.sha256(np.ascontiguousarray(rows).data).hexdigest()
+
+
 def keep_beside(array: npt.NDArray[Any], entry: Path, values: Arrays | None = None) -> None:
     """Keep what becomes known of an array beside a file of which it is a part, which nobody changes.
 
@@ -108,8 +115,16 @@ def _path(held: _Known, name: str) -> Path | None:
         return None
     array = held.array()
     assert array is not None
-    told = hashlib.sha256(f"{VERSION} {array.shape} {name}".encode()).hexdigest()[:16]
+    told = hashlib.sha256(f"{VERSION} {_rote()} {array.shape} {name}".encode()).hexdigest()[:16]
     return held.beside.with_name(f"{held.beside.stem}.{told}{SUFFIX}")
+
+
+@functools.cache
+def _rote() -> str:
+    try:
+        return metadata.version("rote")
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 def _read(path: Path) -> Arrays | None:

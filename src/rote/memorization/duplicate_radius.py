@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.core.seeds import child_seed
+from rote.data.known import digest_of, known
 from rote.data.sampling import drawn_by_content
 from rote.neighbors.search import nearest_among
 
@@ -56,9 +57,15 @@ def spacing_of(
     float or None
         Root-mean-square difference per value, in the items' units; None of a single item.
     """
-    count = len(positions)
-    if count < 2:
+    if len(positions) < 2:
         return None
+    told = f"spacing {seed} {digest_of(positions)}"
+    found = known(items, told, lambda: np.array(_spacing(items, positions, seed=seed)))
+    return float(found)
+
+
+def _spacing(items: npt.NDArray[Any], positions: npt.NDArray[np.int64], *, seed: int) -> float:
+    count = len(positions)
     drawn = drawn_by_content(items, positions, seed=child_seed(seed, "spacing"))
     if count < FEWEST:
         return _median_nearest(items, drawn, drawn, itself=True)

@@ -22,6 +22,7 @@ import numpy.typing as npt
 from rote.core.errors import ConfigError
 from rote.core.mapped_pages import release_pages
 from rote.data.duplicates import DuplicateGroups, numbered
+from rote.data.known import digest_of, known
 from rote.memorization.invariances import Invariances, mirrored, standardized
 from rote.neighbors.search import components_within
 
@@ -71,11 +72,14 @@ def near_duplicates(
     sq_radius = rms * rms * int(np.prod(items.shape[1:]))
     rows = exact.representative
     invariances = invariances or Invariances()
-    if not invariances.flip and not invariances.tone:
-        component = components_within(items, rows, sq_radius)
-    else:
-        component = _components_of_twins(items[rows], sq_radius, invariances)
-    component = component[exact.group]
+
+    def found() -> npt.NDArray[np.int64]:
+        if not invariances.flip and not invariances.tone:
+            return components_within(items, rows, sq_radius)
+        return _components_of_twins(items[rows], sq_radius, invariances)
+
+    told = f"{rms} {invariances.flip} {invariances.tone} {digest_of(rows)}"
+    component = known(items, f"near-duplicates {told}", found)[exact.group]
     _, lowest, group = np.unique(component, return_index=True, return_inverse=True)
     return numbered(group, lowest)
 

@@ -184,29 +184,40 @@ class Probe:
         assert self._searched is not None
         near = self._searched.near(np.concatenate([sample, *(x.undone(sample) for x in changes)]))
         near = near.reshape(1 + len(changes), len(sample), -1)
-        looks = [self._measured(sample, near[0], PLAIN)]
-        for places, change in zip(near[1:], changes, strict=True):
+        # Many are near under several changes: each is read once.
+        read, place = np.unique(near, return_inverse=True)
+        place = place.reshape(near.shape)
+        pictures = seen(self._images, read)
+        release_pages(self._images)
+        group = self._group[read]
+        looks = [_measured(sample, pictures, group, place[0], PLAIN)]
+        for places, change in zip(place[1:], changes, strict=True):
             # What is near to the image as it is may be nearer still once it is changed.
-            both = np.concatenate([places, near[0]], axis=1)
-            looks.append(self._measured(sample, both, change))
+            both = np.concatenate([places, place[0]], axis=1)
+            looks.append(_measured(sample, pictures, group, both, change))
         copies, distances = zip(*looks, strict=True)
         return np.stack(copies), np.stack(distances)
 
-    def _measured(
-        self, sample: Pixels, near: npt.NDArray[np.int64], change: Change
-    ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
-        """Return which images are copies of changed training images near (Q, k), and the distances."""
-        others = change.done(seen(self._images, near.ravel()))
-        release_pages(self._images)
-        differences = others.reshape(*near.shape, -1).astype(np.int32)
-        differences -= sample.reshape(len(sample), 1, -1)
-        sq = np.square(differences, out=differences).sum(axis=2, dtype=np.int64)
-        first = sq.argmin(axis=1)[:, None]
-        nearest = np.take_along_axis(sq, first, axis=1)[:, 0]
-        own = np.take_along_axis(self._group[near], first, axis=1)
-        second = np.where(self._group[near] == own, np.inf, sq).min(axis=1)
-        copies = nearest < RATIO_THRESHOLD**2 * np.where(np.isfinite(second), second, -1.0)
-        return copies, np.sqrt(nearest)
+
+def _measured(
+    sample: Pixels,
+    pictures: Pixels,
+    group: npt.NDArray[np.int64],
+    near: npt.NDArray[np.int64],
+    change: Change,
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
+    """Return which images are copies of pictures near (Q, k), changed, and the distances."""
+    sq = np.empty(near.shape, np.int64)
+    for row, (image, places) in enumerate(zip(sample, near, strict=True)):
+        differences = change.done(pictures[places]).astype(np.int32).reshape(len(places), -1)
+        differences -= image.reshape(-1)
+        sq[row] = np.square(differences, out=differences).sum(axis=1, dtype=np.int64)
+    first = sq.argmin(axis=1)[:, None]
+    nearest = np.take_along_axis(sq, first, axis=1)[:, 0]
+    own = np.take_along_axis(group[near], first, axis=1)
+    second = np.where(group[near] == own, np.inf, sq).min(axis=1)
+    copies = nearest < RATIO_THRESHOLD**2 * np.where(np.isfinite(second), second, -1.0)
+    return copies, np.sqrt(nearest)
 
 
 PLAIN = Change("", "", lambda x: x, lambda x: x)

@@ -23,7 +23,8 @@ from rote.data.messages import first_few, shown
 from rote.data.options import Range, ReadOptions
 from rote.data.resample import Pixels
 
-BATCH = 256  # decoded images that may wait for the collector: bounds the memory
+FIRST, BATCH, BATCH_BYTES = 32, 256, 2**26
+"""Decoded images that may wait for the collector: before their size is known, and then."""
 TINY = 96 * 96
 """Pixels up to which images are decoded by one thread."""
 
@@ -131,6 +132,13 @@ class Collector:
         """Whether the images seen first are so small that one thread decodes them fastest."""
         first = self.noted[:BATCH]
         return bool(first) and all(math.prod(one.size) <= TINY for _, one in first)
+
+    @property
+    def batch(self) -> int:
+        """How many images are decoded together."""
+        if self.images is None:
+            return FIRST
+        return min(BATCH, max(FIRST // 2, BATCH_BYTES // self.images[:1].nbytes))
 
     def add(self, index: int, entry: Entry, result: Result) -> None:
         name = entry.name

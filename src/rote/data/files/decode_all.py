@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import groupby
 
@@ -29,6 +29,9 @@ from rote.data.files.treatment import Noted
 from rote.data.files.window import measure, percentile_window, to_uint8, window_of_bits
 from rote.data.options import Range, ReadOptions
 from rote.data.resample import resize, set_channels, workers
+
+_Batch = tuple[int, Sequence[Entry], list[list[Entry]], Iterator[list[Result]]]
+"""Where it starts, its entries, these file by file, and what becomes of the files."""
 
 
 def paged(entries: Sequence[Entry], options: ReadOptions) -> Sequence[Entry]:
@@ -137,20 +140,28 @@ def decode_all(
             decoded.add()
         return found
 
+    def begin(start: int, pool: Executor) -> _Batch:
+        batch = entries[start : start + collector.batch]
+        files = [list(group) for _, group in groupby(batch, key=lambda entry: entry.read)]
+        # Of tiny images the interpreter takes longer than the decoder: threads would wait for it.
+        running = map(read, files) if collector.tiny else pool.map(read, files)
+        return start, batch, files, running
+
     collector = Collector(len(entries), where, make_room, options, hashed=hashed)
     with ThreadPoolExecutor(workers()) as pool, work("files decoded", len(entries)) as decoded:
-        for start in range(0, len(entries), BATCH):
-            batch = entries[start : start + BATCH]
-            files = [list(group) for _, group in groupby(batch, key=lambda entry: entry.read)]
-            # Of tiny images the interpreter takes longer than the decoder: threads would wait for it.
-            each = map if collector.tiny else pool.map
-            results = [result for group in each(read, files) for result in group]
-            if window is None and any(result.deep for result in results):
-                window = fit_window(all_entries or entries, options, where=where)
-                results = [result for group in each(read, files) for result in group]
+        ahead = begin(0, pool)
+        while ahead is not None:
+            start, batch, files, running = ahead
+            stop = start + len(batch)
+            # The next are decoded while these are put in place.
+            ahead = begin(stop, pool) if stop < len(entries) else None
+            results = [result for group in running for result in group]
+            if any(result.deep for result in results):
+                window = window or fit_window(all_entries or entries, options, where=where)
+                results = [result for group in pool.map(read, files) for result in group]
             for offset, result in enumerate(results):
                 collector.add(start + offset, batch[offset], result)
-            decoded.reach(start + len(batch))
+            decoded.reach(stop)
             if collector.images is not None:
                 release_pages(collector.images)
     return collector.finish(window)
