@@ -149,7 +149,7 @@ def decode_all(
 
     collector = Collector(len(entries), where, make_room, options, hashed=hashed)
     with ThreadPoolExecutor(workers()) as pool, work("files decoded", len(entries)) as decoded:
-        ahead = begin(0, pool)
+        ahead: _Batch | None = begin(0, pool)
         while ahead is not None:
             start, batch, files, running = ahead
             stop = start + len(batch)
