@@ -12,10 +12,10 @@ lets it say.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ from rote.core.seeds import child_seed
 from rote.data.dataset import Dataset
 from rote.data.resample import workers
 from rote.data.sampling import drawn_by_content
-from rote.memorization.corruptions import Degradation, degradations
+from rote.memorization.corruptions import Degradation, Each, degradations
 from rote.memorization.criteria import RatioCriterion
 from rote.memorization.criteria.tolerance import within_tolerance
 from rote.memorization.evaluator import CriteriaEvaluator, Measured, rows_at_once
@@ -39,6 +39,10 @@ COPIES = 100
 """Training items that the positive control degrades, unless told otherwise."""
 BATCH_BYTES = 2**28
 """Of the copies that are in memory together."""
+LARGE_BYTES = 2**24
+"""Copies of one kind from which each is made by a task of its own."""
+Make = Callable[[Each], npt.NDArray[Any]]
+"""Makes copies of a kind, given what maps a function over the items."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +165,7 @@ class Copies:
 
     chosen: npt.NDArray[np.int64]
     kinds: tuple[Degradation, ...]
-    made: tuple[Callable[[], npt.NDArray[Any]], ...]
+    made: tuple[Make, ...]
     size: int
 
     def batches(self) -> Iterator[npt.NDArray[Any]]:
@@ -174,11 +178,11 @@ class Copies:
             yield self._all
             return
         for start in range(0, len(self.kinds), step):
-            yield _together(self.made[start : start + step])
+            yield _together(self.made[start : start + step], self.size)
 
     @cached_property
     def _all(self) -> npt.NDArray[Any]:
-        return _together(self.made)
+        return _together(self.made, self.size)
 
     @property
     def sources(self) -> npt.NDArray[np.int64]:
@@ -216,10 +220,13 @@ def degraded_copies(
     kinds = list(enumerate(degradations(training.kind), start=1))
     seeds = {number: child_seed(seed, "degrade", number) for number, _ in kinds}
     originals = training.items[chosen]
-    made: list[Callable[[], npt.NDArray[Any]]]
+    made: list[Make]
     if training.kind == "image":
         told = tuple(kind for _, kind in kinds)
-        made = [partial(kind, originals, seed=seeds[number]) for number, kind in kinds]
+        made = [
+            lambda each, kind=kind, seed=seeds[number]: kind(originals, seed=seed, each=each)
+            for number, kind in kinds
+        ]
         return Copies(chosen, told, tuple(made), originals.nbytes)
     numbers = numbers_of(training, drawn[: max(copies, 2)])[:copies]
     items = [items_of(kind(numbers, seed=seeds[number]), training) for number, kind in kinds]
@@ -227,15 +234,18 @@ def degraded_copies(
     changed = [n for n, one in enumerate(items) if not np.array_equal(one, originals)]
     if not changed:
         return None
-    made = [partial(np.asarray, items[n]) for n in changed]
+    made = [lambda _, n=n: items[n] for n in changed]
     told = tuple(kinds[n][1] for n in changed)
     return Copies(chosen, told, tuple(made), originals.nbytes)
 
 
-def _together(made: Sequence[Callable[[], npt.NDArray[Any]]]) -> npt.NDArray[Any]:
+def _together(made: Sequence[Make], size: int) -> npt.NDArray[Any]:
     """Make copies of some kinds, with all cores, and put them behind each other."""
     with ThreadPoolExecutor(workers()) as pool:
-        copies = pool.map(lambda make: make(), made)
+        if size < LARGE_BYTES:
+            copies: Iterable[npt.NDArray[Any]] = pool.map(lambda make: make(map), made)
+        else:  # few kinds at a time: the images of each go side by side
+            copies = (make(pool.map) for make in made)
         return np.concatenate(counted_results(copies, "kinds of copies made", len(made)))
 
 

@@ -7,7 +7,7 @@ image; those of vectors, rows and series are in `rote.memorization.number_corrup
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from rote.memorization import number_corruptions as of_numbers
 
 Pixels = npt.NDArray[np.uint8]
 Degrade = Callable[[Any, float, np.random.Generator], npt.NDArray[Any]]
+Each = Callable[..., Iterable[npt.NDArray[Any]]]
 
 
 @dataclass(frozen=True)
@@ -65,15 +66,24 @@ class Degradation:
         return self.corruption.name
 
     def __call__(
-        self, items: Pixels | Sequence[of_numbers.Numbers], *, seed: int
+        self, items: Pixels | Sequence[of_numbers.Numbers], *, seed: int, each: Each = map
     ) -> npt.NDArray[Any]:
-        """Degrade images (N, H, W, C) or numbers, each with its own randomness from ``seed``."""
+        """Degrade images (N, H, W, C) or numbers, each with its own randomness from ``seed``.
+
+        ``each`` is `map`, or that of a pool.
+        """
         generators = np.random.default_rng(seed).spawn(len(items))
-        done = [
-            self.corruption.apply(item, self.strength, generator)
-            for item, generator in zip(items, generators, strict=True)
-        ]
-        return np.stack(done)
+        done = each(
+            lambda item, generator: self.corruption.apply(item, self.strength, generator),
+            items,
+            generators,
+        )
+        out: npt.NDArray[Any] | None = None
+        for row, one in enumerate(done):
+            out = np.empty((len(items), *one.shape), one.dtype) if out is None else out
+            out[row] = one
+        assert out is not None
+        return out
 
     def to_json(self) -> dict[str, Any]:
         """Return what it is, as plain types."""
