@@ -223,10 +223,7 @@ def degraded_copies(
     made: list[Make]
     if training.kind == "image":
         told = tuple(kind for _, kind in kinds)
-        made = [
-            lambda each, kind=kind, seed=seeds[number]: kind(originals, seed=seed, each=each)
-            for number, kind in kinds
-        ]
+        made = [_degrading(kind, originals, seed=seeds[number]) for number, kind in kinds]
         return Copies(chosen, told, tuple(made), originals.nbytes)
     numbers = numbers_of(training, drawn[: max(copies, 2)])[:copies]
     items = [items_of(kind(numbers, seed=seeds[number]), training) for number, kind in kinds]
@@ -234,9 +231,17 @@ def degraded_copies(
     changed = [n for n, one in enumerate(items) if not np.array_equal(one, originals)]
     if not changed:
         return None
-    made = [lambda _, n=n: items[n] for n in changed]
+    made = [_given(items[n]) for n in changed]
     told = tuple(kinds[n][1] for n in changed)
     return Copies(chosen, told, tuple(made), originals.nbytes)
+
+
+def _degrading(kind: Degradation, originals: npt.NDArray[Any], *, seed: int) -> Make:
+    return lambda each: kind(originals, seed=seed, each=each)
+
+
+def _given(items: npt.NDArray[Any]) -> Make:
+    return lambda _: items
 
 
 def _together(made: Sequence[Make], size: int) -> npt.NDArray[Any]:
