@@ -67,14 +67,20 @@ def frame_of(found: Findings) -> pd.DataFrame:
 
 
 def percent(rate: Rate) -> str:
-    """Return a rate with its interval as a person reads it: 20 % [8.9 %, 39 %].
+    """Return a rate with its interval as a person reads it, to two digits of what is there or is not.
 
     >>> from rote.stats.rates import wilson
-    >>> percent(wilson(5, 25))
-    '20 % [8.9 %, 39 %]'
+    >>> percent(wilson(5, 25)), percent(wilson(2999, 3000))
+    ('20 % [8.9 %, 39 %]', '99.967 % [99.81 %, 99.9941 %]')
     """
-    value, low, high = (f"{100 * share:.2g} %" for share in (rate.value, rate.low, rate.high))
-    return f"{value.replace('1e+02', '100')} [{low}, {high.replace('1e+02', '100')}]"
+    value, low, high = (f"{_share(share)} %" for share in (rate.value, rate.low, rate.high))
+    return f"{value} [{low}, {high}]"
+
+
+def _share(share: float) -> str:
+    near = min(share, 1 - share)
+    rounded = float(f"{100 * near:.2g}")
+    return f"{rounded if share <= 0.5 else 100 - rounded:.8f}".rstrip("0").rstrip(".")
 
 
 def items_of(found: Findings) -> str:
@@ -106,14 +112,23 @@ def sentences(found: Findings) -> list[str]:
             f"on look like copies, {percent(found.control)}"
         )
     if missed := blind_spots(found):
-        lines.append(f"copies that were changed in these ways would be missed: {', '.join(missed)}")
+        lines.append(f"changed copies that this would miss: {', '.join(missed)}")
     return lines
 
 
 def blind_spots(found: Findings) -> list[str]:
-    """Return the changes after which fewer than half of the copies made on purpose are found."""
+    """Return each kind of change after which fewer than half of the copies made on purpose are found.
+
+    With it the mildest strength where that is so, where a kind has several.
+    """
+    strengths: dict[str, list[float]] = {}
+    missed: dict[str, float] = {}
+    for cell in found.positive:  # mild to strong
+        name, strength = cell.kind.name, cell.kind.strength
+        strengths.setdefault(name, []).append(strength)
+        if next(iter(cell.recall.values())).value < SEEN:
+            missed.setdefault(name, strength)
     return [
-        f"{cell.kind.name} {cell.kind.strength:g} ({100 * seen:.0f} % found)"
-        for cell in found.positive
-        if (seen := next(iter(cell.recall.values())).value) < SEEN
+        f"{name} from {strength:g}" if len(strengths[name]) > 1 else name
+        for name, strength in missed.items()
     ]
