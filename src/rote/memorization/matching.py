@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from rote.core.errors import ConfigError
 from rote.core.mapped_pages import is_mapped, release_pages
+from rote.data.known import digest_of
 from rote.memorization.invariances import Invariances, mirrored, offsets, standardized
 from rote.neighbors.numeric import is_long
 from rote.neighbors.out_of_core.chunk import nearest_by_chunks
@@ -111,6 +112,9 @@ class Matcher:
         whole = whole or self._in_place
         self._references = training if whole else training[positions]
         release_pages(training)
+        self._kept = None
+        if training.dtype == np.uint8 and not training.flags.writeable and not invariances.tone:
+            self._kept = training, digest_of(positions)
         if invariances.tone:
             self._references = standardized(self._references)
         self._positions = positions
@@ -272,7 +276,8 @@ class Matcher:
 
             flat = self._references.reshape(len(self._references), -1)
             return DeviceIndex(flat, device=self._device)
-        return open_index(self._references, self._positions if self._in_place else None)
+        rows = self._positions if self._in_place else None
+        return open_index(self._references, rows, kept=self._kept)
 
 
 class Reranker(Matcher):

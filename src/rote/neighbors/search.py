@@ -114,6 +114,7 @@ def open_index(
     rows: npt.NDArray[np.int64] | None = None,
     *,
     projection: Any = None,
+    kept: tuple[npt.NDArray[Any], str] | None = None,
 ) -> ProjectionIndex | LongIndex:
     """Prepare references (N, ...) for searches on the CPU.
 
@@ -125,6 +126,8 @@ def open_index(
         int64, ascending: those that count, of long items alone; answers are places among them.
     projection
         The directions of another index of such items, to take in place of fitting some.
+    kept
+        As `rote.neighbors.cpu.index.ProjectionIndex` takes it; of no meaning for long items.
     """
     threads = torch.get_num_threads()
     if is_long(references):
@@ -134,7 +137,7 @@ def open_index(
     from rote.neighbors.cpu.index import ProjectionIndex
 
     assert rows is None
-    return ProjectionIndex(references, threads=threads, projection=projection)
+    return ProjectionIndex(references, threads=threads, projection=projection, kept=kept)
 
 
 def merge(a: Neighbors, b: Neighbors, *, k: int) -> Neighbors:

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.core.progress.work import reported
+from rote.data.known import Arrays, known_together
 from rote.neighbors.cpu import kernels
 from rote.neighbors.cpu.filter import (
     FilterFeatures,
@@ -32,7 +33,7 @@ from rote.neighbors.cpu.filter import (
 )
 from rote.neighbors.cpu.leaves import by_neighborhood, filter_features, search_leaves
 from rote.neighbors.cpu.partition import Leaves, build_leaves
-from rote.neighbors.cpu.projection import SAMPLE, Projection, fit_projection
+from rote.neighbors.cpu.projection import SAMPLE, Projection, fit_projection, packed, unpacked
 from rote.neighbors.cpu.refine import (
     SearchResult,
     brute_force_with_known,
@@ -41,6 +42,7 @@ from rote.neighbors.cpu.refine import (
 )
 from rote.neighbors.numeric import computing_pool, item_scale
 
+Kept = tuple[npt.NDArray[Any], str]
 COARSE, FINE = 64, 128
 FLOAT_COARSE, FLOAT_FINE = 96, 256
 """Features of networks spread over more directions than pixels do."""
@@ -70,6 +72,9 @@ class ProjectionIndex:
         Directions of the first filter, and in all; None takes the defaults.
     projection
         Directions to take in place of fitting some, made for references of the same `item_scale`.
+    kept
+        An array that cannot change, of which these are a part, and what tells this part: directions and
+        features are then kept with it (`rote.data.known`).
     """
 
     def __init__(
@@ -80,6 +85,7 @@ class ProjectionIndex:
         coarse: int | None = None,
         fine: int | None = None,
         projection: Projection | None = None,
+        kept: Kept | None = None,
     ) -> None:
         self.references = np.ascontiguousarray(references).reshape(len(references), -1)
         self._threads = threads
@@ -94,10 +100,19 @@ class ProjectionIndex:
         fine = min(fine, dimension // 2, min(count, SAMPLE) // 2)
         # With more than half of the dimensions there is nothing to gain over the items themselves.
         if projection is None and fine >= 2:
-            self.projection = fit_projection(
-                self.references, directions=fine, coarse=min(coarse, fine)
-            )
-        if self.projection is not None:
+
+            def made() -> Arrays:
+                with self.pool() as pool:
+                    found = fit_projection(
+                        self.references, directions=fine, coarse=min(coarse, fine)
+                    )
+                    return packed(found, found.features(self.references, pool, scale=self.scale))
+
+            name = f"directions, 1 {coarse} {fine}"
+            held = made() if kept is None else known_together(kept[0], f"{name} {kept[1]}", made)
+            self.projection, features = unpacked(held)
+            self.features = filter_features(features, self.projection.coarse)
+        elif projection is not None:
             with self.pool() as pool:
                 self.features = self.project(self.references, pool)
 

@@ -40,6 +40,7 @@ import torch
 
 from rote.core.precision import strict_fp32
 from rote.core.progress.work import counted_results
+from rote.data.known import Arrays
 from rote.neighbors.cpu import kernels
 
 SAMPLE = 2048
@@ -140,6 +141,35 @@ class Projection:
         raw -= _exact_product(torch.from_numpy(self.center).float()[None] - SHIFT, directions)
         sq_norm = kernels.sq_lengths(items, self.center).astype(np.float64)
         return (raw @ torch.from_numpy(self.whiten)).numpy(), sq_norm
+
+
+def packed(projection: Projection, features: Features) -> Arrays:
+    """Return directions and the features made by them as arrays, to be kept."""
+    numbers = [projection.coarse, projection.defect, features.length, features.rounding_error]
+    return {
+        "directions": projection.directions,
+        "whiten": projection.whiten,
+        "center": projection.center,
+        "values": features.values,
+        "residual": features.coarse_residual,
+        "numbers": np.array([projection.integer, *numbers], np.float64),
+    }
+
+
+def unpacked(held: Arrays) -> tuple[Projection, Features]:
+    """Return what `packed` was given."""
+    integer, coarse, defect, length, rounding_error = held["numbers"].tolist()
+    # Copies, for torch warns of arrays that nobody may write to.
+    projection = Projection(
+        integer=bool(integer),
+        directions=held["directions"].copy(),
+        whiten=held["whiten"].copy(),
+        center=held["center"].copy(),
+        coarse=int(coarse),
+        defect=defect,
+    )
+    values, residual = held["values"], held["residual"]
+    return projection, Features(values, residual, length=length, rounding_error=rounding_error)
 
 
 def fit_projection(references: npt.NDArray[Any], *, directions: int, coarse: int) -> Projection:

@@ -21,7 +21,7 @@ from rote.neighbors.cpu.long_items import (
     SketchProjection,
     fit_sketch_projection,
 )
-from rote.neighbors.cpu.projection import Features, Projection
+from rote.neighbors.cpu.projection import Features, packed, unpacked
 from rote.neighbors.cpu.sketch import Sketch
 
 COARSE, FINE = 64, 512
@@ -63,9 +63,8 @@ def _of_whole(items: npt.NDArray[np.uint8], pool: Executor) -> tuple[SketchProje
     if projection is not None:
         features = projection.features(LongItems(items), pool)
     else:
-        projection, features = _unpacked(
-            items.shape[1:], known_together(items, NAME, lambda: _packed(items, pool))
-        )
+        inner, features = unpacked(known_together(items, NAME, lambda: _packed(items, pool)))
+        projection = SketchProjection(Sketch.of(items.shape[1:]), inner)
     _fitted[key] = weakref.ref(items, lambda _: _fitted.pop(key, None)), projection, features
     return projection, features
 
@@ -83,30 +82,4 @@ def _of_another(items: npt.NDArray[np.uint8]) -> SketchProjection | None:
 def _packed(items: npt.NDArray[np.uint8], pool: Executor) -> Arrays:
     whole = LongItems(items)
     found = fit_sketch_projection(whole, directions=FINE, coarse=COARSE)
-    features, inner = found.features(whole, pool), found.projection
-    return {
-        "directions": inner.directions,
-        "whiten": inner.whiten,
-        "center": inner.center,
-        "values": features.values,
-        "residual": features.coarse_residual,
-        "numbers": np.array(
-            [inner.coarse, inner.defect, features.length, features.rounding_error], np.float64
-        ),
-    }
-
-
-def _unpacked(shape: tuple[int, ...], held: Arrays) -> tuple[SketchProjection, Features]:
-    coarse, defect, length, rounding_error = held["numbers"].tolist()
-    projection = Projection(
-        integer=False,
-        directions=held["directions"],
-        whiten=held["whiten"],
-        center=held["center"],
-        coarse=int(coarse),
-        defect=defect,
-    )
-    features = Features(
-        held["values"], held["residual"], length=length, rounding_error=rounding_error
-    )
-    return SketchProjection(Sketch.of(shape), projection), features
+    return packed(found.projection, found.features(whole, pool))
