@@ -219,12 +219,14 @@ def degraded_copies(
     chosen = drawn[:copies]
     kinds = list(enumerate(degradations(training.kind), start=1))
     seeds = {number: child_seed(seed, "degrade", number) for number, _ in kinds}
-    originals = training.items[chosen]
     made: list[Make]
     if training.kind == "image":
         told = tuple(kind for _, kind in kinds)
-        made = [_degrading(kind, originals, seed=seeds[number]) for number, kind in kinds]
-        return Copies(chosen, told, tuple(made), originals.nbytes)
+        # Views: a copy of all would be there for as long as the audit.
+        images = [training.items[row] for row in chosen]
+        made = [_degrading(kind, images, seed=seeds[number]) for number, kind in kinds]
+        return Copies(chosen, told, tuple(made), training.items[:1].nbytes * len(chosen))
+    originals = training.items[chosen]
     numbers = numbers_of(training, drawn[: max(copies, 2)])[:copies]
     items = [items_of(kind(numbers, seed=seeds[number]), training) for number, kind in kinds]
     # Noise on a table of categories, or far below whole numbers, says nothing.
@@ -236,8 +238,8 @@ def degraded_copies(
     return Copies(chosen, told, tuple(made), originals.nbytes)
 
 
-def _degrading(kind: Degradation, originals: npt.NDArray[Any], *, seed: int) -> Make:
-    return lambda each: kind(originals, seed=seed, each=each)
+def _degrading(kind: Degradation, images: Sequence[npt.NDArray[Any]], *, seed: int) -> Make:
+    return lambda each: kind(images, seed=seed, each=each)
 
 
 def _given(items: npt.NDArray[Any]) -> Make:
@@ -251,7 +253,8 @@ def _together(made: Sequence[Make], size: int) -> npt.NDArray[Any]:
             copies: Iterable[npt.NDArray[Any]] = pool.map(lambda make: make(map), made)
         else:  # few kinds at a time: the images of each go side by side
             copies = (make(pool.map) for make in made)
-        return np.concatenate(counted_results(copies, "kinds of copies made", len(made)))
+        found = counted_results(copies, "kinds of copies made", len(made))
+    return found[0] if len(found) == 1 else np.concatenate(found)
 
 
 def recall_of(

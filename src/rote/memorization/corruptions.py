@@ -66,9 +66,13 @@ class Degradation:
         return self.corruption.name
 
     def __call__(
-        self, items: Pixels | Sequence[of_numbers.Numbers], *, seed: int, each: Each = map
+        self,
+        items: Pixels | Sequence[Pixels] | Sequence[of_numbers.Numbers],
+        *,
+        seed: int,
+        each: Each = map,
     ) -> npt.NDArray[Any]:
-        """Degrade images (N, H, W, C) or numbers, each with its own randomness from ``seed``.
+        """Degrade images (N, H, W, C), or a sequence of them, or numbers, each with its own randomness from ``seed``.
 
         ``each`` is `map`, or that of a pool.
         """
