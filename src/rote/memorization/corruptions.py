@@ -72,7 +72,7 @@ class Degradation:
         seed: int,
         each: Each = map,
     ) -> npt.NDArray[Any]:
-        """Degrade images (N, H, W, C), or a sequence of them, or numbers, each with its own randomness from ``seed``.
+        """Degrade images (N, H, W, C) or (H, W, C) each, or numbers, each by its own randomness.
 
         ``each`` is `map`, or that of a pool.
         """
