@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from rote.results.criterion import Tolerance
 from rote.results.emm import BandRow, Emm, SizeRate
 from rote.results.schema import (
     CheckedDifference,
@@ -40,9 +41,20 @@ class RescoredRun(Result):
     controls: dict[str, CheckedRate] = Field(default_factory=dict)
     excess: dict[str, CheckedDifference] = Field(default_factory=dict)
     thresholds: dict[str, Number | None] = Field(default_factory=dict)
+    tolerance: Tolerance | None = None
+    """Of the ratio as it was applied; None in older files."""
     neighbors: Positive | None = None
     """Of `carlini`."""
     quality: Quality | None
+
+
+class Ruler(Result):
+    """What was measured otherwise than when the runs were made."""
+
+    resolution: Positive | None = None
+    """Height and width that all was scaled down to; None: to none."""
+    tolerance: Number | None = None
+    """Median tolerance that the ratio was given in every run; None: the threshold of the runs."""
 
 
 class ChosenByRatio(Result):
@@ -78,6 +90,7 @@ class SearchCriteriaFile(ResultFile):
     kind: Literal["criteria"]
     epsilon: Number
     confidence: Number
+    ruler: Ruler | None = None
     data: Side | None = None
     seed: Count | None = None
     searched: Emm | None = None
@@ -124,6 +137,7 @@ class StudyCriteriaFile(ResultFile):
     kind: Literal["study-criteria"]
     study: str
     confidence: Number
+    ruler: Ruler | None = None
     data: Side | None = None
     seed: Count | None = None
     runs: tuple[RescoredRun, ...]

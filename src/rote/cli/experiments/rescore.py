@@ -36,6 +36,22 @@ def rescore(
         bool,
         typer.Option("--quality/--no-quality", help="Measure quality beside the rates."),
     ] = True,
+    ruler_resolution: Annotated[
+        int | None,
+        typer.Option(
+            "--ruler-resolution",
+            min=1,
+            help="Scale samples and training sets down to this before they are measured.",
+        ),
+    ] = None,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            "--tolerance",
+            metavar="LEVELS",
+            help="Give the ratio this median tolerance in every run, by a threshold for each.",
+        ),
+    ] = None,
     how: SourceOptions,
     json: options.Json = False,
 ) -> None:
@@ -67,6 +83,8 @@ def rescore(
             dataset,
             criteria=criterion or None,
             quality=quality,
+            ruler_resolution=ruler_resolution,
+            tolerance=tolerance,
             on_progress=report,
         )
     if json:

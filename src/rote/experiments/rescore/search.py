@@ -50,6 +50,8 @@ def rescore(
     *,
     criteria: Sequence[str] | None = None,
     quality: bool = True,
+    ruler_resolution: int | None = None,
+    tolerance: float | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
     """Score a finished search under other criteria, and write `criteria.json` into its folder.
@@ -65,6 +67,12 @@ def rescore(
         absolute one with a threshold of one's own.
     quality
         Measure quality beside the rates, against items outside each run's subset.
+    ruler_resolution
+        Height and width that samples and training sets are scaled down to before they are measured: the
+        same samples by the ruler of another resolution; None: as they are.
+    tolerance
+        Median tolerance of the ratio in every run (`rote.memorization.criteria.tolerance`), in levels
+        or spreads; None: the threshold of the search.
     on_progress
         Called with runs done and their total.
 
@@ -96,7 +104,7 @@ def rescore(
         )
     config = parse_config(ExperimentConfig, value["config"], where=str(folder / "emm.json"))
     scaled, _ = for_models(dataset)
-    asked = criteria_for(dataset, criteria)
+    asked = criteria_for(dataset, criteria, resolution=ruler_resolution, tolerance=tolerance)
     paths = sorted((folder / "points").glob("*/point.json"))
     points = [read_result(path, PointFile) for path in paths]
     points.sort(key=lambda point: (point.size, point.replicate))
@@ -113,7 +121,7 @@ def rescore(
         )
         runs.append((point, _score(spec, point, scaled, asked, quality=quality)))
     on_progress(len(points), len(points))
-    found = _content(value, config, runs, asked.names)
+    found = _content(value, config, runs, asked)
     write_result(folder / "criteria.json", SearchCriteriaFile, found)
     return found
 
@@ -147,7 +155,7 @@ def _content(
     value: dict[str, Any],
     config: ExperimentConfig,
     runs: Sequence[Scored],
-    names: tuple[str, ...],
+    asked: Asked,
 ) -> dict[str, Any]:
     """Return the content of `criteria.json`."""
     sizes, emm = value["design"]["sizes"], value["emm"]
@@ -157,6 +165,7 @@ def _content(
         "kind": "criteria",
         "epsilon": search.epsilon,
         "confidence": CONFIDENCE,
+        "ruler": {"resolution": asked.resolution, "tolerance": asked.tolerance},
         "data": value["data"],
         "seed": value["seed"],
         "searched": value["emm"],
@@ -170,7 +179,7 @@ def _content(
             _criterion(
                 name, runs, epsilon=search.epsilon, reach=(sizes[0], sizes[-1]), middle=middle
             )
-            for name in names
+            for name in asked.names
         ],
     }
 

@@ -35,6 +35,8 @@ def rescore_study(
     *,
     criteria: Sequence[str] | None = None,
     quality: bool = True,
+    ruler_resolution: int | None = None,
+    tolerance: float | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
     """Score a finished study under other criteria, and write `criteria.json` into its folder.
@@ -52,7 +54,7 @@ def rescore_study(
             f"({value['data']['source']}, digest {value['data']['digest'][:12]}); give that, with the "
             "same `resolution` and `channels`"
         )
-    asked = criteria_for(dataset, criteria)
+    asked = criteria_for(dataset, criteria, resolution=ruler_resolution, tolerance=tolerance)
     scaled, _ = for_models(dataset)
     plan = plan_study(
         value["study"],
@@ -71,7 +73,7 @@ def rescore_study(
         if trial.name not in found:
             found[trial.name] = _score(trial, scaled, asked, quality=quality)
     on_progress(len(trials), len(trials))
-    content = _content(value, plan, found, asked.names)
+    content = _content(value, plan, found, asked)
     write_result(folder / "criteria.json", StudyCriteriaFile, content)
     return content
 
@@ -101,7 +103,7 @@ def _outside(dataset: Dataset, training: Dataset) -> Dataset | None:
 
 
 def _content(
-    value: dict[str, Any], plan: Plan, found: dict[str, RescoredRun], names: tuple[str, ...]
+    value: dict[str, Any], plan: Plan, found: dict[str, RescoredRun], asked: Asked
 ) -> dict[str, Any]:
     """Return the content of `criteria.json`."""
     runs = [
@@ -114,10 +116,11 @@ def _content(
         "kind": "study-criteria",
         "study": value["study"],
         "confidence": CONFIDENCE,
+        "ruler": {"resolution": asked.resolution, "tolerance": asked.tolerance},
         "data": value["data"],
         "seed": value["seed"],
         "runs": runs,
-        "criteria": [_criterion(name, plan, found) for name in names],
+        "criteria": [_criterion(name, plan, found) for name in asked.names],
     }
 
 

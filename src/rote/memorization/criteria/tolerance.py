@@ -123,6 +123,23 @@ def tolerance_of(
     return Tolerance(tuple(np.quantile(error, SHARES).tolist()), unit, len(error))
 
 
+def threshold_for(tolerance: float, other_sq: npt.NDArray[Any], *, values: int) -> float:
+    """Return the ratio threshold whose median tolerance is a given one: t / sqrt(t^2 + d^2).
+
+    Parameters
+    ----------
+    tolerance
+        Root mean square per value, above 0.
+    other_sq, values
+        As `tolerance_of` takes them, ``values`` the numbers of an item.
+
+    >>> round(threshold_for(1.0, np.array([8, 8, 800]), values=1), 9)
+    0.333333333
+    """
+    d = float(np.median(np.sqrt(other_sq.astype(np.float64) / values)))
+    return tolerance / math.hypot(tolerance, d)
+
+
 def within_tolerance(
     error_sq: npt.NDArray[Any], other_sq: npt.NDArray[Any], *, ratio_threshold: float
 ) -> npt.NDArray[np.bool_]:

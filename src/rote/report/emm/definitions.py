@@ -10,6 +10,7 @@ from rote.report.words import format_size, plain
 from rote.results.criteria import (
     CriterionEmm,
     RescoredRun,
+    Ruler,
     SearchCriteriaFile,
     StudyCriteriaFile,
 )
@@ -75,6 +76,8 @@ class StudyDefinitions:
     effects: tuple[tuple[str, tuple[str, ...]], ...]
     """Of each comparison: what is compared, and a difference per criterion, in words."""
     dots: tuple[QualityDot, ...]
+    ruler: Ruler | None
+    """What was measured otherwise than in the study."""
 
 
 def read_study_definitions(folder: Path) -> StudyDefinitions | None:
@@ -95,4 +98,5 @@ def read_study_definitions(folder: Path) -> StudyDefinitions | None:
         names=tuple(plain(entry.name) for entry in file.criteria),
         effects=tuple((name, tuple(cells)) for name, cells in rows.items()),
         dots=_dots(file.runs),
+        ruler=file.ruler,
     )

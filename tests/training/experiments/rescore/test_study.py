@@ -4,11 +4,14 @@ import shutil
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist
 
 from rote.core.atomic_files import read_json
 from rote.core.errors import ConfigError, DataError
 from rote.data.load import load_images
+from rote.data.resample import fit_images
 from rote.experiments.rescore.study import rescore_study
+from rote.experiments.studies.plan import plan_study, source_of
 from rote.memorization.criteria import CRITERIA
 from rote.report import write_report
 from rote.stats.rate_model import fit_rates
@@ -82,3 +85,52 @@ def test_a_threshold_of_ones_own_counts_what_lies_below_it(study, digits):
 def test_other_data_is_refused(study):
     with pytest.raises(DataError, match="is not what the study"):
         rescore_study(study[0], load_images("iris"))
+
+
+def test_cross_scoring_measures_the_same_samples_at_another_resolution(study, digits, tmp_path):
+    out, before = study
+    shutil.copytree(out, tmp_path / "other")
+    found = rescore_study(
+        tmp_path / "other", digits, criteria=["ratio"], quality=False, ruler_resolution=4
+    )
+    assert found["ruler"] == {"resolution": 4, "tolerance": None}
+    value = read_json(out / "study.json")
+    plan = plan_study(
+        value["study"],
+        source_of(digits),
+        scale_name=value["scale"],
+        runs=out / value["runs_folder"],
+        seed=value["seed"],
+        seeds=value["design"]["seeds"],
+        values=value["design"]["values"],
+        sizes=value["design"]["sizes"] or None,
+    )
+    run, plain = found["runs"][0], before["runs"][0]
+    trial = next(trial for trial in plan.all_trials() if trial.name == run["key"])
+    with np.load(trial.folder / "samples" / "fresh.npz") as arrays:
+        drawn = arrays["images"][: run["rates"]["ratio"]["total"]]
+    training = trial.draw(digits).dataset.items
+    small = [fit_images(x, resolution=4, channels=None).reshape(-1, 16) for x in (drawn, training)]
+    near = np.sort(cdist(small[0].astype(int), small[1].astype(int), "sqeuclidean"), axis=1)
+    assert run["rates"]["ratio"]["count"] == int((9 * near[:, 0] < near[:, 1]).sum())
+    assert run["tolerance"]["median"] < plain["tolerance"]["median"]
+    with pytest.raises(ConfigError, match="images are scaled down alone"):
+        rescore_study(tmp_path / "other", digits, ruler_resolution=16)
+    page = write_report(tmp_path / "other").read_text()
+    assert "scaled down to 4" in page
+
+
+def test_every_run_has_the_tolerance_that_is_asked_for(study, digits, tmp_path):
+    out, before = study
+    shutil.copytree(out, tmp_path / "other")
+    found = rescore_study(
+        tmp_path / "other", digits, criteria=["ratio"], quality=False, tolerance=9.0
+    )
+    for run, plain in zip(found["runs"], before["runs"], strict=True):
+        # A threshold is the nearest fraction of at most 1000.
+        assert run["tolerance"]["median"] == pytest.approx(9.0, rel=0.01)
+        stricter = run["thresholds"]["ratio"] < plain["thresholds"]["ratio"]
+        assert stricter == (plain["tolerance"]["median"] > 9)
+        assert (run["rates"]["ratio"]["count"] <= plain["rates"]["ratio"]["count"]) == stricter
+    with pytest.raises(ConfigError, match="must be above 0"):
+        rescore_study(tmp_path / "other", digits, tolerance=0.0)
