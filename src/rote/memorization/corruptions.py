@@ -1,7 +1,8 @@
 """Corruptions: what a model's copies may look like, at known strengths.
 
 Each function of an image takes one uint8 image (H, W, C), a strength and a generator, and returns such an
-image; those of vectors, rows and series are in `rote.memorization.number_corruptions`.
+image; one that is marked so takes a pair, the image and another. Those of vectors, rows and series are in
+`rote.memorization.number_corruptions`.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ class Corruption:
         Spoils one image, or one `rote.memorization.number_corruptions.Numbers`.
     kinds
         The kinds of items that it is for.
+    with_other
+        Whether it takes a pair of images: the one to be spoiled, and another of the training side.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Corruption:
     unit: str
     apply: Degrade
     kinds: tuple[Kind, ...] = ("image",)
+    with_other: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,9 +81,12 @@ class Degradation:
         ``each`` is `map`, or that of a pool.
         """
         generators = np.random.default_rng(seed).spawn(len(items))
+        given: Iterable[Any] = items
+        if self.corruption.with_other:
+            given = [(items[n], items[(n + 1) % len(items)]) for n in range(len(items))]
         done = each(
             lambda item, generator: self.corruption.apply(item, self.strength, generator),
-            items,
+            given,
             generators,
         )
         out: npt.NDArray[Any] | None = None
@@ -161,6 +168,29 @@ def resize(image: Pixels, factor: float, generator: np.random.Generator) -> Pixe
     return _pixels(picture.resize((width, height), Image.Resampling.LANCZOS))
 
 
+def crop(image: Pixels, share: float, generator: np.random.Generator) -> Pixels:
+    """Cut ``share`` off height and width, half of it at each edge, and scale back (Lanczos)."""
+    height, width, _ = image.shape
+    top, left = (max(1, round(share / 2 * size)) if size > 2 else 0 for size in (height, width))
+    inner = _picture(image[top : height - top, left : width - left])
+    return _pixels(inner.resize((width, height), Image.Resampling.LANCZOS))
+
+
+def paste(images: tuple[Pixels, Pixels], share: float, generator: np.random.Generator) -> Pixels:
+    """Put a corner of an image, ``share`` of its area, where it was, into another turned by 180 degrees.
+
+    Turned, the other is no training image any more, but has what such images have.
+    """
+    image, other = images
+    pasted = other[::-1, ::-1].copy()
+    height, width = (max(1, round(size * share**0.5)) for size in image.shape[:2])
+    below, right = generator.integers(2, size=2)
+    rows = slice(-height, None) if below else slice(height)
+    columns = slice(-width, None) if right else slice(width)
+    pasted[rows, columns] = image[rows, columns]
+    return pasted
+
+
 SERIES: tuple[Kind, ...] = ("series",)
 CACHED = 2**14
 """Numbers that noise is added to at a time."""
@@ -177,6 +207,16 @@ CORRUPTIONS: Catalog[Corruption] = Catalog(
             "tone", "Brightness and contrast", "brightness-changed", (0.1, 0.2, 0.4), "share", tone
         ),
         Corruption("resize", "Down and up sampling", "resampled", (2, 4), "factor", resize),
+        Corruption("crop", "Crop", "cropped", (0.06,), "share", crop),
+        Corruption(
+            "paste",
+            "Part in another image",
+            "partial",
+            (0.25,),
+            "share",
+            paste,
+            with_other=True,
+        ),
         Corruption(
             "spread-noise",
             "Noise",

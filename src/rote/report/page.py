@@ -104,14 +104,14 @@ def _manifest(path: Path) -> dict[str, Any]:
 
 def _render(context: dict[str, Any]) -> str:
     """Fill the templates; every text passes through autoescape."""
-    gallery = ["gallery_rows.js", "gallery.js"] if context["gallery"] else []
+    gallery = ["gallery_rows.js", "viewer.js", "gallery.js"] if context["gallery"] else []
     names = ["charts.js", *gallery, "report.js", *context.get("scripts", [])]
     scripts = [_vega(), *(_template_text(name) for name in names)]
     return (
         _environment()
         .get_template(context["template"])
         .render(
-            **{key: value for key, value in context.items() if key != "scripts"},
+            **{"beside": None} | {key: value for key, value in context.items() if key != "scripts"},
             css=Markup("".join(map(_template_text, STYLES))),
             scripts=[Markup(script) for script in scripts],
             script_hashes=" ".join(f"'sha256-{_sha256(script)}'" for script in scripts),

@@ -98,7 +98,7 @@ class Cell(Result):
     """Copies made in one way, in one strength."""
 
     corruption: str
-    """`noise`, `blur`, `jpeg`, `shift`, `flip`, `tone`, `resize`, or another."""
+    """`noise`, `blur`, `jpeg`, `shift`, `flip`, `tone`, `resize`, `crop`, `paste`, or another."""
     title: str = ""
     """Its name for people; empty in older files, with the next."""
     adjective: str = ""

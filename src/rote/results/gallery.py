@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,37 +12,53 @@ from numpy.typing import NDArray
 from rote.core.errors import RunError
 from rote.results.arrays import read_arrays
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 SIDES = ("generated", "training", "holdout")
 """By the numbers of ``small_side``."""
 LONGEST = 128
 """Pixels that a picture in a result file has each way at most."""
+EXACT = 64
+"""Pixels each way up to which a page shows images as they are; of larger ones it has thumbnails."""
+LARGE = 512
+"""Pixels that a picture beside a page has each way at most."""
+LARGE_FOLDER = "report-pairs"
+"""Of the pictures beside a page: `7.jpg` is generated image 7, and right of it its nearest."""
 
 
-def factor_of(height: int, width: int) -> int:
+def factor_of(height: int, width: int, *, longest: int = LONGEST) -> int:
     """Return how many times smaller pictures of a size are kept.
 
     >>> factor_of(32, 32), factor_of(512, 384)
     (1, 4)
     """
-    return max(1, -(-max(height, width) // LONGEST))
+    return max(1, -(-max(height, width) // longest))
 
 
 def shrink(pictures: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
     """Average blocks of ``factor`` x ``factor`` pixels of (..., H, W, C); a remainder is cut off.
 
     >>> shrink(np.arange(8, dtype=np.uint8).reshape(2, 4, 1), 2).ravel().tolist()
-    [2, 4]
+    [3, 5]
     """
     if factor == 1:
         return pictures
     *before, height, width, channels = pictures.shape
     h, w = height // factor, width // factor
-    cut = pictures[..., : h * factor, : w * factor, :]
-    # Whole rows first: they lie side by side, and numpy adds them an order of magnitude faster.
-    rows = cut.reshape(*before, h, factor, w * factor * channels).sum(axis=-2, dtype=np.uint32)
-    sums = rows.reshape(*before, h, w, factor, channels).sum(axis=-2, dtype=np.uint32)
-    small: NDArray[np.float32] = sums.astype(np.float32) / np.float32(factor * factor)
-    return small.round().astype(np.uint8)
+    box = (0, 0, w * factor, h * factor)
+    flat = pictures.reshape(-1, height, width, channels)
+    small = [np.asarray(picture_of(one).reduce(factor, box)) for one in flat]
+    return np.array(small, np.uint8).reshape(*before, h, w, channels)
+
+
+def picture_of(pixels: NDArray[np.uint8]) -> Image.Image:
+    """Return uint8 (H, W, C), grey or RGB, as a picture."""
+    from PIL import Image
+
+    return Image.fromarray(
+        np.ascontiguousarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+    )
 
 
 @dataclass(frozen=True)
@@ -64,6 +80,9 @@ class Gallery:
         (n, 2, columns), how far nn1 and nn2 are from the generated row.
     shrunk
         How many times smaller the pictures are than the images.
+    tiles
+        float (n, 4, 4): RMS difference of each tile to the nearest image, both as they match; NaN where
+        it was not measured, None in older files and of other items.
     """
 
     index: NDArray[np.int64]
@@ -78,6 +97,7 @@ class Gallery:
     cells: NDArray[Any] | None = None
     apart: NDArray[Any] | None = None
     shrunk: int = 1
+    tiles: NDArray[Any] | None = None
 
 
 def read_gallery(path: Path, *, total: int, columns: tuple[str, ...]) -> Gallery:
@@ -91,7 +111,7 @@ def read_gallery(path: Path, *, total: int, columns: tuple[str, ...]) -> Gallery
     shown = ("generated_index", "generated", "nn1", "nn2", "nn1_index", "labels")
     small = ("small", "small_side", "small_index")
     more = ("cells", "apart") if columns else ()
-    arrays = read_arrays(path, shown, (*small, "shrunk", *more))
+    arrays = read_arrays(path, shown, (*small, "shrunk", "tiles", *more))
     index, generated, nn1, nn2, nearest, labels = (arrays[name] for name in shown)
     rows = len(index)
     same = generated.shape == nn1.shape == nn2.shape and len(generated) == rows
@@ -117,6 +137,9 @@ def read_gallery(path: Path, *, total: int, columns: tuple[str, ...]) -> Gallery
     shrunk = arrays.get("shrunk", np.ones((), np.int64))
     if shrunk.shape != () or shrunk.dtype.kind != "i" or shrunk < 1:
         raise RunError(f"{path} is damaged: shrunk is no whole number from 1 on; run again")
+    tiles = arrays.get("tiles")
+    if tiles is not None and (tiles.ndim != 3 or len(tiles) != rows or tiles.dtype.kind != "f"):
+        raise RunError(f"{path} is damaged: its tiles do not fit its pictures; run again")
     return Gallery(
         index=index,
         generated=generated,
@@ -130,6 +153,7 @@ def read_gallery(path: Path, *, total: int, columns: tuple[str, ...]) -> Gallery
         cells=cells,
         apart=apart,
         shrunk=int(shrunk),
+        tiles=tiles,
     )
 
 

@@ -71,7 +71,7 @@ def test_the_whole_audit(room: Path) -> None:
     assert sum(row["rate"]["total"] for row in value["per_label"]) == 300
     assert sum(row["rate"]["count"] for row in value["per_class"]) == 100
     cells = value["positive_control"]["cells"]
-    assert len({(c["corruption"], c["strength"]) for c in cells}) == len(cells) == 19
+    assert len({(c["corruption"], c["strength"]) for c in cells}) == len(cells) == 21
     assert all(c["recall"]["ratio"]["total"] == 10 for c in cells)
     assert (room / "whole" / "report.html").exists()
     assert (room / "whole" / "duplicates.csv").read_text().startswith("side,group,size,index")
@@ -262,7 +262,7 @@ def test_several_spaces(room: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert [entry["space"]["name"] for entry in value["spaces"]] == ["lowres:4", "pixel"]
     # The second time, all features of 256 images and more are there; the answer is the same.
     done = run(*SIDES, *options, cwd=room)
-    assert "features in lowres:4: 95 images" in done.stderr
+    assert "features in lowres:4: 105 images" in done.stderr
     assert answer(json.loads((room / "spaces" / "audit.json").read_bytes())) == answer(value)
     assert "lowres:4: train.npz" in run("data", "cache", cwd=room).stderr
 

@@ -6,9 +6,11 @@ import pytest
 from rote.memorization.corruptions import (
     Corruption,
     Degradation,
+    crop,
     degradations,
     flip,
     noise,
+    paste,
     shift,
     tone,
 )
@@ -41,6 +43,30 @@ def test_a_shift_moves_by_its_pixels_in_every_direction_and_repeats_the_edge():
     assert places == {(y, x) for y in steps for x in steps} - {(0, 0)}
     edge = image([[7, 7, 7], [0, 0, 0], [0, 0, 0]])
     assert (shift(edge, 1, np.random.default_rng(0)) <= 7).all()
+
+
+def test_a_crop_cuts_its_share_off_and_scales_back():
+    ramp = np.arange(200, dtype=np.uint8)[None, :, None].repeat(200, axis=0)
+    found = crop(ramp, 0.06, GENERATOR)[100, :, 0].astype(int)
+    assert found.shape == (200,)
+    assert [found[0], found[100], found[-1]] == pytest.approx([6, 100, 193], abs=1)
+
+
+def test_a_pasted_part_stays_where_it_was_in_another_image_that_is_turned():
+    own, other = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 1), dtype=np.uint8)
+    corners = set()
+    for seed in range(40):
+        found = paste((own, other), 0.25, np.random.default_rng(seed))
+        same = (found == own)[:, :, 0]
+        (corner,) = [(y, x) for y in (0, 4) for x in (0, 4) if same[y : y + 4, x : x + 4].all()]
+        corners.add(corner)
+        outside = np.ones((8, 8), bool)
+        outside[corner[0] : corner[0] + 4, corner[1] : corner[1] + 4] = False
+        assert np.array_equal(found[outside], other[::-1, ::-1][outside])
+    assert len(corners) == 4
+    kind = next(kind for kind in degradations() if kind.name == "paste")
+    three = np.random.default_rng(1).integers(0, 256, (3, 8, 8, 1), dtype=np.uint8)
+    assert all((a != b).mean() > 0.5 for a, b in zip(kind(three, seed=0), three, strict=True))
 
 
 def test_noise_has_the_spread_that_was_asked_for():

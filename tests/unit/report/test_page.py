@@ -189,9 +189,9 @@ def test_wide_galleries_stay_within_the_budget(tmp_path: Path) -> None:
     page = report(tmp_path)
     gallery = page.data["gallery-data"]["sets"][0]
     assert gallery["factor"] == 1
-    assert gallery["pictures"] == 108  # 9 MB / (3 * 96 * 96 * 3)
-    assert sorted(gallery["index"]) == list(range(110))  # the others are told about in a list
-    assert (tmp_path / "report.html").stat().st_size < 15_000_000
+    assert gallery["pictures"] == 110  # thumbnails
+    assert sorted(gallery["index"]) == list(range(110))
+    assert (tmp_path / "report.html").stat().st_size < 10_000_000  # of noise, the most there is
 
 
 def test_hostile_text_stays_text(tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
         assert "\\u202e" in page.text and "window.hacked=1" in page.text
         scripts = [attrs for tag, attrs in page.tags if tag == "script"]
         audits = run_dir.name == "audit"
-        assert len(scripts) == (8 if audits else 7)  # two of data, the rest of code
+        assert len(scripts) == (9 if audits else 8)  # two of data, the rest of code
         assert not [tag for tag, _ in page.tags if tag == "img"]
         assert not [key for _, attrs in page.tags for key in attrs if key.startswith("on")]
 
@@ -217,7 +217,7 @@ def test_page_asks_for_nothing(tmp_path: Path) -> None:
     assert "default-src 'none'" in policy["content"]
     assert "unsafe-eval" not in policy["content"]
     scripts = policy["content"].partition("script-src")[2].partition(";")[0]
-    assert scripts.count("'sha256-") == 5 and "unsafe" not in scripts
+    assert scripts.count("'sha256-") == 6 and "unsafe" not in scripts
 
 
 def test_report_is_the_same_when_written_again(tmp_path: Path) -> None:

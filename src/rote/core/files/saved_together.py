@@ -29,12 +29,15 @@ Found = TypeVar("Found")
 def saved_together(folder: Path, *, may_hold: Sequence[str]) -> Iterator[Path]:
     """Yield an empty folder; what is written there takes its place in ``folder`` at the end, all at once.
 
+    A folder written there takes the place of the whole folder of that name.
+
     Parameters
     ----------
     folder
         Made if missing; one process saves there at a time.
     may_hold
-        Names of the files that a save may have: those that this one lacks are removed with it.
+        Names of the files and folders that a save may have: those that this one lacks are removed with
+        it.
 
     Raises
     ------
@@ -98,10 +101,13 @@ def _move(folder: Path) -> None:
     if not counted.exists():
         return
     for path in sorted(counted.iterdir()):
-        if path.stat().st_size:
-            path.replace(folder / path.name)
+        old = folder / path.name
+        if old.is_dir() and not old.is_symlink():
+            shutil.rmtree(old)
+        if path.is_dir() or path.stat().st_size:
+            path.replace(old)
         else:
-            (folder / path.name).unlink(missing_ok=True)
+            old.unlink(missing_ok=True)
             path.unlink()
     counted.rmdir()
 

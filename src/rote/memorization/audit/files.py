@@ -19,13 +19,20 @@ from rote.data.dataset import Dataset
 from rote.data.duplicates import DuplicateGroups
 from rote.data.files.faults import check_unchanged
 from rote.memorization.audit.agreement import Agreement, recall_at_fpr
-from rote.memorization.audit.gallery import GENERATED, HOLDOUT, TRAINING, disputes, gallery
+from rote.memorization.audit.gallery import (
+    GENERATED,
+    HOLDOUT,
+    TRAINING,
+    disputes,
+    gallery,
+    write_large,
+)
 from rote.memorization.audit.per_space import CriterionResult, SpaceResult
 from rote.memorization.audit.result import Findings, SupplementaryMetrics
 from rote.memorization.invariances import MOST_SHIFT, describe, undone
 from rote.memorization.summary import VERDICTS, classify, count_verdicts, rates_by
 from rote.results.audit import AuditFile
-from rote.results.gallery import SIDES
+from rote.results.gallery import LARGE_FOLDER, SIDES
 from rote.results.neighbors import NONE
 from rote.results.schema import write_result
 from rote.results.tables import Members, Pairs, table_arrays
@@ -40,7 +47,7 @@ PAIR_COLUMNS = (
 )
 FILES = (
     *("audit.json", "neighbors.npz", "pairs.csv", "duplicates.csv"),
-    *("tables.npz", "gallery.npz"),
+    *("tables.npz", "gallery.npz", LARGE_FOLDER),
     # Of several spaces; and the page of an audit that lay here before.
     *("spaces.npz", "disputes.npz", "report.html"),
 )
@@ -155,6 +162,7 @@ def save(
         write_lines(out / "duplicates.csv", csv_lines(rows, spreadsheet=spreadsheet))
         write_npz(out / "tables.npz", table_arrays(_named_pairs(found), members))
         write_npz(out / "gallery.npz", gallery(found, labels))
+        write_large(found, out / LARGE_FOLDER)
         if len(found.spaces) > 1:
             agreed = found.agreement
             assert agreed is not None

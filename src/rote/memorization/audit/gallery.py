@@ -1,21 +1,29 @@
-"""`gallery.npz` and `disputes.npz`: the pictures, rows or series that the report of an audit shows."""
+"""What the report of an audit shows: `gallery.npz`, `disputes.npz`, large pictures beside the page."""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from rote.core.mapped_pages import release_pages
 from rote.data.duplicates import DuplicateGroups
+from rote.data.resample import workers
 from rote.memorization.audit.agreement import MOST_DISPUTED, Agreement
 from rote.memorization.audit.result import Findings
-from rote.results.gallery import factor_of, shrink
+from rote.memorization.invariances import undone
+from rote.results.gallery import EXACT, LARGE, factor_of, picture_of, shrink
 from rote.spaces.gower import Gower
 from rote.spaces.pairwise import GRID, tile_squares
 
 LOWEST, SPREAD = 100, 100
+"""Pairs of the lowest ratios, and of all others evenly: these have large pictures."""
+QUALITY = 90
+"""Of large pictures, as JPEG: a pair of 512 x 512 takes about 150 kB."""
 DIGITS = 5
 """Of the numbers of a table, as the page shows them."""
 LARGEST_GROUPS, OF_EACH = 12, 6
@@ -39,6 +47,7 @@ def gallery(found: Findings, labels: npt.NDArray[np.int64] | None) -> dict[str, 
         "memorized": found.memorized[chosen],
         "nn1_index": found.nn1_index[chosen],
         "labels": labels[chosen],
+        **_matched_tiles(found, chosen),
         **_small(found),
         **_cells(found, chosen),
     }
@@ -49,15 +58,69 @@ def _shrunk(items: npt.NDArray[Any]) -> int:
 
 
 def pictures_of(items: npt.NDArray[Any], rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-    """Return some items, images at most `LONGEST` pixels each way, a few of them read at a time."""
+    """Return some items, images at most `LONGEST` pixels each way; each is read once, a few at a time."""
     factor = _shrunk(items)
     if factor == 1:
         return np.asarray(items[rows])
-    found = [shrink(np.asarray(items[row]), factor) for row in rows]
+    single, place = np.unique(rows, return_inverse=True)
+    with ThreadPoolExecutor(workers()) as pool:
+        found = list(pool.map(lambda row: shrink(np.asarray(items[row]), factor), single))
     release_pages(items)
     height, width, channels = items.shape[1:]
-    shape = (len(rows), height // factor, width // factor, channels)
-    return np.array(found, np.uint8).reshape(shape)
+    shape = (len(single), height // factor, width // factor, channels)
+    return np.array(found, np.uint8).reshape(shape)[place]
+
+
+def _has_large(found: Findings) -> bool:
+    """Say whether the items are images that a page shows as thumbnails."""
+    items = found.generated.items
+    return items.dtype == np.uint8 and max(items.shape[1:3]) > EXACT
+
+
+def write_large(found: Findings, folder: Path) -> None:
+    """Write a picture of each pair of the lowest ratios and of the spread, if a page shows thumbnails."""
+    if not _has_large(found):
+        return
+    generated, training = found.generated.items, found.training.items
+    factor = factor_of(*generated.shape[1:3], longest=LARGE)
+    folder.mkdir()
+
+    def write(row: int) -> None:
+        pair = np.concatenate([generated[row], training[found.nn1_index[row]]], axis=1)
+        picture = picture_of(pair)
+        if factor > 1:
+            height, width = (size // factor for size in generated.shape[1:3])
+            picture = picture.resize((2 * width, height), Image.Resampling.BOX)
+        picture.save(folder / f"{row}.jpg", quality=QUALITY)
+
+    with ThreadPoolExecutor(workers()) as pool:
+        list(pool.map(write, _chosen(found)[: LOWEST + SPREAD].tolist()))
+    release_pages(generated)
+    release_pages(training)
+
+
+def _matched_tiles(found: Findings, chosen: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[Any]]:
+    """Return how far each tile of a pair is apart, as the two match; NaN without a large picture."""
+    generated, training = found.generated.items, found.training.items
+    if generated.dtype != np.uint8:
+        return {}
+    most = LOWEST + SPREAD if _has_large(found) else len(chosen)
+    transform = found.measured.matches.transform
+
+    def squares(row: int) -> npt.NDArray[np.float64]:
+        mirrored, offset = undone(int(transform[row]), found.settings.invariances)
+        own = np.asarray(generated[row])[:, :: -1 if mirrored else 1]
+        own = np.roll(own, (offset.down, offset.right), axis=(0, 1))
+        return tile_squares(own[None], training[found.nn1_index[[row]]], grid=GRID)[0]
+
+    with ThreadPoolExecutor(workers()) as pool:
+        known = np.sqrt(list(pool.map(squares, chosen[:most].tolist())))
+    rest = len(chosen) - len(known)
+    return {
+        "tiles": np.pad(known, ((0, rest), (0, 0), (0, 0)), constant_values=np.nan).astype(
+            np.float32
+        )
+    }
 
 
 def disputes(found: Findings, agreed: Agreement) -> dict[str, npt.NDArray[Any]]:

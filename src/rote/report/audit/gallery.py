@@ -1,8 +1,9 @@
 """What the gallery of a page needs: every ratio, what is known of each image, pictures of some.
 
 The pictures are one sprite with one row per card and three tiles in it: generated, nearest, second
-nearest. Verdicts, rate and interval are those of the files; all ratios travel as little-endian float64,
-for the page to count at any other threshold.
+nearest. Images of up to 64 pixels are shown as they are, larger ones as thumbnails; large pictures of
+their pairs lie beside the page. Verdicts, rate and interval are those of the files; all ratios travel as
+little-endian float64, for the page to count at any other threshold.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import base64
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from statistics import NormalDist
 from typing import Any
 
@@ -20,20 +22,31 @@ from numpy.typing import NDArray
 from rote.report.audit.gallery_rows import other_than_pictures
 from rote.report.audit.read import Audit
 from rote.report.words import short
-from rote.results.gallery import Gallery, shrink
+from rote.results.gallery import (
+    EXACT,
+    LARGE,
+    LARGE_FOLDER,
+    Gallery,
+    factor_of,
+    picture_of,
+    shrink,
+)
 from rote.results.neighbors import NONE, Neighbors
 from rote.results.tables import Pairs
 
-# Raw bytes of all tiles of a page. PNG makes them smaller, base64 a third larger.
+# Raw bytes of all tiles of a page. PNG makes them smaller, base64 a third larger. The page of one set,
+# which tells of every image, stays below 5 MB.
 PIXEL_BUDGET = 9_000_000
+ONE_SET_BUDGET = 2_600_000
 FEWEST_CARDS = 48
 MOST_CARDS = 420
 # Images beyond the pictured ones that a page tells about, one by one.
 MOST_ROWS = 20_000
-# Most pixels a small picture has each way: twice its size on the page.
-SMALL = 128
-# Of pictures that are smaller than what was measured.
-JPEG_QUALITY = 90
+# Pixels that a thumbnail has each way at most, as wide as it is on the page, and cards that have some.
+THUMBNAIL = 96
+THUMBNAIL_CARDS = 220
+# Of thumbnails.
+JPEG_QUALITY = 85
 # A browser refuses pictures that are much higher than this.
 SPRITE_HEIGHT = 16_000
 
@@ -72,8 +85,9 @@ def gallery_data(
 def _set_data(name: str, audit: Audit, sets: int) -> dict[str, Any]:
     gallery, neighbors = audit.gallery, audit.neighbors
     pictures = gallery.generated.ndim == 4
-    tile_bytes = int(np.prod(gallery.generated.shape[1:]))
-    keep = _spread(len(gallery.index), _cards(tile_bytes, sets) if pictures else MOST_CARDS)
+    budget = ONE_SET_BUDGET if sets == 1 else PIXEL_BUDGET // sets
+    most = _cards(gallery, budget, sets) if pictures else MOST_CARDS
+    keep = _spread(len(gallery.index), most)
     data: dict[str, Any] = {
         "name": name,
         "total": audit.file.rate.total,
@@ -89,7 +103,17 @@ def _set_data(name: str, audit: Audit, sets: int) -> dict[str, Any]:
     data["pictures"] = len(keep)
     if not pictures:
         return data | other_than_pictures(gallery, keep)
-    return data | _sprite(gallery, keep, PIXEL_BUDGET // sets)
+    near = audit.file.duplicates.near
+    if gallery.tiles is not None and near is not None:
+        apart = gallery.tiles[keep].reshape(len(keep), -1)
+        data |= {
+            "matching": near.rms,
+            "tiles": [
+                None if np.isnan(row).any() else row.astype(np.float64).round(1).tolist()
+                for row in apart
+            ],
+        }
+    return data | _sprite(gallery, keep, budget)
 
 
 def all_rows(data: dict[str, Any], total: int) -> list[int]:
@@ -151,21 +175,52 @@ def _told(name: str) -> str:
     return "" if name.startswith("#") and name[1:].isdecimal() else short(name)
 
 
+def large_pictures(folder: Path, gallery: Gallery, keep: Sequence[int]) -> dict[str, Any] | None:
+    """Return which of the pictured images have a large picture beside the page; None if none has."""
+    have = {path.stem for path in (folder / LARGE_FOLDER).glob("*.jpg")}
+    rows = [int(str(index) in have) for index in keep]
+    if not any(rows):
+        return None
+    height, width = (size * gallery.shrunk for size in gallery.generated.shape[1:3])
+    factor = factor_of(height, width, longest=LARGE)
+    return {"folder": LARGE_FOLDER, "rows": rows, "count": sum(rows), "factor": factor}
+
+
 def small_pictures(gallery: Gallery) -> dict[str, Any] | None:
     """Return one sprite of all small pictures, a row each, with its keys; None without any."""
     if gallery.small.ndim != 4 or not len(gallery.small):
         return None
-    longest = max(gallery.small.shape[1:3])
-    tiles = shrink(gallery.small[:, None], max(1, -(-longest // SMALL)))
-    exact = tiles.shape[2:] == gallery.small.shape[1:] and gallery.shrunk == 1
-    return sheet(tiles, exact=exact) | {
+    return thumbnails(gallery.small[:, None], shrunk=gallery.shrunk) | {
         "keys": [f"{side} {index}" for side, index in gallery.small_keys]
     }
 
 
-def _cards(tile_bytes: int, sets: int) -> int:
+def thumbnails(tiles: NDArray[np.uint8], *, shrunk: int) -> dict[str, Any]:
+    """Return one sprite of tiles (rows, columns, H, W, C): as they are, or as thumbnails.
+
+    ``shrunk`` is how many times smaller they are than the images.
+    """
+    from PIL import Image
+
+    rows, columns, height, width, _ = tiles.shape
+    longest = max(height, width)
+    if longest * shrunk <= EXACT:
+        return sheet(tiles) | {"factor": 1}
+    factor = max(1.0, longest / THUMBNAIL)
+    size = (max(1, round(width / factor)), max(1, round(height / factor)))
+    small = [
+        np.asarray(picture_of(one).resize(size, Image.Resampling.BOX))
+        for one in tiles.reshape(-1, *tiles.shape[2:])
+    ]
+    made = np.array(small, np.uint8).reshape(rows, columns, size[1], size[0], -1)
+    return sheet(made, exact=False) | {"factor": round(shrunk * factor, 2)}
+
+
+def _cards(gallery: Gallery, budget: int, sets: int) -> int:
     """Return how many cards a set may have so that the page stays within its budget."""
-    fit = PIXEL_BUDGET // (sets * 3 * tile_bytes)
+    if max(gallery.generated.shape[1:3]) * gallery.shrunk > EXACT:
+        return max(FEWEST_CARDS, THUMBNAIL_CARDS // sets)
+    fit = budget // (3 * int(np.prod(gallery.generated.shape[1:])))
     return max(FEWEST_CARDS, min(MOST_CARDS, fit))
 
 
@@ -175,28 +230,33 @@ def _spread(rows: int, most: int) -> NDArray[np.int64]:
 
 
 def _sprite(gallery: Gallery, keep: NDArray[np.int64], budget: int) -> dict[str, Any]:
-    """Return one PNG of all tiles, made smaller by a whole factor where they exceed the budget."""
+    """Return the tiles of all cards; exact ones are made smaller where even few exceed the budget."""
     tiles = np.stack([gallery.generated[keep], gallery.nn1[keep], gallery.nn2[keep]], axis=1)
-    cards, _, height, width, _ = tiles.shape
+    height, width = tiles.shape[2:4]
     factor = 1
-    while (
-        tiles.size > budget * factor * factor or cards * (height // factor) > SPRITE_HEIGHT
-    ) and min(height, width) // (factor + 1) >= 16:
-        factor += 1
-    whole = factor * gallery.shrunk
-    return sheet(shrink(tiles, factor), exact=whole == 1) | {"factor": whole}
+    if max(height, width) * gallery.shrunk <= EXACT:
+        while tiles.size > budget * factor * factor and min(height, width) // (factor + 1) >= 16:
+            factor += 1
+    if factor > 1:
+        return sheet(shrink(tiles, factor), exact=False) | {"factor": factor}
+    return thumbnails(tiles, shrunk=gallery.shrunk)
 
 
 def sheet(tiles: NDArray[np.uint8], *, exact: bool = True) -> dict[str, Any]:
-    """Return tiles (rows, columns, H, W, C) as one PNG, or as a JPEG where they need not be exact."""
-    from PIL import Image
+    """Return tiles (rows, columns, H, W, C) as one PNG, or as a JPEG where they need not be exact.
 
+    Rows stand below each other, ``per`` of them; the next ones stand right of these.
+    """
     rows, columns, height, width, channels = tiles.shape
-    sheet = tiles.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
+    per = max(1, min(rows, SPRITE_HEIGHT // height))
+    stacks = -(-rows // per)
+    filled = np.zeros((stacks * per, *tiles.shape[1:]), np.uint8)
+    filled[:rows] = tiles
+    whole = filled.reshape(stacks, per, *tiles.shape[1:]).transpose(1, 3, 0, 2, 4, 5)
+    whole = whole.reshape(per * height, stacks * columns * width, channels)
     buffer = io.BytesIO()
-    picture = sheet[:, :, 0] if channels == 1 else sheet
-    if sheet.size:
-        image = Image.fromarray(np.ascontiguousarray(picture))
+    if whole.size:
+        image = picture_of(whole)
         if exact:
             image.save(buffer, "PNG", optimize=True)
         else:
@@ -206,6 +266,8 @@ def sheet(tiles: NDArray[np.uint8], *, exact: bool = True) -> dict[str, Any]:
         "sprite": f"data:image/{kind};base64," + _base64(buffer.getvalue()),
         "width": width,
         "height": height,
+        "columns": columns,
+        "per": per,
     }
 
 

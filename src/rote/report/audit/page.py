@@ -11,7 +11,13 @@ from rote.report import words
 from rote.report.audit import criteria
 from rote.report.audit.account import accounts_of
 from rote.report.audit.duplicates import group_sizes, largest_groups, told
-from rote.report.audit.gallery import add_rows, all_rows, gallery_data, small_pictures
+from rote.report.audit.gallery import (
+    add_rows,
+    all_rows,
+    gallery_data,
+    large_pictures,
+    small_pictures,
+)
 from rote.report.audit.positive_control import recall_of
 from rote.report.audit.read import Audit, read_audit
 from rote.report.audit.spaces import spaces_of
@@ -38,6 +44,10 @@ def audit_context(folder: Path) -> dict[str, Any]:
     searched = "the rest of the training set" if file.set_aside else "the training set"
     members = None if audit.tables is None else audit.tables[1]
     gallery = _gallery(audit, group_sizes(members))
+    entry = gallery["sets"][0]
+    large = large_pictures(folder, audit.gallery, entry["index"][: entry["pictures"]])
+    if large is not None:
+        entry["large"] = large
     small = small_pictures(audit.gallery)
     leaks = file.holdout_in_training
     spaces = None if vector else spaces_of(folder, file)
@@ -77,6 +87,7 @@ def audit_context(folder: Path) -> dict[str, Any]:
         "seen": _preprocessing(file),
         "source_text": (folder / "audit.json").read_text(encoding="utf-8"),
         "source_name": "audit.json",
+        "beside": None if large is None else large["folder"],
         "gallery": gallery | {"small": small, "disputed": spaces.pictures if spaces else None},
         "has_labels": any(label >= 0 for label in gallery["sets"][0]["labels"]),
         "charts": _charts(

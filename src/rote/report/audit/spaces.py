@@ -11,17 +11,16 @@ from typing import Any
 import numpy as np
 
 from rote.report.audit.criteria import titles_of
-from rote.report.audit.gallery import sheet
+from rote.report.audit.gallery import thumbnails
 from rote.report.audit.positive_control import kind_of, strength_text
 from rote.report.words import join, plain
 from rote.results.audit import AuditFile
-from rote.results.gallery import Disputes, read_disputes, shrink
+from rote.results.gallery import Disputes, read_disputes
 from rote.results.spaces import Intervals, RecallAtRate, SpaceAudit, Square
 from rote.stats.rates import Rate
 
 SHOWN = 16
 """Disputed images with pictures on a page."""
-PICTURE = 96
 CLOSE, TRUSTED, BLIND = 0.05, 0.5, 0.1
 """Rulers within 5 points of the best are named with it; below one half none is trusted."""
 TILE_RMS = 0.15 * 255
@@ -221,5 +220,4 @@ def _pictures(found: Disputes) -> dict[str, Any] | None:
     if not len(found.index):
         return None
     pictures = np.concatenate([found.generated[:, None], found.nearest], axis=1)
-    longest = max(found.generated.shape[1:3])
-    return sheet(shrink(pictures, max(1, -(-longest // PICTURE))))
+    return thumbnails(pictures, shrunk=1)

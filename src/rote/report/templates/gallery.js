@@ -10,7 +10,7 @@ const roteGallery = (() => {
   const LISTED_GROUPS = 20;
   const TILE = 96; // CSS pixels a tile may have, at a whole multiple of its own
   const BINS = 38;
-  const GAIN = 4; // how much stronger than it is a difference is shown
+  const { GAIN } = roteViewer; // viewer.js stands before this file
   const CHIPS = { memorized: "copy", collapsed: "twin", novel: "new" };
   const state = {
     set: data.chosen, threshold: data.threshold, verdict: "all", order: "ratio",
@@ -141,6 +141,10 @@ const roteGallery = (() => {
     return kept.sort((a, b) => ORDERS[state.order](set, a, b) || a.index - b.index);
   }
 
+  // Where a tile lies in its sheet: rows stand below each other, then further right.
+  const place = (set, row, side) => [
+    (Math.floor(row / set.per) * set.columns + side) * set.width, (row % set.per) * set.height];
+
   // One decoded picture per set, fetched from the page itself.
   function sheet(set) {
     if (!sheets.has(set)) {
@@ -149,36 +153,6 @@ const roteGallery = (() => {
       sheets.set(set, picture.decode().then(() => picture));
     }
     return sheets.get(set);
-  }
-
-  function part(picture, set, row, side) {
-    const canvas = make("canvas");
-    canvas.width = set.width;
-    canvas.height = set.height;
-    const context = canvas.getContext("2d", { willReadFrequently: true });
-    context.drawImage(picture, side * set.width, row * set.height, set.width, set.height,
-      0, 0, set.width, set.height);
-    return context.getImageData(0, 0, set.width, set.height);
-  }
-
-  // |generated - nearest|, aligned by the transform under which the two match; white without overlap.
-  function difference(picture, set, row) {
-    const [mirrored, down, right] = set.moves?.[row] ?? [0, 0, 0];
-    const dy = Math.round(down / set.factor), dx = Math.round(right / set.factor);
-    const own = part(picture, set, row, 0), near = part(picture, set, row, 1);
-    const result = new ImageData(set.width, set.height);
-    for (let y = 0; y < set.height; y += 1) {
-      for (let x = 0; x < set.width; x += 1) {
-        const to = 4 * (y * set.width + x), v = y - dy, u = x - dx;
-        const inside = v >= 0 && v < set.height && u >= 0 && u < set.width;
-        const from = 4 * (v * set.width + (mirrored ? set.width - 1 - u : u));
-        for (let k = 0; k < 3; k += 1) {
-          result.data[to + k] = inside ? Math.min(255, GAIN * Math.abs(own.data[from + k] - near.data[to + k])) : 255;
-        }
-        result.data[to + 3] = inside ? 255 : 40;
-      }
-    }
-    return result;
   }
 
   function fit(canvas, set, size) {
@@ -193,8 +167,12 @@ const roteGallery = (() => {
     fit(canvas, set, size);
     return sheet(set).then((picture) => {
       const context = canvas.getContext("2d");
-      if (side === "difference") context.putImageData(difference(picture, set, row), 0, 0);
-      else context.drawImage(picture, side * set.width, row * set.height, set.width, set.height,
+      if (side === "difference") {
+        const [mirrored, down, right] = set.moves?.[row] ?? [0, 0, 0];
+        const [x, y] = place(set, row, 0);
+        roteViewer.difference(canvas, picture, { ...set, x, y, next: x + set.width, gap: "#ffffff28" },
+          [mirrored, Math.round(down / set.factor), Math.round(right / set.factor)]);
+      } else context.drawImage(picture, ...place(set, row, side), set.width, set.height,
         0, 0, set.width, set.height);
     });
   }
@@ -227,10 +205,15 @@ const roteGallery = (() => {
       return item;
     }
     const flat = set.vectors || set.series;
-    const tiles = make("div", flat ? "tiles rows" : "tiles");
-    tiles.setAttribute("role", "img");
-    tiles.setAttribute("aria-label",
-      `Generated number ${index}, its nearest training sample ${set.nearest[row]}, and ${state.difference ? `their difference, ${GAIN} times as strong` : "the second nearest"}`);
+    const tiles = make(flat ? "div" : "button", flat ? "tiles rows" : "tiles");
+    const text = `Generated number ${index}, its nearest training sample ${set.nearest[row]}, and ${state.difference ? `their difference, ${GAIN} times as strong` : "the second nearest"}`;
+    if (flat) tiles.setAttribute("role", "img");
+    else {
+      Object.assign(tiles, { type: "button", title: "Show this pair large" });
+      tiles.dataset.row = row;
+      tiles.addEventListener("click", () => enlarge(set, row));
+    }
+    tiles.setAttribute("aria-label", flat ? text : `${text}: show large`);
     const third = state.difference ? ["difference", `difference × ${GAIN}`] : [2, "second"];
     [[0, "generated"], [1, `nearest #${set.nearest[row]}`], third].forEach(([side, caption]) => {
       const figure = make("div", `tile ${side === 0 ? "own" : ""}`);
@@ -240,6 +223,13 @@ const roteGallery = (() => {
     });
     item.append(tiles, ...told(set, row, ratio, verdict));
     return item;
+  }
+
+  // The pair, and all others that are wanted around it.
+  function enlarge(set, row) {
+    const rows = visible(set).filter((item) => item.pictured);
+    const facts = (item) => told(set, item.row, item.ratio, item.verdict);
+    roteViewer.open(set, rows, rows.findIndex((item) => item.row === row), { facts, sheet, place });
   }
 
   // The verdict, and what is known of the pair beside the distances.
@@ -312,7 +302,8 @@ const roteGallery = (() => {
       ? `${integer(shown)} of ${integer(set.pictures)} cards match`
       : `${integer(all)} match, ${integer(shown)} of them ${shown === 1 ? "has" : "have"} pictures here`];
     if (set.pictures < set.total) parts.push(`pictures are of the lowest ratios, an even spread over the rest of all ${integer(set.total)}${set.twins ? ", and some of every group listed below" : ""}; the recount uses every one`);
-    if (set.factor > 1) parts.push(`pictures are shown ${set.factor} times smaller than measured`);
+    if (set.factor > 1) parts.push(`pictures are shown ${+set.factor.toFixed(1)} times smaller than measured`);
+    if (set.large) parts.push(`${integer(set.large.count)} pairs can be seen larger, from ${set.large.folder} beside this page`);
     const omitted = roteRows.omitted(set);
     if (omitted) parts.push(omitted);
     get("gallery-note").textContent = `${parts.join("; ")}.`;

@@ -68,3 +68,16 @@ def test_an_error_that_stays_is_raised(tmp_path: Path) -> None:
 
     with pytest.raises(RunError, match="damaged"):
         read_together(tmp_path, read)
+
+
+def test_a_folder_takes_the_place_of_the_old_one_and_goes_with_it(tmp_path: Path) -> None:
+    for names in (("a", "b"), ("b", "c"), ()):
+        with saved_together(tmp_path, may_hold=("one", "folder")) as staged:
+            (staged / "one").write_text("1")
+            if names:
+                (staged / "folder").mkdir()
+            for name in names:
+                (staged / "folder" / name).write_text(name)
+        assert (tmp_path / "one").read_text() == "1"
+        assert tuple(sorted(path.name for path in (tmp_path / "folder").glob("*"))) == names
+    assert not (tmp_path / "folder").exists()
