@@ -48,8 +48,7 @@ PAIR_COLUMNS = (
 FILES = (
     *("audit.json", "neighbors.npz", "pairs.csv", "duplicates.csv"),
     *("tables.npz", "gallery.npz", LARGE_FOLDER),
-    # Of several spaces; and the page of an audit that lay here before.
-    *("spaces.npz", "disputes.npz", "report.html"),
+    *("spaces.npz", "disputes.npz", "report.html"),  # and the page of an audit that lay here before
 )
 DUPLICATE_COLUMNS = ("side", "group", "size", "index", "name", "rms", "nn1_index", "nn1_name")
 
@@ -155,9 +154,8 @@ def save(
     labels = found.generated.labels if labels is None else labels
     with saved_together(folder, may_hold=FILES) as out:
         write_npz(out / "neighbors.npz", _arrays(found, labels))
-        pairs = itertools.chain([PAIR_COLUMNS], _pairs(found))
+        pairs, members = itertools.chain([PAIR_COLUMNS], _pairs(found)), _members(found)
         write_lines(out / "pairs.csv", csv_lines(pairs, spreadsheet=spreadsheet))
-        members = _members(found)
         rows = itertools.chain([DUPLICATE_COLUMNS], _duplicates(found, members))
         write_lines(out / "duplicates.csv", csv_lines(rows, spreadsheet=spreadsheet))
         write_npz(out / "tables.npz", table_arrays(_named_pairs(found), members))
