@@ -175,7 +175,7 @@ def campaign(
         "held": low <= true <= high,
         "under": true > high,
         "runs": len(runs),
-        "images": sum(run.items for run in runs),
+        "images": sum(run.images for run in runs),
         "early": sum(run.observation.bound != "exact" for run in runs),
         "width": math.log(high / low) / 2,
         "error": math.log(middle / true),

@@ -48,7 +48,7 @@ from rote.stats.beta_binomial import (
     weighted_quantiles,
 )
 
-Status = Literal["bracketed", "above", "below"]
+Status = Literal["bracketed", "above", "below", "unknown"]
 
 BEYOND = 1.5  # how far beyond the sizes within reach the EMM may lie, in e-folds
 COARSE_STEP = 0.15
@@ -82,7 +82,7 @@ class Observation:
 
 @dataclass(frozen=True)
 class EmmInterval:
-    """The EMM in training items; ends that the trained sizes do not reach are None."""
+    """The EMM in training items; None: ends beyond the trained sizes, and all where it is "unknown"."""
 
     value: float | None
     low: float | None

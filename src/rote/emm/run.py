@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from rote.emm.curve import EmmInterval, Observation
+from rote.emm.fit_check import FitCheck
 from rote.results.run import Point, StudyRun
 from rote.stats.rates import Rate
 
@@ -44,9 +45,14 @@ def decide(rate: Rate, epsilon: float) -> Decision:
 
 
 def sentence(
-    found: EmmInterval, *, epsilon: float, sizes: Sequence[int], items: str = "images"
+    found: EmmInterval,
+    *,
+    epsilon: float,
+    runs: Sequence[Observation],
+    items: str = "images",
+    check: FitCheck | None = None,
 ) -> str:
-    """Say the result in one sentence.
+    """Say the result in one sentence, and in a second one which runs it leaves out.
 
     Parameters
     ----------
@@ -54,17 +60,56 @@ def sentence(
         The estimate.
     epsilon
         The epsilon that it is for.
-    sizes
-        The size of every run.
+    runs
+        Every run.
     items
         What training items are called.
+    check
+        What the runs say of the curve's shape.
 
     >>> found = EmmInterval(43.2, 36.4, 52.1, "bracketed", 0.95)
-    >>> sentence(found, epsilon=0.1, sizes=[32, 32, 64])
+    >>> runs = [Observation(size, 90, 100) for size in (32, 32, 64)]
+    >>> sentence(found, epsilon=0.1, runs=runs)
     'The EMM is about 43 training images (95 % interval 36 to 52, 3 runs of 2 sizes): up to that many the model copies at least 90 % of the time.'
     """  # noqa: E501
-    share, sure = f"{100 * (1 - epsilon):g} %", f"{100 * found.confidence:g} %"
+    sizes = [run.size for run in runs]
     counted = _counted(len(sizes), len(set(sizes)))
+    if found.status == "unknown":
+        assert check is not None
+        return f"The EMM is not known ({counted}): {_misfit(check, items)}."
+    said = _of_the_curve(found, counted, epsilon=epsilon, sizes=sizes, items=items)
+    for place in check.set_aside if check else ():
+        run = runs[place]
+        said += (
+            f" Left out: a run of {run.size:,} {items} that copied {run.count} of {run.total} samples, "
+            "far off the curve of the others; its training may have failed."
+        )
+    return said
+
+
+def _misfit(check: FitCheck, items: str) -> str:
+    """Say in what way the runs do not lie on the curve.
+
+    >>> _misfit(FitCheck(8.2, "split", 45, 90), "images")
+    'the runs do not lie on one falling curve, at odds of 8.2 to 1 (those from 45 images on follow another one), and an interval would be too narrow; look at the runs, and train more around these sizes'
+    """  # noqa: E501
+    where = f"{check.low:,}" if check.low == check.high else f"{check.low:,} to {check.high:,}"
+    how = {
+        "split": f"those from {check.low:,} {items} on follow another one",
+        "stretch": f"those of {where} {items} lie off it",
+        "run": f"one of {where} {items} lies far off it",
+    }[check.kind or "stretch"]
+    odds = "more than 1,000" if (check.odds or 0) > 1000 else f"{check.odds:.2g}"
+    return (
+        f"the runs do not lie on one falling curve, at odds of {odds} to 1 ({how}), and an interval "
+        "would be too narrow; look at the runs, and train more around these sizes"
+    )
+
+
+def _of_the_curve(
+    found: EmmInterval, counted: str, *, epsilon: float, sizes: Sequence[int], items: str
+) -> str:
+    share, sure = f"{100 * (1 - epsilon):g} %", f"{100 * found.confidence:g} %"
     if found.status == "bracketed":
         assert found.value is not None and found.low is not None and found.high is not None
         return (

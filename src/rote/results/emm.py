@@ -25,13 +25,14 @@ class Emm(Result):
     """An EMM with its interval, in training items.
 
     `bracketed`: the interval lies within the sizes that were trained. Else `value` is None, and `low` or
-    `high` (both None where neither is known) is a one-sided bound.
+    `high` (both None where neither is known) is a one-sided bound; `unknown`: the runs do not lie on a
+    falling curve, and nothing is said.
     """
 
     value: Number | None
     low: Number | None
     high: Number | None
-    status: Literal["bracketed", "above", "below"]
+    status: Literal["bracketed", "above", "below", "unknown"]
     confidence: Number = 0.95
 
     @model_validator(mode="after")
@@ -96,6 +97,26 @@ class Curve(Result):
     spread_between_runs: Interval
     """Standard deviation, in logits."""
     band: tuple[BandRow, ...]
+
+
+class SetAside(Result):
+    """A run that the EMM leaves out: it alone lies off the curve, as a failed training does."""
+
+    size: Positive
+    replicate: Count
+    rate: Number
+
+
+class Fit(Result):
+    """Whether the runs lie on one falling curve."""
+
+    odds: Number | None
+    """That they lie off it, against on it; above 1 the EMM is unknown. None: fewer than six runs."""
+    kind: Literal["split", "stretch", "run"] | None
+    """The likeliest way off it: two curves, a stretch of sizes with a rate of its own, one run."""
+    sizes: tuple[Positive, Positive] | None
+    """Smallest and largest size off it; of a split, from the first on the second curve."""
+    set_aside: tuple[SetAside, ...]
 
 
 class Density(Result):
@@ -235,6 +256,8 @@ class EmmFile(ResultFile):
     points: Annotated[tuple[SearchPoint, ...], Field(min_length=1)]
     """Every run, by size, then replicate."""
     curve: Curve
+    fit: Fit | None = None
+    """None in older files."""
     posterior: tuple[Density, ...]
     other_epsilons: tuple[EpsilonEmm, ...]
     without_sampling: WithoutSampling | None = None

@@ -7,6 +7,7 @@ import pytest
 
 from rote.emm import run as emm
 from rote.emm.curve import EmmInterval, Observation
+from rote.emm.fit_check import FitCheck
 from rote.emm.run import decide, images_sampled, observed, sentence
 from rote.results import run as results
 from rote.results.run import Point, PointCoverage, Snapshot
@@ -50,7 +51,7 @@ def test_a_run_survives_its_file():
     assert observed(point) == Observation(45, 110, 256, "at-most", 0.02)
 
 
-SIZES = [32, 32, 64]
+RUNS = [Observation(size, 3, 128) for size in (32, 32, 64)]
 
 
 @pytest.mark.parametrize(
@@ -67,9 +68,23 @@ SIZES = [32, 32, 64]
     ],
 )
 def test_sentences(found, words):
-    said = sentence(EmmInterval(*found, 0.95), epsilon=0.2, sizes=SIZES, items="rows")
+    said = sentence(EmmInterval(*found, 0.95), epsilon=0.2, runs=RUNS, items="rows")
     assert words in said
     assert said.endswith(".") and "None" not in said
+
+
+def test_an_unknown_emm_and_a_run_left_out_are_said():
+    unknown = EmmInterval(None, None, None, "unknown", 0.95)
+    for check in (FitCheck(5e7, "stretch", 32, 64), FitCheck(1.24, "run", 32, 32)):
+        said = sentence(unknown, epsilon=0.1, runs=RUNS, items="rows", check=check)
+        assert said.startswith("The EMM is not known (3 runs of 2 sizes): ")
+        assert "None" not in said
+    found, left = (
+        EmmInterval(43.2, 36.4, 52.1, "bracketed", 0.95),
+        FitCheck(99.0, "run", 64, 64, (2,)),
+    )
+    said = sentence(found, epsilon=0.1, runs=RUNS, check=left)
+    assert "Left out: a run of 64 images that copied 3 of 128 samples" in said
 
 
 def test_examples_in_docstrings():

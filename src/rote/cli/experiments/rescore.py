@@ -105,6 +105,8 @@ def emm_text(entry: dict[str, Any]) -> str:
         return str(entry["reason"])
     if emm["status"] == "bracketed":
         return f"EMM {emm['value']:.3g} [{emm['low']:.3g}, {emm['high']:.3g}]"
+    if emm["status"] == "unknown":
+        return "EMM not known: the runs do not lie on one falling curve"
     if emm["low"] is not None:
         return f"EMM above {emm['low']:.3g}"
     if emm["high"] is not None:

@@ -25,7 +25,8 @@ from rote.core.errors import ConfigError, DataError, RunError
 from rote.data.convert import for_models
 from rote.data.dataset import Dataset
 from rote.data.messages import reading_options
-from rote.emm.curve import Observation, fit_curve
+from rote.emm.curve import Observation
+from rote.emm.fit_check import checked_curve
 from rote.experiments.config import ExperimentConfig
 from rote.experiments.rescore.score import Asked, RescoredRun, criteria_for, score_run
 from rote.experiments.run.spec import RunSpec
@@ -222,6 +223,6 @@ def _criterion(
             "search.early_stop=false"
         )
         return found
-    curve = fit_curve(seen, epsilon=epsilon, reach=reach)
-    band = curve.to_json(confidence=CONFIDENCE)["band"]
-    return found | {"emm": curve.emm(confidence=CONFIDENCE).to_json(), "band": band}
+    curve = checked_curve(seen, epsilon=epsilon, reach=reach, confidence=CONFIDENCE)
+    band = curve.posterior.to_json(confidence=CONFIDENCE)["band"]
+    return found | {"emm": curve.emm.to_json(), "band": band}

@@ -54,7 +54,7 @@ class EmmEstimate:
 
     @property
     def status(self) -> str:
-        """Whether it lies within the sizes tried: "bracketed", or "above" or "below" them."""
+        """Within the sizes tried: "bracketed"; "above" or "below" them; "unknown": no falling curve."""
         return self.found.status
 
     def to_json(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from rote.data.dataset import Dataset, Kind
 from rote.emm.curve import fit_curve
+from rote.emm.fit_check import FitCheck, checked_curve
 from rote.emm.from_gap import emm_without_sampling
 from rote.emm.onset import onset_json
 from rote.emm.run import decide, images_sampled, observed, sentence
@@ -51,25 +52,34 @@ def answer(
         What is believed of the curve's slopes before any run.
     """
     seen = [observed(point) for point in points]
-    posterior = fit_curve(seen, epsilon=epsilon, reach=reach, slopes=slopes)
-    found = posterior.emm(confidence=CONFIDENCE)
-    curve = posterior.to_json(confidence=CONFIDENCE)
-    others = {
-        other: fit_curve(seen, epsilon=other, reach=reach, slopes=slopes).emm(confidence=CONFIDENCE)
-        for other in OTHER_EPSILONS
+    checked = {
+        each: checked_curve(seen, epsilon=each, reach=reach, slopes=slopes, confidence=CONFIDENCE)
+        for each in (epsilon, *OTHER_EPSILONS)
     }
+    found = checked[epsilon]
+    curve = found.posterior.to_json(confidence=CONFIDENCE)
     return {
-        "emm": found.to_json(),
-        "sentence": sentence(
-            found, epsilon=epsilon, sizes=[point.size for point in points], items=items
-        ),
+        "emm": found.emm.to_json(),
+        "sentence": sentence(found.emm, epsilon=epsilon, runs=seen, items=items, check=found.check),
         "epsilon": epsilon,
         "confidence": CONFIDENCE,
         "points": [_point(point, epsilon) for point in points],
         "curve": {key: value for key, value in curve.items() if key != "posterior"},
+        "fit": _fit(found.check, points),
         "posterior": curve["posterior"],
-        "other_epsilons": [{"epsilon": other, **emm.to_json()} for other, emm in others.items()],
+        "other_epsilons": [
+            {"epsilon": other, **checked[other].emm.to_json()} for other in OTHER_EPSILONS
+        ],
         "without_sampling": emm_without_sampling(points, epsilon=epsilon),
+    }
+
+
+def _fit(check: FitCheck, points: Sequence[Point]) -> dict[str, Any]:
+    aside = [points[place] for place in check.set_aside]
+    return check.to_json() | {
+        "set_aside": [
+            {"size": one.size, "replicate": one.replicate, "rate": one.rate.value} for one in aside
+        ]
     }
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from rote.emm.curve import CurvePosterior, EmmInterval, Observation, fit_curve
+from rote.emm.curve import CurvePosterior, EmmInterval, Observation
+from rote.emm.fit_check import CheckedCurve, checked_curve
 from rote.emm.run import images_sampled
 from rote.experiments.studies.factor import Claim
 from rote.experiments.studies.plan import Cell, Plan
@@ -47,7 +48,7 @@ def findings(plan: Plan, *, second: bool) -> dict[str, Any]:
         for first, second_cell, claim in pairs
     ]
     curves = _curves(plan, results)
-    emms = {value: curve.emm(confidence=CONFIDENCE) for value, curve in curves.items()}
+    emms = {value: curve.emm for value, curve in curves.items()}
     factor, fixed = plan.factor, plan.factor.key != "size"
     return {
         "kind": "study",
@@ -87,7 +88,9 @@ def findings(plan: Plan, *, second: bool) -> dict[str, Any]:
         "cells": [_cell(plan, model, cell, found) for cell, found in results.items()],
         "effects": effects,
         "emm": [{"of": value, "emm": found.to_json()} for value, found in emms.items()],
-        "emm_ratios": _ratios(plan.baseline, curves, emms),
+        "emm_ratios": _ratios(
+            plan.baseline, {value: curve.posterior for value, curve in curves.items()}, emms
+        ),
         "cost": _cost(results),
     }
 
@@ -208,7 +211,7 @@ def sentence(effects: Sequence[dict[str, Any]]) -> str:
     )
 
 
-def _curves(plan: Plan, results: Mapping[Cell, Sequence[StudyRun]]) -> dict[str, CurvePosterior]:
+def _curves(plan: Plan, results: Mapping[Cell, Sequence[StudyRun]]) -> dict[str, CheckedCurve]:
     """Fit a curve over the sizes of each value with at least two; of all where size is the factor."""
     if plan.factor.key == "size":
         groups = {"all sizes": list(results)}
@@ -223,7 +226,8 @@ def _curves(plan: Plan, results: Mapping[Cell, Sequence[StudyRun]]) -> dict[str,
                 for cell in cells
                 for result in results[cell]
             ]
-            curves[value] = fit_curve(seen, reach=(sizes[0], sizes[-1]))
+            reach = sizes[0], sizes[-1]
+            curves[value] = checked_curve(seen, reach=reach, confidence=CONFIDENCE)
     return curves
 
 

@@ -51,6 +51,8 @@ def emm_text(found: CriterionEmm) -> str:
     emm = found.emm
     if emm is None:
         return plain(found.reason or "none")
+    if emm.status == "unknown":
+        return "not known: no falling curve"
     if emm.value is not None and emm.low is not None and emm.high is not None:
         return f"{format_size(emm.value)} ({format_size(emm.low)} to {format_size(emm.high)})"
     if emm.low is not None:

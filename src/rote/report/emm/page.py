@@ -99,6 +99,12 @@ def headline(emm: Emm) -> tuple[str, str, str]:
             f"{low} to {high}, {sure} interval",
             "the interval lies within the sizes that were trained",
         )
+    if emm.status == "unknown":
+        return (
+            "not known",
+            "the runs do not lie on one falling curve",
+            "an interval would trust a shape that the runs speak against: it would be too narrow",
+        )
     if low is not None:
         return (
             f"≥\u2009{low}",

@@ -121,6 +121,8 @@ def claim(effect: Effect) -> str:
 def _emm(emm: Emm) -> str:
     if emm.status == "bracketed":
         return f"{emm.value:,.0f} [{emm.low:,.0f}, {emm.high:,.0f}]"
+    if emm.status == "unknown":
+        return "not known: no falling curve"
     if emm.status == "above":
         return "above the sizes trained" if emm.low is None else f"at least {emm.low:,.0f}"
     return "below the sizes trained" if emm.high is None else f"at most {emm.high:,.0f}"
