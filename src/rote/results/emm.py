@@ -111,7 +111,9 @@ class Fit(Result):
     """Whether the runs lie on one falling curve."""
 
     odds: Number | None
-    """That they lie off it, against on it; above 1 the EMM is unknown. None: fewer than six runs."""
+    """That they lie off it, against on it. None: fewer than six runs."""
+    limit: Number
+    """Odds above which the EMM is unknown."""
     kind: Literal["split", "stretch", "run"] | None
     """The likeliest way off it: two curves, a stretch of sizes with a rate of its own, one run."""
     sizes: tuple[Positive, Positive] | None
