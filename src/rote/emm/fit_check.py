@@ -49,8 +49,8 @@ LEAST_RUNS = 6
 ODDS = 1.0
 """From here on the EMM is unknown: the runs speak more for something else than for the curve."""
 OTHER_ODDS = 20.0
-"""The same for trainers other than rote's own. Their curves bend in ways that two straight slopes only come
-near, and yet the interval was held (`benchmarks/trainer_coverage.py`); odds of 20 are no bend."""
+"""The same for trainers other than rote's own. Their curves bend in ways that two straight slopes only
+come near, and yet the interval was held (`benchmarks/trainer_coverage.py`); odds of 20 are no bend."""
 FAILED_ODDS = 30.0
 """A run is set aside where it is so much likelier off the curve than on it."""
 RUNS_A_FAILURE = 16
