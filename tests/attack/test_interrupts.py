@@ -26,12 +26,12 @@ pytestmark = pytest.mark.slow
 
 KILLS = int(os.environ.get("ROTE_TEST_KILLS", "1"))
 LARGE = KILLS > 1
-SIDE, GENERATED, TRAINING = (512, 60, 1000) if LARGE else (144, 20, 120)
+SIDE, GENERATED, TRAINING = (256, 60, 1000) if LARGE else (144, 20, 120)
 ANSWER_SECONDS = 2.0 if LARGE else 10.0  # other tests share the cores
-A_CALL = 3
+A_CALL = 5
 """Kills before a call is let come to its end."""
 AUDIT = ("audit", "--generated", "made", "--training", "trained", "--out", "out")
-WHOLE = (*AUDIT, "--positive-control", "20")
+WHOLE = (*AUDIT, "--positive-control", "5")
 
 
 def photograph(number: int) -> Image.Image:

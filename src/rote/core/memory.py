@@ -1,20 +1,25 @@
-"""How a process of ours holds its memory."""
+"""How a process of ours holds its memory, and how much there is."""
 
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import ctypes
+import math
 import os
 import re
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 KEPT_BYTES = 1 << 30
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # malloc.h of glibc
 THREAD_BYTES = 160 << 20
 """Addresses that a thread reserves for its stack and its part of the heap, and does not use."""
+_AVAILABLE = re.compile(r"MemAvailable:\s+(\d+) kB")
+_FIRST_VERSION = ("memory.limit_in_bytes", "memory.usage_in_bytes")
 _bounding = threading.Lock()
 _bounded: list[tuple[int, int]] = []
 
@@ -37,6 +42,87 @@ def memory_of_machine() -> int:
     with contextlib.suppress(OSError, ValueError):  # "max" where the group has no limit
         found = min(found, int(Path("/sys/fs/cgroup/memory.max").read_text()))
     return found
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """How much is held at a time, in bytes; what is found does not depend on it.
+
+    Attributes
+    ----------
+    block
+        Of items that are copied, made or decoded together.
+    references
+        Up to so many are copied and prepared for all searches; more are searched block by block.
+    """
+
+    block: int = 2**28
+    references: float = math.inf
+
+
+_blocks: contextvars.ContextVar[Blocks] = contextvars.ContextVar("_blocks")
+
+
+def blocks() -> Blocks:
+    """Return how much may be held at a time."""
+    return _blocks.get(Blocks())
+
+
+@contextlib.contextmanager
+def held_in(size: Blocks) -> Iterator[None]:
+    """Let what is called within the block hold so much at a time."""
+    token = _blocks.set(size)
+    try:
+        yield
+    finally:
+        _blocks.reset(token)
+
+
+def memory_left() -> int:
+    """Return the bytes that this process may still take: of the machine, its groups and its limit.
+
+    Groups are those of Linux's control groups, of both versions, with the ones they lie in.
+    """
+    left = memory_of_machine()
+    with contextlib.suppress(OSError):
+        if free := _AVAILABLE.search(Path("/proc/meminfo").read_text("ascii")):
+            left = int(free[1]) << 10
+    left = min([left, *_left_in_groups()])
+    with contextlib.suppress(ImportError, OSError):
+        import resource
+
+        soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if soft != resource.RLIM_INFINITY:
+            pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+            left = min(left, soft - pages * resource.getpagesize())
+    return max(0, left)
+
+
+def _left_in_groups() -> Iterator[int]:
+    """Yield what the control groups of this process leave; pages of files can be taken back."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, kinds, path = line.split(":", 2)
+        if kinds not in ("", "memory"):
+            continue
+        root = Path("/sys/fs/cgroup") / kinds
+        most, held = ("memory.max", "memory.current") if not kinds else _FIRST_VERSION
+        group = root / path.lstrip("/")
+        # In a container the group's own path may be that of the host, and its files lie at the root.
+        for folder in {root, group, *(one for one in group.parents if root in one.parents)}:
+            with contextlib.suppress(OSError, ValueError):  # "max" where the group has no limit
+                limit, used = (int((folder / name).read_text()) for name in (most, held))
+                files = re.search(
+                    r"^(?:total_)?inactive_file (\d+)", _text(folder / "memory.stat"), re.M
+                )
+                yield limit - used + (int(files[1]) if files else 0)
+
+
+def _text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
 
 
 def keep_freed_memory() -> bool:
@@ -96,7 +182,7 @@ def _take_limit(wanted: int | None) -> bool:
 
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-        free = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text("ascii"))
+        free = _AVAILABLE.search(Path("/proc/meminfo").read_text("ascii"))
     except OSError:  # no /proc in this container
         return False
     assert free is not None

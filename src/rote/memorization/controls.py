@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.core.errors import ConfigError
+from rote.core.memory import blocks
 from rote.core.progress.work import counted, counted_results
 from rote.core.seeds import child_seed
 from rote.data.dataset import Dataset
@@ -37,8 +38,6 @@ from rote.stats.rates import Rate, wilson
 
 COPIES = 100
 """Training items that the positive control degrades, unless told otherwise."""
-BATCH_BYTES = 2**28
-"""Of the copies that are in memory together."""
 LARGE_BYTES = 2**24
 """Copies of one kind from which each is made by a task of its own."""
 Make = Callable[[Each], npt.NDArray[Any]]
@@ -169,11 +168,11 @@ class Copies:
     size: int
 
     def batches(self) -> Iterator[npt.NDArray[Any]]:
-        """Yield the copies in the order of ``kinds``, as many kinds at a time as `BATCH_BYTES` hold.
+        """Yield the copies in the order of ``kinds``, as many kinds at a time as fit into a block.
 
         What fits at once is made once; more is made again for each who asks.
         """
-        step = max(1, BATCH_BYTES // max(1, self.size))
+        step = max(1, blocks().block // max(1, self.size))
         if step >= len(self.kinds):
             yield self._all
             return

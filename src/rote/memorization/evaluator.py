@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.core.mapped_pages import is_mapped, release_pages
+from rote.core.memory import blocks
 from rote.core.progress.work import reported
 from rote.memorization.criteria import Criterion, Evidence
 from rote.memorization.matching import Matcher, Matches, Nearest, Progress, no_progress
 
-QUERY_ROWS, QUERY_BYTES = 16384, 2**28
+QUERY_ROWS = 16384
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +50,7 @@ class Measured:
 
 def rows_at_once(items: npt.NDArray[Any]) -> int:
     """Return how many items (N, ...) are measured together."""
-    return max(1, min(QUERY_ROWS, QUERY_BYTES // max(1, items[:1].nbytes)))
+    return max(1, min(QUERY_ROWS, blocks().block // max(1, items[:1].nbytes)))
 
 
 @dataclass(eq=False)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from rote.core.errors import ConfigError
 from rote.core.mapped_pages import is_mapped, release_pages
+from rote.core.memory import blocks
 from rote.data.known import digest_of
 from rote.memorization.invariances import Invariances, mirrored, offsets, standardized
 from rote.neighbors.numeric import is_long
@@ -105,7 +106,11 @@ class Matcher:
         prepare_from: float = INDEX_FROM,
     ) -> None:
         # Long images are read where they lie, and seldom: a copy of all is what memory has no room for.
-        self._in_place = is_long(training) and device == "cpu" and not invariances.tone
+        # So are others where it has none; they are searched block by block.
+        self._long = is_long(training)
+        self._in_place = self._long or training.nbytes > blocks().references
+        plain = gower is None and not invariances.tone
+        self._in_place = self._in_place and device == "cpu" and plain
         # Without exact duplicates all are references. Of a mapped file a copy is better all the same: it
         # takes what the mapped pages would, which are read all over by every search.
         whole = len(positions) == len(training) and not is_mapped(training)
@@ -253,7 +258,7 @@ class Matcher:
             )
             return Neighbors(indices, np.square(distances))
         whole = references is self._references and self._preparable
-        if self._in_place and not whole:
+        if self._in_place and not (whole and self._long):
             return nearest_by_chunks(queries, references, self._positions, k=k)
         large = self._in_place or self._device != "cpu"
         large = large or queries.size * len(references) >= self._prepare_from

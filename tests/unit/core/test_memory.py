@@ -1,9 +1,12 @@
 """Freed memory is kept: an allocation of what was just freed faults no page."""
 
+import os
 import subprocess
 import sys
 
 import pytest
+
+from rote.core.memory import THREAD_BYTES, bounded_memory, memory_left, memory_of_machine
 
 # A process of its own: the setting is for good.
 PROGRAM = """
@@ -39,3 +42,10 @@ def test_freed_memory_is_used_again(size):
         pytest.skip("another C library than glibc")
     # 160 MB are 39,063 pages; left to itself the C library may map them ten times over.
     assert after < min(500, before / 10)
+
+
+def test_what_is_left_is_less_than_what_there_is_and_heeds_a_limit() -> None:
+    left = memory_left()
+    assert 0 < left <= memory_of_machine()
+    with bounded_memory(2**30):
+        assert memory_left() <= 2**30 + THREAD_BYTES * (os.cpu_count() or 1)

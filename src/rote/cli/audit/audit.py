@@ -15,6 +15,7 @@ from rote.cli.app import app
 from rote.cli.audit.audit_options import AuditFlags
 from rote.cli.catalogs import CatalogCommand, say_code
 from rote.cli.command import takes_options
+from rote.cli.data.shard import parse_bytes
 from rote.cli.source import load
 
 if TYPE_CHECKING:
@@ -64,14 +65,29 @@ def audit(
     timings: Annotated[
         bool, typer.Option("--timings", help="Print the seconds of every stage.")
     ] = False,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            "--memory",
+            help="Peak memory of the whole process, such as 4GB. [default: 3/4 of what is left]",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Print sizes, memory, disk and time of folders of images, and stop."
+        ),
+    ] = False,
     json: options.Json = False,
 ) -> None:
     """Find which generated images are copies of training images, and what share."""
     import time
 
+    from rote.cli.audit.audit_plan import look_at, plan_of, print_plan, say_sizes
     from rote.cli.audit.audit_view import show_audit, show_timings
     from rote.cli.audit.generated import load_generated
     from rote.core.console import print_result, print_text, say
+    from rote.core.memory import Blocks, held_in
     from rote.core.progress.display import showing
     from rote.memorization.audit.checks import check_options
 
@@ -81,19 +97,31 @@ def audit(
         options.check_folder(out)
     start = time.perf_counter()
     decoded = None if no_cache else _kept_in()
-    with showing():
+    sources = {"generated": generated, "training": training}
+    sources |= {} if holdout is None else {"holdout": holdout}
+    budget = None if memory is None else parse_bytes(memory, flag="--memory")
+    look = look_at(sources, how, timed=dry_run)
+    planned = plan_of(look, how, asked, memory=budget, cached=decoded is not None)
+    if dry_run:
+        print_plan(look, planned, how, asked, cached=decoded is not None, json=json)
+        return
+    say_sizes(look, how)
+    with showing(), held_in(Blocks() if planned is None else planned.blocks):
         # Of tables the training side says what the columns are.
-        trained = load(training, how, flag="--training", decoded=decoded)
+        trained = load(
+            training, look.options_of("training", how), flag="--training", decoded=decoded
+        )
         seed, device = asked.seed, asked.device
         made = load_generated(
             generated, how=how, like=trained, count=count, seed=seed, decoded=decoded, device=device
         )
         fresh = None
         if holdout is not None:
-            fresh = load(holdout, how, flag="--holdout", like=trained, decoded=decoded)
+            read = look.options_of("holdout", how)
+            fresh = load(holdout, read, flag="--holdout", like=trained, decoded=decoded)
         seconds = {"decode": time.perf_counter() - start}
         save = None if out is None else functools.partial(_write, out=out, spreadsheet=spreadsheet)
-        found = _measure(made, trained, fresh, asked, decoded=decoded, save=save)
+        found = _measure(made, trained, fresh, asked, decoded=decoded, memory=budget, save=save)
         seconds.update(found.seconds)
         if save is not None:
             seconds["report"] = save(found)
@@ -129,24 +157,27 @@ def _measure(
     asked: AuditOptions,
     *,
     decoded: Path | None,
+    memory: int | None,
     save: Callable[[Audit], float] | None,
 ) -> Audit:
     """Run the audit; where what stands beside the rates fails, the rates are saved all the same."""
     from rote.core.errors import RoteError
     from rote.memorization.audit.audit import run_audit
+    from rote.memorization.audit.plan import within_memory
 
     say_code(asked.space)
     rates: list[Audit] = []
     try:
-        return run_audit(
-            generated,
-            training,
-            asked,
-            holdout=holdout,
-            command=tuple(sys.argv),
-            features_folder=decoded,
-            on_rates=rates.append,
-        )
+        with within_memory(generated, training, holdout, asked, memory=memory):
+            return run_audit(
+                generated,
+                training,
+                asked,
+                holdout=holdout,
+                command=tuple(sys.argv),
+                features_folder=decoded,
+                on_rates=rates.append,
+            )
     except RoteError:
         if rates and save is not None:
             save(rates[0])

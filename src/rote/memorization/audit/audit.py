@@ -32,6 +32,7 @@ from rote.memorization.audit.notices import (
 )
 from rote.memorization.audit.options import AuditOptions, Settings
 from rote.memorization.audit.per_space import SpaceAudit, SpaceResult, make_controls
+from rote.memorization.audit.plan import within_memory
 from rote.memorization.audit.prepare import Duplicates, Prepared, find_duplicates, prepare
 from rote.memorization.audit.provenance import Stages, no_stage, provenance_of
 from rote.memorization.audit.supplement import with_supplement
@@ -71,6 +72,7 @@ def audit(
     device: str = AuditOptions.device,
     out: str | Path | None = None,
     features_folder: Path | None = None,
+    memory: int | None = None,
     on_progress: Progress = no_progress,
     on_stage: Callable[[str], None] = no_stage,
 ) -> Audit:
@@ -140,6 +142,8 @@ def audit(
         Folder that the audit is saved to, as `Audit.save` does; `rote.write_report` makes its page.
     features_folder
         Where features of networks are kept for the next audit of the same images; None keeps none.
+    memory
+        Bytes that this process holds at most; None: three quarters of what the machine has left.
     on_progress
         Called with generated items done and their total.
     on_stage
@@ -181,22 +185,19 @@ def audit(
         device=device,
     )
     made, references, fresh = as_sides(generated, training, holdout)
-    found = run_audit(
-        made,
-        references,
-        options,
-        holdout=fresh,
-        features_folder=features_folder,
-        on_progress=on_progress,
-        on_stage=on_stage,
-    )
+    with within_memory(made, references, fresh, options, memory=memory):
+        found = run_audit(
+            made,
+            references,
+            options,
+            holdout=fresh,
+            features_folder=features_folder,
+            on_progress=on_progress,
+            on_stage=on_stage,
+        )
     if out is not None:
         found.save(out)
     return found
-
-
-def _no_rates(found: Audit) -> None:
-    """Ignore the rates."""
 
 
 def run_audit(
@@ -208,7 +209,7 @@ def run_audit(
     features_folder: Path | None = None,
     on_progress: Progress = no_progress,
     on_stage: Callable[[str], None] = no_stage,
-    on_rates: Callable[[Audit], None] = _no_rates,
+    on_rates: Callable[[Audit], None] = lambda found: None,
     look_for_mistakes: bool = True,
     command: tuple[str, ...] | None = None,
 ) -> Audit:

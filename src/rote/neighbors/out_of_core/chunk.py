@@ -18,11 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.core.mapped_pages import release_pages
+from rote.core.memory import blocks
 from rote.neighbors.brute_force import brute_force_nearest
 from rote.neighbors.numeric import is_long, item_scale
 from rote.neighbors.search import Neighbors, check_search, index_pays, merge, open_index
-
-CHUNK_BYTES = 2**28
 
 
 class ChunkedSearch:
@@ -105,11 +104,11 @@ def nearest_by_chunks(
 ) -> Neighbors:
     """Search some rows of references that do not lie in one piece, such as parts of images.
 
-    Answers are places among the rows, as those of `rote.neighbors.search.nearest_among`; `CHUNK_BYTES` of
-    the references are copied at a time.
+    Answers are places among the rows, as those of `rote.neighbors.search.nearest_among`; a block of
+    the references is copied at a time.
     """
     chunks = ChunkedSearch(queries, k=k)
-    step = max(k, CHUNK_BYTES // references[:1].nbytes)
+    step = max(k, blocks().block // references[:1].nbytes)
     for start in range(0, len(rows), step):
         part = references[rows[start : start + step]]
         chunks.search(np.ascontiguousarray(part), first=start)
