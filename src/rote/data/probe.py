@@ -12,14 +12,17 @@ from pathlib import Path
 
 from PIL import Image
 
+from rote.core.errors import DataError
 from rote.data.files.archives import Entry, is_archive
 from rote.data.files.decode import FORMATS, UnreadableImageError, decode
 from rote.data.files.listing import open_listing
 from rote.data.options import ReadOptions
 from rote.data.resample import workers
+from rote.data.tables.files import TABLE_EXTENSIONS
 
-LOOKED_AT = 256
+LOOKED_AT = 64
 TIMED = 8
+_OTHERS = (*TABLE_EXTENSIONS, ".npz", ".npy")
 _GREY = ("1", "L", "LA", "La", "I", "F")
 _TURNED = range(5, 9)
 _ORIENTATION = 0x0112
@@ -71,13 +74,12 @@ def probe(source: str, options: ReadOptions, *, timed: bool = False) -> Probe | 
     timed
         Whether to decode a few files, to see how long that takes.
 
-    Raises
-    ------
-    DataError
-        If it cannot be listed.
+    A source that cannot be listed is None: who loads it says why.
     """
     path = Path(source).expanduser()
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, DataError):
+        if path.suffix.lower() in _OTHERS:
+            return None
         if path.is_dir() or (path.is_file() and is_archive(path)):
             with open_listing(path, options) as listing:
                 return _seen(listing.entries, options, timed=timed)

@@ -13,9 +13,9 @@ import typer
 from rote.cli import options
 from rote.cli.app import app
 from rote.cli.audit.audit_options import AuditFlags
+from rote.cli.audit.audit_plan import Ahead, Room, print_plan, say_sizes
 from rote.cli.catalogs import CatalogCommand, say_code
 from rote.cli.command import takes_options
-from rote.cli.data.shard import parse_bytes
 from rote.cli.source import load
 
 if TYPE_CHECKING:
@@ -55,76 +55,31 @@ def audit(
         Path | None, typer.Option("--out", help="Folder for audit.json, its tables and the report.")
     ] = None,
     spreadsheet: options.Spreadsheet = False,
-    no_cache: Annotated[
-        bool,
-        typer.Option(
-            "--no-cache",
-            help="Decode into memory, and keep no decoded images (see `rote data cache`).",
-        ),
-    ] = False,
     timings: Annotated[
         bool, typer.Option("--timings", help="Print the seconds of every stage.")
     ] = False,
-    memory: Annotated[
-        str | None,
-        typer.Option(
-            "--memory",
-            help="Peak memory of the whole process, such as 4GB. [default: 3/4 of what is left]",
-        ),
-    ] = None,
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run", help="Print sizes, memory, disk and time of folders of images, and stop."
-        ),
-    ] = False,
+    room: Room,
     json: options.Json = False,
 ) -> None:
     """Find which generated images are copies of training images, and what share."""
-    import time
-
-    from rote.cli.audit.audit_plan import look_at, plan_of, print_plan, say_sizes
     from rote.cli.audit.audit_view import show_audit, show_timings
-    from rote.cli.audit.generated import load_generated
     from rote.core.console import print_result, print_text, say
-    from rote.core.memory import Blocks, held_in
+    from rote.core.memory import held_in
     from rote.core.progress.display import showing
     from rote.memorization.audit.checks import check_options
 
-    asked, how = flags.asked(), flags.how
-    check_options(asked)
+    check_options(flags.asked())
     if out is not None:
         options.check_folder(out)
-    start = time.perf_counter()
-    decoded = None if no_cache else _kept_in()
-    sources = {"generated": generated, "training": training}
-    sources |= {} if holdout is None else {"holdout": holdout}
-    budget = None if memory is None else parse_bytes(memory, flag="--memory")
-    look = look_at(sources, how, timed=dry_run)
-    planned = plan_of(look, how, asked, memory=budget, cached=decoded is not None)
-    if dry_run:
-        print_plan(look, planned, how, asked, cached=decoded is not None, json=json)
+    sides = {"generated": generated, "training": training}
+    sides |= {} if holdout is None else {"holdout": holdout}
+    ahead = room.ahead(sides, flags)
+    if room.dry_run:
+        print_plan(ahead, json=json)
         return
-    say_sizes(look, how)
-    with showing(), held_in(Blocks() if planned is None else planned.blocks):
-        # Of tables the training side says what the columns are.
-        trained = load(
-            training, look.options_of("training", how), flag="--training", decoded=decoded
-        )
-        seed, device = asked.seed, asked.device
-        made = load_generated(
-            generated, how=how, like=trained, count=count, seed=seed, decoded=decoded, device=device
-        )
-        fresh = None
-        if holdout is not None:
-            read = look.options_of("holdout", how)
-            fresh = load(holdout, read, flag="--holdout", like=trained, decoded=decoded)
-        seconds = {"decode": time.perf_counter() - start}
-        save = None if out is None else functools.partial(_write, out=out, spreadsheet=spreadsheet)
-        found = _measure(made, trained, fresh, asked, decoded=decoded, memory=budget, save=save)
-        seconds.update(found.seconds)
-        if save is not None:
-            seconds["report"] = save(found)
+    save = None if out is None else functools.partial(_write, out=out, spreadsheet=spreadsheet)
+    with showing(), held_in(ahead.blocks):
+        found, seconds = _found(ahead, count=count, save=save)
     if json:
         print_result(found.to_json())
     else:
@@ -137,17 +92,38 @@ def audit(
         raise typer.Exit(found.gate.exit_code)
 
 
-def _kept_in() -> Path | None:
-    """Return where decoded images are kept; nowhere for a user without a home folder."""
-    from rote.core.console import say
-    from rote.core.errors import RunError
-    from rote.data.files.decoded_cache import decoded_folder
+def _found(
+    ahead: Ahead, *, count: int | None, save: Callable[[Audit], float] | None
+) -> tuple[Audit, dict[str, float]]:
+    """Load the sides, audit and save; return the audit and the seconds of all that."""
+    import time
 
-    try:
-        return decoded_folder()
-    except RunError as error:
-        say(f"no decoded images are kept: {error}")
-        return None
+    from rote.cli.audit.generated import load_generated
+
+    start = time.perf_counter()
+    asked, decoded, sources = ahead.asked, ahead.decoded, ahead.sources
+    say_sizes(ahead)
+    # Of tables the training side says what the columns are.
+    trained = load(sources["training"], ahead.how("training"), flag="--training", decoded=decoded)
+    made = load_generated(
+        sources["generated"],
+        how=ahead.how("generated"),
+        like=trained,
+        count=count,
+        seed=asked.seed,
+        decoded=decoded,
+        device=asked.device,
+    )
+    fresh = None
+    if "holdout" in sources:
+        how = ahead.how("holdout")
+        fresh = load(sources["holdout"], how, flag="--holdout", like=trained, decoded=decoded)
+    seconds = {"decode": time.perf_counter() - start}
+    found = _measure(made, trained, fresh, asked, decoded=decoded, memory=ahead.memory, save=save)
+    seconds.update(found.seconds)
+    if save is not None:
+        seconds["report"] = save(found)
+    return found, seconds
 
 
 def _measure(

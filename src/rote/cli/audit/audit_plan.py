@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-from rote.cli.data.shard import show_bytes
-from rote.cli.source import SourceOptions, named
+import typer
+
+from rote.cli.audit.audit_options import AuditFlags
+from rote.cli.data.shard import parse_bytes, show_bytes
+from rote.cli.source import SourceOptions
+from rote.core.memory import Blocks
 
 if TYPE_CHECKING:
     from rote.data.probe import Probe
@@ -20,71 +25,143 @@ START_SECONDS = 8.0
 
 
 @dataclass(frozen=True)
-class Look:
-    """What was seen of the sides, by name; None of a source that is no folder or archive of images."""
+class Ahead:
+    """What is known of an audit before anything is decoded.
 
-    sides: dict[str, Probe | None]
+    Attributes
+    ----------
+    sources
+        The sides by name, the generated one first.
+    seen
+        What was seen of each; None of a source that is no folder or archive of images.
+    asked, flags
+        What is asked for, and how sources are read.
+    memory
+        The budget in bytes, where one is given.
+    decoded
+        Where decoded images are kept.
+    """
+
     sources: dict[str, str]
+    seen: dict[str, Probe | None]
+    asked: AuditOptions
+    flags: AuditFlags
+    memory: int | None
+    decoded: Path | None
+    plan: Plan | None = None
 
-    def options_of(self, name: str, how: SourceOptions) -> SourceOptions:
-        """Return how a side is read: of the size of the generated images, where it has another."""
-        made, own = self.sides["generated"], self.sides.get(name)
+    @property
+    def blocks(self) -> Blocks:
+        """How much is held at a time."""
+        return Blocks() if self.plan is None else self.plan.blocks
+
+    def how(self, name: str) -> SourceOptions:
+        """Return how a side is read: in the size of the generated images, where it has another."""
+        how = self.flags.how
+        made, own = self.seen["generated"], self.seen.get(name)
         if how.resolution is not None or not made or not own or name == "generated":
             return how
         (width, height), _ = made.sizes[0]
-        if len(made.sizes) > 1 or width != height or own.sizes == made.sizes:
+        if len(made.sizes) > 1 or width != height:
             return how
         if len(own.sizes) == 1 and own.sizes[0][0] == (width, height):
             return how
         return replace(how, resolution=width)
 
+    def sides(self) -> list[PlannedSide]:
+        """Return what the sides become that are folders or archives of images."""
+        from rote.data.files.decoded_cache import CACHE_FROM
+        from rote.memorization.audit.plan import PlannedSide
 
-def look_at(sources: dict[str, str], how: SourceOptions, *, timed: bool) -> Look:
-    """Open some files of each side; ``sources`` are the sides by name, the generated one first."""
-    from rote.data.named.scikit_learn import DESCRIPTIONS
-    from rote.data.probe import probe
-
-    found: dict[str, Probe | None] = {}
-    for name, source in sources.items():
-        with named(f"--{name}"):
-            known = source in DESCRIPTIONS
-            found[name] = None if known else probe(source, how.read(), timed=timed)
-    return Look(found, sources)
+        found = []
+        for name, own in self.seen.items():
+            if own is not None:
+                mapped = self.decoded is not None and own.files >= CACHE_FROM
+                shape = own.shape(self.how(name).read())
+                found.append(PlannedSide(name, own.files, shape, mapped=mapped))
+        return found
 
 
-def say_sizes(look: Look, how: SourceOptions) -> None:
+@dataclass(frozen=True)
+class Room:
+    """What an audit may take."""
+
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            "--memory",
+            help="Peak memory of the whole process, such as 4GB. [default: 3/4 of what is left]",
+        ),
+    ] = None
+    no_cache: Annotated[
+        bool,
+        typer.Option(
+            "--no-cache",
+            help="Decode into memory, and keep no decoded images (see `rote data cache`).",
+        ),
+    ] = False
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Print sizes, memory, disk and time of folders of images, and stop."
+        ),
+    ] = False
+
+    def ahead(self, sources: dict[str, str], flags: AuditFlags) -> Ahead:
+        """Look at the sides, and plan the memory where both are folders or archives of images.
+
+        Raises
+        ------
+        ConfigError
+            If it does not fit.
+        """
+        from rote.data.named.scikit_learn import DESCRIPTIONS
+        from rote.data.probe import probe
+        from rote.memorization.audit.plan import plan_audit
+
+        memory = None if self.memory is None else parse_bytes(self.memory, flag="--memory")
+        read = flags.how.read()
+        seen = {
+            name: None if source in DESCRIPTIONS else probe(source, read, timed=self.dry_run)
+            for name, source in sources.items()
+        }
+        decoded = None if self.no_cache else _kept_in()
+        ahead = Ahead(sources, seen, flags.asked(), flags, memory, decoded)
+        if seen["generated"] is None or seen["training"] is None:
+            return ahead
+        sides = ahead.sides()
+        copies = copies_of(ahead.asked, sides[1])
+        return replace(ahead, plan=plan_audit(sides, memory=memory, copies=copies))
+
+
+def _kept_in() -> Path | None:
+    """Return where decoded images are kept; nowhere for a user without a home folder."""
+    from rote.core.console import say
+    from rote.core.errors import RunError
+    from rote.data.files.decoded_cache import decoded_folder
+
+    try:
+        return decoded_folder()
+    except RunError as error:
+        say(f"no decoded images are kept: {error}")
+        return None
+
+
+def say_sizes(ahead: Ahead) -> None:
     """Say of each side whose images are brought to the size of the generated ones, and how."""
     from rote.core.console import say
 
-    for name, own in look.sides.items():
-        asked = look.options_of(name, how)
-        if own is None or asked is how:
+    for name, own in ahead.seen.items():
+        how = ahead.how(name)
+        if own is None or how is ahead.flags.how:
             continue
-        side = asked.resolution
+        side = how.resolution
         sizes = ", ".join(f"{w}x{h}" for (w, h), _ in own.sizes[:3])
         more = f" and {len(own.sizes) - 3:,} more" if len(own.sizes) > 3 else ""
         say(
             f"--{name}: images of {sizes}{more} are brought to {side}x{side}, as the generated ones are "
             f"(--resize {how.resize}; give what the trainer of the model did: crop, squeeze or pad)"
         )
-
-
-def plan_of(
-    look: Look, how: SourceOptions, asked: AuditOptions, *, memory: int | None, cached: bool
-) -> Plan | None:
-    """Plan the memory, where both sides are folders or archives of images.
-
-    Raises
-    ------
-    ConfigError
-        If it does not fit.
-    """
-    from rote.memorization.audit.plan import plan_audit
-
-    sides = sides_of(look, how, cached=cached)
-    if len(sides) < 2 or sides[1].name != "training":
-        return None
-    return plan_audit(sides, memory=memory, copies=copies_of(asked, sides[1]))
 
 
 def copies_of(asked: AuditOptions, training: PlannedSide) -> int:
@@ -94,29 +171,15 @@ def copies_of(asked: AuditOptions, training: PlannedSide) -> int:
     return min(COPIES if asked.positive_control is None else asked.positive_control, training.count)
 
 
-def sides_of(look: Look, how: SourceOptions, *, cached: bool) -> list[PlannedSide]:
-    """Return what the sides become."""
-    from rote.data.files.decoded_cache import CACHE_FROM
-    from rote.memorization.audit.plan import PlannedSide
-
-    found = []
-    for name, own in look.sides.items():
-        if own is not None:
-            shape = own.shape(look.options_of(name, how).read())
-            mapped = cached and own.files >= CACHE_FROM
-            found.append(PlannedSide(name, own.files, shape, mapped=mapped))
-    return found
-
-
-def plan_to_json(
-    look: Look, plan: Plan, sides: list[PlannedSide], *, copies: int
-) -> dict[str, Any]:
+def plan_to_json(ahead: Ahead, plan: Plan) -> dict[str, Any]:
     """Return what `--dry-run` prints."""
     from rote.memorization.corruptions import degradations
 
+    sides = ahead.sides()
     generated, training = sides[0], sides[1]
+    copies = copies_of(ahead.asked, training)
     item = training.item_bytes
-    decode = sum(own.files * own.seconds for own in look.sides.values() if own is not None)
+    decode = sum(own.files * own.seconds for own in ahead.seen.values() if own is not None)
     made = copies * len(degradations("image"))
     searched = generated.count + made + sum(side.count for side in sides[2:]) + 1000
     numbers = min(item, 512) if item >= 2**14 else item
@@ -125,7 +188,7 @@ def plan_to_json(
     return {
         "sides": {
             side.name: {
-                "source": look.sources[side.name],
+                "source": ahead.sources[side.name],
                 "images": side.count,
                 "shape": [side.shape[2], *side.shape[:2]],
                 "bytes": side.count * side.item_bytes,
@@ -144,15 +207,7 @@ def plan_to_json(
     }
 
 
-def print_plan(
-    look: Look,
-    plan: Plan | None,
-    how: SourceOptions,
-    asked: AuditOptions,
-    *,
-    cached: bool,
-    json: bool,
-) -> None:
+def print_plan(ahead: Ahead, *, json: bool) -> None:
     """Print what an audit would take.
 
     Raises
@@ -163,15 +218,14 @@ def print_plan(
     from rote.core.console import print_result
     from rote.core.errors import ConfigError
 
-    if plan is None:
-        name = next(name for name, own in look.sides.items() if own is None)
+    if ahead.plan is None:
+        name = next(name for name, own in ahead.seen.items() if own is None)
         raise ConfigError(
-            f"--dry-run looks at folders and archives of images, and --{name} {look.sources[name]} is "
+            f"--dry-run looks at folders and archives of images, and --{name} {ahead.sources[name]} is "
             "none; leave --dry-run out"
         )
-    say_sizes(look, how)
-    sides = sides_of(look, how, cached=cached)
-    told = plan_to_json(look, plan, sides, copies=copies_of(asked, sides[1]))
+    say_sizes(ahead)
+    told = plan_to_json(ahead, ahead.plan)
     if json:
         print_result(told)
     else:
