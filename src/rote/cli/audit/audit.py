@@ -139,7 +139,7 @@ def _measure(
     """Run the audit; where what stands beside the rates fails, the rates are saved all the same."""
     from rote.core.errors import RoteError
     from rote.memorization.audit.audit import run_audit
-    from rote.memorization.audit.plan import within_memory
+    from rote.memorization.plan import within_memory
 
     say_code(asked.space)
     rates: list[Audit] = []

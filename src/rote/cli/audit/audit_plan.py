@@ -15,9 +15,9 @@ from rote.cli.source import SourceOptions
 from rote.core.memory import Blocks
 
 if TYPE_CHECKING:
-    from rote.data.probe import Probe
+    from rote.data.ahead.probe import Probe
     from rote.memorization.audit.options import AuditOptions
-    from rote.memorization.audit.plan import Plan, PlannedSide
+    from rote.memorization.plan import Plan, PlannedSide
 
 PASSES, COPIES_MADE, PRODUCTS = 150e6, 40e6, 1e11
 """Bytes of sides, bytes of degraded copies, products of a search: what two cores do in a second."""
@@ -71,7 +71,7 @@ class Ahead:
     def sides(self) -> list[PlannedSide]:
         """Return what the sides become that are folders or archives of images."""
         from rote.data.files.decoded_cache import CACHE_FROM
-        from rote.memorization.audit.plan import PlannedSide
+        from rote.memorization.plan import PlannedSide
 
         found = []
         for name, own in self.seen.items():
@@ -115,9 +115,9 @@ class Room:
         ConfigError
             If it does not fit.
         """
+        from rote.data.ahead.probe import probe
         from rote.data.named.scikit_learn import DESCRIPTIONS
-        from rote.data.probe import probe
-        from rote.memorization.audit.plan import plan_audit
+        from rote.memorization.plan import plan_audit
 
         memory = None if self.memory is None else parse_bytes(self.memory, flag="--memory")
         read = flags.how.read()

@@ -32,7 +32,6 @@ from rote.memorization.audit.notices import (
 )
 from rote.memorization.audit.options import AuditOptions, Settings
 from rote.memorization.audit.per_space import SpaceAudit, SpaceResult, make_controls
-from rote.memorization.audit.plan import within_memory
 from rote.memorization.audit.prepare import Duplicates, Prepared, find_duplicates, prepare
 from rote.memorization.audit.provenance import Stages, no_stage, provenance_of
 from rote.memorization.audit.supplement import with_supplement
@@ -40,6 +39,7 @@ from rote.memorization.controls import training_matches
 from rote.memorization.invariances import Invariances
 from rote.memorization.matching import Matches, Progress, no_progress
 from rote.memorization.notice import Notice
+from rote.memorization.plan import within_memory
 from rote.memorization.summary import classify
 from rote.spaces.space import Space
 

@@ -9,7 +9,7 @@ from rote.core.memory import blocks
 from rote.data.load import load_images
 from rote.memorization.audit.audit import audit
 from rote.memorization.audit.options import AuditOptions
-from rote.memorization.audit.plan import PlannedSide, default_memory, plan_audit, within_memory
+from rote.memorization.plan import PlannedSide, default_memory, plan_audit, within_memory
 
 GB = 10**9
 
@@ -60,8 +60,8 @@ def test_an_audit_finds_the_same_in_small_blocks(monkeypatch):
     digits = load_images("digits")
     made = digits.take(range(40))
     whole = audit(made, digits, device="cpu", positive_control=5)
-    monkeypatch.setattr("rote.memorization.audit.plan.LARGEST", 2**12)
-    monkeypatch.setattr("rote.memorization.audit.plan.SMALLEST", 2**12)
+    monkeypatch.setattr("rote.memorization.plan.LARGEST", 2**12)
+    monkeypatch.setattr("rote.memorization.plan.SMALLEST", 2**12)
     with within_memory(made, digits, None, AuditOptions(), memory=None):
         assert blocks().block == 2**12
     small = audit(made, digits, device="cpu", positive_control=5)

@@ -3,8 +3,8 @@
 import numpy as np
 from PIL import Image
 
+from rote.data.ahead.probe import probe
 from rote.data.options import ReadOptions
-from rote.data.probe import probe
 
 
 def test_the_sizes_of_a_folder_and_the_time_of_a_file(tmp_path):

@@ -1,0 +1,1 @@
+"""What is seen of a source before anything of it is decoded."""
