@@ -75,7 +75,7 @@ def search(name: str, args: argparse.Namespace) -> dict[str, object]:
     if KINDS[name].trainer:
         command += ["--trainer", f"{name}:trainer"]
     for key, value in settings(name, args.length).items():
-        command += ["--set", f"{key}={json.dumps(value)}"]
+        command += ["--set", f"{key}={str(value).lower()}"]
     note = args.out / f"{name}.cpu.json"
     before = json.loads(note.read_text()) if note.exists() else 0.0
     start = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -113,7 +113,7 @@ class TrainerOptions:
         ),
     ] = None
     layout: Annotated[
-        str, typer.Option("--layout", help="What {data} is: folder, npz, csv, or auto.")
+        str, typer.Option("--layout", help="What {data} is: folder, captions, npz, csv, or auto.")
     ] = "auto"
     time_limit: Annotated[
         str | None,
@@ -142,8 +142,10 @@ class TrainerOptions:
             raise ConfigError(
                 "--trainer samples by itself; --sample-command goes with --train-command"
             )
-        if self.layout not in ("auto", "folder", "npz", "csv"):
-            raise ConfigError(f"--layout {self.layout} is unknown; choose auto, folder, npz or csv")
+        if self.layout not in ("auto", "folder", "captions", "npz", "csv"):
+            raise ConfigError(
+                f"--layout {self.layout} is unknown; choose auto, folder, captions, npz or csv"
+            )
         return TrainerConfig(
             function=self.function,
             train_command=self.train_command,

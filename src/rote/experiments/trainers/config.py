@@ -57,7 +57,7 @@ class TrainerConfig(StrictModel):
     command leaves `{num}` samples in `{samples}`."""
     layout: str = "auto"
     """How the training set is laid out for a command: `folder` (PNG files, in folders of their classes
-    where it has labels), `npz`, `csv`; `auto`: folder for images, else npz, csv for tables."""
+    where it has labels), `captions` (PNG files with the names of their classes), `npz`, `csv`; `auto`: folder for images, else npz, csv for tables."""
     time_limit: float | None = Field(default=None, gt=0)
     """Seconds that one call of a command may take; None: no limit."""
     settings: dict[str, Setting] = Field(default_factory=dict)
@@ -93,8 +93,8 @@ class TrainerConfig(StrictModel):
             raise ValueError("give either a function or a command that trains")
         if self.sample_command is not None and self.train_command is None:
             raise ValueError("a command that samples needs a command that trains")
-        if self.layout not in ("auto", "folder", "npz", "csv"):
-            raise ValueError(f"layout is {self.layout}; choose auto, folder, npz or csv")
+        if self.layout not in ("auto", "folder", "captions", "npz", "csv"):
+            raise ValueError(f"layout is {self.layout}; choose auto, folder, captions, npz or csv")
         return self
 
 

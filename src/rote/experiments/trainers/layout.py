@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from rote.core.atomic_files import write_npz, write_text
@@ -26,7 +28,9 @@ def lay_out(data: Dataset, folder: Path, *, layout: str) -> Path:
         Made, and filled.
     layout
         "folder": a PNG file for each image, ``000000.png`` and so on, in a folder for each class where
-        there are labels. "npz": ``data.npz`` with ``images`` (rows, too) or ``series``, and ``labels``.
+        there are labels. "captions": all of them in one folder, each with the name of its class as its
+        caption, in ``000000.txt`` beside it and in ``metadata.jsonl`` (``file_name`` and ``text``), as
+        scripts for fine-tuning read them. "npz": ``data.npz`` with ``images`` (rows, too) or ``series``, and ``labels``.
         "csv": ``data.csv``, a table with its own columns. "auto": the first of these that fits.
 
     Raises
@@ -39,6 +43,9 @@ def lay_out(data: Dataset, folder: Path, *, layout: str) -> Path:
     if layout == "folder":
         _pictures(data, folder)
         return folder
+    if layout == "captions":
+        _captioned(data, folder)
+        return folder
     path = folder / f"data.{layout}"
     if layout == "npz":
         write_npz(path, arrays_of(data))
@@ -50,9 +57,13 @@ def lay_out(data: Dataset, folder: Path, *, layout: str) -> Path:
 def _fitting(data: Dataset, layout: str) -> str:
     if layout == "auto":
         layout = "folder" if data.kind == "image" else "csv" if data.schema else "npz"
-    if layout == "folder" and data.kind != "image":
+    if layout in ("folder", "captions") and data.kind != "image":
         raise ConfigError(
-            f"`layout` folder is for images, and these are {data.kind} items; use npz"
+            f"`layout` {layout} is for images, and these are {data.kind} items; use npz"
+        )
+    if layout == "captions" and data.labels is None:
+        raise ConfigError(
+            "`layout` captions writes the names of classes, and these images have none; use folder"
         )
     if layout == "csv" and data.schema is None:
         raise ConfigError("`layout` csv is for tables; use folder or npz")
@@ -75,8 +86,22 @@ def _pictures(data: Dataset, folder: Path) -> None:
             label = int(data.labels[number])
             place = folder / _safe(data.classes[label], label)
             place.mkdir(exist_ok=True)
-        image = Image.fromarray(np.squeeze(item, 2) if item.shape[2] == 1 else item)
-        image.save(place / f"{number:06d}.png")
+        _picture(item).save(place / f"{number:06d}.png")
+
+
+def _captioned(data: Dataset, folder: Path) -> None:
+    assert data.labels is not None
+    rows = []
+    for number, (item, label) in enumerate(zip(data.items, data.labels, strict=True)):
+        path, text = folder / f"{number:06d}.png", data.classes[int(label)]
+        _picture(item).save(path)
+        write_text(path.with_suffix(".txt"), text + "\n")
+        rows.append(json.dumps({"file_name": path.name, "text": text}) + "\n")
+    write_text(folder / "metadata.jsonl", "".join(rows))
+
+
+def _picture(item: npt.NDArray[np.uint8]) -> Image.Image:
+    return Image.fromarray(np.squeeze(item, 2) if item.shape[2] == 1 else item)
 
 
 def _safe(name: str, label: int) -> str:

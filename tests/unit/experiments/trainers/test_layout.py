@@ -1,0 +1,40 @@
+"""A training set laid out as files, read back by what reads a user's own."""
+
+import json
+
+import numpy as np
+import pytest
+
+import rote
+from rote.core.errors import ConfigError
+from rote.data.files.captions import find_captions
+from rote.experiments.trainers.layout import lay_out
+
+
+def pictures(*, labels=True):
+    rng = np.random.default_rng(0)
+    items = rng.integers(0, 256, size=(6, 5, 4, 3), dtype=np.uint8)
+    if not labels:
+        return rote.Dataset(items)
+    return rote.Dataset(items, labels=np.array([0, 1, 2, 0, 1, 2]), classes=("a cat", 'é "', "0"))
+
+
+def test_captions_are_the_names_of_classes_in_both_forms(tmp_path):
+    data = pictures()
+    folder = lay_out(data, tmp_path / "data", layout="captions")
+    assert np.array_equal(rote.load_images(folder).items, data.items)
+    expected = [data.classes[label] for label in data.labels]
+    names = [f"{number:06d}.png" for number in range(6)]
+    codes, texts = find_captions(str(folder), names)
+    assert [texts[code] for code in codes] == expected
+    beside = [(folder / name).with_suffix(".txt").read_text("utf-8").strip() for name in names]
+    assert beside == [text.strip() for text in expected]
+    rows = [json.loads(line) for line in (folder / "metadata.jsonl").read_text().splitlines()]
+    assert [row["file_name"] for row in rows] == names
+
+
+def test_captions_need_images_with_classes(tmp_path):
+    with pytest.raises(ConfigError, match="these images have none; use folder"):
+        lay_out(pictures(labels=False), tmp_path / "data", layout="captions")
+    with pytest.raises(ConfigError, match="captions is for images"):
+        lay_out(rote.Dataset(np.zeros((4, 2), np.float32)), tmp_path / "rows", layout="captions")
