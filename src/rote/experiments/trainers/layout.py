@@ -30,7 +30,8 @@ def lay_out(data: Dataset, folder: Path, *, layout: str) -> Path:
         "folder": a PNG file for each image, ``000000.png`` and so on, in a folder for each class where
         there are labels. "captions": all of them in one folder, each with the name of its class as its
         caption, in ``000000.txt`` beside it and in ``metadata.jsonl`` (``file_name`` and ``text``), as
-        scripts for fine-tuning read them. "npz": ``data.npz`` with ``images`` (rows, too) or ``series``, and ``labels``.
+        scripts for fine-tuning read them. "npz": ``data.npz`` with ``images`` (rows, too) or
+        ``series``, and ``labels``.
         "csv": ``data.csv``, a table with its own columns. "auto": the first of these that fits.
 
     Raises
