@@ -83,6 +83,14 @@ def test_the_configuration_page_is_what_the_models_say() -> None:
     )
 
 
+def test_the_papers_commands_are_what_our_factors_train() -> None:
+    generate = runpy.run_path(str(ROOT / "docs" / "generate_paper.py"))
+    assert generate["TARGET"].read_text() == generate["page"](), "run docs/generate_paper.py"
+    for factor in generate["FACTORS"]:
+        for value in factor.values:
+            assert generate["differences"](factor, value) == {}, (factor.name, value)
+
+
 def test_the_page_of_files_is_what_the_models_say() -> None:
     generate = runpy.run_path(str(ROOT / "docs" / "generate_files.py"))
     assert generate["TARGET"].read_text() == generate["page"](), "run docs/generate_files.py"

@@ -30,8 +30,8 @@ BUILDING_BYTES = 1 << 30
 class Checkpoint:
     """A snapshot on disk: what it is, without its weights.
 
-    ``facts`` hold where it came from: ``labels`` (the conditioning), ``seed``, ``dataset`` (digest)
-    and, for vectors, ``scaling``.
+    ``facts`` hold where it came from: ``labels`` (the conditioning), ``unused_labels`` (where there are
+    some), ``seed``, ``dataset`` (digest) and, for vectors, ``scaling``.
     """
 
     path: Path
@@ -40,6 +40,11 @@ class Checkpoint:
     label_count: int
     images_seen: int
     facts: dict[str, Any]
+
+    @property
+    def unused_labels(self) -> list[int]:
+        """Labels that no training image had; files of older versions do not tell."""
+        return list(self.facts.get("unused_labels", ()))
 
     def denoiser(self, *, weights: Weights = "ema", device: str | torch.device = "cpu") -> Denoiser:
         """Load the denoiser, in evaluation mode, gradients off.
@@ -84,7 +89,7 @@ def save_snapshot(
 ) -> None:
     """Write a snapshot atomically."""
     header = {
-        "model": model.model_dump(mode="json"),
+        "model": model.to_json(),
         "shape": list(shape),
         "label_count": label_count,
         "images_seen": images_seen,
@@ -118,6 +123,11 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     if "model" not in header:
         raise RunError(f"{path} is not a snapshot; give checkpoints/<images_seen>.safetensors")
     model = parse_config(ModelConfig, header["model"], where=str(path))
+    if header["model"].get("network_version", 1) != model.network_version:
+        raise RunError(
+            f"{path} holds a network of an older rote (NCSN++ and the Fourier embedding were not quite "
+            "the paper's); train it again, or read it with the rote that wrote it"
+        )
     shape, counts = header.get("shape"), (header.get("label_count"), header.get("images_seen"))
     if not (
         isinstance(shape, list)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -23,6 +25,13 @@ class Conditioning:
 
     labels: Tensor | None
     count: int
+
+    def unused(self) -> list[int]:
+        """Return the labels that no training image has: a model was never shown what they mean."""
+        held = np.zeros(self.count, bool)
+        if self.labels is not None:
+            held[self.labels.numpy()] = True
+        return [int(label) for label in np.flatnonzero(~held)]
 
 
 def conditioning(dataset: Dataset, config: TrainConfig, *, seed: int) -> Conditioning:
@@ -52,6 +61,21 @@ def conditioning(dataset: Dataset, config: TrainConfig, *, seed: int) -> Conditi
     if dataset.labels is None:
         raise DataError(f"{dataset.source} has no labels; use train.labels=none, random or unique")
     return Conditioning(torch.from_numpy(dataset.labels), len(dataset.classes))
+
+
+def drawn_labels(
+    count: int, number: int, *, unused: Sequence[int], seed: int
+) -> npt.NDArray[np.int64]:
+    """Draw labels uniformly among those that training images have, int64 (number,).
+
+    >>> drawn_labels(4, 6, unused=[0, 2], seed=0).tolist()
+    [3, 3, 3, 1, 1, 1]
+    """
+    used = np.setdiff1d(np.arange(count), np.asarray(unused, np.int64))
+    found: npt.NDArray[np.int64] = used[
+        np.random.default_rng(seed).integers(len(used), size=number)
+    ]
+    return found
 
 
 def dropped(labels: Tensor, mask: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ Field names are the field's symbols; every duration is counted in images seen.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -45,7 +45,8 @@ class ModelConfig(StrictModel):
     time_embedding: Literal["positional", "fourier"] = "positional"
     """How the noise level enters: sinusoids, or random Fourier features."""
     encoder: Literal["standard", "residual"] = "standard"
-    """"residual" adds a halved copy of the input at every resolution (NCSN++)."""
+    """"residual" adds the input, convolved and halved, at every resolution, and doubles the channels of
+    the noise (NCSN++)."""
     resampling_filter: tuple[Positive, ...] = (1, 1)
     """Taps of the separable low-pass filter for halving and doubling."""
     skips: tuple[Positive, ...] | None = None
@@ -55,6 +56,14 @@ class ModelConfig(StrictModel):
     """VP, VE or EDM: coefficients, training noise and loss weight."""
     sigma_data: Annotated[float, Field(gt=0)] = 0.5
     """Assumed standard deviation of the data (EDM only)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_version(cls, value: Any) -> Any:
+        """Take what `to_json` wrote; whose version it was is for who reads weights."""
+        if isinstance(value, dict) and "network_version" in value:
+            return {key: given for key, given in value.items() if key != "network_version"}
+        return value
 
     @model_validator(mode="after")
     def _check(self) -> ModelConfig:
@@ -76,6 +85,16 @@ class ModelConfig(StrictModel):
         if len(self.resampling_filter) % 2:
             raise ValueError("resampling_filter needs an even number of taps, such as 1,1")
         return self
+
+    @property
+    def network_version(self) -> int:
+        """Which network these fields name; 2 where it is another than the one they named first."""
+        return 2 if self.encoder == "residual" or self.time_embedding == "fourier" else 1
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain types, and the version of the network where it is not the first."""
+        version = {"network_version": self.network_version} if self.network_version > 1 else {}
+        return self.model_dump(mode="json") | version
 
     @property
     def skip_count(self) -> int:

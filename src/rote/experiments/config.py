@@ -83,7 +83,8 @@ class ExperimentConfig(StrictModel):
     def to_json(self) -> dict[str, Any]:
         """Return what counts, as plain types."""
         left_out = {"trainer"} if self.trainer is None else {"model", "train", "sample"}
-        return self.model_dump(mode="json", exclude=left_out)
+        value = self.model_dump(mode="json", exclude=left_out)
+        return value | ({} if self.trainer else {"model": self.model.to_json()})
 
     @model_validator(mode="after")
     def _check(self) -> ExperimentConfig:

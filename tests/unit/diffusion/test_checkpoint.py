@@ -1,13 +1,22 @@
 """Snapshots: what they hold, and one line for each file that is none."""
 
+import json
 import re
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from rote.core.errors import RunError
-from rote.diffusion.checkpoint import load_checkpoint, read_tensors, snapshot_paths, write_tensors
+from rote.diffusion.checkpoint import (
+    load_checkpoint,
+    read_header,
+    read_tensors,
+    save_snapshot,
+    snapshot_paths,
+    write_tensors,
+)
+from rote.diffusion.preconditioning import build_denoiser
 
 
 def test_a_snapshot_says_what_it_is(snapshot, digits, small):
@@ -34,6 +43,22 @@ def test_weights_are_those_in_the_file(snapshot):
         assert not denoiser.training
         assert not any(p.requires_grad for p in denoiser.parameters())
     assert any(not torch.equal(tensors[k], tensors["raw" + k[3:]]) for k in tensors if k[0] == "e")
+
+
+@pytest.mark.parametrize("changes", [{"encoder": "residual"}, {"time_embedding": "fourier"}])
+def test_a_network_that_has_changed_since_is_refused(small, tmp_path, changes):
+    model = small.model_copy(update=changes)
+    network = build_denoiser(model, (1, 8, 8), label_count=0, seed=0)
+    path, raw = tmp_path / "0.safetensors", network.state_dict()
+    ema = {name: 0.9 * value for name, value in raw.items()}
+    about = {"shape": (1, 8, 8), "label_count": 0, "images_seen": 0, "facts": {}}
+    save_snapshot(path, model=model, raw=raw, ema=ema, **about)
+    assert load_checkpoint(path).model == model
+    header = read_header(path)
+    assert header["model"].pop("network_version") == 2  # as an older rote wrote it
+    save_file(load_file(path), path, metadata={"rote": json.dumps(header)})
+    with pytest.raises(RunError, match=r"a network of an older rote .* train it again, or read it"):
+        load_checkpoint(path)
 
 
 def test_a_run_directory_gives_its_newest_snapshot(snapshot, tmp_path):

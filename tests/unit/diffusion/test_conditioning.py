@@ -1,11 +1,12 @@
 """Mirrored training images, labels left out, guidance, and the choice of the optimizer."""
 
+import numpy as np
 import pytest
 import torch
 
 from rote.core.errors import ConfigError
 from rote.data.load import load_images
-from rote.diffusion.conditioning import NO_LABEL, conditioning
+from rote.diffusion.conditioning import NO_LABEL, conditioning, drawn_labels
 from rote.diffusion.config import ModelConfig, SampleConfig, TrainConfig
 from rote.diffusion.preconditioning import build_denoiser
 from rote.diffusion.sample import sample
@@ -114,3 +115,20 @@ def test_every_optimizer_makes_its_own_step():
         weights[name] = torch.cat([p.detach().flatten() for p in built.parameters()])
     assert not torch.equal(weights["adam"], weights["adamw"])
     assert not torch.equal(weights["adam"], weights["sgd"])
+
+
+def test_labels_that_no_image_has_are_not_drawn():
+    data = load_images("digits")
+    few = data.take(np.flatnonzero(np.isin(data.labels, (1, 7)))[:30])
+    conditions = conditioning(few, TrainConfig(images=1, labels="true"), seed=0)
+    assert conditions.unused() == [0, 2, 3, 4, 5, 6, 8, 9]
+    found = drawn_labels(conditions.count, 400, unused=conditions.unused(), seed=5)
+    assert set(found) == {1, 7}
+    assert abs(int((found == 1).sum()) - 200) < 50  # 400 fair coins, 5 standard deviations
+
+
+def test_labels_that_all_have_images_are_drawn_as_ever():
+    conditions = conditioning(load_images("digits"), TrainConfig(images=1, labels="true"), seed=0)
+    assert conditions.unused() == []
+    expected = np.random.default_rng(5).integers(10, size=400)
+    assert np.array_equal(drawn_labels(10, 400, unused=[], seed=5), expected)

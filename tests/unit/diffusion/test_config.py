@@ -55,3 +55,15 @@ def test_an_mlp_may_have_any_width():
 
 def test_nine_skips_in_the_papers_network():
     assert ModelConfig().skip_count == 9
+
+
+def test_a_model_is_read_back_as_it_was_written():
+    for changes, version in [
+        ({}, None),
+        ({"encoder": "residual"}, 2),
+        ({"time_embedding": "fourier"}, 2),
+    ]:
+        model = ModelConfig(**changes)
+        written = model.to_json()
+        assert written.get("network_version") == version
+        assert ModelConfig(**written) == model

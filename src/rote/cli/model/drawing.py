@@ -16,6 +16,7 @@ from rote.core.seeds import child_seed
 from rote.data.convert import from_model
 from rote.data.dataset import Dataset, kind_of_shape
 from rote.data.scaling import Scaling
+from rote.diffusion.conditioning import drawn_labels
 from rote.diffusion.sample import sample
 
 if TYPE_CHECKING:
@@ -50,15 +51,19 @@ def draw(
     weights
         "ema" or "raw".
     label
-        Of all samples of a conditional model; None draws labels uniformly.
+        Of all samples of a conditional model; None draws them uniformly from those trained on.
     """
     check_count(count, checkpoint.shape)
     keep_freed_memory()
     labels = None
     if checkpoint.label_count:
-        rng = np.random.default_rng(child_seed(seed, "labels"))
-        drawn_labels = rng.integers(checkpoint.label_count, size=count)
-        labels = torch.from_numpy(drawn_labels if label is None else np.full(count, label))
+        uniform = drawn_labels(
+            checkpoint.label_count,
+            count,
+            unused=checkpoint.unused_labels,
+            seed=child_seed(seed, "labels"),
+        )
+        labels = torch.from_numpy(uniform if label is None else np.full(count, label))
     seeds = [child_seed(seed, "sample", number) for number in range(count)]
     with options.interruptible(), progress("samples drawn", count) as report:
         drawn = sample(

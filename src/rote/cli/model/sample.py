@@ -23,7 +23,10 @@ def sample(
     solver: Annotated[str, typer.Option("--solver", help="heun or euler.")] = "heun",
     churn: Annotated[float, typer.Option("--churn", min=0, help="Noise added back.")] = 0.0,
     label: Annotated[
-        int | None, typer.Option("--label", min=0, help="Condition on this label; else uniform.")
+        int | None,
+        typer.Option(
+            "--label", min=0, help="Condition on this label; else uniform over those trained on."
+        ),
     ] = None,
     spreadsheet: options.Spreadsheet = False,
     seed: options.Seed = 0,
@@ -32,6 +35,7 @@ def sample(
     """Draw samples from a trained model into an npz file, or rows of a table into a csv file."""
     from rote.cli.model.drawing import draw
     from rote.core.config import parse_config
+    from rote.core.console import say
     from rote.core.errors import ConfigError
     from rote.diffusion.checkpoint import load_checkpoint
     from rote.diffusion.config import SampleConfig
@@ -47,6 +51,8 @@ def sample(
         raise ConfigError(
             f"--label {label}: this model has labels 0 to {checkpoint.label_count - 1}"
         )
+    if label in checkpoint.unused_labels:
+        say(f"--label {label}: no training image has this label, so the model never learned it")
     drawn = draw(
         checkpoint,
         count,

@@ -78,6 +78,12 @@ class FourierEmbedding(nn.Module):
         return torch.cat([angles.cos(), angles.sin()], dim=1)
 
 
+def low_pass(taps: tuple[int, ...], *, axes: int) -> Tensor:
+    """Return the separable filter of sum 1, float32 (1, 1, T, T), or (1, 1, T) for one axis."""
+    one = torch.tensor(taps, dtype=torch.float32)
+    return ((torch.outer(one, one) if axes == 2 else one) / one.sum() ** axes)[None, None]
+
+
 class Resample(nn.Module):
     """Halve or double height and width, or the times, with a separable low-pass filter."""
 
@@ -88,10 +94,8 @@ class Resample(nn.Module):
         self.direction, self.axes = direction, axes
         self.is_box = taps == (1, 1)
         self.pad = (len(taps) - 1) // 2
-        one = torch.tensor(taps, dtype=torch.float32)
-        kernel = (torch.outer(one, one) if axes == 2 else one) / one.sum() ** axes
         # Not saved with the weights: it is a constant of the configuration.
-        self.register_buffer("kernel", kernel[None, None], persistent=False)
+        self.register_buffer("kernel", low_pass(taps, axes=axes), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Resample (B, C, H, W) or (B, C, T)."""
@@ -107,6 +111,32 @@ class Resample(nn.Module):
             return down(x, kernel, stride=2, padding=self.pad, groups=channels)
         up = functional.conv_transpose2d if two else functional.conv_transpose1d
         return up(x, kernel * 2**self.axes, stride=2, padding=self.pad, groups=channels)
+
+
+class ConvThenHalve(nn.Module):
+    """A 3-wide convolution at full resolution, blurred and halved after it: a step of NCSN++'s pyramid.
+
+    Zeros lie around the image, not around what the convolution makes of it: that is made as far out as
+    the filter reaches. The bias comes last.
+    """
+
+    kernel: Tensor
+
+    def __init__(self, inputs: int, outputs: int, taps: tuple[int, ...], *, axes: int = 2) -> None:
+        super().__init__()
+        self.conv = conv(inputs, outputs, 3, axes=axes)
+        self.axes, self.pad = axes, 1 + (len(taps) - 1) // 2
+        # Not saved with the weights: it is a constant of the configuration.
+        self.register_buffer("kernel", low_pass(taps, axes=axes), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, inputs, H, W) to (B, outputs, H / 2, W / 2), or a series alike."""
+        convolve = functional.conv2d if self.axes == 2 else functional.conv1d
+        weight, bias = self.conv.weight, self.conv.bias
+        assert bias is not None
+        wide = convolve(x, weight, padding=self.pad)
+        kernel = self.kernel.to(x.dtype).expand(wide.shape[1], 1, *[-1] * self.axes)
+        return convolve(wide, kernel, bias, stride=2, groups=wide.shape[1])
 
 
 class Dropout(nn.Module):

@@ -20,9 +20,9 @@ from rote.core.errors import ConfigError
 from rote.diffusion.config import ModelConfig
 from rote.diffusion.networks.layers import (
     NEAR_ZERO,
+    ConvThenHalve,
     FourierEmbedding,
     PositionalEmbedding,
-    Resample,
     UNetBlock,
     conv,
     linear,
@@ -35,8 +35,9 @@ class NoiseAndLabelEmbedding(nn.Module):
 
     def __init__(self, config: ModelConfig, label_count: int, outputs: int) -> None:
         super().__init__()
+        # NCSN++ has twice as many channels of noise, whichever its time embedding.
+        channels = config.width * (2 if config.encoder == "residual" else 1)
         fourier = config.time_embedding == "fourier"
-        channels = config.width * (2 if fourier else 1)
         self.time = FourierEmbedding(channels) if fourier else PositionalEmbedding(channels)
         self.label_count = label_count
         self.label_map = linear(label_count, channels) if label_count else None
@@ -104,7 +105,7 @@ class UNet(nn.Module):
         self.input = conv(channels, config.width, 3, axes=axes)
         self.encoder = nn.ModuleList()
         self.halvings = nn.ModuleList()
-        self.pyramid = nn.ModuleList()  # NCSN++: the image itself, halved and mapped, is added in
+        self.pyramid = nn.ModuleList()  # NCSN++: the image itself, mapped and halved, is added in
         skip_widths = [config.width]
         current, pyramid = config.width, channels
         for level, wide in enumerate(widths):
@@ -112,9 +113,8 @@ class UNet(nn.Module):
                 self.halvings.append(block(current, current, way="down"))
                 skip_widths.append(current)
                 if self.residual:
-                    halve = Resample("down", config.resampling_filter, axes=axes)
-                    mapped = conv(pyramid, current, 3, axes=axes)
-                    self.pyramid.append(nn.Sequential(halve, mapped))
+                    taps = config.resampling_filter
+                    self.pyramid.append(ConvThenHalve(pyramid, current, taps, axes=axes))
                     pyramid = current
             attend = heights[level] in config.attention_resolutions
             stage = nn.ModuleList()

@@ -98,6 +98,8 @@ def train(
     rows = ranks.rows(config.batch)
     bound = training(dataset, model, config, seed=seed)
     facts = {"seed": seed, "device": device, "precision": config.precision}
+    unused = conditions.unused()
+    about = {"seed": seed} | ({"unused_labels": unused} if unused else {})
     with contextlib.ExitStack() as stack:
         stack.enter_context(strict_fp32())
         run = stack.enter_context(Run(out, bound, facts=facts)) if ranks.main else None
@@ -148,7 +150,7 @@ def train(
                     on_metrics(row)
                     on_progress(seen, total)
                 if run and seen in snapshots:
-                    _save_snapshot(_snapshot_path(out, seen), state, dataset, model, config, seed)
+                    _save_snapshot(_snapshot_path(out, seen), state, dataset, model, config, about)
                 if run and (seen in snapshots or time.monotonic() - saved_at > SAVE_SECONDS):
                     state.save(state_path)
                     saved_at = time.monotonic()
@@ -178,7 +180,7 @@ def _save_snapshot(
     dataset: Dataset,
     model: ModelConfig,
     config: TrainConfig,
-    seed: int,
+    about: dict[str, Any],
 ) -> None:
     state.check_finite()
     save_snapshot(
@@ -191,8 +193,8 @@ def _save_snapshot(
             "labels": config.labels,
             "label_dropout": config.label_dropout,
             "scaling": dataset.scaling.to_json() if dataset.scaling else None,
-            "seed": seed,
             "dataset": dataset.digest,
+            **about,
         },
         raw=state.denoiser.state_dict(),
         ema=state.ema.tensors,
@@ -211,7 +213,7 @@ def training(
             "source": dataset.source,
             "count": len(dataset),
         },
-        "model": model.model_dump(mode="json"),
+        "model": model.to_json(),
         "train": config.model_dump(mode="json"),
     }
 

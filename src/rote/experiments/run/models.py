@@ -16,6 +16,7 @@ from rote.core.seeds import Purpose, child_seed
 from rote.data.convert import as_items, in_own_units
 from rote.data.dataset import Dataset
 from rote.diffusion.checkpoint import Checkpoint, load_checkpoint
+from rote.diffusion.conditioning import drawn_labels
 from rote.diffusion.probes.gap import GapCurve, GapProbe, checkpoint_probe, gap_probe
 from rote.diffusion.sample import sample
 from rote.diffusion.training.loop import train
@@ -142,14 +143,18 @@ class OwnModel:
         return tuple(str(label) for label in range(self._checkpoint.label_count))
 
     def draw(self, numbers: range, *, most: int, purpose: Purpose, stage: str) -> Dataset:
-        """Sample the items of some numbers, each from its own seed, labels drawn uniformly."""
+        """Sample items by number, each from its own seed; labels uniform over those trained on."""
         spec, start, checkpoint = self._models.spec, numbers.start, self._checkpoint
         seeds = [child_seed(spec.root_seed, purpose, number) for number in numbers]
         labels = None
         if checkpoint.label_count:
-            rng = np.random.default_rng(child_seed(spec.root_seed, purpose, -1))
-            drawn_labels = rng.integers(checkpoint.label_count, size=most)
-            labels = torch.from_numpy(drawn_labels[start : numbers.stop])
+            every = drawn_labels(
+                checkpoint.label_count,
+                most,
+                unused=checkpoint.unused_labels,
+                seed=child_seed(spec.root_seed, purpose, -1),
+            )
+            labels = torch.from_numpy(every[start : numbers.stop])
         drawn = sample(
             checkpoint.denoiser(weights=spec.setting.scoring.weights, device=spec.device),
             seeds,

@@ -39,7 +39,7 @@ class Setting:
                 "variant": self.variant.to_json(),
             }
         return {
-            "model": self.model.model_dump(mode="json"),
+            "model": self.model.to_json(),
             "train": self.train.model_dump(mode="json"),
             "sample": self.sample.model_dump(mode="json"),
             "scoring": self.scoring.model_dump(mode="json"),

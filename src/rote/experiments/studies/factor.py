@@ -2,7 +2,8 @@
 
 A value is a set of settings on top of its scale: dotted keys of the configuration (``model.width``),
 of the drawn training set (``data.classes``, see `rote.data.variants.Variant`), ``size`` (rows of the
-training set) and ``batch_in_proportion`` (the batch, with the learning rate in proportion).
+training set), ``batch_in_proportion`` (the batch, with the learning rate in proportion) and
+``ema_each_step`` (the moving average keeps the baseline's share a step, whatever the batch).
 """
 
 from __future__ import annotations
@@ -201,7 +202,7 @@ def setting(factor: Factor, scale: Scale, value: str) -> Setting:
     """
     changes = factor.designs[scale.name].settings | factor.settings(value)
     where = f"`value` '{value}' of the study {factor.name}"
-    variant, size, assignments = Variant(), None, []
+    variant, size, assignments, each_step = Variant(), None, [], False
     whole = _Whole(model=scale.model, train=scale.train, sample=scale.sample)
     for key, given in changes.items():
         if key == "size":
@@ -211,6 +212,8 @@ def setting(factor: Factor, scale: Scale, value: str) -> Setting:
         elif key == "batch_in_proportion":
             rate = scale.train.learning_rate * given / scale.train.batch
             assignments += [f"train.batch={given}", f"train.learning_rate={rate:.6g}"]
+        elif key == "ema_each_step":
+            each_step = bool(given)
         else:
             if key in ("train.epochs", "train.images"):  # exactly one of the two is given
                 other = {"train.epochs": "images", "train.images": "epochs"}[key]
@@ -220,7 +223,17 @@ def setting(factor: Factor, scale: Scale, value: str) -> Setting:
                 whole = whole.model_copy(update={"train": train})
             assignments.append(f"{key}={_text(given)}")
     whole = override(whole, assignments, where=where)
+    if each_step:
+        whole = whole.model_copy(update={"train": _same_each_step(whole.train, scale.train)})
     return Setting(whole.model, whole.train, whole.sample, scale.scoring, variant, size)
+
+
+def _same_each_step(train: TrainConfig, base: TrainConfig) -> TrainConfig:
+    """Return a training whose moving average keeps as much a step as that of ``base``."""
+    share = train.batch / base.batch
+    rampup = None if base.ema_rampup is None else base.ema_rampup * share
+    halflife = base.ema_halflife_images * share
+    return train.model_copy(update={"ema_halflife_images": halflife, "ema_rampup": rampup})
 
 
 def _text(value: Any) -> str:

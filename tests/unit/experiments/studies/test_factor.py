@@ -61,6 +61,9 @@ def test_batch_in_proportion_keeps_the_ratio_and_the_other_does_not():
     assert (most.batch, most.learning_rate) == (896, 3.5e-4)
     fixed = setting(factor, base, "128, same rate").train
     assert (fixed.batch, fixed.learning_rate) == (128, 2e-4)
+    for train in (kept, most, fixed):  # 0.99929 a step, whatever the batch
+        assert 0.5 ** (train.batch / train.ema_halflife_images) == pytest.approx(0.99929, abs=1e-6)
+    assert setting(factor, base, "512").train == base.train
 
 
 def test_the_paper_scale_is_the_papers_configuration():
