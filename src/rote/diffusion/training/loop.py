@@ -98,8 +98,6 @@ def train(
     rows = ranks.rows(config.batch)
     bound = training(dataset, model, config, seed=seed)
     facts = {"seed": seed, "device": device, "precision": config.precision}
-    unused = conditions.unused()
-    about = {"seed": seed} | ({"unused_labels": unused} if unused else {})
     with contextlib.ExitStack() as stack:
         stack.enter_context(strict_fp32())
         run = stack.enter_context(Run(out, bound, facts=facts)) if ranks.main else None
@@ -150,7 +148,7 @@ def train(
                     on_metrics(row)
                     on_progress(seen, total)
                 if run and seen in snapshots:
-                    _save_snapshot(_snapshot_path(out, seen), state, dataset, model, config, about)
+                    _save_snapshot(_snapshot_path(out, seen), state, dataset, model, config, seed)
                 if run and (seen in snapshots or time.monotonic() - saved_at > SAVE_SECONDS):
                     state.save(state_path)
                     saved_at = time.monotonic()
@@ -180,8 +178,9 @@ def _save_snapshot(
     dataset: Dataset,
     model: ModelConfig,
     config: TrainConfig,
-    about: dict[str, Any],
+    seed: int,
 ) -> None:
+    unused = conditioning(dataset, config, seed=seed).unused()
     state.check_finite()
     save_snapshot(
         path,
@@ -193,8 +192,9 @@ def _save_snapshot(
             "labels": config.labels,
             "label_dropout": config.label_dropout,
             "scaling": dataset.scaling.to_json() if dataset.scaling else None,
+            "seed": seed,
             "dataset": dataset.digest,
-            **about,
+            **({"unused_labels": unused} if unused else {}),
         },
         raw=state.denoiser.state_dict(),
         ema=state.ema.tensors,
