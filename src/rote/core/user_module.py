@@ -73,19 +73,31 @@ def own_code() -> Iterator[None]:
         raise RuntimeError(f"it called sys.exit({error.code!r})") from error
 
 
+OURS = "rote"
+"""PYTHONSAFEPATH where `safe_path` has set it; to Python any text is a yes."""
+
+
 @contextlib.contextmanager
 def safe_path() -> Iterator[None]:
     """Let Python processes that start here not look for modules in the current folder.
 
     Python puts it first for `-c` and `-m`, as processes are spawned: a file there named as a module of
-    the standard library would run in each.
+    the standard library would run in each. What such a process starts inherits it until `own_path`.
     """
-    before = os.environ.get("PYTHONSAFEPATH")
-    os.environ["PYTHONSAFEPATH"] = "1"
+    if os.environ.get("PYTHONSAFEPATH"):
+        yield
+        return
+    os.environ["PYTHONSAFEPATH"] = OURS
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["PYTHONSAFEPATH"]
-        else:
-            os.environ["PYTHONSAFEPATH"] = before
+        own_path()
+
+
+def own_path() -> None:
+    """Let Python processes that start from now on look for modules where the person's own would.
+
+    A script would not find the modules beside it otherwise.
+    """
+    if os.environ.get("PYTHONSAFEPATH") == OURS:
+        del os.environ["PYTHONSAFEPATH"]

@@ -172,7 +172,7 @@ def test_a_broken_command_is_one_line_with_the_end_of_its_log(command, said, tmp
     np.save(tmp_path / "rows.npy", rows().items)
     done = run(
         *("emm", "--data", "rows.npy", "--train-command", command, "--out", "emm"),
-        *("--time-limit", "1s", "--set", "search.max_runs=2"),
+        *("--time-limit", "1s", "--set", "search.max_runs=2", "--workers", "1"),
         cwd=tmp_path,
     )
     assert done.returncode == 1

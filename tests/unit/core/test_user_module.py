@@ -1,11 +1,12 @@
 """Code that a person brings: which file is meant, and what it may not do by accident."""
 
+import os
 import subprocess
 import sys
 
 import pytest
 
-from rote.core.user_module import import_user_module, own_code, safe_path
+from rote.core.user_module import import_user_module, own_code, own_path, safe_path
 
 
 @pytest.fixture
@@ -61,3 +62,13 @@ def test_children_do_not_look_into_the_folder(here):
     assert not (here / "ran").exists()
     subprocess.run(command, check=True)
     assert (here / "ran").exists()  # so that the test tests something
+
+
+def test_what_such_a_child_starts_looks_where_a_person_would(here, monkeypatch):
+    with safe_path():
+        own_path()  # what a worker does before it runs anybody's code
+        assert "PYTHONSAFEPATH" not in os.environ
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")  # the person's own wish
+    with safe_path():
+        own_path()
+    assert os.environ["PYTHONSAFEPATH"] == "1"

@@ -26,7 +26,7 @@ from typing import Any
 
 from rote.core.errors import Interrupted, RunError
 from rote.core.memory import keep_freed_memory
-from rote.core.user_module import safe_path
+from rote.core.user_module import own_path, safe_path
 from rote.data.dataset import Dataset
 from rote.experiments.execution.engine import Perform, ResultT, TaskT
 
@@ -189,6 +189,7 @@ def _start_worker(reader: Connection, threads: int, number: Any, stop: Event) ->
         dataset = reader.recv()
     import torch
 
+    own_path()
     _take_gpu(own)
     torch.set_num_threads(threads)
     keep_freed_memory()

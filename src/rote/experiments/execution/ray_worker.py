@@ -20,6 +20,7 @@ from rote.core.errors import Interrupted, RoteError, RunError
 from rote.core.memory import keep_freed_memory
 from rote.core.ray.cluster import ray_module
 from rote.core.run_folder import versions
+from rote.core.user_module import own_path
 from rote.data.dataset import Dataset
 from rote.experiments.execution.engine import Perform, ResultT, TaskT
 from rote.experiments.execution.file_sync import FileSync, Parcel
@@ -133,6 +134,7 @@ def perform_run(
         where = platform.node()
         error = RunError(f"rote is {version} here and {own} on {where}; install the same there")
         return Outcome(error=error)
+    own_path()
     torch.set_num_threads(threads)
     keep_freed_memory()
     ray.get(coordinator.begin.remote(attempt))

@@ -6,25 +6,20 @@ import contextlib
 import os
 import shlex
 import shutil
-import signal
-import subprocess
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rote.core.atomic_files import open_log
-from rote.core.errors import ConfigError, DataError, Interrupted, RunError
+from rote.core.errors import ConfigError, DataError, RunError
 from rote.data.dataset import Dataset
 from rote.data.load import load_images
 from rote.data.tables.table import Reading
 from rote.experiments.trainers.config import TrainerConfig
 from rote.experiments.trainers.layout import lay_out
+from rote.experiments.trainers.process import run_process
 from rote.experiments.trainers.protocol import TrainedModel, Trainer, TrainingJob
 
-POLL_SECONDS = 0.1
-KILL_SECONDS = 5.0
-"""How long a command may take to end once it is asked to."""
 LOG_END = 300
 """Characters of the log that an error shows."""
 ARRAYS = (".npz", ".npy", ".csv")
@@ -95,30 +90,19 @@ def _images_seen(out: Path, job: TrainingJob) -> int:
 def _run(
     command: str, words: Mapping[str, object], job: TrainingJob, log: Path, limit: float | None
 ) -> None:
-    """Run a command in a process group of its own, which ends with it; its output goes to a log."""
+    """Run a command with a status of 0; its output goes to a log."""
     line = fill(command, words)
-    environment = os.environ | {
-        "OMP_NUM_THREADS": str(job.threads),
-        "MKL_NUM_THREADS": str(job.threads),
-    }
     with open_log(log) as file:
         file.write(f"$ {shlex.join(line)}\n".encode())
-        file.flush()
-        try:
-            process = subprocess.Popen(
-                line,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise RunError(f"'{line[0]}' cannot be run: {error.strerror}") from None
-    try:
-        code = _wait(process, job, limit)
-    finally:
-        _end(process)
+    threads = str(job.threads)
+    code = run_process(
+        line,
+        log=log,
+        lock=job.folder / ".lock",
+        limit=limit,
+        environment=os.environ | {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
+        should_stop=job.should_stop,
+    )
     if code is None:
         raise RunError(f"the command '{line[0]}' took more than {limit:g} s{_end_of(log)}")
     if code:
@@ -143,35 +127,14 @@ def fill(command: str, words: Mapping[str, object]) -> list[str]:
         raise ConfigError(f"'{command}' is no command line: {error}") from None
 
 
-def _wait(process: subprocess.Popen[bytes], job: TrainingJob, limit: float | None) -> int | None:
-    """Return the exit status, or None where it took too long."""
-    started = time.monotonic()
-    while True:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            return process.wait(POLL_SECONDS)
-        if job.should_stop():
-            raise Interrupted
-        if limit is not None and time.monotonic() - started > limit:
-            return None
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End whatever is left of the process group."""
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, sign)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(KILL_SECONDS)
-            if sign == signal.SIGTERM:
-                continue
-            return
-
-
 def _end_of(log: Path) -> str:
     """Return where the log is, with its last words."""
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - LOG_END))
-        text = " ".join(file.read().decode(errors="replace").split())
+    said = b""
+    for path in (log.with_name(f"{log.name}.1"), log):  # it may just have been set aside
+        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - LOG_END))
+            said = (said + file.read())[-LOG_END:]
+    text = " ".join(said.decode(errors="replace").split())
     return f" ({log}: ...{text})"
 
 
