@@ -15,6 +15,7 @@ import typer
 OTHER_NAMES = {
     "source": "--data",
     "dataset": "--data",
+    "settings": "--set",
 }
 
 

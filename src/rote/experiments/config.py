@@ -84,7 +84,9 @@ class ExperimentConfig(StrictModel):
         """Return what counts, as plain types."""
         left_out = {"trainer"} if self.trainer is None else {"model", "train", "sample"}
         value = self.model_dump(mode="json", exclude=left_out)
-        return value | ({} if self.trainer else {"model": self.model.to_json()})
+        if self.trainer is not None:
+            return value | {"trainer": self.trainer.to_json()}
+        return value | {"model": self.model.to_json()}
 
     @model_validator(mode="after")
     def _check(self) -> ExperimentConfig:

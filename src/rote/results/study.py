@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -171,6 +171,8 @@ class StudyFile(ResultFile):
     seed: Count
     runs_folder: Literal["runs", "../runs"]
     """From this folder."""
+    trainer: dict[str, Any] | None = None
+    """Who trained in place of rote, and what it was told; see [trainers](../how-to/trainer.md)."""
 
 
 class PlannedRun(Result):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -11,14 +11,10 @@ from rote.cli import options
 from rote.cli.app import app
 from rote.cli.command import takes_options
 from rote.cli.experiments.engines import EngineOptions, check_engine
+from rote.cli.experiments.trainer_options import UNITS, TrainerOptions, amount_of
 from rote.cli.source import SourceOptions, load
 from rote.core.errors import ConfigError
 from rote.core.trackers import check_tracker
-
-if TYPE_CHECKING:
-    from rote.experiments.trainers.config import TrainerConfig
-
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 @dataclass(frozen=True)
@@ -84,97 +80,9 @@ class SearchOptions:
         return changes + ([] if self.budget is None else [_budget(self.budget)])
 
 
-@dataclass(frozen=True)
-class TrainerOptions:
-    """Who trains in place of rote."""
-
-    function: Annotated[
-        str | None,
-        typer.Option(
-            "--trainer",
-            metavar="MODULE:FUNCTION",
-            help="Let this function train and sample in place of rote (see the how-to on trainers).",
-        ),
-    ] = None
-    train_command: Annotated[
-        str | None,
-        typer.Option(
-            "--train-command",
-            metavar="COMMAND",
-            help='Let a command train, such as "python train.py {data} {out} {seed}".',
-        ),
-    ] = None
-    sample_command: Annotated[
-        str | None,
-        typer.Option(
-            "--sample-command",
-            metavar="COMMAND",
-            help='Let a command sample: "python sample.py {out} {num} {seed} {samples}".',
-        ),
-    ] = None
-    layout: Annotated[
-        str, typer.Option("--layout", help="What {data} is: folder, captions, npz, csv, or auto.")
-    ] = "auto"
-    time_limit: Annotated[
-        str | None,
-        typer.Option("--time-limit", metavar="TIME", help="Most that one command may take (20m)."),
-    ] = None
-
-    def config(self) -> TrainerConfig | None:
-        """Return the trainer that was asked for, or None.
-
-        Raises
-        ------
-        ConfigError
-            If the options do not go together.
-        """
-        from rote.experiments.trainers.config import TrainerConfig
-
-        if self.function is None and self.train_command is None:
-            if self.sample_command or self.time_limit or self.layout != "auto":
-                raise ConfigError(
-                    "--sample-command, --layout and --time-limit need --train-command"
-                )
-            return None
-        if self.function is not None and self.train_command is not None:
-            raise ConfigError("give either --trainer or --train-command")
-        if self.function is not None and self.sample_command is not None:
-            raise ConfigError(
-                "--trainer samples by itself; --sample-command goes with --train-command"
-            )
-        if self.layout not in ("auto", "folder", "captions", "npz", "csv"):
-            raise ConfigError(
-                f"--layout {self.layout} is unknown; choose auto, folder, captions, npz or csv"
-            )
-        return TrainerConfig(
-            function=self.function,
-            train_command=self.train_command,
-            sample_command=self.sample_command,
-            layout=self.layout,
-            time_limit=None if self.time_limit is None else _seconds(self.time_limit),
-        )
-
-
-def _amount(text: str) -> tuple[float, str]:
-    """Read a number with or without a unit of time; 0 where it is none above 0 and finite."""
-    number, unit = (text[:-1], text[-1]) if text[-1:] in UNITS else (text, "")
-    try:
-        value = float(number)
-    except ValueError:
-        value = 0.0
-    return (value if 0 < value < float("inf") else 0.0), unit
-
-
-def _seconds(text: str) -> float:
-    value, unit = _amount(text)
-    if not value:
-        raise ConfigError(f"--time-limit {text!r} is no time; give one such as 90s, 20m or 2h")
-    return value * UNITS[unit or "s"]
-
-
 def _budget(text: str) -> str:
     """Read a budget: a number of images (2e6), or a number with a unit of time (20m, 1.5h)."""
-    value, unit = _amount(text)
+    value, unit = amount_of(text)
     if not value or (not unit and value < 1):
         raise ConfigError(
             f"--budget {text!r} is no budget; give a number of training images (2e6), or a time "

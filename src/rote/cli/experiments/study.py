@@ -18,11 +18,13 @@ from rote.cli.experiments.study_tables import (
     show_states,
     show_studies,
 )
+from rote.cli.experiments.trainer_options import ToldTrainerOptions
 from rote.cli.source import ImageOptions, load
 from rote.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from rote.data.dataset import Dataset
+    from rote.experiments.trainers.config import TrainerConfig
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,12 @@ class StudyFlags:
         str | None, typer.Option("--second", help="A second source, for the study of diversity.")
     ] = None
 
+    def folder(self) -> Path:
+        """Return --out, which only --dry-run goes without."""
+        if self.out is None:
+            raise ConfigError("give the folder of the results with --out")
+        return self.out
+
     def numbers(self) -> list[int] | None:
         """Return --sizes as numbers."""
         if self.sizes is None:
@@ -67,6 +75,7 @@ def study(
         Path | None, typer.Argument(help="The folder of `rote study status`.")
     ] = None,
     study: StudyFlags,
+    told: ToldTrainerOptions,
     engine: EngineOptions,
     how: ImageOptions,
     seed: options.Seed = 0,
@@ -79,7 +88,7 @@ def study(
         bool, typer.Option("--dry-run", help="Print runs, FLOPs and time, and stop.")
     ] = False,
 ) -> None:
-    """Run a study of the paper: what changes how much a model memorizes.
+    """Run a study, of the paper or of one's own: what changes how much a model memorizes.
 
     `rote study list` names all studies. `rote study width --out DIR` trains every value several times,
     compares them with intervals, and writes study.json and report.html; run it again to resume, or with
@@ -93,23 +102,22 @@ def study(
     named_scale(study.scale)
     check_tracker(engine.track)
     workers, ray, device = engine.resolve(device)
+    trainer = told.config()
     if dry_run:
         from rote.experiments.studies.cost import gpu_tflops
 
         gpu_tflops(gpu)
-    names, dataset, second = _choose(name, study, how, only_plan=dry_run)
+    names, dataset, second = _choose(name, study, how, trainer, only_plan=dry_run)
     if dry_run:
-        found = _price(names, study, dataset, second, seed=seed, workers=workers, gpu=gpu)
+        found = _price(names, study, dataset, second, trainer, seed=seed, workers=workers, gpu=gpu)
         show_plan(found, scale=study.scale, as_json=json)
         return
-    if study.out is None:
-        raise ConfigError("give the folder of the results with --out")
+    out, whole = study.folder(), name == "all"
     from rote.cli.experiments.study_view import StudyDisplay
     from rote.core.console import say
     from rote.experiments.studies.study import StudyOptions, StudyResult, run_studies
     from rote.report import write_report
 
-    out, whole = study.out, name == "all"
     results: list[StudyResult] = []
 
     def finished(result: StudyResult) -> None:
@@ -128,6 +136,7 @@ def study(
                 values=study.values,
                 sizes=study.numbers(),
                 device=device,
+                trainer=trainer,
             ),
             outs=[out / each for each in names] if whole else [out],
             runs=out / "runs",
@@ -158,7 +167,12 @@ def _was_asked(name: str, folder: Path | None, *, as_json: bool) -> bool:
 
 
 def _choose(
-    name: str, study: StudyFlags, how: ImageOptions, *, only_plan: bool
+    name: str,
+    study: StudyFlags,
+    how: ImageOptions,
+    trainer: TrainerConfig | None,
+    *,
+    only_plan: bool,
 ) -> tuple[list[str], Dataset, Dataset | None]:
     """Return the studies of a name, their data, and their second source."""
     from rote.experiments.studies.factor import factor_names, load_factor
@@ -173,7 +187,7 @@ def _choose(
         like = dataset if dataset.kind == "image" else None
         second = load(study.second, how, flag="--second", like=like)
     if name == "all":
-        names = _possible(names, dataset, second, scale=study.scale)
+        names = _possible(names, dataset, second, trainer, scale=study.scale)
     return names, dataset, second
 
 
@@ -190,9 +204,14 @@ def _load(data: str, how: ImageOptions, *, only_plan: bool) -> Dataset:
 
 
 def _possible(
-    names: list[str], dataset: Dataset, second: Dataset | None, *, scale: str
+    names: list[str],
+    dataset: Dataset,
+    second: Dataset | None,
+    trainer: TrainerConfig | None,
+    *,
+    scale: str,
 ) -> list[str]:
-    """Return the studies that this data allows; say why the others are left out."""
+    """Return the studies that data and trainer allow; say why the others are left out."""
     from rote.core.console import say
     from rote.core.errors import RoteError
     from rote.data.convert import for_models
@@ -201,7 +220,7 @@ def _possible(
     source, kept = source_of(for_models(dataset)[0], second), []
     for name in names:
         try:
-            plan_study(name, source, scale_name=scale, runs=Path())
+            plan_study(name, source, scale_name=scale, runs=Path(), trainer=trainer)
         except RoteError as error:
             say(f"{name}: left out ({error})")
         else:
@@ -214,6 +233,7 @@ def _price(
     study: StudyFlags,
     dataset: Dataset,
     second: Dataset | None,
+    trainer: TrainerConfig | None,
     *,
     seed: int,
     workers: int,
@@ -221,7 +241,7 @@ def _price(
 ) -> dict[str, Any]:
     """Return what the studies would cost; at paper scale, on GPUs of that name."""
     from rote.data.convert import for_models
-    from rote.experiments.studies.cost import price
+    from rote.experiments.studies.cost import counted, price
     from rote.experiments.studies.plan import plan_study, source_of
 
     source = source_of(for_models(dataset)[0], second)
@@ -235,7 +255,10 @@ def _price(
             seeds=study.seeds,
             values=study.values,
             sizes=study.numbers(),
+            trainer=trainer,
         )
         for name in names
     ]
+    if trainer is not None:
+        return counted(plans, workers=workers)
     return price(plans, source, workers=workers, gpu=gpu if study.scale == "paper" else None)

@@ -76,6 +76,14 @@ def show_plan(found: dict[str, Any], *, scale: str, as_json: bool) -> None:
         print_result(found)
         return
     total = found["total"]
+    if total["seconds"] is None:
+        rows = [
+            [row["study"], f"{row['runs']:,}", f"{row['new_runs']:,}"]
+            for row in [*found["studies"], {"study": "all", **total}]
+        ]
+        print_table(table(f"plan at {scale} scale", ["study", "runs", "of its own"], rows))
+        print_text("what a run of the trainer takes is known once the first has ended")
+        return
     rows = [
         [
             row["study"],

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rote.core.atomic_files import read_json
+from rote.core.config import parse_config
 from rote.core.errors import DataError, RunError
 from rote.data.convert import for_models
 from rote.data.dataset import Dataset
@@ -21,8 +22,10 @@ from rote.data.load import fit_dataset
 from rote.experiments.rescore.score import Asked, RescoredRun, criteria_for, score_run
 from rote.experiments.run.spec import RunSpec
 from rote.experiments.search.result_file import CONFIDENCE
+from rote.experiments.studies.layout import own_file
 from rote.experiments.studies.plan import Cell, Plan, plan_study, source_of
 from rote.experiments.studies.result_file import short
+from rote.experiments.trainers.config import TrainerConfig
 from rote.results.criteria import StudyCriteriaFile
 from rote.results.run import TrialFile
 from rote.results.schema import write_result
@@ -56,8 +59,9 @@ def rescore_study(
         )
     asked = criteria_for(dataset, criteria, resolution=ruler_resolution, tolerance=tolerance)
     scaled, _ = for_models(dataset)
+    own, trainer = own_file(folder, value["study"]), value.get("trainer")
     plan = plan_study(
-        value["study"],
+        str(own) if own.exists() else value["study"],
         source_of(scaled),
         scale_name=value["scale"],
         runs=folder / value["runs_folder"],
@@ -65,6 +69,7 @@ def rescore_study(
         seeds=design["seeds"],
         values=design["values"],
         sizes=design["sizes"] or None,
+        trainer=trainer and parse_config(TrainerConfig, trainer, where=str(folder / "study.json")),
     )
     trials = plan.all_trials()
     found: dict[str, RescoredRun] = {}

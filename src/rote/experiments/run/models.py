@@ -16,7 +16,7 @@ from rote.core.seeds import Purpose, child_seed
 from rote.data.convert import as_items, in_own_units
 from rote.data.dataset import Dataset
 from rote.diffusion.checkpoint import Checkpoint, load_checkpoint
-from rote.diffusion.conditioning import drawn_labels
+from rote.diffusion.conditioning import Conditioning, conditioning, drawn_labels
 from rote.diffusion.probes.gap import GapCurve, GapProbe, checkpoint_probe, gap_probe
 from rote.diffusion.sample import sample
 from rote.diffusion.training.loop import train
@@ -199,6 +199,9 @@ class TrainerModels:
         self._planned: int | None = None
         self._probe: GapProbe | None = None
         own = replace(training, items=in_own_units(training), scaling=None)
+        if spec.setting.labels:
+            given = conditioning(training, spec.setting.train, seed=spec.root_seed)
+            own = labelled(own, given, true=spec.setting.train.labels == "true")
         self.job = TrainingJob(
             data=own,
             seed=spec.root_seed,
@@ -260,6 +263,14 @@ class TrainerModels:
                 self.training, rest, seed=self.spec.root_seed, device=self.spec.device
             )
         return self._probe
+
+
+def labelled(training: Dataset, given: Conditioning, *, true: bool) -> Dataset:
+    """Return a training set with the labels that its model is conditioned on, or without any."""
+    if given.labels is None:
+        return replace(training, labels=None, classes=())
+    classes = training.classes if true else tuple(str(label) for label in range(given.count))
+    return replace(training, labels=given.labels.numpy(), classes=classes)
 
 
 class TrainerModel:

@@ -28,16 +28,20 @@ class Setting:
     size: int | None = None
     """Rows of the training set, where a value of a study says so."""
     trainer: TrainerConfig | None = None
-    """Who trains in place of rote; of the rest, scoring and variant count."""
+    """Who trains in place of rote; of the rest, scoring, variant and labels count."""
+    labels: bool = False
+    """With a trainer: ``train.labels`` says which labels it is given; else it has those of the source."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain types."""
         if self.trainer is not None:
+            given = {"labels", "random_classes"}
+            labels = {"labels": self.train.model_dump(mode="json", include=given)}
             return {
-                "trainer": self.trainer.model_dump(mode="json"),
+                "trainer": self.trainer.to_json(),
                 "scoring": self.scoring.model_dump(mode="json"),
                 "variant": self.variant.to_json(),
-            }
+            } | (labels if self.labels else {})
         return {
             "model": self.model.to_json(),
             "train": self.train.model_dump(mode="json"),

@@ -113,6 +113,18 @@ def price(
     return found
 
 
+def counted(plans: Sequence[Plan], *, workers: int) -> dict[str, Any]:
+    """Return the runs of each study and of all; what a trainer's take is not known before the first."""
+    known: set[str] = set()
+    rows: list[dict[str, Any]] = []
+    for plan in plans:
+        names = {trial.name for trial in plan.all_trials()}
+        rows.append({"study": plan.factor.name, "runs": len(names), "new_runs": len(names - known)})
+        known |= names
+    total = {key: sum(row[key] for row in rows) for key in ("runs", "new_runs")}
+    return {"studies": rows, "total": total | {"seconds": None, "workers": workers}}
+
+
 def _sum(costs: Sequence[tuple[Cost, float]]) -> dict[str, Any]:
     return {
         "runs": len(costs),

@@ -2,8 +2,10 @@
 
 A value is a set of settings on top of its scale: dotted keys of the configuration (``model.width``),
 of the drawn training set (``data.classes``, see `rote.data.variants.Variant`), ``size`` (rows of the
-training set), ``batch_in_proportion`` (the batch, with the learning rate in proportion) and
-``ema_each_step`` (the moving average keeps the baseline's share a step, whatever the batch).
+training set), ``batch_in_proportion`` (the batch, with the learning rate in proportion),
+``ema_each_step`` (the moving average keeps the baseline's share a step, whatever the batch), and settings
+of a trainer that is not rote's own (``trainer.rate``). Such a trainer knows nothing of the configuration
+but the labels: a study works with it if its values still differ without the rest.
 """
 
 from __future__ import annotations
@@ -24,9 +26,13 @@ from rote.core.errors import ConfigError, did_you_mean
 from rote.data.variants import Variant
 from rote.diffusion.config import ModelConfig, SampleConfig, TrainConfig
 from rote.experiments.run.spec import Setting
-from rote.experiments.scales import Scale
+from rote.experiments.scales import SCALES, Scale
+from rote.experiments.trainers.config import TrainerConfig
 
 Expectation = Literal["more", "less", "like"]
+TOLD = "trainer."
+"""Begins the key of a setting of a trainer."""
+LABELS = ("train.labels", "train.random_classes")
 GROUPS = ("data", "model", "training", "conditioning")
 
 
@@ -81,6 +87,26 @@ class Factor:
     key: str | None
     named: dict[str, dict[str, Any]]
     designs: dict[str, Design]
+    text: str
+    """Of its file."""
+
+    def design(self, scale: str) -> Design:
+        """Return what it says for a scale.
+
+        Raises
+        ------
+        ConfigError
+            If it says nothing.
+        """
+        if scale not in self.designs:
+            known = ", ".join(self.designs)
+            raise ConfigError(f"the study {self.name} has no `scale` {scale}; it has {known}")
+        return self.designs[scale]
+
+    @property
+    def own_labels(self) -> bool:
+        """Whether its values say which labels there are."""
+        return any(key in LABELS for settings in self.named.values() for key in settings)
 
     def settings(self, value: str) -> dict[str, Any]:
         """Return what a value sets.
@@ -163,45 +189,101 @@ def register(path: str | Path) -> Factor:
     return factor
 
 
+def is_own(name: str) -> bool:
+    """Say whether a factor does not come with rote."""
+    return not (resources.files("rote.experiments.studies") / "factors" / f"{name}.toml").is_file()
+
+
+def works_with_trainer(factor: Factor) -> bool:
+    """Say whether a factor's values differ for a trainer that is not rote's own."""
+    if factor.key is not None:
+        return reaches_trainer(factor.key)
+    known = [
+        {key: str(value) for key, value in settings.items() if reaches_trainer(key)}
+        for settings in factor.named.values()
+    ]
+    return all(one not in known[:number] for number, one in enumerate(known))
+
+
+def reaches_trainer(key: str) -> bool:
+    """Say whether a trainer that is not rote's own can know of a setting."""
+    return key == "size" or key in LABELS or key.startswith(("data.", "trainer."))
+
+
 def _read(name: str, text: str) -> Factor:
     data = tomllib.loads(text)
     paper = data.get("paper", {})
+    group = data.get("group", "training")
+    if group not in GROUPS:
+        raise ValueError(f"group is {group!r}; choose {', '.join(GROUPS)}")
     return Factor(
         name=name,
-        title=data["title"],
-        group=data["group"],
+        title=data.get("title", name),
+        group=group,
         order=data.get("order", 0),
-        question=data["question"],
-        keeps=data["keeps"],
+        question=data.get("question", ""),
+        keeps=data.get("keeps", ""),
         finding=paper.get("finding", ""),
         source=paper.get("source", ""),
         figures=tuple((v, n, r) for v, n, r in paper.get("figures", ())),
         key=data.get("key"),
         named=data.get("named", {}),
-        designs={
-            scale: Design(
-                values=tuple(entry["values"]),
-                baseline=entry["baseline"],
-                sizes=tuple(entry.get("sizes", ())),
-                sizes_of={v: tuple(n) for v, n in entry.get("sizes_of", {}).items()},
-                claims=tuple(Claim.parse(claim) for claim in entry.get("claims", ())),
-                settings=entry.get("set", {}),
-            )
-            for scale, entry in data["scales"].items()
-        },
+        designs={scale: _design(entry) for scale, entry in _scales(data).items()},
+        text=text,
     )
 
 
-def setting(factor: Factor, scale: Scale, value: str) -> Setting:
-    """Return what a value of a factor means at a scale.
+def _scales(data: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return what a file says for each scale: one list of values at its top is for all of them."""
+    found: dict[str, dict[str, Any]] = data.get("scales", {})
+    return dict.fromkeys(SCALES, data) | found if "values" in data or not found else found
+
+
+def _design(entry: dict[str, Any]) -> Design:
+    return Design(
+        values=tuple(_text(value) for value in entry["values"]),
+        baseline=_text(entry["baseline"]),
+        sizes=tuple(entry.get("sizes", ())),
+        sizes_of={v: tuple(n) for v, n in entry.get("sizes_of", {}).items()},
+        claims=tuple(Claim.parse(claim) for claim in entry.get("claims", ())),
+        settings=entry.get("set", {}),
+    )
+
+
+def setting(
+    factor: Factor, scale: Scale, value: str, trainer: TrainerConfig | None = None
+) -> Setting:
+    """Return what a value of a factor means at a scale, for rote's own training or for a trainer.
 
     Raises
     ------
     ConfigError
-        If the value cannot be: an unknown name, or a number that its key does not take.
+        If the value cannot be: an unknown name, a number that its key does not take, or a setting of a
+        trainer where there is none, or that its commands do not name.
     """
-    changes = factor.designs[scale.name].settings | factor.settings(value)
+    changes = factor.design(scale.name).settings | factor.settings(value)
     where = f"`value` '{value}' of the study {factor.name}"
+    scoring = scale.scoring
+    told = {key.removeprefix(TOLD): v for key, v in changes.items() if key.startswith(TOLD)}
+    if trainer is None:
+        if told:
+            raise ConfigError(
+                f"the study {factor.name} sets trainer.{next(iter(told))}; give the `trainer` that "
+                "takes it"
+            )
+    else:
+        if lost := [name for name in told if not trainer.uses(name)]:
+            raise ConfigError(
+                f"{where} sets trainer.{lost[0]}, and no command has {{{lost[0]}}} to take it"
+            )
+        others = [key for key in changes if not reaches_trainer(key)]
+        if others and is_own(factor.name):
+            raise ConfigError(f"{where} sets {others[0]}, which a `trainer` knows nothing of")
+        trainer = trainer.with_settings(told)
+        changes = {key: v for key, v in changes.items() if reaches_trainer(key)}
+        if trainer.train_command is not None:  # a command leaves one model
+            scoring = scoring.model_copy(update={"snapshot": "last"})
+    changes = {key: v for key, v in changes.items() if not key.startswith(TOLD)}
     variant, size, assignments, each_step = Variant(), None, [], False
     whole = _Whole(model=scale.model, train=scale.train, sample=scale.sample)
     for key, given in changes.items():
@@ -225,7 +307,10 @@ def setting(factor: Factor, scale: Scale, value: str) -> Setting:
     whole = override(whole, assignments, where=where)
     if each_step:
         whole = whole.model_copy(update={"train": _same_each_step(whole.train, scale.train)})
-    return Setting(whole.model, whole.train, whole.sample, scale.scoring, variant, size)
+    labels = trainer is not None and factor.own_labels
+    return Setting(
+        whole.model, whole.train, whole.sample, scoring, variant, size, trainer, labels=labels
+    )
 
 
 def _same_each_step(train: TrainConfig, base: TrainConfig) -> TrainConfig:

@@ -21,6 +21,11 @@ from rote.core.errors import RunError
 OWN, SHARED = "runs", "../runs"
 
 
+def own_file(out: Path, name: str) -> Path:
+    """Return where a study keeps the file of a factor that does not come with rote."""
+    return out / f"{name}.toml"
+
+
 def runs_of(out: Path, *, default: str = OWN) -> str:
     """Return where a study's runs are, relative to its folder: as its plan says, or ``default``.
 

@@ -21,7 +21,15 @@ from rote.diffusion.config import ModelConfig
 from rote.diffusion.preconditioning import build_denoiser
 from rote.experiments.run.spec import RunSpec, Setting
 from rote.experiments.scales import Scale, scale
-from rote.experiments.studies.factor import Claim, Factor, load_factor, setting
+from rote.experiments.studies.factor import (
+    Claim,
+    Factor,
+    factors,
+    load_factor,
+    setting,
+    works_with_trainer,
+)
+from rote.experiments.trainers.config import TrainerConfig
 
 DRAWS_KEPT = 6
 
@@ -47,6 +55,8 @@ class Plan:
     seeds: int
     """Runs of a value at a size; the baseline may have more (see `Scale`)."""
     trials: dict[Cell, tuple[RunSpec, ...]]
+    trainer: TrainerConfig | None = None
+    """Who trains in place of rote."""
 
     def all_trials(self) -> list[RunSpec]:
         """Return all runs of the study."""
@@ -111,6 +121,7 @@ def plan_study(
     values: Sequence[str] | None = None,
     sizes: Sequence[int] | None = None,
     device: str = "cpu",
+    trainer: TrainerConfig | None = None,
 ) -> Plan:
     """Return the runs of a study, after checking that each can work.
 
@@ -132,14 +143,22 @@ def plan_study(
         None: those of the factor's file.
     device
         "cpu" or "cuda".
+    trainer
+        Who trains in place of rote.
 
     Raises
     ------
     ConfigError, DataError
-        If the study, a value or a size is impossible with this data.
+        If the study, a value or a size is impossible with this data, or with a trainer.
     """
     factor, chosen = load_factor(name), scale(scale_name)
-    design = factor.designs[scale_name]
+    if trainer is not None and not works_with_trainer(factor):
+        raise ConfigError(
+            f"the study {name} varies what a `trainer` decides itself; with one work "
+            f"{', '.join(one.name for one in factors() if works_with_trainer(one))}, and files of "
+            "one's own that vary trainer.NAME"
+        )
+    design = factor.design(scale_name)
     wanted = tuple(values) if values is not None else design.values
     named = tuple(dict.fromkeys((design.baseline, *wanted)))
     own = tuple(sizes or design.sizes or (chosen.size,))
@@ -148,7 +167,7 @@ def plan_study(
         raise ConfigError(f"`seeds` is {each}; give at least 1")
     trials: dict[Cell, tuple[RunSpec, ...]] = {}
     for value in named:
-        means = setting(factor, chosen, value)
+        means = setting(factor, chosen, value, trainer)
         count = each * (chosen.baseline_seeds if value == design.baseline else 1)
         at = own if sizes is not None else design.sizes_of.get(value, own)
         for size in (means.size,) if means.size is not None else at:
@@ -158,7 +177,7 @@ def plan_study(
             )
             _check(trials[Cell(value, size)][0], source)
     claims = tuple(c for c in design.claims if {c.first, c.second} <= set(named))
-    return Plan(factor, chosen, design.baseline, named, claims, each, trials)
+    return Plan(factor, chosen, design.baseline, named, claims, each, trials, trainer)
 
 
 def study_run(
@@ -200,6 +219,8 @@ def _check(trial: RunSpec, source: Source) -> None:
     """Raise what a worker would, now."""
     drawn = source.draw(trial)
     conditions = conditioning(drawn, trial.setting.train, seed=trial.root_seed)
+    if trial.setting.trainer is not None:
+        return
     guided = trial.setting.sample.guidance != 1
     if guided and not trial.setting.train.label_dropout:
         raise ConfigError("sample.guidance needs a model trained with train.label_dropout above 0")

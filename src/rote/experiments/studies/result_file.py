@@ -11,6 +11,7 @@ import numpy as np
 from rote.emm.curve import CurvePosterior, EmmInterval, Observation
 from rote.emm.fit_check import CheckedCurve, checked_curve
 from rote.emm.run import images_sampled
+from rote.experiments.search.result_file import slopes_of
 from rote.experiments.studies.factor import Claim
 from rote.experiments.studies.plan import Cell, Plan
 from rote.results.run import StudyRun, TrialFile
@@ -226,8 +227,8 @@ def _curves(plan: Plan, results: Mapping[Cell, Sequence[StudyRun]]) -> dict[str,
                 for cell in cells
                 for result in results[cell]
             ]
-            reach = sizes[0], sizes[-1]
-            curves[value] = checked_curve(seen, reach=reach, confidence=CONFIDENCE)
+            reach, slopes = (sizes[0], sizes[-1]), slopes_of(plan.trainer)
+            curves[value] = checked_curve(seen, reach=reach, slopes=slopes, confidence=CONFIDENCE)
     return curves
 
 

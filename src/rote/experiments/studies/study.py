@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rote.core.atomic_files import read_json
+from rote.core.atomic_files import read_json, write_text
 from rote.core.errors import ConfigError
 from rote.core.run_folder import Run, check_bound
 from rote.core.trackers import check_tracker, prepare_tracker
@@ -20,9 +20,13 @@ from rote.experiments.execution.open import open_engine
 from rote.experiments.run.run import execute
 from rote.experiments.run.spec import RunSpec
 from rote.experiments.run.status import read_notes, read_status
-from rote.experiments.studies.layout import OWN, SHARED, earlier, runs_of
+from rote.experiments.studies.factor import is_own, load_factor
+from rote.experiments.studies.layout import OWN, SHARED, earlier, own_file, runs_of
 from rote.experiments.studies.plan import Plan, Source, plan_study, source_of
 from rote.experiments.studies.result_file import findings
+from rote.experiments.trainers.config import Setting as TrainerSetting
+from rote.experiments.trainers.config import TrainerConfig, resolved
+from rote.experiments.trainers.protocol import Trainer
 from rote.results.schema import write_result
 from rote.results.study import PlanFile, StudyFile
 
@@ -74,6 +78,8 @@ class StudyOptions:
     values: Sequence[str] | None = None
     sizes: Sequence[int] | None = None
     device: str = "cpu"
+    trainer: TrainerConfig | None = None
+    """Who trains in place of rote."""
 
 
 def run_study(
@@ -87,6 +93,8 @@ def run_study(
     seeds: int | None = None,
     values: Sequence[str] | None = None,
     sizes: Sequence[int] | None = None,
+    trainer: Trainer | TrainerConfig | str | None = None,
+    settings: Mapping[str, TrainerSetting] | None = None,
     workers: int = 1,
     ray: RayOptions | None = None,
     device: str = "cpu",
@@ -103,7 +111,7 @@ def run_study(
     Parameters
     ----------
     name
-        The factor, such as "width" (`rote study list`).
+        The factor, such as "width" (`rote study list`), or the path of a file of one's own.
     dataset
         The source of the training sets: images, or vectors in their own units.
     scale
@@ -118,6 +126,11 @@ def run_study(
         Runs per value and size; None: those of the scale.
     values, sizes
         What to train beside the baseline; None: what the factor's file says.
+    trainer
+        Who trains in place of rote, as `rote.estimate_emm` takes it. Studies of the data work with it,
+        and files of one's own that vary its settings.
+    settings
+        What the trainer is told, by name, beside what the study varies.
     workers
         Worker processes; changes nothing but the time.
     ray
@@ -136,14 +149,23 @@ def run_study(
     RunError, DataError, ConfigError
         One line each: what was wrong, where, what to do.
     """
+    here = callable(trainer) and workers == 1 and ray is None
     return run_studies(
         [name],
         dataset,
-        StudyOptions(scale, seed=seed, seeds=seeds, values=values, sizes=sizes, device=device),
+        StudyOptions(
+            scale,
+            seed=seed,
+            seeds=seeds,
+            values=values,
+            sizes=sizes,
+            device=device,
+            trainer=resolved(trainer, settings, here=here),
+        ),
         outs=[out],
         runs=out / "runs",
         second=second,
-        workers=workers,
+        workers=0 if here else workers,
         ray=ray,
         on_view=on_view,
         on_note=on_note,
@@ -170,8 +192,9 @@ def run_studies(
 
     Parameters are those of `run_study`; ``outs`` are the studies' folders. ``runs`` is where the runs of
     new studies go: beside several studies, or into one. A study that has runs elsewhere stays with them.
-    ``on_study`` is called with each study as it is finished.
+    ``on_study`` is called with each study as it is finished. No ``workers`` at all: in this process.
     """
+    names = [load_factor(name).name for name in names]
     if second is not None and dataset.kind != "image":
         raise ConfigError("`second` is for images; vectors of two sources are scaled differently")
     check_tracker(track)
@@ -198,6 +221,8 @@ def run_studies(
                 continue
             found = findings(study.plan, second=second is not None)
             found |= {"data": described, "seed": options.seed, "runs_folder": study.place}
+            if options.trainer is not None:
+                found["trainer"] = options.trainer.to_json()
             found["cost"]["elapsed_seconds"] = round(time.monotonic() - started, 1)
             write_result(study.out / "study.json", StudyFile, found)
             results[name] = StudyResult(
@@ -250,7 +275,9 @@ def _open_studies(
     together: Path | None,
 ) -> list[_Study]:
     """Plan studies, bind their folders, and write down the plans. ``together`` holds several."""
-    common = {"scale": options.scale, "seed": options.seed, "data": data}
+    common: dict[str, Any] = {"scale": options.scale, "seed": options.seed, "data": data}
+    if options.trainer is not None:
+        common["trainer"] = options.trainer.to_json()
     bounds = [{"kind": "study", "study": name, **common} for name in names]
     # Before anything is read: the values and sizes of another study would be taken for this one's.
     for out, bound in zip(outs, bounds, strict=True):
@@ -271,6 +298,7 @@ def _open_studies(
             values=values,
             sizes=sizes,
             device=options.device,
+            trainer=options.trainer,
         )
         studies.append(_Study(plan, out, place))
     facts = {"seed": options.seed, "device": options.device}
@@ -278,6 +306,8 @@ def _open_studies(
         Run(together, {"kind": "studies"}, facts=facts).close()
     for study, bound in zip(studies, bounds, strict=True):
         with Run(study.out, bound, facts=facts):
+            if is_own(study.plan.factor.name):
+                write_text(own_file(study.out, study.plan.factor.name), study.plan.factor.text)
             write_result(study.out / "plan.json", PlanFile, _planned(study.plan, study.place))
     return studies
 

@@ -6,11 +6,12 @@ import hashlib
 import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
+from string import Formatter
 from typing import Any, Protocol, Self, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
-from rote.core.config import StrictModel
+from rote.core.config import StrictModel, parse_config
 from rote.core.errors import ConfigError
 from rote.core.user_module import import_user_module
 from rote.experiments.trainers.protocol import Trainer
@@ -69,6 +70,10 @@ class TrainerConfig(StrictModel):
         """What it is called, for a person."""
         return self.function or f"`{self.train_command}`"
 
+    def to_json(self) -> dict[str, Any]:
+        """Return what decides a model as plain types: a limit of time does not."""
+        return self.model_dump(mode="json", exclude={"time_limit"})
+
     def told(self, assignments: Sequence[str]) -> TrainerConfig:
         """Return it with ``name=value`` settings added.
 
@@ -78,10 +83,19 @@ class TrainerConfig(StrictModel):
         pairs = [text.partition("=") for text in assignments]
         if wrong := [name for name, equals, _ in pairs if not equals or not name]:
             raise ConfigError(f"`set` trainer.{wrong[0]}: expected trainer.NAME=VALUE")
-        values = self.model_dump() | {
-            "settings": self.settings | {name: value for name, _, value in pairs}
-        }
-        return TrainerConfig.model_validate(values)
+        return self.with_settings({name: value for name, _, value in pairs})
+
+    def with_settings(self, settings: Mapping[str, Setting]) -> TrainerConfig:
+        """Return it with settings added; text that is a number is one."""
+        values = self.model_dump() | {"settings": self.settings | dict(settings)}
+        return parse_config(TrainerConfig, values, where="`settings`")
+
+    def uses(self, name: str) -> bool:
+        """Say whether it can take note of a setting: a command that does not name it cannot."""
+        commands = [c for c in (self.train_command, self.sample_command) if c is not None]
+        return not commands or any(
+            name == field for command in commands for _, field, _, _ in Formatter().parse(command)
+        )
 
     @field_validator("settings", mode="before")
     @classmethod
@@ -139,9 +153,29 @@ def with_trainer(
     ConfigError
         If it cannot be imported.
     """
-    trainer = config.trainer if trainer is None else trainer
-    if trainer is None:
+    found = resolved(config.trainer if trainer is None else trainer, settings, here=here)
+    if found is None:
         return config
+    search = config.search
+    if found.train_command is not None:  # a command leaves one model
+        search = search.model_copy(update={"snapshot": "last"})
+    if found.train_command is not None and found.sample_command is None:
+        # Its samples are all there: they are not drawn in stages.
+        search = search.model_copy(update={"first_samples": search.fresh_samples})
+    return config.model_copy(update={"trainer": found, "search": search})
+
+
+def resolved(
+    trainer: Trainer | TrainerConfig | str | None,
+    settings: Mapping[str, Setting] | None = None,
+    *,
+    here: bool,
+) -> TrainerConfig | None:
+    """Return a trainer as a configuration, with the digest of its source; see `with_trainer`."""
+    if trainer is None:
+        if settings:
+            raise ConfigError("`settings` are what a trainer is told; give a `trainer`, too")
+        return None
     if isinstance(trainer, str):
         trainer = TrainerConfig(function=trainer)
     if isinstance(trainer, TrainerConfig):
@@ -150,14 +184,7 @@ def with_trainer(
             trainer = trainer.model_copy(update={"code": code})
     else:
         trainer = _named(trainer, here=here)
-    trainer = trainer.model_copy(update={"settings": trainer.settings | dict(settings or {})})
-    search = config.search
-    if trainer.train_command is not None:  # a command leaves one model
-        search = search.model_copy(update={"snapshot": "last"})
-    if trainer.train_command is not None and trainer.sample_command is None:
-        # Its samples are all there: they are not drawn in stages.
-        search = search.model_copy(update={"first_samples": search.fresh_samples})
-    return config.model_copy(update={"trainer": trainer, "search": search})
+    return trainer.with_settings(settings or {})
 
 
 def _named(function: Trainer, *, here: bool) -> TrainerConfig:

@@ -1,12 +1,12 @@
 """Runs a trainer's command for rote, and ends all of it once rote says so or is gone, whatever ended it.
 
-Run as a script of its own, in a session of its own. Its end of a socket tells it that rote is gone, also
-when rote was killed: nobody holds the other end then. It ends the command with all that it has started,
-first politely. On Linux it finds them by their parents, so that none gets away into a session of its own;
-elsewhere it ends their process group. What they print goes to a log that does not grow without end.
-Imports nothing of rote, so that it starts at once.
+Run as a script of its own, in a session of its own. Its standard input ends once rote closes it or is
+gone, also when rote was killed. It then ends the command with all that it has started, first politely. On
+Linux it finds them by their parents, so that none gets away into a session of its own; elsewhere it ends
+their process group. What they print goes to a log that does not grow without end. Imports nothing of
+rote, so that it starts at once.
 
-It says one line, and ends: ``ended STATUS`` (below 0: by that signal) or ``cannot run ERRNO``.
+It says one thing, and ends: ``ended STATUS`` (below 0: by that signal) or ``cannot run ERRNO``.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ CHUNK = 1 << 16
 POLL_SECONDS = 0.02
 DIE_WITH_PARENT, ADOPT_ORPHANS = 1, 36
 """Of prctl(2)."""
+ROTE, ANSWER = 0, 1
+"""Where rote is heard, and where it is answered."""
 LINUX = sys.platform == "linux" and Path("/proc/self/stat").exists()
 
 
@@ -52,8 +54,8 @@ class Log:
 class Keeper:
     """Keeps one command."""
 
-    def __init__(self, rote: int, log: Log, *, grace: float) -> None:
-        self._rote, self._log, self._grace = rote, log, grace
+    def __init__(self, log: Log, *, grace: float) -> None:
+        self._log, self._grace = log, grace
         self._prctl = _prctl() if LINUX else None
         if self._prctl:
             self._prctl(ADOPT_ORPHANS, 1)
@@ -73,7 +75,8 @@ class Keeper:
         keeper = os.getpid()
         self._child = os.fork()
         if not self._child:
-            os.close(self._rote)  # but not the lock: what gets away holds it, too
+            # In place of rote's; but the lock stays: what gets away holds it, too.
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             os.dup2(self._out, 1)
             os.dup2(self._out, 2)
             for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them
@@ -119,17 +122,17 @@ class Keeper:
         while self._output >= 0 and select.select([self._output], [], [], 0)[0]:
             self._drain()
         if self.status is not None:
-            _say(self._rote, f"ended {self.status}")
+            _say(f"ended {self.status}")
         if not LINUX:
             os.killpg(0, signal.SIGKILL)
 
     def _look(self, seconds: float | None) -> bool:
         """Wait for output, signals or rote; say whether one of the last two asks for an end."""
-        watched = [self._rote, self._signals, *([self._output] if self._output >= 0 else [])]
+        watched = [ROTE, self._signals, *([self._output] if self._output >= 0 else [])]
         ready = select.select(watched, [], [], seconds)[0]
         if self._output in ready:
             self._drain()
-        asked = self._rote in ready
+        asked = ROTE in ready
         if asked and seconds is not None:  # it is ending already, and rote is always ready
             time.sleep(seconds)
         if self._signals in ready:
@@ -182,16 +185,16 @@ def _prctl() -> Callable[[int, int], object] | None:
     return found
 
 
-def _say(rote: int, text: str) -> None:
+def _say(text: str) -> None:
     with contextlib.suppress(OSError):  # it is gone
-        os.write(rote, text.encode())
+        os.write(ANSWER, text.encode())
 
 
-def main(rote: int, log: str, limit: int, grace: float, command: Sequence[str]) -> None:
+def main(log: str, limit: int, grace: float, command: Sequence[str]) -> None:
     """Run a command and keep it."""
-    keeper = Keeper(rote, Log(log, limit), grace=grace)
+    keeper = Keeper(Log(log, limit), grace=grace)
     if number := keeper.start(command):
-        _say(rote, f"cannot run {number}")
+        _say(f"cannot run {number}")
         return
     keeper.wait()
     keeper.clear()
@@ -199,4 +202,4 @@ def main(rote: int, log: str, limit: int, grace: float, command: Sequence[str]) 
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4]), sys.argv[5:])
+    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), sys.argv[4:])

@@ -7,12 +7,12 @@ import fcntl
 import os
 import select
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 from rote.core.errors import Interrupted, RunError
 
@@ -64,26 +64,26 @@ def run_process(
     RunError
         If there is no such program, or an earlier command is still at work after its time to end.
     """
-    with contextlib.ExitStack() as stack:
-        held = stack.enter_context(_held(lock, should_stop))
-        ours, theirs = map(stack.enter_context, socket.socketpair())
-        with theirs:
-            keeper = subprocess.Popen(
-                [
-                    *(sys.executable, "-I", "-S", str(KEEPER), str(theirs.fileno())),
-                    *(str(log), str(LOG_BYTES), str(GRACE_SECONDS), *line),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env=environment,
-                start_new_session=True,
-                pass_fds=(theirs.fileno(), held),
-            )
+    with _held(lock, should_stop) as held:
+        keeper = subprocess.Popen(
+            [
+                *(sys.executable, "-I", "-S", str(KEEPER), str(log)),
+                *(str(LOG_BYTES), str(GRACE_SECONDS), *line),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            start_new_session=True,
+            pass_fds=(held,),
+        )
+    assert keeper.stdin is not None
+    assert keeper.stdout is not None
+    with keeper.stdout as said_by_it:
         try:
-            answer = _answer(ours, limit, should_stop)
+            answer = _answer(said_by_it, limit, should_stop)
         finally:
-            ours.close()
+            keeper.stdin.close()
             _ended(keeper)
     if answer is None:
         return None
@@ -120,9 +120,7 @@ def _held(lock: Path, should_stop: Callable[[], bool]) -> Iterator[int]:
         os.close(handle)
 
 
-def _answer(
-    keeper: socket.socket, limit: float | None, should_stop: Callable[[], bool]
-) -> str | None:
+def _answer(keeper: IO[bytes], limit: float | None, should_stop: Callable[[], bool]) -> str | None:
     """Return what the keeper says; nothing if it is gone, None once the limit is over."""
     started = time.monotonic()
     while not select.select([keeper], [], [], POLL_SECONDS)[0]:
@@ -130,11 +128,11 @@ def _answer(
             raise Interrupted
         if limit is not None and time.monotonic() - started > limit:
             return None
-    return keeper.recv(100).decode()
+    return keeper.read().decode()
 
 
 def _ended(keeper: subprocess.Popen[bytes]) -> None:
-    """Wait for a keeper whose socket is closed; what it does not end in its time is killed."""
+    """Wait for a keeper that was told to end; what it does not end in its time is killed."""
     with contextlib.suppress(subprocess.TimeoutExpired):
         keeper.wait(3 * GRACE_SECONDS)
     with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -1,0 +1,119 @@
+"""Studies with a trainer that is not rote's own: factors of the data, and a file of one's own."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import ok
+
+import rote as library
+from rote.core.errors import ConfigError
+from rote.data.load import load_images
+from rote.experiments.studies.study import run_study
+from rote.experiments.trainers.config import TrainerConfig
+from rote.report import write_report
+
+TRAINERS = Path(__file__).parents[3] / "examples" / "trainers"
+BANDWIDTH = TRAINERS / "bandwidth.toml"
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_images("digits")
+
+
+def copies(job: library.TrainingJob) -> library.TrainedModel:
+    """Copy training images, of an asked label where there are labels."""
+    items, labels = job.data.items, job.data.labels
+    told = job.settings.get("bandwidth", 0)
+
+    def sample(num: int, seed: int) -> np.ndarray:
+        rng = np.random.default_rng(seed)
+        assert labels is None or labels.shape == (len(items),)
+        noise = told * rng.normal(size=(num, *items.shape[1:]))
+        return np.clip(items[rng.integers(len(items), size=num)] + noise, 0, 255).astype(np.uint8)
+
+    return library.TrainedModel(images_seen=len(items), sample=sample, reusable=True)
+
+
+def rates(cell):
+    return [run["rate"]["value"] for run in cell["runs"]]
+
+
+@pytest.mark.slow
+def test_a_file_of_ones_own_varies_a_setting(digits, tmp_path):
+    out = tmp_path / "study"
+    found = run_study(str(BANDWIDTH), digits, scale="smoke", out=out, trainer=copies)
+    shares = {cell["value"]: rates(cell)[0] for cell in found.json["cells"]}
+    assert shares["4"] > shares["16"] > shares["32"]
+    assert found.json["trainer"]["function"].endswith("copies")
+    assert "Does more noise on the training images copy less?" in write_report(out).read_text()
+    again = run_study(str(BANDWIDTH), digits, scale="smoke", out=out, trainer=copies)
+    assert again.json["cells"] == found.json["cells"]
+    # The folder tells its file, so that it is scored again without it.
+    ok("rescore", "study", "--data", "digits", "--criterion", "absolute=20", cwd=tmp_path)
+    assert (out / "criteria.json").is_file()
+
+
+@pytest.mark.slow
+def test_workers_and_a_command_give_the_numbers_of_the_function(tmp_path):
+    shutil.copy(TRAINERS / "kernel_density.py", tmp_path)
+    shutil.copy(BANDWIDTH, tmp_path)
+    (tmp_path / "train.py").write_text(
+        "import os, sys, types, numpy as np, kernel_density as k\n"
+        "data, seed, samples, num, bandwidth = sys.argv[1:]\n"
+        "given = types.SimpleNamespace(items=np.load(data)['images'])\n"
+        "job = types.SimpleNamespace(data=given, settings={'bandwidth': float(bandwidth)})\n"
+        "os.makedirs(samples, exist_ok=True)\n"
+        "np.savez(samples + '/s.npz', images=k.trainer(job).sample(int(num), int(seed)))\n"
+    )
+    said = ("study", "bandwidth.toml", "--scale", "smoke", "--value", "32", "--seeds", "1")
+    by = ("--trainer", "kernel_density:trainer")
+    line = f"{sys.executable} train.py {{data}} {{seed}} {{samples}} {{num}} {{bandwidth}}"
+    ok(*said, *by, "--out", "one", cwd=tmp_path)
+    ok(*said, *by, "--workers", "2", "--out", "two", cwd=tmp_path)
+    ok(*said, "--train-command", line, "--layout", "npz", "--out", "three", cwd=tmp_path)
+    found = {
+        name: json.loads((tmp_path / name / "study.json").read_text())
+        for name in ("one", "two", "three")
+    }
+    one, two = ([rates(cell) for cell in found[name]["cells"]] for name in ("one", "two"))
+    assert one == two
+    assert found["one"]["effects"] == found["two"]["effects"]
+    shares = [rates(cell) for cell in found["three"]["cells"]]
+    assert all(0 < rate < 1 for each in shares for rate in each)
+    assert shares[0] > shares[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "value"), [("labels", "true"), ("unique", "unique")])
+def test_factors_of_the_data_work_with_any_trainer(name, value, digits, tmp_path):
+    found = run_study(name, digits, scale="smoke", out=tmp_path, values=[value], trainer=copies)
+    assert [cell["value"] for cell in found.json["cells"]][1] == value
+
+
+def test_what_a_trainer_cannot_know_is_refused_in_one_line(digits, tmp_path):
+    def study(name, **changes):
+        run_study(name, digits, scale="smoke", out=tmp_path / "x", **changes)
+
+    with pytest.raises(ConfigError, match=r"width varies what a `trainer` decides.*labels"):
+        study("width", trainer=copies)
+    with pytest.raises(ConfigError, match=r"sets trainer.bandwidth; give the `trainer`"):
+        study(str(BANDWIDTH))
+    command = TrainerConfig(train_command="train {data} {out}")
+    with pytest.raises(ConfigError, match=r"no command has \{bandwidth\}"):
+        study(str(BANDWIDTH), trainer=command)
+    (tmp_path / "own.toml").write_text(BANDWIDTH.read_text().replace("trainer.", "model."))
+    with pytest.raises(ConfigError):
+        study(str(tmp_path / "own.toml"), trainer=copies)
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_plan_tells_the_runs_and_that_their_time_is_not_known(tmp_path):
+    shutil.copy(TRAINERS / "kernel_density.py", tmp_path)
+    asked = ("study", str(BANDWIDTH), "--scale", "smoke", "--trainer", "kernel_density:trainer")
+    said = ok(*asked, "--dry-run", cwd=tmp_path)
+    assert "known once the first has ended" in said
