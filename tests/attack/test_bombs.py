@@ -16,7 +16,7 @@ from command import run_here
 from PIL import Image
 
 from rote.core.errors import DataError, DownloadError, RoteError, RunError
-from rote.data.files import archives, decode_all, mapped, npz
+from rote.data.files import archives, collect, mapped, npz
 from rote.data.load import load_images
 from rote.data.named import download
 from rote.data.named.download import RemoteFile, fetch
@@ -80,7 +80,7 @@ def test_a_large_page_behind_a_small_one(tmp_path: Path) -> None:
 
 
 def test_images_that_no_memory_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decode_all, "memory_of_machine", lambda: 100_000)
+    monkeypatch.setattr(collect, "memory_of_machine", lambda: 100_000)
     for number in range(3):
         (tmp_path / f"{number}.png").write_bytes(png(size=(200, 200)))
     assert "3 images of 200x200 pixels need" in refused(tmp_path)

@@ -92,13 +92,13 @@ def clear(room: Path) -> None:
 def contents(folder: Path) -> dict[str, Any]:
     """Return every file of a result; of `audit.json` all but when it was made, and of the page none."""
     found: dict[str, Any] = {}
-    for path in sorted(folder.iterdir()):
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         if path.name == "audit.json":
             value = json.loads(path.read_text())
             value["provenance"].pop("created")
             found[path.name] = value
         elif path.suffix != ".html" and path.name != ".lock":
-            found[path.name] = path.read_bytes()
+            found[path.relative_to(folder).as_posix()] = path.read_bytes()
     return found
 
 

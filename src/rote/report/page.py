@@ -21,6 +21,7 @@ from rote.report.audit.page import audit_context
 from rote.report.emm.definitions import emm_text
 from rote.report.emm.page import search_context
 from rote.report.study.page import overview_context, study_context
+from rote.results.criterion import Tolerance
 from rote.results.run import Manifest
 from rote.results.schema import read_result
 from rote.stats.rates import Rate
@@ -138,7 +139,7 @@ def _environment() -> Environment:
         "emm_text": emm_text,
         "size": words.format_size,
         "ratio": words.format_ratio,
-        "tolerance": words.format_tolerance,
+        "tolerance": Tolerance.in_words,
         "reach": words.format_reach,
         "rate": words.format_rate,
         "interval": words.format_interval,

@@ -9,7 +9,6 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
-from rote.results.criterion import Tolerance
 from rote.stats.rates import Rate
 
 LONGEST_NAME = 200
@@ -84,19 +83,6 @@ def format_ratio(ratio: float) -> str:
     ('1/3', '0.25')
     """
     return "1/3" if abs(ratio - 1 / 3) < 1e-12 else f"{ratio:.3g}"
-
-
-def format_tolerance(found: Tolerance) -> str:
-    """Return the tolerance of a ruler for people: the median, and where nine in ten sources lie.
-
-    >>> quantiles = {"0.05": 9.68, "0.25": 12.9, "0.5": 15.6, "0.75": 18.0, "0.95": 21.3}
-    >>> format_tolerance(Tolerance(median=15.6, quantiles=quantiles, unit="levels", sources=1000))
-    '15.6 levels (9.68 to 21.3 for nine in ten)'
-    """
-    low, high = found.quantiles.get("0.05"), found.quantiles.get("0.95")
-    unit = f" {found.unit}" if found.unit in ("levels", "spreads") else ""
-    spread = "" if low is None or high is None else f" ({low:.3g} to {high:.3g} for nine in ten)"
-    return f"{found.median:.3g}{unit}{spread}"
 
 
 def format_reach(c: float) -> str:

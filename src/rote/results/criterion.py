@@ -93,6 +93,19 @@ class Tolerance(Result):
     sources: Positive
     """Training items that were looked at."""
 
+    def in_words(self) -> str:
+        """Return the median, and where nine in ten sources lie.
+
+        >>> quantiles = {"0.05": 9.68, "0.25": 12.9, "0.5": 15.6, "0.75": 18.0, "0.95": 21.3}
+        >>> Tolerance(median=15.6, quantiles=quantiles, unit="levels", sources=1000).in_words()
+        '15.6 levels (9.68 to 21.3 for nine in ten)'
+        """
+        low, high = self.quantiles.get("0.05"), self.quantiles.get("0.95")
+        unit = f" {self.unit}" if self.unit in ("levels", "spreads") else ""
+        known = low is not None and high is not None
+        spread = f" ({low:.3g} to {high:.3g} for nine in ten)" if known else ""
+        return f"{self.median:.3g}{unit}{spread}"
+
 
 class Cell(Result):
     """Copies made in one way, in one strength."""

@@ -108,13 +108,12 @@ def _sentences(found: Audit) -> list[str]:
 
 def tolerance_line(found: dict[str, Any], *, one: str) -> str:
     """Say how far from its source a copy may lie; ``one`` is what an item is called."""
-    from rote.report.words import format_tolerance
     from rote.results.criterion import Tolerance
 
     told = Tolerance.model_validate(found)
     return (
         f"tolerance: the ratio flags a copy of a typical training {one} up to an error of "
-        f"{format_tolerance(told)}"
+        f"{told.in_words()}"
     )
 
 
