@@ -96,6 +96,7 @@ def contents(folder: Path) -> dict[str, Any]:
         if path.name == "audit.json":
             value = json.loads(path.read_text())
             value["provenance"].pop("created")
+            value["provenance"]["versions"].pop("commit", None)
             found[path.name] = value
         elif path.suffix != ".html" and path.name != ".lock":
             found[path.relative_to(folder).as_posix()] = path.read_bytes()
@@ -113,7 +114,9 @@ def finish(room: Path, expected: dict[str, Any]) -> None:
 
 def test_killed_at_moments_of_all_stages_it_carries_on_to_the_same_bytes(room, unhindered):
     whole, expected = unhindered
-    moments = [whole * (number + 0.5) / KILLS for number in range(KILLS)]
+    # One kill alone comes early: later calls may be quicker than the first.
+    last = whole if KILLS > 1 else 0.4 * whole
+    moments = [last * (number + 0.5) / KILLS for number in range(KILLS)]
     random.Random(0).shuffle(moments)
     struck = 0
     for first in range(0, KILLS, A_CALL):
