@@ -95,6 +95,24 @@ def test_factors_of_the_data_work_with_any_trainer(name, value, digits, tmp_path
     assert [cell["value"] for cell in found.json["cells"]][1] == value
 
 
+@pytest.mark.slow
+def test_a_study_of_series_has_its_page(tmp_path):
+    def noisy(job: library.TrainingJob) -> library.TrainedModel:
+        def sample(num: int, seed: int) -> np.ndarray:
+            rng = np.random.default_rng(seed)
+            found = job.data.items[rng.integers(len(job.data), size=num)]
+            return (found + 0.01 * rng.normal(size=found.shape)).astype(np.float32)
+
+        return library.TrainedModel(images_seen=1, sample=sample, reusable=True)
+
+    made = np.random.default_rng(0).normal(size=(60, 24, 2)).astype(np.float32)
+    np.savez(tmp_path / "series.npz", series=made)
+    series = load_images(tmp_path / "series.npz")
+    out = tmp_path / "study"
+    found = run_study("size", series, scale="smoke", out=out, values=["3"], trainer=noisy)
+    assert found.sentence in write_report(out).read_text()
+
+
 def test_what_a_trainer_cannot_know_is_refused_in_one_line(digits, tmp_path):
     def study(name, **changes):
         run_study(name, digits, scale="smoke", out=tmp_path / "x", **changes)

@@ -70,9 +70,11 @@ def strips(study: Study) -> list[dict[str, Any]]:
     """Return the first samples of each value at one size, as small pictures with their verdicts.
 
     The noise seeds are the same for all values, so a column shows one sample under every value. Empty
-    for vectors, and where the runs are not there any more.
+    for rows and series, and where the runs are not there any more.
     """
-    found = []
+    found: list[dict[str, Any]] = []
+    if study.file.data.kind != "image":
+        return found
     cells, folder = study.file.cells, study.folder / study.file.runs_folder
     # Where every value has a size of its own, all are shown.
     several = len({cell.size for cell in cells if cell.value == cells[0].value}) > 1
@@ -87,8 +89,6 @@ def strips(study: Study) -> list[dict[str, Any]]:
         audited = folder / key / "audit" / "neighbors.npz"
         memorized = read_arrays(audited, ["memorized"])["memorized"]
         if images.ndim != 4 or images.dtype != np.uint8 or len(images) != len(memorized):
-            if images.ndim == 2:
-                return []
             raise RunError(f"{samples} is damaged: it does not fit its audit; run the study again")
         tiles = [
             {"src": _picture(image), "memorized": bool(copy)}
