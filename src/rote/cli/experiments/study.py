@@ -215,8 +215,13 @@ def _possible(
     from rote.core.console import say
     from rote.core.errors import RoteError
     from rote.data.convert import for_models
+    from rote.experiments.studies.factor import load_factor, works_with_trainer
     from rote.experiments.studies.plan import plan_study, source_of
 
+    if trainer is not None:
+        refused = [name for name in names if not works_with_trainer(load_factor(name))]
+        say(f"left out, since a trainer decides itself what they vary: {', '.join(refused)}")
+        names = [name for name in names if name not in refused]
     source, kept = source_of(for_models(dataset)[0], second), []
     for name in names:
         try:
