@@ -11,16 +11,15 @@ CIFAR-10 holds cifar10_train.npz; any folder of pictures is a set of its own.
 from __future__ import annotations
 
 import argparse
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from rote.data.duplicates import exact_duplicates
 from rote.data.load import load_images
+from rote.memorization import corruptions
 from rote.memorization.duplicate_radius import duplicate_radius, spacing_of
 from rote.memorization.duplicates import near_duplicates
 from rote.neighbors.search import nearest_neighbors
@@ -68,12 +67,9 @@ def smaller(images: Pixels, size: int) -> Pixels:
 
 def twins(images: Pixels, quality: int) -> Pixels:
     """Return the images as JPEG keeps them."""
-    made = []
-    for image in images:
-        buffer = io.BytesIO()
-        Image.fromarray(image.squeeze()).save(buffer, "JPEG", quality=quality)
-        made.append(np.asarray(Image.open(buffer)).reshape(image.shape))
-    return np.stack(made)
+    return np.stack(
+        [corruptions.jpeg(image, quality, np.random.default_rng(0)) for image in images]
+    )
 
 
 def sets(arguments: argparse.Namespace) -> Iterator[tuple[str, Pixels]]:

@@ -17,7 +17,6 @@ training images among the held-out ones, 1 % of them. A set that stands in the f
 from __future__ import annotations
 
 import argparse
-import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,11 +24,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from rote.data.duplicates import exact_duplicates
 from rote.data.load import load_images
 from rote.data.resample import fit_images
+from rote.memorization import corruptions
 from rote.memorization.criteria import distance_ratio
 from rote.memorization.duplicate_radius import duplicate_radius, spacing_of
 from rote.neighbors.search import nearest_neighbors
@@ -42,12 +41,9 @@ ASKED, FIXED, COPIES, TWINS = 0.005, 10.0, 100, 0.01
 
 def jpeg(images: Pixels, quality: int) -> Pixels:
     """Return the images as JPEG keeps them."""
-    made = []
-    for image in images:
-        buffer = io.BytesIO()
-        Image.fromarray(image.squeeze()).save(buffer, "JPEG", quality=quality)
-        made.append(np.asarray(Image.open(buffer)).reshape(image.shape))
-    return np.stack(made)
+    return np.stack(
+        [corruptions.jpeg(image, quality, np.random.default_rng(0)) for image in images]
+    )
 
 
 def sets(folder: Path | None) -> Iterator[tuple[str, Pixels, tuple[int, int, int]]]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rote.memorization.plan import Plan, PlannedSide
 
 PASSES, COPIES_MADE, PRODUCTS = 150e6, 40e6, 1e11
-"""Bytes of sides, bytes of degraded copies, products of a search: what two cores do in a second."""
+"""Bytes of sides, bytes of degraded copies, products of a search: a second of two cores, guessed."""
 START_SECONDS = 8.0
 
 

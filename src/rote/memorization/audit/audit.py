@@ -84,9 +84,9 @@ def audit(
     ----------
     generated, training
         The queries and the references: paths, arrays, tensors, frames, lists or data sets, as
-        `rote.load_images` takes them. Images of one
-        size and channel count, or vectors or series in the same units. These are brought into units of
-        the spread of each training column, unless the training side has a `Dataset.scaling` already.
+        `rote.load_images` takes them. Images of one size and channel count, or vectors or series in the
+        same units. These are brought into units of the spread of each training column, unless the
+        training side has a `Dataset.scaling` already.
     holdout
         Real items that were not trained on, scored as if they had been generated: the control.
     space

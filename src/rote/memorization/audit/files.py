@@ -202,15 +202,10 @@ def _arrays(found: Findings, labels: npt.NDArray[np.int64] | None) -> dict[str, 
     return arrays
 
 
-def _by_ratio(found: Findings) -> npt.NDArray[np.int64]:
-    """Positions of the generated items, lowest ratio first, ties by position."""
-    return np.argsort(found.ratio, kind="stable")
-
-
 def _pairs(found: Findings) -> Iterator[list[Any]]:
     names, ratio = found.training.names, found.ratio
     transform, invariances = found.measured.matches.transform, found.settings.invariances
-    for i in _by_ratio(found):
+    for i in found.by_ratio:
         near, far = int(found.nn1_index[i]), int(found.nn2_index[i])
         nn1, nn2 = math.sqrt(found.nn1_sq[i]), math.sqrt(found.nn2_sq[i])
         verdict = "yes" if found.memorized[i] else "no"

@@ -178,7 +178,7 @@ def _cells(found: Findings, chosen: npt.NDArray[np.int64]) -> dict[str, npt.NDAr
 
 def _chosen(found: Findings) -> npt.NDArray[np.int64]:
     """Return generated positions: lowest ratios, an even spread, then some of each listed group."""
-    order = np.argsort(found.ratio, kind="stable")
+    order = found.by_ratio
     # The lowest ratios are what an auditor wants to see; the spread shows what the rest is like.
     lowest, rest = order[:LOWEST], order[LOWEST:]
     spread = np.linspace(0, len(rest) - 1, min(SPREAD, len(rest)))

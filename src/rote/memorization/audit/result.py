@@ -140,6 +140,11 @@ class Findings:
         """|x - NN1| / |x - NN2| of each item, float64 (N,) in [0, 1]."""
         return distance_ratio(self.nn1_sq, self.nn2_sq)
 
+    @property
+    def by_ratio(self) -> npt.NDArray[np.int64]:
+        """Positions of the generated items, lowest ratio first, ties by position: int64 (N,)."""
+        return np.argsort(self.ratio, kind="stable")
+
     @cached_property
     def agreement(self) -> Agreement | None:
         """How far all rulers of this audit agree; None where there is only one."""

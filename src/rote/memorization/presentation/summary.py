@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from rote.memorization.audit.checks import kind_words
 from rote.memorization.audit.result import Findings
 from rote.stats.rates import Rate
 
@@ -34,7 +35,7 @@ class Pair(NamedTuple):
 
 def copied_pairs(found: Findings) -> tuple[Pair, ...]:
     """Return every memorized item with its nearest training item, lowest ratio first."""
-    order = np.argsort(found.ratio, kind="stable")
+    order = found.by_ratio
     return tuple(
         Pair(
             row,
@@ -83,14 +84,9 @@ def _share(share: float) -> str:
     return f"{rounded if share <= 0.5 else 100 - rounded:.8f}".rstrip("0").rstrip(".")
 
 
-def items_of(found: Findings) -> str:
-    """Return what the items are called."""
-    return {"image": "images", "series": "series"}.get(found.training.kind, "rows")
-
-
 def headline(found: Findings) -> str:
     """Return the verdict in one sentence."""
-    rate, items = found.rate, items_of(found)
+    rate, items = found.rate, kind_words(found.training)
     return (
         f"{rate.count:,} of {rate.total:,} generated {items} are copies of training {items}: "
         f"{percent(rate)}"
@@ -99,7 +95,7 @@ def headline(found: Findings) -> str:
 
 def sentences(found: Findings) -> list[str]:
     """Return the verdict, the gate, what makes it doubtful, the control, and what would be missed."""
-    items = items_of(found)
+    items = kind_words(found.training)
     lines = [headline(found)]
     if found.gate is not None:
         lines.append(f"gate: {found.gate.sentence}")
