@@ -193,10 +193,10 @@ def test_a_result_shows_itself_in_a_terminal(sides, capsys) -> None:
 def test_tests_and_gates_of_ones_own(sides) -> None:
     generated, training = sides
     with pytest.raises(AssertionError, match=r"5 of 25.*above"):
-        rote.assert_not_memorized(generated, training, above=0.01)
-    rote.assert_not_memorized(generated[COPIES:], training, above=0.5)
+        rote.assert_not_memorized(generated, training, fail_above=0.01)
+    rote.assert_not_memorized(generated[COPIES:], training, fail_above=0.5)
     with pytest.raises(AssertionError, match="not decided"):
-        rote.assert_not_memorized(generated[COPIES:], training, above=0.01)
+        rote.assert_not_memorized(generated[COPIES:], training, fail_above=0.01)
 
 
 def test_what_the_commands_do_is_a_function_too(sides, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ def assert_not_memorized(
     generated: Any,
     training: Any,
     *,
-    above: float,
+    fail_above: float,
     holdout: Any = None,
     space: str | Space = "pixel",
     criterion: str | Sequence[str] | None = AuditOptions.criterion,
@@ -25,14 +25,14 @@ def assert_not_memorized(
 ) -> Audit:
     """Raise unless the share of copies is surely at most a limit; for tests and continuous integration.
 
-    The whole interval of the rate must lie below ``above``; with too few items nothing is decided, which
-    fails, too, and says how many would do.
+    The whole interval of the rate must lie below ``fail_above``; with too few items nothing is decided,
+    which fails, too, and says how many would do.
 
     Parameters
     ----------
     generated, training, holdout, space, criterion, invariances, seed, device
         As `rote.audit` takes them. There is no positive control, which takes time and changes no verdict.
-    above
+    fail_above
         The limit, between 0 and 1.
 
     Returns
@@ -49,7 +49,8 @@ def assert_not_memorized(
 
     >>> from rote.data.load import load_images
     >>> digits = load_images("digits")
-    >>> assert_not_memorized(digits.take(range(99)), digits.take(range(100, 900)), above=0.5).rate.count
+    >>> others, training = digits.take(range(99)), digits.take(range(100, 900))
+    >>> assert_not_memorized(others, training, fail_above=0.5).rate.count
     0
     """
     found = audit(
@@ -60,7 +61,7 @@ def assert_not_memorized(
         criterion=criterion,
         invariances=invariances,
         positive_control=0,
-        fail_above=above,
+        fail_above=fail_above,
         seed=seed,
         device=device,
     )
