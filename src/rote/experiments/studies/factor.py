@@ -213,16 +213,16 @@ def reaches_trainer(key: str) -> bool:
 def _read(name: str, text: str) -> Factor:
     data = tomllib.loads(text)
     paper = data.get("paper", {})
-    group = data.get("group", "training")
+    group = data["group"]
     if group not in GROUPS:
         raise ValueError(f"group is {group!r}; choose {', '.join(GROUPS)}")
     return Factor(
         name=name,
-        title=data.get("title", name),
+        title=data["title"],
         group=group,
         order=data.get("order", 0),
-        question=data.get("question", ""),
-        keeps=data.get("keeps", ""),
+        question=data["question"],
+        keeps=data["keeps"],
         finding=paper.get("finding", ""),
         source=paper.get("source", ""),
         figures=tuple((v, n, r) for v, n, r in paper.get("figures", ())),
