@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from catalogs import catalogs_as_they_were
 from command import ok
 
 import rote as library
@@ -18,6 +19,12 @@ from rote.report import write_report
 
 TRAINERS = Path(__file__).parents[3] / "examples" / "trainers"
 BANDWIDTH = TRAINERS / "bandwidth.toml"
+
+
+@pytest.fixture(autouse=True)
+def no_factor_is_left():
+    with catalogs_as_they_were():
+        yield
 
 
 @pytest.fixture(scope="module")
