@@ -16,6 +16,7 @@ from rote.cli.flags import as_flags
 if TYPE_CHECKING:
     from rote.data.account import Account
     from rote.data.dataset import Dataset
+    from rote.data.files.listing import Listing
     from rote.data.options import ReadOptions
     from rote.data.tables.table import Reading
 
@@ -185,12 +186,13 @@ def load(
     flag: str = "--data",
     like: Dataset | None = None,
     decoded: Path | None = None,
+    listing: Listing | None = None,
 ) -> Dataset:
     """Load a source; say in one line what was left out and what was changed.
 
     Parameters
     ----------
-    source, decoded
+    source, decoded, listing
         As in `rote.data.load.load_images`.
     how
         What the options said.
@@ -214,6 +216,7 @@ def load(
             reading=how.reading(like),
             decoded=decoded,
             progress=downloaded,
+            listing=listing,
         )
     say_account(source, dataset.account)
     return dataset

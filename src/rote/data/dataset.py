@@ -20,7 +20,8 @@ from rote.core.errors import DataError
 from rote.core.seeds import child_seed
 from rote.data.account import Account
 from rote.data.files.mapped import blocks_of
-from rote.data.known import known, noted_stream
+from rote.data.item_digests import LONG, item_digests
+from rote.data.known import known
 from rote.data.messages import shown
 from rote.data.options import Range
 from rote.data.scaling import Scaling
@@ -139,7 +140,10 @@ class Dataset:
 
     @functools.cached_property
     def digest(self) -> str:
-        """SHA-256 over dtype, shape, values, labels and columns (names and source do not count)."""
+        """SHA-256 over dtype, shape, values, labels and columns (names and source do not count).
+
+        The SHA-256 of a long item stands for its values, as in `rote.data.sampling`.
+        """
         if self.schema is not None:
             return self._digest().hex()
         labels = hashlib.sha256(f"labels{self.classes}".encode())
@@ -152,11 +156,12 @@ class Dataset:
         return found.tobytes().hex()
 
     def _digest(self) -> bytes:
-        hasher = noted_stream(self.items)
-        if hasher is None or self.schema is not None:
-            hasher = hashlib.sha256(f"{self.items.dtype}{self.items.shape}".encode())
-            if self.schema is not None:
-                hasher.update(f"columns{self.schema.grid}".encode())
+        hasher = hashlib.sha256(f"{self.items.dtype}{self.items.shape}".encode())
+        if self.schema is not None:
+            hasher.update(f"columns{self.schema.grid}".encode())
+        if self.items[:1].nbytes >= LONG:
+            hasher.update(item_digests(self.items).data)
+        else:
             for block in blocks_of(self.items):
                 hasher.update(np.ascontiguousarray(block).data)
         if self.labels is not None:

@@ -90,18 +90,6 @@ def keep_beside(array: npt.NDArray[Any], entry: Path, values: Arrays | None = No
         known(array, name, lambda value=value: value)  # type: ignore[misc]
 
 
-def note_stream(array: npt.NDArray[Any], stream: Any) -> None:
-    """Note a SHA-256 over dtype, shape and items of an array, as `hashlib` has it."""
-    _held(array).values["stream"] = stream
-
-
-def noted_stream(array: npt.NDArray[Any]) -> Any:
-    """Return a copy of what `note_stream` noted, or None."""
-    held = _known.get(id(array))
-    found = None if held is None or held.array() is not array else held.values.get("stream")
-    return None if found is None else found.copy()
-
-
 def _held(array: npt.NDArray[Any]) -> _Known:
     key = id(array)
     held = _known.get(key)

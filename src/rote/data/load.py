@@ -64,6 +64,7 @@ def load_images(
     cache: Path | None = None,
     decoded: Path | None = None,
     progress: Progress | None = None,
+    listing: Listing | None = None,
 ) -> Dataset:
     """Load all images, rows or series of a source into memory.
 
@@ -95,6 +96,8 @@ def load_images(
         uint8 images in uncompressed files are mapped where they lie.
     progress
         Called during a download with (bytes so far, bytes in all).
+    listing
+        The files of a folder or an archive, where they are listed already with the same options.
 
     Returns
     -------
@@ -135,7 +138,7 @@ def load_images(
             dataset = _load_table(path, reading, options)
             file.check()
             return dataset
-        dataset = _load_path(path, options, decoded=decoded)
+        dataset = _load_path(path, options, decoded=decoded, listing=listing)
     if reading.schema is not None:
         dataset = adopt(dataset, reading.schema)
     elif reading.asked:
@@ -182,10 +185,14 @@ def _existing(source: str | Path) -> Path:
     return path
 
 
-def _load_path(path: Path, options: ReadOptions, *, decoded: Path | None) -> Dataset:
+def _load_path(
+    path: Path, options: ReadOptions, *, decoded: Path | None, listing: Listing | None
+) -> Dataset:
     suffix = extension_of(path.name)
     if path.is_file() and suffix in (".npz", ".npy"):
         return load_array_file(path, options=options, decoded=decoded)
+    if listing is not None:
+        return _load_files(str(path), listing, options, folder=decoded)
     if path.is_dir() or is_archive(path):
         with open_listing(path, options) as listing:
             return _load_files(str(path), listing, options, folder=decoded)

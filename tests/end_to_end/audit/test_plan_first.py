@@ -8,6 +8,8 @@ import pytest
 from command import run_here
 from PIL import Image
 
+from rote.data.files import archives
+
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -45,6 +47,36 @@ def test_photographs_are_brought_to_the_size_of_the_samples(room: Path) -> None:
     treated = {one["what"]: one["count"] for one in found["training"]["account"]["treated"]}
     assert treated["not square"] == treated["of another size"] == 30
     assert found["rate"]["count"] == 4  # the trainer's crop finds every copy
+
+
+def test_samples_in_buckets_of_several_sizes_are_cut_to_squares_as_their_photographs_are(
+    room: Path,
+) -> None:
+    (room / "buckets").mkdir()
+    for number, path in enumerate(sorted((room / "photographs").iterdir())[:8]):
+        picture = Image.open(path)
+        width, height = ((24, 16), (16, 24))[number % 2]
+        scale = max(width / picture.width, height / picture.height)
+        wide, high = round(scale * picture.width), round(scale * picture.height)
+        left, top = (wide - width) // 2, (high - height) // 2
+        picture = picture.resize((wide, high), Image.Resampling.LANCZOS)
+        picture.crop((left, top, left + width, top + height)).save(room / "buckets" / path.name)
+    sides = ("audit", "--generated", "buckets", "--training", "photographs")
+    done = run_here(*sides, "--positive-control", "0", "--json", cwd=room)
+    assert done.returncode == 0, done.stderr
+    for side, sizes in (("generated", "24x16, 16x24"), ("training", "24x16, 16x32, 40x20")):
+        said = f"--{side}: images of {sizes} are brought to 16x16, the largest square that all"
+        assert said in done.stderr
+    assert json.loads(done.stdout)["rate"]["count"] > 0
+
+
+def test_each_folder_is_listed_once(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = []
+    walk = archives._walk
+    monkeypatch.setattr(archives, "_walk", lambda path: listed.append(path.name) or walk(path))
+    done = run_here(*SIDES, "--positive-control", "0", cwd=room)
+    assert done.returncode == 0, done.stderr
+    assert listed == ["made", "photographs"]
 
 
 def test_a_dry_run_tells_all_and_writes_nothing(room: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 from collections.abc import Callable
@@ -73,13 +74,14 @@ def audit(
         options.check_folder(out)
     sides = {"generated": generated, "training": training}
     sides |= {} if holdout is None else {"holdout": holdout}
-    ahead = room.ahead(sides, flags)
-    if room.dry_run:
-        print_plan(ahead, json=json)
-        return
     save = None if out is None else functools.partial(_write, out=out, spreadsheet=spreadsheet)
-    with showing(), held_in(ahead.blocks):
-        found, seconds = _found(ahead, count=count, save=save)
+    with contextlib.ExitStack() as opened:
+        ahead = room.ahead(sides, flags, opened)
+        if room.dry_run:
+            print_plan(ahead, json=json)
+            return
+        with showing(), held_in(ahead.blocks):
+            found, seconds = _found(ahead, count=count, save=save)
     if json:
         print_result(found.to_json())
     else:
@@ -104,7 +106,13 @@ def _found(
     asked, decoded, sources = ahead.asked, ahead.decoded, ahead.sources
     say_sizes(ahead)
     # Of tables the training side says what the columns are.
-    trained = load(sources["training"], ahead.how("training"), flag="--training", decoded=decoded)
+    trained = load(
+        sources["training"],
+        ahead.how("training"),
+        flag="--training",
+        decoded=decoded,
+        listing=ahead.listing("training"),
+    )
     made = load_generated(
         sources["generated"],
         how=ahead.how("generated"),
@@ -113,11 +121,19 @@ def _found(
         seed=asked.seed,
         decoded=decoded,
         device=asked.device,
+        listing=ahead.listing("generated"),
     )
     fresh = None
     if "holdout" in sources:
         how = ahead.how("holdout")
-        fresh = load(sources["holdout"], how, flag="--holdout", like=trained, decoded=decoded)
+        fresh = load(
+            sources["holdout"],
+            how,
+            flag="--holdout",
+            like=trained,
+            decoded=decoded,
+            listing=ahead.listing("holdout"),
+        )
     seconds = {"decode": time.perf_counter() - start}
     found = _measure(made, trained, fresh, asked, decoded=decoded, memory=ahead.memory, save=save)
     seconds.update(found.seconds)

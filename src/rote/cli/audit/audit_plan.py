@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from rote.core.memory import Blocks
 
 if TYPE_CHECKING:
     from rote.data.ahead.probe import Probe
+    from rote.data.files.listing import Listing
     from rote.memorization.audit.options import AuditOptions
     from rote.memorization.plan import Plan, PlannedSide
 
@@ -55,29 +57,41 @@ class Ahead:
         """How much is held at a time."""
         return Blocks() if self.plan is None else self.plan.blocks
 
+    def listing(self, name: str) -> Listing | None:
+        """Return the files of a side that is a folder or an archive of images."""
+        own = self.seen[name]
+        return None if own is None else own.listing
+
+    @property
+    def one_size(self) -> bool:
+        """Whether all generated images have one size, and are squares."""
+        made = self.seen["generated"]
+        return made is not None and len(made.sizes) == 1 and len(set(made.sizes[0][0])) == 1
+
     def how(self, name: str) -> SourceOptions:
-        """Return how a side is read: in the size of the generated images, where it has another."""
+        """Return how a side is read: where sizes differ, as squares that the generated images hold."""
         how = self.flags.how
-        made, own = self.seen["generated"], self.seen.get(name)
-        if how.resolution is not None or not made or not own or name == "generated":
+        made, own = self.seen["generated"], self.seen[name]
+        if how.resolution is not None or not made or not own:
             return how
-        (width, height), _ = made.sizes[0]
-        if len(made.sizes) > 1 or width != height:
+        sides = [one.sizes for one in self.seen.values() if one is not None]
+        shortest = min(min(size) for size, _ in made.sizes)
+        alike = len({size for sizes in sides for size, _ in sizes}) == 1
+        if alike or [size for size, _ in own.sizes] == [(shortest, shortest)]:
             return how
-        if len(own.sizes) == 1 and own.sizes[0][0] == (width, height):
-            return how
-        return replace(how, resolution=width)
+        return replace(how, resolution=shortest)
 
     def sides(self) -> list[PlannedSide]:
         """Return what the sides become that are folders or archives of images."""
-        from rote.data.files.decoded_cache import CACHE_FROM
+        from rote.data.files.decoded_cache import is_worth_keeping
         from rote.memorization.plan import PlannedSide
 
         found = []
         for name, own in self.seen.items():
             if own is not None:
-                mapped = self.decoded is not None and own.files >= CACHE_FROM
                 shape = own.shape(self.how(name).read())
+                kept = is_worth_keeping(own.files, math.prod(shape))
+                mapped = self.decoded is not None and kept
                 found.append(PlannedSide(name, own.files, shape, mapped=mapped))
         return found
 
@@ -107,8 +121,12 @@ class Room:
         ),
     ] = False
 
-    def ahead(self, sources: dict[str, str], flags: AuditFlags) -> Ahead:
+    def ahead(
+        self, sources: dict[str, str], flags: AuditFlags, opened: contextlib.ExitStack
+    ) -> Ahead:
         """Look at the sides, and plan the memory where both are folders or archives of images.
+
+        ``opened`` keeps archives open for whoever loads them.
 
         Raises
         ------
@@ -122,7 +140,9 @@ class Room:
         memory = None if self.memory is None else parse_bytes(self.memory, flag="--memory")
         read = flags.how.read()
         seen = {
-            name: None if source in DESCRIPTIONS else probe(source, read, timed=self.dry_run)
+            name: None
+            if source in DESCRIPTIONS
+            else probe(source, read, opened=opened, timed=self.dry_run)
             for name, source in sources.items()
         }
         decoded = None if self.no_cache else _kept_in()
@@ -157,9 +177,12 @@ def say_sizes(ahead: Ahead) -> None:
             continue
         side = how.resolution
         sizes = ", ".join(f"{w}x{h}" for (w, h), _ in own.sizes[:3])
-        more = f" and {len(own.sizes) - 3:,} more" if len(own.sizes) > 3 else ""
+        more = f" and {len(own.sizes) - 3:,} more sizes" if len(own.sizes) > 3 else ""
+        why = "as the generated ones are"
+        if not ahead.one_size:
+            why = "the largest square that all generated ones hold"
         say(
-            f"--{name}: images of {sizes}{more} are brought to {side}x{side}, as the generated ones are "
+            f"--{name}: images of {sizes}{more} are brought to {side}x{side}, {why} "
             f"(--resize {how.resize}; give what the trainer of the model did: crop, squeeze or pad)"
         )
 

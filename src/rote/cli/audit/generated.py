@@ -32,6 +32,7 @@ from rote.core.seeds import child_seed
 from rote.core.user_module import import_user_module
 from rote.data.dataset import Dataset
 from rote.data.files.arrays import dataset_of_array
+from rote.data.files.listing import Listing
 from rote.data.load import fit_dataset, named_sources
 from rote.data.messages import shown
 from rote.data.tables.encode import adopt
@@ -52,6 +53,7 @@ def load_generated(
     seed: int,
     decoded: Path | None,
     device: str,
+    listing: Listing | None = None,
 ) -> Dataset:
     """Load or draw the generated side.
 
@@ -59,7 +61,7 @@ def load_generated(
     ----------
     source
         As the table above says. A path that exists goes before a ``module:function``.
-    how, like, decoded
+    how, like, decoded, listing
         As in `rote.cli.source.load`; ``like`` is the training side.
     count, seed
         How many samples to draw (None: 1,000) and the root of their seeds. A count is an error where
@@ -99,7 +101,7 @@ def load_generated(
             f"{shown(path / 'points' / 'size-...')}"
         )
     if not is_point:
-        return load(source, how, flag="--generated", like=like, decoded=decoded)
+        return load(source, how, flag="--generated", like=like, decoded=decoded, listing=listing)
     file = str(path / _FRESH)
     found = load(file, how.of_images(), flag="--generated", decoded=decoded)
     return found if found.kind == "image" else _with_columns(_in_units_of_data(found, path), like)

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
 from rote.core.errors import DataError
 from rote.data.files.archives import Entry, is_archive
-from rote.data.files.decode import FORMATS, UnreadableImageError, decode
-from rote.data.files.listing import open_listing
+from rote.data.files.decode import Header, UnreadableImageError, decode, header_of
+from rote.data.files.listing import Listing, open_listing
 from rote.data.options import ReadOptions
 from rote.data.resample import workers
 from rote.data.tables.files import TABLE_EXTENSIONS
@@ -23,9 +20,6 @@ from rote.data.tables.files import TABLE_EXTENSIONS
 LOOKED_AT = 64
 TIMED = 8
 _OTHERS = (*TABLE_EXTENSIONS, ".npz", ".npy")
-_GREY = ("1", "L", "LA", "La", "I", "F")
-_TURNED = range(5, 9)
-_ORIENTATION = 0x0112
 
 
 @dataclass(frozen=True)
@@ -34,8 +28,8 @@ class Probe:
 
     Attributes
     ----------
-    files
-        How many images there are.
+    listing
+        The files, to be read for as long as what was opened for them stays open.
     sizes
         (width, height) of some of them, evenly spread, with how many have it, the commonest first.
     channels
@@ -44,10 +38,15 @@ class Probe:
         What one file takes to be decoded with all cores.
     """
 
-    files: int
+    listing: Listing
     sizes: tuple[tuple[tuple[int, int], int], ...]
     channels: int
     seconds: float
+
+    @property
+    def files(self) -> int:
+        """How many images there are."""
+        return len(self.listing.entries)
 
     @property
     def looked_at(self) -> int:
@@ -56,13 +55,12 @@ class Probe:
 
     def shape(self, options: ReadOptions) -> tuple[int, int, int]:
         """Return (H, W, C) of the items that the files become."""
-        width, height = self.sizes[0][0]
-        if options.resolution is not None:
-            width = height = options.resolution
-        return height, width, options.channels or self.channels
+        return Header(*self.sizes[0][0], self.channels).shape(options)
 
 
-def probe(source: str, options: ReadOptions, *, timed: bool = False) -> Probe | None:
+def probe(
+    source: str, options: ReadOptions, *, opened: contextlib.ExitStack, timed: bool = False
+) -> Probe | None:
     """Look at a folder or an archive of images; None for any other source, or where none can be opened.
 
     Parameters
@@ -71,6 +69,8 @@ def probe(source: str, options: ReadOptions, *, timed: bool = False) -> Probe | 
         As `rote.data.load.load_images` takes it.
     options
         How it would be read.
+    opened
+        What keeps an archive open, so that nobody has to list the files once more.
     timed
         Whether to decode a few files, to see how long that takes.
 
@@ -81,12 +81,12 @@ def probe(source: str, options: ReadOptions, *, timed: bool = False) -> Probe | 
         if path.suffix.lower() in _OTHERS:
             return None
         if path.is_dir() or (path.is_file() and is_archive(path)):
-            with open_listing(path, options) as listing:
-                return _seen(listing.entries, options, timed=timed)
+            return _seen(opened.enter_context(open_listing(path, options)), options, timed=timed)
     return None
 
 
-def _seen(entries: tuple[Entry, ...], options: ReadOptions, *, timed: bool) -> Probe | None:
+def _seen(listing: Listing, options: ReadOptions, *, timed: bool) -> Probe | None:
+    entries = listing.entries
     step = -(-len(entries) // LOOKED_AT)
     with ThreadPoolExecutor(workers()) as pool:
         found = [one for one in pool.map(_header, entries[::step]) if one is not None]
@@ -98,22 +98,15 @@ def _seen(entries: tuple[Entry, ...], options: ReadOptions, *, timed: bool) -> P
             began = time.perf_counter()
             list(pool.map(lambda entry: _decoded(entry, options), some))
             seconds = (time.perf_counter() - began) / len(some)
-    sizes = Counter(size for size, _ in found)
-    channels = 1 if all(grey for _, grey in found) else 3
-    return Probe(len(entries), tuple(sizes.most_common()), channels, seconds)
+    sizes = Counter((one.width, one.height) for one in found)
+    channels = max(one.channels for one in found)
+    return Probe(listing, tuple(sizes.most_common()), channels, seconds)
 
 
-def _header(entry: Entry) -> tuple[tuple[int, int], bool] | None:
-    """Return size and whether it is grey, of a file that is opened and not decoded."""
-    try:
-        content = entry.stored()
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            width, height = image.size
-            if image.getexif().get(_ORIENTATION) in _TURNED:
-                width, height = height, width
-            return (width, height), image.mode in _GREY or image.mode.startswith("I;16")
-    except Exception:  # noqa: BLE001 - as in `decode`; who reads it will say why
-        return None
+def _header(entry: Entry) -> Header | None:
+    with contextlib.suppress(UnreadableImageError):
+        return header_of(entry.stored())
+    return None
 
 
 def _decoded(entry: Entry, options: ReadOptions) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -79,13 +77,10 @@ class Hashes:
         One of each file, in order: of its content, or why it cannot be read.
     items
         uint8 (N, 32): of each image.
-    stream
-        Over all images, after their dtype and shape; None where some were left out.
     """
 
     files: tuple[bytes, ...]
     items: npt.NDArray[np.uint8]
-    stream: Any
 
 
 @dataclass(frozen=True)
@@ -125,7 +120,6 @@ class Collector:
     hashed: bool = False
     files: list[tuple[Entry, bytes]] = field(default_factory=list)
     items: list[bytes] = field(default_factory=list)
-    stream: Any = None
 
     @property
     def tiny(self) -> bool:
@@ -153,13 +147,11 @@ class Collector:
         self.noted.append((name, result.noted))
         if self.images is None:
             self.images = self._room_for(result.pixels.shape)
-            self.stream = hashlib.sha256(f"{self.images.dtype}{self.images.shape}".encode())
         if self.images.shape[1:] == result.pixels.shape:  # else an error follows in any case
             self.images[len(self.kept)] = result.pixels
             self.kept.append(index)
             if self.hashed:
                 self.items.append(result.item)
-                self.stream.update(np.ascontiguousarray(result.pixels).data)
 
     def _hash(self, entry: Entry, digest: bytes) -> None:
         """Note the hash of a file, which is that of all its pages."""
@@ -215,8 +207,7 @@ class Collector:
 
     def _hashes(self) -> Hashes:
         items = np.frombuffer(b"".join(self.items), np.uint8).reshape(-1, DIGEST_BYTES)
-        whole = len(self.kept) == self.total
-        return Hashes(tuple(d for _, d in self.files), items, self.stream if whole else None)
+        return Hashes(tuple(d for _, d in self.files), items)
 
     def _unreadable_text(self) -> str:
         return first_few([f"{name}: {reason}" for name, reason in self.unreadable])

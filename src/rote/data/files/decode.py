@@ -37,6 +37,7 @@ _GREY_MODES = ("1", "L", "LA", "La")
 _ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
 _OTHER_COLORS = ("CMYK", "YCbCr", "LAB", "HSV")
 _ORIENTATION = 0x0112
+_ON_THEIR_SIDE = range(5, 9)
 
 TRANSPARENT, TURNED, PALETTE, DEEP_COLOR, DEEP_GREY, OTHER_COLOR, PROFILE, TWO_LEVELS, OUTSIDE = (
     range(9)
@@ -132,6 +133,36 @@ def count_frames(content: bytes | Image.Image) -> int:
     except Exception as error:  # noqa: BLE001 - as in `decode`
         stop_if_machine_fails(error)
         return 1
+
+
+@dataclass(frozen=True)
+class Header:
+    """Width, height and channels of a file, as the camera's turn has them."""
+
+    width: int
+    height: int
+    channels: int
+
+    def shape(self, options: ReadOptions) -> tuple[int, int, int]:
+        """Return (H, W, C) of the image that the file becomes."""
+        size = (self.height, self.width)
+        if options.resolution is not None:
+            size = (options.resolution, options.resolution)
+        return *size, options.channels or self.channels
+
+
+def header_of(content: bytes) -> Header | None:
+    """Return what a file says of itself, without decoding it; None where it cannot be read."""
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            width, height = image.size
+            if image.getexif().get(_ORIENTATION) in _ON_THEIR_SIDE:
+                width, height = height, width
+            grey = image.mode in (*_GREY_MODES, "I", "F") or image.mode.startswith("I;16")
+            return Header(width, height, 1 if grey else 3)
+    except Exception as error:  # noqa: BLE001 - as in `decode`; who reads it will say why
+        stop_if_machine_fails(error)
+        return None
 
 
 def _frames(image: Image.Image, *, strict: bool) -> int:

@@ -16,11 +16,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
+import math
 import time
-import zlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,24 +35,22 @@ from rote.core.atomic_files import (
 )
 from rote.core.cache_folder import cache_folder, make_private
 from rote.core.errors import DataError, RunError
-from rote.core.progress.work import counted_results
 from rote.data.account import Account
 from rote.data.files.archives import Entry
-from rote.data.files.collect import Decoded, Hashes
+from rote.data.files.collect import FIRST, Decoded, Hashes
+from rote.data.files.decode import UnreadableImageError, header_of
 from rote.data.files.decode_all import decode_all
 from rote.data.files.faults import FileState, guard, mark_of
-from rote.data.files.mapped import write_blocks
+from rote.data.files.mapped import checksum_of, write_blocks
 from rote.data.files.source_state import SEEN, SourceState, key_of
 from rote.data.item_digests import NAME, item_digests
-from rote.data.known import SUFFIX, keep_beside, note_stream
+from rote.data.known import SUFFIX, keep_beside
 from rote.data.messages import storable
 from rote.data.options import ReadOptions
-from rote.data.resample import workers
 
-CACHE_FROM = 1000
-"""Files from which a source is kept: fewer are decoded in no time."""
+CACHE_FROM, CACHE_BYTES = 1000, 2**28
+"""Files, or bytes of images, from which a source is kept: less is held in memory."""
 VERSION = 2
-_BLOCK = 4 * 2**20
 _TICK = 0.02
 _ITEMS = "items "
 """Begins a checksum that is of the digests of all images."""
@@ -87,7 +83,7 @@ def decode_cached(
     folder
         Where entries are kept; None keeps none.
     """
-    if folder is None or len(entries) < CACHE_FROM:
+    if folder is None or not _is_large(entries, options):
         return decode_all(entries, where=where, options=options)
     version = f"{VERSION} {_pillow()} {options.pixels}"
     source = SourceState(entries, version, folder)
@@ -111,6 +107,20 @@ def decode_cached(
         _write_note(path.with_suffix(".json"), where, found.images.shape, found)
     source.note(path.stem)
     return _mapped(path, path.with_suffix(".json"), hashes=found.hashes)
+
+
+def is_worth_keeping(files: int, item_bytes: int) -> bool:
+    """Say whether so many images of so many bytes are mapped from the cache, and not held in memory."""
+    return files >= CACHE_FROM or files * item_bytes >= CACHE_BYTES
+
+
+def _is_large(entries: Sequence[Entry], options: ReadOptions) -> bool:
+    """Ask `is_worth_keeping`, by the first header of a file that can be read where it depends on that."""
+    for entry in entries[:FIRST] if len(entries) < CACHE_FROM else ():
+        with contextlib.suppress(UnreadableImageError):
+            if header := header_of(entry.stored()):
+                return is_worth_keeping(len(entries), math.prod(header.shape(options)))
+    return is_worth_keeping(len(entries), 0)
 
 
 def keep_array(
@@ -217,7 +227,7 @@ def _write_note(note: Path, source: str, shape: tuple[int, ...], found: Decoded 
     value: dict[str, Any] = {"source": storable(source), "kept": None, "shape": list(shape)}
     entry = note.with_suffix(".npy")
     items = None if found is None or found.hashes is None else found.hashes.items
-    value["checksum"] = _checksum(entry) if items is None else _ITEMS + _hash_of(items)
+    value["checksum"] = checksum_of(entry) if items is None else _ITEMS + _hash_of(items)
     time.sleep(_TICK)  # whoever changes the entry now leaves a later time
     value["mark"] = _mark(entry)
     if found is not None:
@@ -248,8 +258,6 @@ def _mapped(path: Path, note: Path, *, hashes: Hashes | None = None) -> Decoded:
             raise ValueError("it does not fit its note")
         images = images[: len(kept)]
         keep_beside(images, path, {} if hashes is None else {NAME: hashes.items})
-        if hashes is not None and hashes.stream is not None:
-            note_stream(images, hashes.stream)
         return Decoded(
             images=images,
             kept=kept,
@@ -281,7 +289,7 @@ def _is_whole(entry: Path, note: Path) -> bool:
             whole = list(images.shape) == value["shape"]
             whole = whole and checksum == _ITEMS + _hash_of(item_digests(images[:count]))
         else:
-            whole = checksum == _checksum(entry)
+            whole = checksum == checksum_of(entry)
     except (RunError, OSError, EOFError, ValueError, KeyError, TypeError):
         return False
     if whole and mark is not None:
@@ -301,20 +309,6 @@ def _mark(entry: Path) -> list[Any] | None:
 
 def _hash_of(digests: npt.NDArray[np.uint8]) -> str:
     return hashlib.sha256(np.ascontiguousarray(digests).data).hexdigest()
-
-
-def _checksum(path: Path) -> str:
-    """Return the CRC-32 of the blocks of a file, hashed: what damage cannot leave as it was.
-
-    A person who can write here can change the note too, so that nothing stronger would tell more; this
-    takes a third of the time of SHA-256.
-    """
-    with path.open("rb") as handle, ThreadPoolExecutor(workers()) as pool:
-        number = handle.fileno()
-        starts = range(0, os.fstat(number).st_size, _BLOCK)
-        sums = pool.map(lambda start: zlib.crc32(os.pread(number, _BLOCK, start)), starts)
-        parts = counted_results(sums, "blocks of kept images checked", len(starts))
-        return hashlib.sha256(b"".join(part.to_bytes(4) for part in parts)).hexdigest()
 
 
 def _pillow() -> str:

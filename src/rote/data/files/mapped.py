@@ -7,10 +7,14 @@ images, under a digest of the file, and is mapped from there.
 
 from __future__ import annotations
 
+import hashlib
 import math
+import os
 import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,10 +22,13 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.core.mapped_pages import release_pages
+from rote.core.progress.work import counted_results
+from rote.data.resample import workers
 
 MAPPED_FROM = 64 * 2**20
 """Bytes of an array from which it is mapped; smaller ones are simply read."""
 BLOCK_BYTES = 16 * 2**20
+CHECKED_BYTES = 4 * 2**20
 LOCAL_HEADER = struct.Struct("<26xHH")
 """Of a zip member: lengths of its name and of its extra field."""
 
@@ -120,3 +127,17 @@ def write_blocks(
         done += len(block)
         release_pages(room)
     assert done == len(room)
+
+
+def checksum_of(path: Path) -> str:
+    """Return the CRC-32 of the blocks of a file, hashed: what damage cannot leave as it was.
+
+    A person who can write here can change the note too, so that nothing stronger would tell more; this
+    takes a third of the time of SHA-256.
+    """
+    with path.open("rb") as handle, ThreadPoolExecutor(workers()) as pool:
+        number = handle.fileno()
+        starts = range(0, os.fstat(number).st_size, CHECKED_BYTES)
+        sums = pool.map(lambda start: zlib.crc32(os.pread(number, CHECKED_BYTES, start)), starts)
+        parts = counted_results(sums, "blocks of kept images checked", len(starts))
+        return hashlib.sha256(b"".join(part.to_bytes(4) for part in parts)).hexdigest()

@@ -104,6 +104,15 @@ def test_small_sources_are_not_kept(folder, kept, monkeypatch):
     assert not kept.exists()
 
 
+def test_few_files_of_many_bytes_are_kept(folder, kept, monkeypatch):
+    monkeypatch.setattr(cache, "CACHE_FROM", 7)
+    monkeypatch.setattr(cache, "CACHE_BYTES", 6 * 5 * 7 * 3)
+    assert isinstance(load_images(folder, decoded=kept).items, np.memmap)
+    # What counts are the bytes of the images as they are read.
+    grey = load_images(folder, channels=1, decoded=kept)
+    assert not isinstance(grey.items, np.memmap)
+
+
 def test_a_damaged_entry_is_made_anew(folder, kept):
     expected = load_images(folder, decoded=kept).digest
     next(kept.glob("*.npy")).write_bytes(b"torn")
@@ -144,7 +153,7 @@ def test_files_that_did_not_change_are_not_read_again(folder, kept, monkeypatch)
     expected = load_images(folder, decoded=kept).digest
     with monkeypatch.context() as patch:
         patch.setattr(Entry, "_read", None)
-        patch.setattr(cache, "_checksum", None)
+        patch.setattr(cache, "checksum_of", None)
         found = load_images(folder, decoded=kept)
         # Digests are known from the first time, too.
         assert found.digest == expected
