@@ -29,8 +29,9 @@ class SearchConfig(StrictModel):
     budget_images: Positive | None = None
     """Images seen by all trainings together after which no new round begins; None: no limit."""
     budget_seconds: Annotated[float, Field(gt=0)] | None = None
-    """Seconds after which no new round begins; None: no limit. The one setting by which the speed of a
-    machine changes a result: what was measured until then is the same."""
+    """Seconds within which all runs are to end: what a run takes is learned from those that have ended,
+    and none begins that would not end in time; None: no limit. The one setting by which the speed of a
+    machine changes a result."""
     start: Annotated[int, Field(ge=2)] = 64
     """The smaller of the two sizes of the first round."""
     min_size: Annotated[int, Field(ge=2)] = 4

@@ -82,7 +82,7 @@ class Point(Result):
     tolerance: Tolerance | None = None
     """Of the ratio against the run's own training set; None in older files."""
     seconds: Number | None = None
-    """Of another's training and its scoring, in the call that ended it; None: rote trained."""
+    """Of another's training and its scoring, all calls together; None: rote trained."""
 
 
 class PointFile(Point, ResultFile):

@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import json
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,10 @@ from kernel_density import copied, kernel_density
 
 import rote
 from rote.core.errors import RunError
+from rote.experiments.search.cost import RunSeconds
+from rote.experiments.search.plan import plan_search, time_text
 from rote.experiments.trainers.command import command_trainer
+from rote.experiments.trainers.config import with_trainer
 
 BANDWIDTH, EMM = 0.1, 24.8
 """In four dimensions: the quadrature of `kernel_density.copied` gives 0.9 at this size."""
@@ -32,9 +36,10 @@ def config(**search):
     )
 
 
-def searched(trainer, out, **search):
+def searched(trainer, out, *, seed=0, **search):
     told = {"bandwidth": BANDWIDTH}
-    return rote.estimate_emm(rows(), config(**search), trainer=trainer, settings=told, out=out)
+    asked = config(**search)
+    return rote.estimate_emm(rows(), asked, trainer=trainer, settings=told, out=out, seed=seed)
 
 
 def test_the_emm_of_a_kernel_density_estimate_is_that_of_its_quadrature(tmp_path):
@@ -54,33 +59,86 @@ def test_the_emm_of_a_kernel_density_estimate_is_that_of_its_quadrature(tmp_path
     assert times == {p: p.stat().st_mtime_ns for p in (tmp_path / "emm").rglob("point.json")}
 
 
-COPY = """
-import sys, pathlib, numpy as np
-data, out, seed, samples, num = sys.argv[1:]
-with np.load(data) as file:
-    rows = file["images"].astype(float)
+KEEP = """
+import shutil, sys
+shutil.copy(sys.argv[1], sys.argv[2] + "/kept.npz")
+print("trained on", sys.argv[1])
+"""
+DRAW = """
+import sys, numpy as np
+out, samples, num, seed, bandwidth = sys.argv[1:]
+rows = np.load(out + "/kept.npz")["images"].astype(float)
 rng = np.random.default_rng(int(seed))
-found = rows[rng.integers(len(rows), size=int(num))] + {bandwidth} * rng.normal(size=(int(num), 4))
-pathlib.Path(samples).mkdir(exist_ok=True)
-np.save(pathlib.Path(samples, "samples.npy"), found.astype(np.float32))
-print("trained on", len(rows))
+found = rows[rng.integers(len(rows), size=int(num))]
+found = found + float(bandwidth) * rng.normal(size=found.shape)
+np.save(samples + "/samples.npy", found.astype(np.float32))
 """
 
 
-def test_a_command_gives_an_emm_and_its_output_lies_in_a_log(tmp_path):
-    (tmp_path / "train.py").write_text(COPY.replace("{bandwidth}", str(BANDWIDTH)))
+def test_a_command_gives_the_numbers_of_the_function_and_its_output_lies_in_a_log(tmp_path):
+    few = {**SEARCH, "max_runs": 4}
+    function = searched(kernel_density, tmp_path / "function", seed=1, **few).to_json()
+    (tmp_path / "train.py").write_text(KEEP)
+    (tmp_path / "draw.py").write_text(DRAW)
     np.save(tmp_path / "rows.npy", rows().items)
-    command = f"{sys.executable} train.py {{data}} {{out}} {{seed}} {{samples}} {{num}}"
-    changes = [f"search.{k}={v}" for k, v in SEARCH.items() if k != "snapshot"]
-    asked = ["emm", "--data", "rows.npy", "--train-command", command, "--out", "emm", "--json"]
-    asked += ["--seed", "1"]
-    for change in changes:
-        asked += ["--set", change]
-    value = json.loads(ok(*asked, cwd=tmp_path))
-    assert value["emm"]["low"] <= EMM <= value["emm"]["high"]
+    told = ("--set", f"trainer.bandwidth={BANDWIDTH}", "--seed", "1", "--json")
+    for key, value in few.items():
+        told += ("--set", f"search.{key}={value}")
+    value = json.loads(
+        ok(
+            *("emm", "--data", "rows.npy", "--out", "emm", *told),
+            *("--train-command", f"{sys.executable} -I -S train.py {{data}} {{out}}"),
+            "--sample-command",
+            f"{sys.executable} draw.py {{out}} {{samples}} {{num}} {{seed}} {{bandwidth}}",
+            cwd=tmp_path,
+        )
+    )
+    assert value["emm"] == function["emm"]
+    keys = ("size", "replicate", "rate")
+    one, two = ([[p[key] for key in keys] for p in each["points"]] for each in (value, function))
+    assert one == two
     logs = list((tmp_path / "emm").rglob("command.log"))
     assert len(logs) == len(value["points"])
     assert "trained on" in logs[0].read_text()
+
+
+def test_a_budget_of_time_is_kept_and_the_plan_says_what_it_buys(tmp_path):
+    """Every run after the first round ends in time if it is as slow as the slowest before it."""
+
+    def slow(job):
+        time.sleep(0.01 * len(job.data))
+        return kernel_density(job)
+
+    budget = 3.0
+    asked = {"tolerance": 0.01, "budget_seconds": budget, "fresh_samples": 128}
+    told = {"trainer": slow, "settings": {"bandwidth": BANDWIDTH}}
+    planned = with_trainer(config(**asked), **told, here=True)
+
+    def plan():
+        return plan_search(planned, rows(), source="rows", out=tmp_path / "emm")["time"]
+
+    assert "not known yet" in time_text(plan())
+    found = rote.estimate_emm(rows(), config(**asked), out=tmp_path / "emm", **told)
+    took = {(point.size, point.replicate): point.seconds for point in found.points}
+    left, known = budget, []
+    for each in json.loads((tmp_path / "emm" / "rounds.json").read_text())["rounds"]:
+        runs = [(size, number) for size, number in each["runs"]]
+        if known:
+            takes = RunSeconds.learned(known)
+            assert sum(takes.most(size) for size, _ in runs) <= left
+        known += [(size, took[size, number]) for size, number in runs]
+        left -= each["seconds"]
+    assert len(known) == len(found.points)
+    why = found.to_json()["design"]["stopped"]
+    assert "of the budget are left, and a run of size" in why or "3 seconds is spent" in why
+    said = plan()
+    assert said["runs"] == len(found.points)
+    larger = planned.search.model_copy(update={"budget_seconds": 60.0})
+    planned = planned.model_copy(update={"search": larger})
+    said = plan()
+    for row in said["sizes"]:
+        assert row["buys"] == int(said["left"] / row["most"])
+        assert f"{row['buys']:,} runs of {row['size']}" in time_text(said)
 
 
 def broken(kind):
@@ -192,9 +250,11 @@ def test_samples_that_a_killed_command_left_are_not_taken_for_new_ones(tmp_path)
     )
     (tmp_path / "samples").mkdir()
     np.save(tmp_path / "samples" / "old.npy", np.zeros((3, 4), np.float32))
-    script = tmp_path / "train.py"
-    script.write_text(COPY.replace("{bandwidth}", "0.5"))
-    command = f"{sys.executable} {script} {{data}} {{out}} {{seed}} {{samples}} {{num}}"
+    (tmp_path / "train.py").write_text(
+        "import sys, numpy as np\n"
+        "np.save(sys.argv[1] + '/samples.npy', np.ones((int(sys.argv[2]), 4), np.float32))\n"
+    )
+    command = f"{sys.executable} {tmp_path}/train.py {{samples}} {{num}}"
     model = command_trainer(rote.TrainerConfig(train_command=command), samples=3)(job)
     assert isinstance(model, rote.TrainedModel)
     assert model.sample(3, 1).any()

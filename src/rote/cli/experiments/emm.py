@@ -41,7 +41,8 @@ class SearchOptions:
         typer.Option(
             "--budget",
             metavar="IMAGES|TIME",
-            help="Begin no new round beyond this many training images (2e6) or this time (20m, 2h).",
+            help="Begin no new round beyond this many training images (2e6), or no run that would not "
+            "end within this time (20m, 2h).",
         ),
     ] = None
     replicates: Annotated[
@@ -124,9 +125,18 @@ def emm(
         preset, kind=dataset.kind, changes=search.assignments(), trainer=trainer.config()
     )
     if dry_run:
-        from rote.experiments.search.plan import plan_search
+        from rote.experiments.search.plan import plan_search, time_text
 
-        print_result(plan_search(config, dataset, source=data))
+        plan = plan_search(
+            config,
+            dataset,
+            source=data,
+            out=out,
+            seed=run.seed,
+            side_by_side=engine.resolve(run.device)[0],
+        )
+        print_result(plan)
+        say(time_text(plan["time"]))
         return
     from rote.cli.audit.audit_view import tolerance_line
     from rote.cli.experiments.emm_view import SearchDisplay

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from rote.core.errors import RunError
@@ -24,11 +26,11 @@ from rote.experiments.run.spec import RunSpec
 from rote.experiments.trainers.command import command_trainer
 from rote.experiments.trainers.config import TrainerConfig, import_trainer
 from rote.experiments.trainers.function import said, train_by
-from rote.experiments.trainers.protocol import TrainedModel, TrainingJob
+from rote.experiments.trainers.protocol import SEEDS, TrainedModel, TrainingJob
 from rote.experiments.trainers.samples import as_samples
 
-CHECKED = 8
-"""Samples by which two seeds are told apart."""
+ASKED, COMPARED = 8, 64
+"""Samples that are asked for to tell two seeds apart, and the most by which two sets are told apart."""
 Progress = Callable[[str, int, int], None]
 """Told a stage, how far it is, and how far it goes."""
 
@@ -204,7 +206,7 @@ class TrainerModels:
             own = labelled(own, given, true=spec.setting.train.labels == "true")
         self.job = TrainingJob(
             data=own,
-            seed=spec.root_seed,
+            seed=spec.root_seed % SEEDS,
             folder=spec.folder / "trainer",
             device=spec.device,
             threads=torch.get_num_threads(),
@@ -219,8 +221,7 @@ class TrainerModels:
     def __iter__(self) -> Iterator[Model]:
         """Ask the trainer."""
         self.job.folder.mkdir(parents=True, exist_ok=True)
-        with Run(self.spec.folder, self.spec.to_json(), facts={"device": self.spec.device}):
-            pass
+        self._run().close()
         trainer = (
             import_trainer(self._trainer.function)
             if self._trainer.function
@@ -228,26 +229,30 @@ class TrainerModels:
         )
         self._on_progress("train", 0, 1)
         first = True
-        for model in train_by(trainer, self.job, who=self.who):
+        for model in self._timed(train_by(trainer, self.job, who=self.who)):
             self._planned = model.planned
+            own = TrainerModel(self, model)
             if first and self._trainer.function:
-                self.check_seeds(model)
+                own.try_seeds()
             first = False
-            yield TrainerModel(self, model)
+            yield own
             self._on_progress("train", model.images_seen, model.planned or model.images_seen)
 
-    def check_seeds(self, model: TrainedModel) -> None:
-        """Refuse a sampler that gives the same samples for two seeds: a draw more would tell nothing."""
-        first, second = (
-            self.samples(model, CHECKED, child_seed(self.spec.root_seed, "select", -2, number))
-            for number in range(2)
-        )
-        varied = bool((first.items != first.items[:1]).any())
-        if varied and np.array_equal(first.items, second.items):
-            raise RunError(
-                f"the sampler of {self.who} gave the same {CHECKED} samples for two seeds; it must use "
-                "the seed that it is given"
-            )
+    def _run(self) -> Run:
+        return Run(self.spec.folder, self.spec.to_json(), facts={"device": self.spec.device})
+
+    def _timed(self, models: Iterator[TrainedModel]) -> Iterator[TrainedModel]:
+        """Note what the trainer takes from model to model."""
+        while True:
+            started = time.monotonic()
+            try:
+                model = next(models, None)
+            finally:
+                with self._run() as run:
+                    run.add_seconds("train", time.monotonic() - started)
+            if model is None:
+                return
+            yield model
 
     def samples(self, model: TrainedModel, num: int, seed: int) -> Dataset:
         """Ask a sampler; return what it gave in model units."""
@@ -281,12 +286,32 @@ class TrainerModel:
     def __init__(self, models: TrainerModels, model: TrainedModel) -> None:
         self._models, self._model = models, model
         self.images_seen, self.reusable = model.images_seen, model.reusable
+        self._seen: dict[int, npt.NDArray[Any]] = {}
 
     def draw(self, numbers: range, *, most: int, purpose: Purpose, stage: str) -> Dataset:
         """Ask the sampler for as many samples as there are numbers, with one seed for all."""
-        seed = child_seed(self._models.spec.root_seed, purpose, numbers.start)
+        seed = child_seed(self._models.spec.root_seed, purpose, numbers.start) % SEEDS
         found = self._models.samples(self._model, len(numbers), seed)
+        self._compare(found.items[:COMPARED].copy(), seed)
         return replace(found, seeds=np.full(len(found), seed, np.int64))
+
+    def try_seeds(self) -> None:
+        """Ask for a few samples of two seeds; see `_compare`."""
+        for number in range(2):
+            seed = child_seed(self._models.spec.root_seed, "select", -2, number) % SEEDS
+            self._compare(self._models.samples(self._model, ASKED, seed).items, seed)
+
+    def _compare(self, items: npt.NDArray[Any], seed: int) -> None:
+        """Refuse a sampler that gives the same samples for two seeds: a draw more would tell nothing."""
+        for other, before in self._seen.items():
+            count = min(len(items), len(before))
+            varied = bool((items[:count] != items[:1]).any())
+            if other != seed and varied and np.array_equal(items[:count], before[:count]):
+                raise RunError(
+                    f"the sampler of {self._models.who} gave the same {count} samples for two seeds; it "
+                    "must use the seed that it is given"
+                )
+        self._seen[seed] = items
 
     def gap(self, rest: Dataset) -> GapCurve | None:
         """Measure the gap, where there is a denoiser."""

@@ -18,7 +18,7 @@ from rote.experiments.run.models import Model, Models, OwnModels, TrainerModels
 from rote.experiments.run.reuse import share_training
 from rote.experiments.run.score import Scorer
 from rote.experiments.run.spec import RunSpec
-from rote.experiments.run.status import Status
+from rote.experiments.run.status import Status, run_seconds
 from rote.memorization.audit.audit import Audit
 from rote.results.criterion import Tolerance
 from rote.results.gap import GapSnapshot
@@ -77,8 +77,8 @@ def execute(
         result: Point | StudyRun = _study_run(spec, drawn, trained, found, trained_by, seconds)
     else:
         result = _point(spec, trained, found)
-        if trainer:  # what the next runs will cost is learned from it
-            result = result.model_copy(update={"seconds": seconds})
+        if trainer:  # the images that it says to have seen tell nothing of what it took
+            result = result.model_copy(update={"seconds": round(run_seconds(spec.folder), 3)})
     write_json(spec.file, result.to_json())
     status.clear()
 

@@ -1,4 +1,4 @@
-"""`status.json` of a run: what it is doing, for whoever shows progress. Not a result."""
+"""What a run is doing (`status.json`), has noted and has taken (`manifest.json`). Not a result."""
 
 from __future__ import annotations
 
@@ -45,3 +45,8 @@ def read_notes(folder: Path) -> list[str]:
     """Return what a run's manifest notes for a person."""
     notes: list[str] = read_json(folder / "manifest.json").get("notes", [])
     return [f"run {folder.name}: {note}" for note in notes]
+
+
+def run_seconds(folder: Path) -> float:
+    """Return the seconds that a run has taken, all calls together, as its manifest tells them."""
+    return float(sum(read_json(folder / "manifest.json")["seconds"].values()))

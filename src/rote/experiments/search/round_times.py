@@ -19,10 +19,15 @@ class Clock:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._rounds: list[dict[str, Any]] = read_json(path)["rounds"] if path.exists() else []
+        self._rounds = _read(path)
         self._number = 0
         self.seconds = 0.0
         """Of the rounds played so far."""
+
+    @staticmethod
+    def total(path: Path) -> float:
+        """Return the seconds of all rounds that a file notes; 0 where there is none."""
+        return float(sum(held["seconds"] for held in _read(path)))
 
     @contextlib.contextmanager
     def round(self, runs: Sequence[tuple[int, int]]) -> Iterator[None]:
@@ -43,3 +48,8 @@ class Clock:
                 write_json(self._path, {"rounds": self._rounds})
             self.seconds += held["seconds"]
             self._number += 1
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    rounds: list[dict[str, Any]] = read_json(path)["rounds"] if path.exists() else []
+    return rounds

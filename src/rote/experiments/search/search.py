@@ -33,13 +33,14 @@ from rote.experiments.execution.open import open_engine
 from rote.experiments.run.controls import measure_controls
 from rote.experiments.run.run import execute
 from rote.experiments.run.spec import RunSpec
+from rote.experiments.run.status import run_seconds
 from rote.experiments.search.answer import (
     EmmEstimate,
     bound,
     estimate_of,
     finished_search,
 )
-from rote.experiments.search.cost import run_cost
+from rote.experiments.search.cost import Runs, RunSeconds, in_time, run_cost
 from rote.experiments.search.progress import SearchView, Watcher
 from rote.experiments.search.result_file import (
     CONFIDENCE,
@@ -155,6 +156,8 @@ def estimate_emm(
                 seed=seed,
                 device=device,
                 engine=engine,
+                # How many a cluster takes at once is its own affair.
+                side_by_side=max(workers, 1) if ray is None or ray.address is None else None,
                 perform=partial(execute, track=track),
                 watcher=watcher,
             )
@@ -201,20 +204,24 @@ def _play(
     seed: int,
     device: str,
     engine: Engine,
+    side_by_side: int | None,
     perform: Perform[RunSpec, None],
     watcher: Watcher,
 ) -> _Played:
-    """Train round after round until the design asks for no more."""
+    """Train round after round until the design asks for no more; ``side_by_side`` None: all at once."""
     search = config.search
     clock = Clock(out / "rounds.json")
     points: list[Point] = []
     tasks: list[RunSpec] = []
     rounds: list[dict[str, Any]] = []
     while True:
+        takes = RunSeconds.learned([(task.size, run_seconds(task.folder)) for task in tasks])
+        budget = search.budget_seconds
+        left = None if budget is None else budget - clock.seconds
         proposal = next_runs(
             [observed(point) for point in points],
             grid=grid,
-            cost=run_cost(config, points),
+            cost=run_cost(config, takes, left),
             epsilon=search.epsilon,
             tolerance=search.tolerance,
             start=search.start,
@@ -231,6 +238,8 @@ def _play(
             )
         if spent := _spent(search, points, clock.seconds):
             runs, reason = (), spent
+        elif runs and left is not None and takes is not None:
+            runs, reason = _ending_in(left, runs, takes, side_by_side, reason)
         ordered = sorted(points, key=lambda point: (point.size, point.replicate))
         new = [
             search_run(size, number, seed=seed, out=out, config=config, device=device)
@@ -265,6 +274,20 @@ def _repeats(
     sizes = [point.size for point in points]
     nearest = min(sizes, key=lambda size: (abs(math.log(size / value)), size))
     return tuple((nearest, number) for number in range(sizes.count(nearest), replicates))
+
+
+def _ending_in(
+    left: float, runs: Runs, takes: RunSeconds, side_by_side: int | None, reason: str
+) -> tuple[Runs, str]:
+    """Return the runs that end within the seconds that are left, and why it is these or none."""
+    kept = in_time(runs, takes, left, side_by_side=side_by_side or len(runs))
+    if kept:
+        return kept, reason
+    size = min(size for size, _ in runs)
+    return (), (
+        f"{left:,.3g} seconds of the budget are left, and a run of size {size:,} takes up to "
+        f"{takes.most(size):,.3g}"
+    )
 
 
 def _spent(search: SearchConfig, points: Sequence[Point], seconds: float) -> str:

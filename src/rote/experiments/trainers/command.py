@@ -24,8 +24,6 @@ LOG_END = 300
 """Characters of the log that an error shows."""
 ARRAYS = (".npz", ".npy", ".csv")
 """Files that hold all samples."""
-SEEDS = 2**31
-"""Seeds of commands lie below this: many libraries take no larger ones."""
 
 
 def command_trainer(config: TrainerConfig, *, samples: int) -> Trainer:
@@ -55,7 +53,7 @@ def command_trainer(config: TrainerConfig, *, samples: int) -> Trainer:
             data = lay_out(job.data, job.folder / "data", layout=config.layout)
             out.mkdir(exist_ok=True)
             place = _emptied(job.folder / "samples")
-            given = {"data": data.resolve(), "seed": job.seed % SEEDS, "num": samples}
+            given = {"data": data.resolve(), "seed": job.seed, "num": samples}
             _run(train_command, words | given | {"samples": place}, job, log, config.time_limit)
             done.touch()
 
@@ -63,7 +61,7 @@ def command_trainer(config: TrainerConfig, *, samples: int) -> Trainer:
             place = (job.folder / "samples").resolve()
             if sample_command is not None:
                 place = _emptied(place.with_name(f"samples-{seed}"))
-                given = {"num": num, "seed": seed % SEEDS, "samples": place}
+                given = {"num": num, "seed": seed, "samples": place}
                 _run(sample_command, words | given, job, log, config.time_limit)
             return _read(place, num, like=job.data, log=log)
 

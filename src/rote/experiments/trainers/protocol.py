@@ -16,6 +16,8 @@ from rote.data.dataset import Dataset
 from rote.diffusion.sample import DenoiserLike
 from rote.memorization.monitor.value_range import ValueRange
 
+SEEDS = 2**31
+"""Seeds of trainers and samplers lie below this: many libraries take no larger ones."""
 Sampler = Callable[[int, int], Any]
 """From a number of samples and a seed to so many samples, another set for every seed."""
 
@@ -28,7 +30,7 @@ class TrainingJob:
     """The training set, in its own units: ``data.items`` are uint8 images (N, H, W, C), float32 rows
     (N, D) or series (N, T, C); ``data.labels`` and ``data.classes`` where the source has them."""
     seed: int
-    """In [0, 2**63). Two jobs that differ in their seed alone are replicates."""
+    """In [0, 2**31). Two jobs that differ in their seed alone are replicates."""
     folder: Path
     """Of this training alone. It is there, and stays between calls: what is left here can be resumed
     from; a trainer that cannot resume starts again."""
