@@ -1,4 +1,4 @@
-"""DDPM (Ho et al. 2020) with the U-Net and the schedulers of diffusers; needs rote[diffusers].
+"""DDPM (Ho et al. 2020) with the U-Net and the schedulers of diffusers; needs rote-memorization[diffusers].
 
 A training that is killed goes on from its last quarter, and every quarter can be sampled at any time.
 

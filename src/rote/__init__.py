@@ -21,12 +21,16 @@ _attribute, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        from importlib.metadata import version
+        from rote.core.installation import VERSION
 
-        return version("rote")
+        return VERSION
     if name == "ImageDataset":  # goes in 0.3
         warnings.warn("rote.ImageDataset is now rote.Dataset", DeprecationWarning, stacklevel=2)
         name = "Dataset"
+    from rote.core.installation import mixed_files
+
+    if not name.startswith("_") and (mixed := mixed_files()):
+        raise ImportError(mixed)
     return _attribute(name)
 
 

@@ -15,7 +15,7 @@ from rote.spaces.catalog import SPACES
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 AUDIT = ("audit", "--generated", "images.npz", "--training", "images.npz")
 SEARCH = ("neighbors", "--generated", "images.npz", "--training", "shards", "--out", "found")
-FEATURES = "pip install 'rote[features]'"
+FEATURES = "pip install 'rote-memorization[features]'"
 
 # module, the package that brings it, what asks for it, what the line has to say
 CASES = {
@@ -46,44 +46,49 @@ CASES = {
         "diffusers",
         "diffusers",
         (*AUDIT, "--through-autoencoder", "folder"),
-        "pip install 'rote[diffusers]'",
+        "pip install 'rote-memorization[diffusers]'",
     ),
     "parquet": (
         "pyarrow",
         "pyarrow",
         ("data", "show", "table.parquet"),
-        "pip install 'rote[tables]'",
+        "pip install 'rote-memorization[tables]'",
     ),
     "parquet of an audit": (
         "pyarrow",
         "pyarrow",
         ("audit", "--generated", "images.npz", "--training", "table.parquet"),
-        "pip install 'rote[tables]'",
+        "pip install 'rote-memorization[tables]'",
     ),
-    "neighbors on ray": ("ray", "ray", (*SEARCH, "--engine", "ray"), "pip install 'rote[ray]'"),
+    "neighbors on ray": (
+        "ray",
+        "ray",
+        (*SEARCH, "--engine", "ray"),
+        "pip install 'rote-memorization[ray]'",
+    ),
     "emm on ray": (
         "ray",
         "ray",
         ("emm", "--engine", "ray", "--out", "found"),
-        "pip install 'rote[ray]'",
+        "pip install 'rote-memorization[ray]'",
     ),
     "study on ray": (
         "ray",
         "ray",
         ("study", "width", "--scale", "smoke", "--engine", "ray", "--out", "found"),
-        "pip install 'rote[ray]'",
+        "pip install 'rote-memorization[ray]'",
     ),
     "tensorboard": (
         "tensorboard",
         "tensorboard",
         ("train", "--track", "tensorboard", "--out", "found"),
-        "pip install 'rote[track]'",
+        "pip install 'rote-memorization[track]'",
     ),
     "accelerate": (
         "accelerate",
         "accelerate",
         ("train", "--track", "tensorboard", "--out", "found"),
-        "pip install 'rote[track]'",
+        "pip install 'rote-memorization[track]'",
     ),
     "wandb": (
         "wandb",
@@ -153,6 +158,6 @@ def test_every_space_and_every_optional_package_is_among_the_cases() -> None:
     }
     told = set()
     for _, package, _, install in CASES.values():
-        if extra := re.search(r"rote\[(\w+)\]", install):
+        if extra := re.search(r"rote-memorization\[(\w+)\]", install):
             told.add((extra[1], package))  # the extra that is named brings the package
     assert told == found

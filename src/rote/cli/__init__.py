@@ -39,6 +39,7 @@ from rote.core.console import (
     say_error,
 )
 from rote.core.errors import Interrupted, RoteError
+from rote.core.installation import mixed_files
 from rote.core.memory import is_out_of_memory
 
 # Each module adds its commands to the app; the order is that of `rote --help`.
@@ -67,6 +68,8 @@ def _check_process() -> None:
     """Refuse a process in which libraries end without a word, or after hours."""
     if sys.flags.optimize > 1:
         _fail("python -OO leaves out docstrings, which libraries need; run rote with -O or without")
+    if mixed := mixed_files():
+        _fail(mixed)
     try:
         Path.cwd()
     except OSError as error:

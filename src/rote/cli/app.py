@@ -22,11 +22,10 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
-
         from rote.core.console import print_text
+        from rote.core.installation import DISTRIBUTION, VERSION
 
-        print_text(f"rote {version('rote')}")
+        print_text(f"rote {VERSION} ({DISTRIBUTION})")
         raise typer.Exit
 
 

@@ -52,7 +52,7 @@ Device = Annotated[
 Track = Annotated[
     str | None,
     typer.Option(
-        "--track", help="Show trainings live: tensorboard, wandb or mlflow (rote[track])."
+        "--track", help="Show trainings live: tensorboard, wandb or mlflow (extra track)."
     ),
 ]
 SearchDevice = Annotated[

@@ -30,6 +30,7 @@ from rote.core.atomic_files import (
     write_text,
 )
 from rote.core.errors import RunError
+from rote.core.installation import VERSION
 
 HOLDS = {
     "train": "a training run (`rote train`)",
@@ -250,8 +251,8 @@ def now() -> str:
 
 def versions() -> dict[str, str]:
     """Return the versions of rote, Python and the libraries that figures depend on."""
-    found = {"python": platform.python_version(), "platform": platform.platform()}
-    for name in ("rote", "torch", "numpy", "scipy", "pillow", "scikit-learn"):
+    found = {"python": platform.python_version(), "platform": platform.platform(), "rote": VERSION}
+    for name in ("torch", "numpy", "scipy", "pillow", "scikit-learn"):
         with contextlib.suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
     found.update(_commit())

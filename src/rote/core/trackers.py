@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rote.core.errors import ConfigError, RunError, did_you_mean
+from rote.core.installation import extra
 
 TRACKERS = ("tensorboard", "wandb", "mlflow")
 PROJECT = "rote"
@@ -34,10 +35,8 @@ def check_tracker(name: str | None) -> None:
     for package in ("accelerate", name):
         if find_spec(package) is None:
             own = package in ("accelerate", "tensorboard")
-            install = "'rote[track]'" if own else package
-            raise ConfigError(
-                f"`track` {name} needs {package}, which is not installed; pip install {install}"
-            )
+            install = extra("track") if own else f"pip install {package}"
+            raise ConfigError(f"`track` {name} needs {package}, which is not installed; {install}")
 
 
 def prepare_tracker(name: str | None) -> None:

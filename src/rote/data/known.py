@@ -9,13 +9,11 @@ to are asked each time.
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import weakref
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ import numpy.typing as npt
 
 from rote.core.atomic_files import write_uncompressed
 from rote.core.errors import RunError
+from rote.core.installation import VERSION as ROTE
 
 SUFFIX = ".known"
 VERSION = 1
@@ -103,16 +102,8 @@ def _path(held: _Known, name: str) -> Path | None:
         return None
     array = held.array()
     assert array is not None
-    told = hashlib.sha256(f"{VERSION} {_rote()} {array.shape} {name}".encode()).hexdigest()[:16]
+    told = hashlib.sha256(f"{VERSION} {ROTE} {array.shape} {name}".encode()).hexdigest()[:16]
     return held.beside.with_name(f"{held.beside.stem}.{told}{SUFFIX}")
-
-
-@functools.cache
-def _rote() -> str:
-    try:
-        return metadata.version("rote")
-    except metadata.PackageNotFoundError:
-        return ""
 
 
 def _read(path: Path) -> Arrays | None:

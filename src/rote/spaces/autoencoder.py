@@ -21,6 +21,7 @@ import numpy.typing as npt
 import torch
 
 from rote.core.errors import ConfigError, DataError
+from rote.core.installation import extra
 from rote.core.progress.work import reported
 from rote.data.convert import from_model, to_model
 from rote.data.dataset import Dataset
@@ -114,7 +115,7 @@ def load_autoencoder(name: str, *, device: str = "cpu") -> Autoencoder:
     except ImportError:
         raise ConfigError(
             "`through_autoencoder` needs the package diffusers, which is not installed: "
-            "pip install 'rote[diffusers]'"
+            f"{extra('diffusers')}"
         ) from None
     folder = Path(name).expanduser()
     try:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from rote.core.errors import ConfigError, DataError
+from rote.core.installation import DISTRIBUTION, extra
 from rote.spaces.factory import SpaceFactory
 from rote.spaces.parse import Wanted, check_hash, check_options, size_of
 from rote.spaces.preprocess import Preprocessing
@@ -23,8 +24,8 @@ from rote.spaces.space import Network, Space
 if TYPE_CHECKING:
     from torch import nn
 
-FEATURES = "the extra rote[features]"
-PIP = "pip install 'rote[features]'"
+FEATURES = f"the extra {DISTRIBUTION}[features]"
+PIP = extra("features")
 
 
 @dataclass(frozen=True)

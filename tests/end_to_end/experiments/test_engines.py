@@ -30,7 +30,9 @@ pytestmark = [
     pytest.mark.enable_socket,
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds workers in /proc"),
 ]
-needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed (rote[ray])")
+needs_ray = pytest.mark.skipif(
+    find_spec("ray") is None, reason="Ray is not installed (rote-memorization[ray])"
+)
 STUDY = ("study", "labels", "--scale", "smoke", "--value", "none", "--out", "out")
 SECONDS = 300.0
 

@@ -21,7 +21,9 @@ from rote.core.ray import cluster as cluster_module
 from rote.neighbors.out_of_core import ray as ray_engine
 from rote.neighbors.search import nearest_neighbors
 
-needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed (rote[ray])")
+needs_ray = pytest.mark.skipif(
+    find_spec("ray") is None, reason="Ray is not installed (rote-memorization[ray])"
+)
 pytestmark = pytest.mark.enable_socket
 SEARCH = (
     "neighbors",
@@ -220,7 +222,7 @@ def test_without_ray_it_says_what_to_install(room: Path) -> None:
     arguments = [sys.executable, "-c", code, *SEARCH, "--engine", "ray", "--out", "none"]
     done = subprocess.run(arguments, cwd=room, capture_output=True, text=True, env=ENVIRONMENT)
     assert done.returncode == 1
-    assert "pip install 'rote[ray]'" in done.stderr
+    assert "pip install 'rote-memorization[ray]'" in done.stderr
 
 
 def test_the_local_engine_imports_no_ray(room: Path) -> None:

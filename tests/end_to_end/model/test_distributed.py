@@ -33,7 +33,7 @@ TRAIN = [
     *("--set", "train.snapshot_images=240"),
 ]
 needs_accelerate = pytest.mark.skipif(
-    find_spec("accelerate") is None, reason="accelerate is not installed (rote[track])"
+    find_spec("accelerate") is None, reason="accelerate is not installed (rote-memorization[track])"
 )
 TORCHRUN = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 ACCELERATE = [
@@ -218,7 +218,7 @@ def test_a_tracker_that_is_not_there_is_one_line(
         ("tensorbord", "did you mean 'tensorboard'"),
         ("mlflow", "needs mlflow, which is not installed; pip install mlflow"),
         ("wandb", "needs wandb, which is not installed; pip install wandb"),
-        ("tensorboard", "pip install 'rote[track]'"),
+        ("tensorboard", "pip install 'rote-memorization[track]'"),
     ]:
         for verb in ("train", "emm", "study width"):
             done = run_here(*verb.split(), "--out", "x", "--track", name, cwd=tmp_path)

