@@ -84,7 +84,7 @@ def main() -> None:
     # What Pillow has to say about the metadata of a file changes no pixel.
     warnings.filterwarnings("ignore", module="PIL")
     try:
-        app()
+        app(prog_name="rote")
     except RoteError as error:
         _fail(str(error))
     except (RuntimeError, MemoryError) as error:

@@ -1,31 +1,8 @@
-"""What commands say of criteria, spaces and studies: taken from their catalogs when help is asked for.
-
-The catalogs are filled by modules that take a moment to import, and by extensions, which are imported
-when the command line is read; so help has gaps, ``{criteria}`` and ``{spaces}``, that are filled late.
-"""
+"""What registers spaces, criteria and more from outside, and what is said of code that is run."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
-
-from typer.core import TyperCommand, TyperOption
-
-
-class CatalogCommand(TyperCommand):
-    """A command whose options' help names what is in the catalogs."""
-
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Fill the gaps, then show the help."""
-        from rote.memorization.criteria import CRITERIA
-        from rote.spaces import SPACES
-
-        names = {"{criteria}": ", ".join(CRITERIA.names), "{spaces}": ", ".join(SPACES.names)}
-        for parameter in self.params:
-            if isinstance(parameter, TyperOption) and parameter.help:
-                for gap, filled in names.items():
-                    parameter.help = parameter.help.replace(gap, filled)
-        super().format_help(ctx, formatter)
 
 
 def say_code(spaces: Iterable[object]) -> None:

@@ -10,20 +10,27 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rote.cli.command import Place
+from rote.cli.values import choice
+from rote.core.devices import DEVICES
 from rote.core.errors import ConfigError, Interrupted
+from rote.core.trackers import TRACKERS
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
     from rote.data.dataset import Dataset
-    from rote.diffusion.checkpoint import Weights
     from rote.experiments.config import ExperimentConfig
     from rote.experiments.trainers.config import TrainerConfig
+
+
+PRESETS = ("tiny", "small", "paper")
+"""The names of `rote.experiments.config.PRESETS`, known before that is imported."""
 
 
 class State:
@@ -39,27 +46,33 @@ Data = Annotated[
         help="A named set (see `rote data list`) or a folder, zip, npz, npy, csv or parquet file.",
     ),
 ]
-Preset = Annotated[str, typer.Option("--preset", help="tiny, small or paper.")]
+PlacedData = Annotated[Data, Place("DATA")]
+Preset = Annotated[
+    str, choice("--preset", PRESETS, "How large models and trainings are, and how they are scored.")
+]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change one value, such as train.batch=128."),
-]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Root seed of all randomness.")]
-WeightsName = Annotated[str, typer.Option("--weights", help="ema or raw.")]
-Device = Annotated[
-    str, typer.Option("--device", help="cpu, cuda, or auto (cuda where there is one).")
-]
-Track = Annotated[
-    str | None,
     typer.Option(
-        "--track", help="Show trainings live: tensorboard, wandb or mlflow (extra track)."
+        "--set", metavar="KEY=VALUE", help="Change one value, such as train.batch=128. Repeatable."
     ),
 ]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Root seed of all randomness.")]
+WeightsName = Annotated[
+    str,
+    choice(
+        "--weights", ("ema", "raw"), "Those averaged over the training (ema), or the last (raw)."
+    ),
+]
+Device = Annotated[
+    str, choice("--device", DEVICES, "Where to compute; auto is cuda where there is one.")
+]
+Track = Annotated[str | None, choice("--track", TRACKERS, "Show trainings live (the extra track).")]
 SearchDevice = Annotated[
     str,
-    typer.Option(
+    choice(
         "--device",
-        help="Where neighbors are searched: cpu, cuda, or auto; duplicates are grouped on the CPU.",
+        DEVICES,
+        "Where neighbors are searched; auto is cuda where there is one. Duplicates: on the CPU.",
     ),
 ]
 Json = Annotated[
@@ -168,13 +181,6 @@ def check_folder(path: Path) -> None:
             f"such as {path / 'audit'}"
         )
     check_writable(path)
-
-
-def check_weights(name: str) -> Weights:
-    """Return which weights of a snapshot are meant."""
-    if name not in ("ema", "raw"):
-        raise ConfigError(f"--weights {name} is unknown; choose ema or raw")
-    return cast("Weights", name)
 
 
 @contextlib.contextmanager

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from rote.cli import options
-from rote.cli.app import app
+from rote.cli.app import command
 
 
-@app.command()
+@command(example="rote report runs/emm")
 @options.answers_in_time
 def report(
     run: Annotated[

@@ -6,12 +6,14 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
 from rote.cli import options
 from rote.cli.flags import as_flags
+from rote.cli.values import choice
+from rote.data.options import Alpha, Exif, Frames, Resize
 
 if TYPE_CHECKING:
     from rote.data.account import Account
@@ -30,7 +32,8 @@ class ImageOptions:
         typer.Option("--resolution", min=1, help="Make all square, of this height and width."),
     ] = None
     channels: Annotated[
-        int | None, typer.Option("--channels", help="1: turn all to grey; 3: turn all to color.")
+        int | None,
+        typer.Option("--channels", metavar="1|3", help="Turn all to grey (1) or to color (3)."),
     ] = None
     skip_unreadable: Annotated[
         bool,
@@ -55,24 +58,27 @@ class ImageOptions:
     ] = None
     resize: Annotated[
         str,
-        typer.Option(
+        choice(
             "--resize",
-            help="How --resolution makes pictures square: crop (cut off the sides), squeeze, or pad.",
+            get_args(Resize),
+            "How --resolution makes pictures square: cut off the sides, squeeze, or add black bars.",
         ),
     ] = "crop"
     alpha: Annotated[
         str,
-        typer.Option(
-            "--alpha", help="What is under transparent pixels: white, black, or drop (their color)."
+        choice(
+            "--alpha", get_args(Alpha), "What is under transparent pixels; drop: their own color."
         ),
     ] = "white"
     exif: Annotated[
         str,
-        typer.Option("--exif", help="The turn that a camera noted in its files: apply or ignore."),
+        choice(
+            "--exif", get_args(Exif), "What to do with the turn that a camera noted in its files."
+        ),
     ] = "apply"
     frames: Annotated[
         str,
-        typer.Option("--frames", help="Of animations and files of several pages: first or all."),
+        choice("--frames", get_args(Frames), "Of animations and files of several pages."),
     ] = "first"
     window: Annotated[
         str | None,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from rote.core.errors import ConfigError
+from rote.core.errors import ConfigError, did_you_mean
+
+DEVICES = ("auto", "cpu", "cuda")
 
 
 def resolve_device(device: str) -> str:
@@ -16,8 +18,8 @@ def resolve_device(device: str) -> str:
     >>> resolve_device("cpu")
     'cpu'
     """
-    if device not in ("auto", "cpu", "cuda"):
-        raise ConfigError(f"`device` {device} is unknown; choose auto, cpu or cuda")
+    if device not in DEVICES:
+        raise ConfigError(f"`device` {device} is unknown{did_you_mean(device, DEVICES)}")
     if device == "cpu":
         return device
     import torch

@@ -40,6 +40,6 @@ def mixed_files() -> str | None:
         return None
     return (
         f"the distribution {' and '.join(names)} is another project, and its files lie among those of "
-        f"{DISTRIBUTION}: pip uninstall {' '.join(names)}, then pip install --force-reinstall --no-deps "
-        f"{DISTRIBUTION}, or give each an environment of its own"
+        f"{DISTRIBUTION}: pip uninstall {' '.join(names)}, then install {DISTRIBUTION} again, or give "
+        "each an environment of its own"
     )

@@ -10,7 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from rote.cli.command import takes_options
+from rote.cli.command import Place, takes_options
 
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Root seed.")]
 
@@ -101,3 +101,47 @@ def test_the_signature_names_no_object() -> None:
     parameters = inspect.signature(takes_options(command)).parameters
     assert list(parameters) == ["resolution", "grey", "ignored", "out"]
     assert parameters["out"].default is inspect.Parameter.empty
+
+
+def by_position(*arguments: str) -> tuple[int, str]:
+    """Run a command whose sides can be given by position; return its exit code and what it says."""
+    app = typer.Typer(add_completion=False)
+
+    @app.command()
+    @takes_options
+    def audit(
+        *,
+        generated: Annotated[str, typer.Option("--generated"), Place("GENERATED")],
+        training: Annotated[str, typer.Option("--training"), Place("TRAINING")],
+        data: Annotated[str, typer.Option("--data"), Place("DATA")] = "digits",
+    ) -> None:
+        print(generated, training, data)
+
+    done = CliRunner().invoke(app, list(arguments))
+    return done.exit_code, str(done.exception) if done.exit_code == 1 else done.output.strip()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "seen"),
+    [
+        (("a", "b"), "a b digits"),
+        (("a", "b", "c"), "a b c"),
+        (("--generated", "a", "--training", "b"), "a b digits"),
+        (("a", "--training", "b"), "a b digits"),
+        (("a", "b", "--data", "c"), "a b c"),
+        (("--", "-a", "-b"), "-a -b digits"),
+    ],
+)
+def test_what_has_a_place_is_given_by_position_or_by_flag(arguments, seen: str) -> None:
+    assert by_position(*arguments) == (0, seen)
+
+
+def test_what_is_given_twice_or_not_at_all_is_said_in_a_line() -> None:
+    code, said = by_position("a", "b", "--training", "b")
+    assert code == 1
+    assert said.startswith("TRAINING is given twice, as b and as --training b; give it once")
+    for arguments in ((), ("a",), ("--training", "b")):
+        code, said = by_position(*arguments)
+        assert code == 2
+        assert f"Missing {'TRAINING' if arguments == ('a',) else 'GENERATED'}" in said
+    assert by_position("a", "b", "c", "d")[0] == 2

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rote.cli import options
-from rote.cli.app import app
+from rote.cli.app import command
 from rote.cli.audit.audit_options import AuditFlags
 from rote.cli.audit.audit_plan import Ahead, Room, print_plan, say_sizes
-from rote.cli.catalogs import CatalogCommand, say_code
-from rote.cli.command import takes_options
+from rote.cli.catalogs import say_code
+from rote.cli.command import Place, takes_options
 from rote.cli.source import load
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rote.memorization.audit.options import AuditOptions
 
 
-@app.command(cls=CatalogCommand)
+@command(example="rote audit samples/ train/ --holdout test/ --out audit --fail-above 1%")
 @takes_options
 @options.answers_in_time
 def audit(
@@ -37,8 +37,11 @@ def audit(
             help="The images a model made: any source, a run directory of `rote train`, a point of "
             "`rote emm`, or module:function, a function of (num, seed).",
         ),
+        Place("GENERATED"),
     ],
-    training: Annotated[str, typer.Option("--training", help="The images it was trained on.")],
+    training: Annotated[
+        str, typer.Option("--training", help="The images it was trained on."), Place("TRAINING")
+    ],
     holdout: Annotated[
         str | None,
         typer.Option("--holdout", help="Real images it was not trained on, as a control."),

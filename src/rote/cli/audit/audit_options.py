@@ -10,6 +10,7 @@ import typer
 
 from rote.cli import options
 from rote.cli.source import SourceOptions
+from rote.cli.values import choice, rate
 from rote.memorization.audit.options import AuditOptions
 
 
@@ -29,6 +30,7 @@ class AuditFlags:
         list[str] | None,
         typer.Option(
             "--criterion",
+            metavar="CRITERION",
             help="{criteria}; the ratio is always there. Repeatable; the gate is held against the "
             "first. A threshold of your own: absolute=NUMBER, or absolute:SPACE=NUMBER with several "
             "spaces.",
@@ -38,6 +40,7 @@ class AuditFlags:
         list[str] | None,
         typer.Option(
             "--space",
+            metavar="SPACE",
             help="Where distances are taken: {spaces}, or module:function. Repeatable; rate and gate are "
             "those of the first. [default: pixel, of vectors columns, of mixed tables gower]",
         ),
@@ -59,11 +62,14 @@ class AuditFlags:
         ),
     ] = AuditOptions.through_autoencoder
     ratio_threshold: Annotated[
-        float, typer.Option("--ratio-threshold", help="Memorized: nn1 < threshold * nn2.")
+        float,
+        typer.Option(
+            "--ratio-threshold", help="Memorized: nn1 < threshold * nn2.", show_default="1/3"
+        ),
     ] = AuditOptions.ratio_threshold
     false_positive_rate: Annotated[
         float,
-        typer.Option("--false-positive-rate", help="What the calibrated ratio is set to."),
+        rate("--false-positive-rate", "What the calibrated ratio is set to."),
     ] = AuditOptions.false_positive_rate
     duplicate_rms: Annotated[
         float | None,
@@ -77,7 +83,8 @@ class AuditFlags:
         str,
         typer.Option(
             "--invariances",
-            help="Match over flip,shift,tone or some of them; shift takes 25 searches.",
+            metavar="flip,shift,tone",
+            help="Match over these or some of them; shift takes 25 searches.",
         ),
     ] = str(AuditOptions.invariances)
     positive_control: Annotated[
@@ -90,9 +97,9 @@ class AuditFlags:
     ] = AuditOptions.positive_control
     fail_above: Annotated[
         float | None,
-        typer.Option(
+        rate(
             "--fail-above",
-            help="Exit 3 if the whole interval lies above this rate, 4 if it cannot be decided.",
+            "Exit 3 if the whole interval lies above this rate, 4 if it cannot be decided.",
         ),
     ] = AuditOptions.fail_above
     seed: options.Seed = AuditOptions.seed
@@ -113,9 +120,10 @@ class AuditFlags:
     ] = AuditOptions.population
     cluster_by: Annotated[
         str | None,
-        typer.Option(
+        choice(
             "--cluster-by",
-            help="caption or label: rates of each, and intervals (and the gate) with it as the unit.",
+            ("caption", "label"),
+            "Rates of each, and intervals (and the gate) with it as the unit.",
         ),
     ] = AuditOptions.cluster_by
     captions: Annotated[

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from rote.cli import options
-from rote.cli.app import app
+from rote.cli.app import command
 
 
-@app.command()
+@command(example="rote compare audit-before audit-after")
 @options.answers_in_time
 def compare(
     first: Annotated[Path, typer.Argument(help="The --out of one `rote audit`.")],

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rote.cli import options
-from rote.cli.app import app
-from rote.cli.command import takes_options
+from rote.cli.app import command
+from rote.cli.command import Place, takes_options
 from rote.cli.data.shard import parse_bytes, show_bytes
-from rote.cli.experiments.engines import check_engine
+from rote.cli.experiments.engines import Engine, check_engine
 from rote.cli.source import ImageOptions, load
-from rote.core.devices import resolve_device
+from rote.cli.values import choice
+from rote.core.devices import DEVICES, resolve_device
 from rote.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class ShardOptions:
             "--memory", help="Shards: peak memory of each process, such as 2GB. [default: 2GB]"
         ),
     ] = None
-    engine: Annotated[str, typer.Option("--engine", help="Shards: local or ray.")] = "local"
+    engine: Engine = "local"
     ray_address: Annotated[
         str | None,
         typer.Option(
@@ -97,12 +98,14 @@ class ShardOptions:
             yield engine
 
 
-@app.command()
+@command(example="rote neighbors samples/ train/ --k 5 --out neighbors")
 @takes_options
 def neighbors(
     *,
     generated: Annotated[
-        str, typer.Option("--generated", help="The images a model made: any source, or shards.")
+        str,
+        typer.Option("--generated", help="The images a model made: any source, or shards."),
+        Place("GENERATED"),
     ],
     training: Annotated[
         str,
@@ -111,14 +114,16 @@ def neighbors(
             help="The training images: any source that fits into memory, or shards of them (`rote data "
             "shard`).",
         ),
+        Place("TRAINING"),
     ],
     out: options.Out,
     k: Annotated[int, typer.Option("--k", min=1, help="How many nearest images of each.")] = 2,
     device: Annotated[
         str,
-        typer.Option(
+        choice(
             "--device",
-            help="cpu, cuda, or auto (cuda where there is one); shards are searched on the CPU.",
+            DEVICES,
+            "Where to search; auto is cuda where there is one. Shards are searched on the CPU.",
         ),
     ] = "auto",
     shards: ShardOptions,

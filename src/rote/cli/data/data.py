@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from rote.cli import options
-from rote.cli.app import app
+from rote.cli.app import app, command
 from rote.cli.command import takes_options
 from rote.cli.flags import as_flags
 from rote.cli.source import SourceOptions, describe_data, load
@@ -18,7 +18,7 @@ data_app = typer.Typer(
 app.add_typer(data_app, name="data")
 
 
-@data_app.command("list")
+@command("list", example="rote data list", of=data_app)
 def list_named() -> None:
     """List the named data sets."""
     from rote.core.console import print_text
@@ -28,7 +28,7 @@ def list_named() -> None:
         print_text(f"{name:16} {description}")
 
 
-@data_app.command("show")
+@command("show", example="rote data show photos/ --resolution 32", of=data_app)
 @takes_options
 def show(
     *,
@@ -109,7 +109,7 @@ def _column(column: dict[str, Any]) -> str:
     return f"{kind} from {column['low']:g} to {column['high']:g}{gaps}"
 
 
-@data_app.command("cache")
+@command("cache", example="rote data cache --clear", of=data_app)
 def cache(
     clear: Annotated[bool, typer.Option("--clear", help="Remove all decoded images.")] = False,
     json: options.Json = False,

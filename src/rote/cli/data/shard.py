@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from rote.cli import options
+from rote.cli.app import command
 from rote.cli.command import takes_options
 from rote.cli.data.data import data_app
 from rote.cli.source import ImageOptions, named, say_account
@@ -46,7 +47,7 @@ def show_bytes(size: float) -> str:
     return f"{size:.0f} B"
 
 
-@data_app.command("shard")
+@command("shard", example="rote data shard part-1.zip part-2.zip --out shards", of=data_app)
 @takes_options
 def shard(
     *,

@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from rote.cli import options
-from rote.cli.app import app
+from rote.cli.app import command
 from rote.cli.command import takes_options
 from rote.cli.experiments.engines import EngineOptions, check_engine
 from rote.cli.experiments.trainer_options import UNITS, TrainerOptions, amount_of
 from rote.cli.source import SourceOptions, load
+from rote.cli.values import rate
 from rote.core.errors import ConfigError
 from rote.core.trackers import check_tracker
 
@@ -23,16 +24,16 @@ class SearchOptions:
 
     epsilon: Annotated[
         float | None,
-        typer.Option(
+        rate(
             "--epsilon",
-            help="The EMM is where the rate falls below 1 - epsilon. [default: the preset's]",
+            "The EMM is where the rate falls below 1 - epsilon. [default: the preset's]",
         ),
     ] = None
     tolerance: Annotated[
         float | None,
-        typer.Option(
+        rate(
             "--tolerance",
-            help="How narrow the interval must be, as a share of the EMM to both sides. [default: the "
+            "How narrow the interval must be, as a share of the EMM to both sides. [default: the "
             "preset's]",
         ),
     ] = None
@@ -94,12 +95,12 @@ def _budget(text: str) -> str:
     return f"search.budget_images={int(value)}"
 
 
-@app.command()
+@command(example="rote emm digits --preset tiny --workers 2 --out runs/emm")
 @takes_options
 def emm(
     *,
     out: options.Out,
-    data: options.Data = "digits",
+    data: options.PlacedData = "digits",
     preset: options.Preset = "tiny",
     search: SearchOptions,
     trainer: TrainerOptions,

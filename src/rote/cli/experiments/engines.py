@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rote.cli import options
+from rote.cli.values import choice
 from rote.core.devices import resolve_device
 from rote.core.errors import ConfigError
 from rote.core.ray.cluster import check_ray
 
 if TYPE_CHECKING:
     from rote.experiments.execution.engine import RayOptions
+
+
+Engine = Annotated[
+    str, choice("--engine", ("local", "ray"), "Processes here, or a Ray cluster (the extra ray).")
+]
 
 
 @dataclass(frozen=True)
@@ -28,9 +34,7 @@ class EngineOptions:
             help="Worker processes, here or of a local Ray: one per core or GPU.",
         ),
     ] = None
-    engine: Annotated[
-        str, typer.Option("--engine", help="local: processes here; ray: a Ray cluster.")
-    ] = "local"
+    engine: Engine = "local"
     ray_address: Annotated[
         str | None,
         typer.Option(
@@ -89,8 +93,6 @@ class EngineOptions:
 
 
 def check_engine(name: str) -> None:
-    """Refuse an engine that is unknown or not installed."""
-    if name not in ("local", "ray"):
-        raise ConfigError(f"--engine {name} is unknown; choose local or ray")
+    """Refuse an engine that is not installed."""
     if name == "ray":
         check_ray()

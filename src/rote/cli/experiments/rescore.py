@@ -8,13 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from rote.cli import options
-from rote.cli.app import app
-from rote.cli.catalogs import CatalogCommand
+from rote.cli.app import command
 from rote.cli.command import takes_options
 from rote.cli.source import SourceOptions, load
 
 
-@app.command(cls=CatalogCommand)
+@command(example="rote rescore runs/emm")
 @takes_options
 def rescore(
     *,
@@ -25,6 +24,7 @@ def rescore(
         list[str] | None,
         typer.Option(
             "--criterion",
+            metavar="CRITERION",
             help="{criteria}, or absolute=LEVELS. Repeatable. [default: all that fit the data]",
         ),
     ] = None,

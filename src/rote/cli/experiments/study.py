@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rote.cli import options
-from rote.cli.app import app
+from rote.cli.app import command
 from rote.cli.command import takes_options
 from rote.cli.experiments.engines import EngineOptions
 from rote.cli.experiments.study_tables import (
@@ -20,6 +20,7 @@ from rote.cli.experiments.study_tables import (
 )
 from rote.cli.experiments.trainer_options import ToldTrainerOptions
 from rote.cli.source import ImageOptions, load
+from rote.cli.values import choice
 from rote.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,11 +33,18 @@ class StudyFlags:
     """What is studied, and on what."""
 
     data: options.Data = "digits"
-    scale: Annotated[str, typer.Option("--scale", help="smoke, cpu or paper.")] = "cpu"
+    scale: Annotated[
+        str,
+        choice(
+            "--scale", ("smoke", "cpu", "paper"), "How large models, trainings and studies are."
+        ),
+    ] = "cpu"
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the results.")] = None
     values: Annotated[
         list[str] | None,
-        typer.Option("--value", help="Train this value beside the baseline; may be repeated."),
+        typer.Option(
+            "--value", metavar="VALUE", help="Train this value beside the baseline. Repeatable."
+        ),
     ] = None
     sizes: Annotated[
         str | None, typer.Option("--sizes", help="Sizes of the training set, such as 32,64.")
@@ -64,7 +72,7 @@ class StudyFlags:
         return [int(part) for part in parts]
 
 
-@app.command()
+@command(example="rote study list\nrote study width --scale smoke --out runs/width")
 @takes_options
 def study(
     *,

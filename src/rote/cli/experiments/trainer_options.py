@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rote.cli.values import choice
 from rote.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from rote.experiments.trainers.config import TrainerConfig
 
+LAYOUTS = ("auto", "folder", "captions", "npz", "csv")
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -44,7 +46,7 @@ class TrainerOptions:
         ),
     ] = None
     layout: Annotated[
-        str, typer.Option("--layout", help="What {data} is: folder, captions, npz, csv, or auto.")
+        str, choice("--layout", LAYOUTS, "What {data} is; auto: as the data are.")
     ] = "auto"
     time_limit: Annotated[
         str | None,
@@ -73,10 +75,6 @@ class TrainerOptions:
             raise ConfigError(
                 "--trainer samples by itself; --sample-command goes with --train-command"
             )
-        if self.layout not in ("auto", "folder", "captions", "npz", "csv"):
-            raise ConfigError(
-                f"--layout {self.layout} is unknown; choose auto, folder, captions, npz or csv"
-            )
         return TrainerConfig(
             function=self.function,
             train_command=self.train_command,
@@ -94,7 +92,9 @@ class ToldTrainerOptions:
     told: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", help="trainer.NAME=VALUE: what the trainer is told; may be repeated."
+            "--set",
+            metavar="KEY=VALUE",
+            help="trainer.NAME=VALUE: what the trainer is told. Repeatable.",
         ),
     ] = None
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from rote.cli import options
-from rote.cli.app import app
+from rote.cli.app import command
 from rote.cli.command import takes_options
 from rote.cli.model.probe import ProbeOptions
 from rote.core.devices import resolve_device
@@ -17,7 +17,7 @@ SHOWN = 0.8
 """The noise level of the one line on stdout, where it was measured."""
 
 
-@app.command()
+@command(example="rote gap runs/mine")
 @takes_options
 def gap(
     *,
@@ -35,14 +35,14 @@ def gap(
     from rote.core.progress.display import progress
     from rote.diffusion.probes.gap_file import GapLog
 
-    weights, levels = options.check_weights(probe.weights), probe.levels()
+    levels = probe.levels()
     _, trained, rest = probe.open(run, seed=seed)
     log = GapLog(
         run,
         trained,
         rest,
         seed=seed,
-        weights=weights,
+        weights=probe.of_weights,
         sigmas=levels,
         points=points,
         device=resolve_device(device),

@@ -8,13 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from rote.cli import options
-from rote.cli.app import app
+from rote.cli.app import command
 from rote.cli.command import takes_options
 from rote.cli.model.probe import ProbeOptions
+from rote.cli.values import rate
 from rote.core.devices import resolve_device
 
 
-@app.command()
+@command(example="rote membership runs/mine")
 @takes_options
 def membership(
     *,
@@ -25,7 +26,7 @@ def membership(
     ] = 4,
     false_positive_rate: Annotated[
         float,
-        typer.Option("--false-positive-rate", help="At which the recall of members is taken."),
+        rate("--false-positive-rate", "At which the recall of members is taken."),
     ] = 0.01,
     seed: options.Seed = 0,
     device: options.Device = "auto",
@@ -43,7 +44,6 @@ def membership(
     from rote.results.schema import write_result
     from rote.stats.conformal import check_asked
 
-    weights = options.check_weights(probe.weights)
     check_asked(false_positive_rate)
     levels = probe.levels()
     checkpoint, trained, rest = probe.open(run, seed=seed)
@@ -52,7 +52,7 @@ def membership(
             checkpoint,
             trained,
             rest,
-            weights=weights,
+            weights=probe.of_weights,
             seed=seed,
             sigmas=levels,
             draws=draws,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rote.cli import options
-from rote.cli.app import app
+from rote.cli.app import command
 from rote.cli.command import takes_options
 from rote.cli.model.samples import Count, SamplesFile, check_count, check_file, write_samples
 from rote.cli.source import SourceOptions, load
@@ -13,12 +13,12 @@ from rote.core.devices import resolve_device
 TILE = 512
 
 
-@app.command()
+@command(example="rote optimum digits --size 100 --out copies.npz")
 @takes_options
 def optimum(
     *,
     out: SamplesFile,
-    data: options.Data = "digits",
+    data: options.PlacedData = "digits",
     subset: options.SubsetOptions,
     count: Count = 64,
     how: SourceOptions,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -14,7 +14,7 @@ from rote.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from rote.data.dataset import Dataset
-    from rote.diffusion.checkpoint import Checkpoint
+    from rote.diffusion.checkpoint import Checkpoint, Weights
 
 Holdout = Annotated[
     str | None,
@@ -37,6 +37,11 @@ class ProbeOptions:
     sigmas: Annotated[str, typer.Option("--sigmas", help="Noise levels, with commas between.")] = (
         "0.1,0.2,0.4,0.8,1.6"
     )
+
+    @property
+    def of_weights(self) -> Weights:
+        """Which weights of a snapshot are looked into."""
+        return cast("Weights", self.weights)
 
     def levels(self) -> tuple[float, ...]:
         """Return the noise levels."""

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from rote.cli import options
-from rote.cli.app import app
+from rote.cli.app import command
 from rote.cli.model.samples import Count, SamplesFile, check_file, write_samples
+from rote.cli.values import choice
 from rote.core.devices import resolve_device
 
+if TYPE_CHECKING:
+    from rote.diffusion.checkpoint import Weights
 
-@app.command()
+
+@command(example="rote sample runs/mine --count 100 --out samples.npz")
 def sample(
     run: Annotated[Path, typer.Argument(help="A run directory or a snapshot file.")],
     out: SamplesFile,
     count: Count = 64,
     weights: options.WeightsName = "ema",
     steps: Annotated[int, typer.Option("--steps", min=1, help="Noise levels.")] = 18,
-    solver: Annotated[str, typer.Option("--solver", help="heun or euler.")] = "heun",
+    solver: Annotated[str, choice("--solver", ("heun", "euler"), "The integrator.")] = "heun",
     churn: Annotated[float, typer.Option("--churn", min=0, help="Noise added back.")] = 0.0,
     label: Annotated[
         int | None,
@@ -44,7 +48,6 @@ def sample(
     config = parse_config(SampleConfig, values, where="rote sample")
     checkpoint = load_checkpoint(run)
     check_file(out, table=bool((checkpoint.facts["scaling"] or {}).get("schema")))
-    chosen = options.check_weights(weights)
     if label is not None and not checkpoint.label_count:
         raise ConfigError(f"--label {label}: this model is unconditional; drop the flag")
     if label is not None and label >= checkpoint.label_count:
@@ -59,7 +62,7 @@ def sample(
         seed=seed,
         device=resolve_device(device),
         config=config,
-        weights=chosen,
+        weights=cast("Weights", weights),
         label=label,
     )
     write_samples(out, drawn, spreadsheet=spreadsheet)

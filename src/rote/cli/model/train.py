@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rote.cli import options
-from rote.cli.app import app
+from rote.cli.app import command
 from rote.cli.command import takes_options
 from rote.cli.model.gap import show_gaps
 from rote.cli.model.probe import Holdout, held_out
@@ -58,12 +58,12 @@ class GapOptions:
         return None
 
 
-@app.command()
+@command(example="rote train photos/ --resolution 32 --preset small --out runs/mine")
 @takes_options
 def train(
     *,
     out: options.Out,
-    data: options.Data = "digits",
+    data: options.PlacedData = "digits",
     subset: options.SubsetOptions,
     stratify: Annotated[
         bool, typer.Option("--stratify", help="Take the same number of each class.")
