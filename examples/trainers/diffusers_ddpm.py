@@ -1,4 +1,6 @@
-"""DDPM (Ho et al. 2020) with the U-Net and the schedulers of diffusers; needs rote-memorization[diffusers].
+"""DDPM (Ho et al. 2020) with the U-Net and the schedulers of diffusers.
+
+It needs rote-memorization[diffusers].
 
 A training that is killed goes on from its last quarter, and every quarter can be sampled at any time.
 
