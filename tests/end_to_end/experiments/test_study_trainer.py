@@ -11,8 +11,12 @@ from catalogs import catalogs_as_they_were
 from command import ok
 
 import rote as library
+from rote.core.atomic_files import write_json
 from rote.core.errors import ConfigError
+from rote.data.convert import for_models
 from rote.data.load import load_images
+from rote.experiments.studies.cost import counted
+from rote.experiments.studies.plan import plan_study, source_of
 from rote.experiments.studies.study import run_study
 from rote.experiments.trainers.config import TrainerConfig
 from rote.report import write_report
@@ -137,8 +141,33 @@ def test_what_a_trainer_cannot_know_is_refused_in_one_line(digits, tmp_path):
     assert not (tmp_path / "x").exists()
 
 
-def test_a_plan_tells_the_runs_and_that_their_time_is_not_known(tmp_path):
+def test_a_plan_tells_the_runs_and_what_is_known_of_their_time(digits, tmp_path):
+    out = tmp_path / "out"
+    planned = plan_study(
+        str(BANDWIDTH),
+        source_of(for_models(digits)[0], None),
+        scale_name="smoke",
+        runs=Path(),
+        trainer=TrainerConfig(function="a:b"),
+    )
+    found = counted([planned], workers=1, runs=out)
+    assert found["total"]["seconds"] is None
+    first, *missing = planned.all_trials()
+    trial = {
+        "format_version": 1,
+        "key": first.name,
+        "size": first.size,
+        "replicate": 0,
+        "images_seen": 1,
+        "selection": [],
+        "own_label": None,
+        "repeated": None,
+        "seconds": 7.0,
+        "rate": {"value": 0.5, "low": 0.1, "high": 0.9, "count": 1, "total": 2, "confidence": 0.95},
+    }
+    write_json(out / first.name / "trial.json", trial)
+    found = counted([planned], workers=1, runs=out)
+    assert found["total"]["seconds"] == found["studies"][0]["seconds"] == 7 * len(missing)
     shutil.copy(TRAINERS / "kernel_density.py", tmp_path)
     asked = ("study", str(BANDWIDTH), "--scale", "smoke", "--trainer", "kernel_density:trainer")
-    said = ok(*asked, "--dry-run", cwd=tmp_path)
-    assert "known once the first has ended" in said
+    assert "not known yet" in ok(*asked, "--dry-run", cwd=tmp_path)

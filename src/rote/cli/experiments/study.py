@@ -273,5 +273,6 @@ def _price(
         for name in names
     ]
     if trainer is not None:
-        return counted(plans, workers=workers)
+        runs = None if study.out is None else study.out / "runs"
+        return counted(plans, workers=workers, runs=runs)
     return price(plans, source, workers=workers, gpu=gpu if study.scale == "paper" else None)

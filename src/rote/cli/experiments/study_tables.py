@@ -76,13 +76,8 @@ def show_plan(found: dict[str, Any], *, scale: str, as_json: bool) -> None:
         print_result(found)
         return
     total = found["total"]
-    if total["seconds"] is None:
-        rows = [
-            [row["study"], f"{row['runs']:,}", f"{row['new_runs']:,}"]
-            for row in [*found["studies"], {"study": "all", **total}]
-        ]
-        print_table(table(f"plan at {scale} scale", ["study", "runs", "of its own"], rows))
-        print_text("what a run of the trainer takes is known once the first has ended")
+    if "ended" in total:
+        _show_counts(found, scale=scale)
         return
     rows = [
         [
@@ -105,6 +100,31 @@ def show_plan(found: dict[str, Any], *, scale: str, as_json: bool) -> None:
         )
     seconds = total["seconds"] / total["workers"]
     print_text(f"with {total['workers']} workers: about {_time(seconds)}")
+
+
+def _show_counts(found: dict[str, Any], *, scale: str) -> None:
+    """Print the runs of studies with a trainer, and what is known of their time."""
+    from rote.core.console import print_table, print_text, table
+
+    total = found["total"]
+    known = total["seconds"] is not None
+    rows = [
+        [row["study"], f"{row['runs']:,}", f"{row['new_runs']:,}"]
+        + ([_time(row["seconds"])] if known else [])
+        for row in [*found["studies"], {"study": "all", **total}]
+    ]
+    columns = ["study", "runs", "of its own", *(["left for one worker"] if known else [])]
+    print_table(table(f"plan at {scale} scale", columns, rows))
+    if known:
+        left = _time(total["seconds"] / total["workers"])
+        print_text(
+            f"with {total['workers']} workers: about {left} left, by the {total['ended']} runs that have "
+            "ended"
+        )
+    else:
+        print_text(
+            "what a run of the trainer takes is not known yet; it is once the first has ended"
+        )
 
 
 def show_results(results: list[StudyResult], *, whole: bool, as_json: bool) -> None:

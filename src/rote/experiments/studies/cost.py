@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,7 +17,9 @@ from rote.data.dataset import Dataset
 from rote.diffusion.conditioning import conditioning
 from rote.diffusion.preconditioning import build_denoiser, denoising_loss
 from rote.experiments.run.spec import RunSpec
+from rote.experiments.search.cost import RunSeconds
 from rote.experiments.studies.plan import Plan, Source, network_size
+from rote.results.run import TrialFile
 
 # Peak float32 rates without TF32, in TFLOP/s, as the vendors state them; others are given as a number.
 GPU_TFLOPS = {"v100": 15.7, "a100": 19.5, "rtx4090": 82.6, "h100": 66.9, "h200": 66.9}
@@ -113,16 +116,42 @@ def price(
     return found
 
 
-def counted(plans: Sequence[Plan], *, workers: int) -> dict[str, Any]:
-    """Return the runs of each study and of all; what a trainer's take is not known before the first."""
-    known: set[str] = set()
+def counted(plans: Sequence[Plan], *, workers: int, runs: Path | None = None) -> dict[str, Any]:
+    """Return the runs of each study and of all with a trainer that is not rote's own.
+
+    Parameters
+    ----------
+    plans
+        The studies.
+    workers
+        How many share them.
+    runs
+        The folder of their runs: what the missing ones take is learned from those that have ended there;
+        without any, ``seconds`` are None.
+    """
+    ended: dict[str, tuple[int, float]] = {}
+    if runs is not None:
+        for trial in (trial for plan in plans for trial in plan.all_trials()):
+            if found := trial.moved(runs).finished(TrialFile):
+                ended[trial.name] = trial.size, found.seconds
+    takes = RunSeconds.learned(list(ended.values()))
+
+    def left(trials: Mapping[str, RunSpec]) -> float | None:
+        missing = [trial for name, trial in trials.items() if name not in ended]
+        return None if takes is None else round(sum(takes.expected(t.size) for t in missing), 1)
+
+    known: dict[str, RunSpec] = {}
     rows: list[dict[str, Any]] = []
     for plan in plans:
-        names = {trial.name for trial in plan.all_trials()}
-        rows.append({"study": plan.factor.name, "runs": len(names), "new_runs": len(names - known)})
-        known |= names
+        trials = {trial.name: trial for trial in plan.all_trials()}
+        counts = {"runs": len(trials), "new_runs": len(trials.keys() - known.keys())}
+        rows.append({"study": plan.factor.name, **counts, "seconds": left(trials)})
+        known |= trials
     total = {key: sum(row[key] for row in rows) for key in ("runs", "new_runs")}
-    return {"studies": rows, "total": total | {"seconds": None, "workers": workers}}
+    return {
+        "studies": rows,
+        "total": total | {"seconds": left(known), "ended": len(ended), "workers": workers},
+    }
 
 
 def _sum(costs: Sequence[tuple[Cost, float]]) -> dict[str, Any]:
