@@ -216,28 +216,6 @@ def test_a_trainer_that_cannot_be_imported_is_one_line(tmp_path):
         assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("command", "said"),
-    [
-        ("{missing}", "{missing}"),
-        ("no-such-program {data}", "'no-such-program' cannot be run"),
-        (f"{sys.executable} -c 'print(7); raise SystemExit(3)'", "ended with status 3"),
-        (f"{sys.executable} -c pass", "no samples are in"),
-        (f"{sys.executable} -c 'import time; time.sleep(60)'", "took more than 1 s"),
-    ],
-)
-def test_a_broken_command_is_one_line_with_the_end_of_its_log(command, said, tmp_path):
-    np.save(tmp_path / "rows.npy", rows().items)
-    done = run(
-        *("emm", "--data", "rows.npy", "--train-command", command, "--out", "emm"),
-        *("--time-limit", "1s", "--set", "search.max_runs=2", "--workers", "1"),
-        cwd=tmp_path,
-    )
-    assert done.returncode == 1
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
-
-
 def test_samples_that_a_killed_command_left_are_not_taken_for_new_ones(tmp_path):
     job = rote.TrainingJob(
         data=rows(8),

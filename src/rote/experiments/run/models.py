@@ -197,7 +197,7 @@ class TrainerModels:
     ) -> None:
         self.spec, self.training, self._trainer = spec, training, trainer
         self._should_stop, self._on_progress = should_stop, on_progress
-        self.who = trainer.name
+        self.who, self.sampler = trainer.name, trainer.sampler
         self._planned: int | None = None
         self._probe: GapProbe | None = None
         own = replace(training, items=in_own_units(training), scaling=None)
@@ -256,10 +256,11 @@ class TrainerModels:
 
     def samples(self, model: TrainedModel, num: int, seed: int) -> Dataset:
         """Ask a sampler; return what it gave in model units."""
-        who = f"the sampler of {self.who}"
-        with said(self.job, who):
+        with said(self.job, self.sampler):
             given = model.sample(num, seed)
-        return as_samples(given, num, like=self.training, value_range=model.value_range, who=who)
+        return as_samples(
+            given, num, like=self.training, value_range=model.value_range, who=self.sampler
+        )
 
     def probe(self, rest: Dataset) -> GapProbe:
         """Return what all models' gaps are measured with, made once."""
@@ -308,8 +309,8 @@ class TrainerModel:
             varied = bool((items[:count] != items[:1]).any())
             if other != seed and varied and np.array_equal(items[:count], before[:count]):
                 raise RunError(
-                    f"the sampler of {self._models.who} gave the same {count} samples for two seeds; it "
-                    "must use the seed that it is given"
+                    f"{self._models.sampler} gave the same {count} samples for two seeds; it must use "
+                    "the seed that it is given"
                 )
         self._seen[seed] = items
 

@@ -66,11 +66,11 @@ def execute(
         )
         try:
             trained = _train(spec, models, scorer, status, rest)
+            with _open(spec) as run, run.timed("fresh"):
+                found = trained.found or scorer.measure(trained.chosen)
+                scorer.choose(trained.chosen, found)
         except RunError as error:  # of many runs: which one it is has to be told
             raise RunError(f"run {spec.folder.name}: {error}") from error
-    with _open(spec) as run, run.timed("fresh"):
-        found = trained.found or scorer.measure(trained.chosen)
-        scorer.choose(trained.chosen, found)
     (spec.folder / "checkpoints" / "state.safetensors").unlink(missing_ok=True)
     seconds = round(time.monotonic() - started, 3)
     if spec.staging is None:

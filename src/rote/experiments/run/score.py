@@ -20,7 +20,7 @@ from rote.core.atomic_files import write_npz
 from rote.data.dataset import Dataset
 from rote.data.files.arrays import arrays_of, item_key
 from rote.emm.acquisition import enough
-from rote.experiments.run.models import Model
+from rote.experiments.run.models import COMPARED, Model
 from rote.experiments.run.spec import RunSpec
 from rote.memorization.audit.audit import Audit, run_audit
 from rote.memorization.audit.options import RATIO_ONLY
@@ -32,6 +32,16 @@ from rote.stats.rates import wilson
 
 FRESH = Path("samples", "fresh.npz")
 """Where the samples of the chosen model lie in a run's folder."""
+
+
+def first_samples(folder: Path) -> npt.NDArray[Any] | None:
+    """Return the first samples of a finished run, at most `COMPARED`; None if all of them are alike."""
+    arrays = _read_samples(folder / FRESH)
+    items = arrays.get(item_key("series"), arrays.get(item_key("image")))
+    if items is None:
+        return None
+    items = items[:COMPARED]
+    return items if (items != items[:1]).any() else None
 
 
 def stages(first: int, most: int) -> list[int]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
+from rote.core.errors import RunError
 from rote.core.seeds import child_seed
 from rote.experiments.config import ExperimentConfig
+from rote.experiments.run.score import first_samples
 from rote.experiments.run.spec import RunSpec, Setting, Staging
 from rote.experiments.scales import Scoring
 
@@ -35,3 +39,30 @@ def search_run(
         staging=Staging(search.epsilon, search.first_samples, search.early_stop),
         gap=search.gap,
     )
+
+
+def check_differ(runs: Sequence[RunSpec], seen: dict[str, RunSpec]) -> None:
+    """Refuse finished runs of a trainer that gave the same samples: they count as one, not as several.
+
+    Parameters
+    ----------
+    runs
+        Those that have just finished.
+    seen
+        Earlier ones, by a digest of their first samples; these are added.
+
+    Raises
+    ------
+    RunError
+        Naming two of them.
+    """
+    for run in runs:
+        trainer = run.setting.trainer
+        if trainer is None or (samples := first_samples(run.folder)) is None:
+            continue
+        other = seen.setdefault(hashlib.sha256(samples.tobytes()).hexdigest(), run)
+        if other is not run:
+            raise RunError(
+                f"runs {other.folder.name} and {run.folder.name} gave the same {len(samples)} samples; "
+                f"{trainer.name} must use the seed that it is given"
+            )

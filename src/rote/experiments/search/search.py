@@ -48,7 +48,7 @@ from rote.experiments.search.result_file import (
     slopes_of,
 )
 from rote.experiments.search.round_times import Clock
-from rote.experiments.search.runs import search_run
+from rote.experiments.search.runs import check_differ, search_run
 from rote.experiments.search.sizes import search_sizes
 from rote.experiments.trainers.config import Setting as TrainerSetting
 from rote.experiments.trainers.config import TrainerConfig, with_trainer
@@ -214,6 +214,7 @@ def _play(
     points: list[Point] = []
     tasks: list[RunSpec] = []
     rounds: list[dict[str, Any]] = []
+    seen: dict[str, RunSpec] = {}
     while True:
         takes = RunSeconds.learned([(task.size, run_seconds(task.folder)) for task in tasks])
         budget = search.budget_seconds
@@ -256,6 +257,7 @@ def _play(
                 engine.run_each(missing, perform, on_poll=watcher.poll)
         points += [point for task in new if (point := task.finished(PointFile))]
         tasks += new
+        check_differ(new, seen)
         rounds.append(
             {
                 "runs": [{"size": size, "replicate": number} for size, number in runs],

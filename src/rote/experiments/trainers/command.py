@@ -54,7 +54,8 @@ def command_trainer(config: TrainerConfig, *, samples: int) -> Trainer:
             out.mkdir(exist_ok=True)
             place = _emptied(job.folder / "samples")
             given = {"data": data.resolve(), "seed": job.seed, "num": samples}
-            _run(train_command, words | given | {"samples": place}, job, log, config.time_limit)
+            words_of_it = words | given | {"samples": place}
+            _run(train_command, words_of_it, job, log, config.time_limit, what="training")
             done.touch()
 
         def sample(num: int, seed: int) -> Any:
@@ -62,7 +63,7 @@ def command_trainer(config: TrainerConfig, *, samples: int) -> Trainer:
             if sample_command is not None:
                 place = _emptied(place.with_name(f"samples-{seed}"))
                 given = {"num": num, "seed": seed, "samples": place}
-                _run(sample_command, words | given, job, log, config.time_limit)
+                _run(sample_command, words | given, job, log, config.time_limit, what="sampling")
             return _read(place, num, like=job.data, log=log)
 
         return TrainedModel(images_seen=_images_seen(out, job), sample=sample, reusable=True)
@@ -86,7 +87,13 @@ def _images_seen(out: Path, job: TrainingJob) -> int:
 
 
 def _run(
-    command: str, words: Mapping[str, object], job: TrainingJob, log: Path, limit: float | None
+    command: str,
+    words: Mapping[str, object],
+    job: TrainingJob,
+    log: Path,
+    limit: float | None,
+    *,
+    what: str,
 ) -> None:
     """Run a command with a status of 0; its output goes to a log."""
     line = fill(command, words)
@@ -102,10 +109,10 @@ def _run(
         should_stop=job.should_stop,
     )
     if code is None:
-        raise RunError(f"the command '{line[0]}' took more than {limit:g} s{_end_of(log)}")
+        raise RunError(f"the {what} command took more than {limit:g} s{_end_of(log)}")
     if code:
         ended = f"was ended by signal {-code}" if code < 0 else f"ended with status {code}"
-        raise RunError(f"the command '{line[0]}' {ended}{_end_of(log)}")
+        raise RunError(f"the {what} command {ended}{_end_of(log)}")
 
 
 def fill(command: str, words: Mapping[str, object]) -> list[str]:

@@ -70,6 +70,11 @@ class TrainerConfig(StrictModel):
         """What it is called, for a person."""
         return self.function or f"`{self.train_command}`"
 
+    @property
+    def sampler(self) -> str:
+        """What its sampler is called, for a person."""
+        return f"`{self.sample_command}`" if self.sample_command else f"the sampler of {self.name}"
+
     def to_json(self) -> dict[str, Any]:
         """Return what decides a model as plain types: a limit of time does not."""
         return self.model_dump(mode="json", exclude={"time_limit"})
