@@ -91,8 +91,15 @@ def _first_difference(
     return None
 
 
-def check_writable(folder: Path) -> None:
+def check_writable(folder: Path, *, name: str = "`out`") -> None:
     """Try to write below a folder that may not be there yet; nothing is left.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+    name
+        The argument that it was given as, in messages.
 
     Raises
     ------
@@ -105,7 +112,7 @@ def check_writable(folder: Path) -> None:
     except OSError as error:
         reason = error.strerror or str(error)
         raise RunError(
-            f"`out` {folder}: nothing can be written to {there} ({reason}); choose another `out`"
+            f"{name} {folder}: nothing can be written to {there} ({reason}); choose another {name}"
         ) from None
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +12,7 @@ import typer
 from rote.cli import options
 from rote.cli.app import command
 from rote.cli.audit.audit_options import AuditFlags
+from rote.cli.audit.audit_outputs import AuditOutputs
 from rote.cli.audit.audit_plan import Ahead, Room, print_plan, say_sizes
 from rote.cli.catalogs import say_code
 from rote.cli.command import Place, takes_options
@@ -55,10 +54,7 @@ def audit(
         ),
     ] = None,
     flags: AuditFlags,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for audit.json, its tables and the report.")
-    ] = None,
-    spreadsheet: options.Spreadsheet = False,
+    outputs: AuditOutputs,
     timings: Annotated[
         bool, typer.Option("--timings", help="Print the seconds of every stage.")
     ] = False,
@@ -72,19 +68,18 @@ def audit(
     from rote.core.progress.display import showing
     from rote.memorization.audit.checks import check_options
 
-    check_options(flags.asked())
-    if out is not None:
-        options.check_folder(out)
+    outputs.check(fail_above=flags.fail_above)
     sides = {"generated": generated, "training": training}
     sides |= {} if holdout is None else {"holdout": holdout}
-    save = None if out is None else functools.partial(_write, out=out, spreadsheet=spreadsheet)
-    with contextlib.ExitStack() as opened:
+    with outputs.errors_told(), contextlib.ExitStack() as opened:
+        check_options(flags.asked())
         ahead = room.ahead(sides, flags, opened)
         if room.dry_run:
             print_plan(ahead, json=json)
             return
         with showing(), held_in(ahead.blocks):
-            found, seconds = _found(ahead, count=count, save=save)
+            found, seconds = _found(ahead, count=count, outputs=outputs)
+    outputs.tell(found)
     if json:
         print_result(found.to_json())
     else:
@@ -98,7 +93,7 @@ def audit(
 
 
 def _found(
-    ahead: Ahead, *, count: int | None, save: Callable[[Audit], float] | None
+    ahead: Ahead, *, count: int | None, outputs: AuditOutputs
 ) -> tuple[Audit, dict[str, float]]:
     """Load the sides, audit and save; return the audit and the seconds of all that."""
     import time
@@ -138,10 +133,12 @@ def _found(
             listing=ahead.listing("holdout"),
         )
     seconds = {"decode": time.perf_counter() - start}
-    found = _measure(made, trained, fresh, asked, decoded=decoded, memory=ahead.memory, save=save)
+    found = _measure(
+        made, trained, fresh, asked, decoded=decoded, memory=ahead.memory, outputs=outputs
+    )
     seconds.update(found.seconds)
-    if save is not None:
-        seconds["report"] = save(found)
+    if outputs.out is not None:
+        seconds["report"] = outputs.save(found)
     return found, seconds
 
 
@@ -153,7 +150,7 @@ def _measure(
     *,
     decoded: Path | None,
     memory: int | None,
-    save: Callable[[Audit], float] | None,
+    outputs: AuditOutputs,
 ) -> Audit:
     """Run the audit; where what stands beside the rates fails, the rates are saved all the same."""
     from rote.core.errors import RoteError
@@ -174,21 +171,6 @@ def _measure(
                 on_rates=rates.append,
             )
     except RoteError:
-        if rates and save is not None:
-            save(rates[0])
+        if rates:
+            outputs.save(rates[0])
         raise
-
-
-def _write(found: Audit, *, out: Path, spreadsheet: bool) -> float:
-    """Save the audit with its report and return the seconds that took."""
-    import time
-
-    from rote.core.console import say
-    from rote.core.progress.work import work
-    from rote.report import write_report
-
-    start = time.perf_counter()
-    with work("report"):
-        found.save(out, spreadsheet=spreadsheet)
-        say(f"report: {write_report(out)}")
-    return time.perf_counter() - start

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from rote.core.console import print_text
 from rote.memorization.audit import files
 from rote.memorization.audit.result import Findings
-from rote.memorization.presentation import card, summary
+from rote.memorization.presentation import card, ci, summary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,6 +63,20 @@ class Audit(Findings):
             return
         for line in summary.sentences(self):
             print_text(line)
+
+    def to_markdown(self) -> str:
+        """Return the summary and the ten most copied pairs as Markdown, such as for a step summary."""
+        return ci.markdown_summary(self)
+
+    def to_junit(self) -> str:
+        """Return the gate as a JUnit file of one test.
+
+        Raises
+        ------
+        ConfigError
+            If the audit was asked for no gate.
+        """
+        return ci.junit_xml(self)
 
     def to_pandas(self) -> pd.DataFrame:
         """Return a row for every generated item, in their order; needs pandas."""
