@@ -10,6 +10,11 @@ from .diffusion.config import (
     TrainConfig as TrainConfig,
 )
 from .diffusion.optimal_denoiser import OptimalDenoiser as OptimalDenoiser
+from .diffusion.probes.gap_of_run import Gaps as Gaps, gap as gap
+from .diffusion.probes.membership_of_run import (
+    Membership as Membership,
+    membership as membership,
+)
 from .diffusion.sample import sample as sample
 from .diffusion.training.loop import train as train
 from .experiments.config import (
@@ -17,9 +22,12 @@ from .experiments.config import (
     SearchConfig as SearchConfig,
     preset as preset,
 )
+from .experiments.presentation.rescore import Rescored as Rescored
+from .experiments.rescore.rescore import rescore as rescore
 from .experiments.search.answer import EmmEstimate as EmmEstimate
 from .experiments.search.search import estimate_emm as estimate_emm
-from .experiments.studies.study import StudyResult as StudyResult, run_study as run_study
+from .experiments.studies.result import StudyResult as StudyResult
+from .experiments.studies.study import run_study as run_study
 from .experiments.trainers.config import TrainerConfig as TrainerConfig
 from .experiments.trainers.protocol import (
     TrainedModel as TrainedModel,

@@ -25,7 +25,7 @@ GROUPS = {
     "duplicate-rms positive-control set-aside ruler-resolution through-autoencoder quality population "
     "cluster-by paired epsilon tolerance replicates gap points draws sigmas k audit:seed gap:seed "
     "membership:seed gap:weights membership:weights",
-    "What is written": "out json spreadsheet track shard-size clear help",
+    "What is written": "out json spreadsheet summary-md junit track shard-size clear help",
     "How fast": "device workers engine ray-address gpus-per-run gpu threads memory no-cache budget "
     "time-limit timings dry-run",
 }

@@ -8,7 +8,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -17,13 +17,26 @@ from torch import Tensor
 
 from rote.core.atomic_files import FORMAT_VERSION, write_atomic
 from rote.core.config import parse_config
-from rote.core.errors import RunError
+from rote.core.errors import ConfigError, RunError
 from rote.core.memory import bounded_memory
 from rote.diffusion.config import ModelConfig
 from rote.diffusion.preconditioning import Denoiser, build_denoiser
 
 Weights = Literal["ema", "raw"]
 BUILDING_BYTES = 1 << 30
+
+
+def check_weights(name: str) -> Weights:
+    """Return which weights of a snapshot are meant.
+
+    Raises
+    ------
+    ConfigError
+        If there are none of that name.
+    """
+    if name not in ("ema", "raw"):
+        raise ConfigError(f"`weights` {name} is unknown; choose ema or raw")
+    return cast("Weights", name)
 
 
 @dataclass(frozen=True)

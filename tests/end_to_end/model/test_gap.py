@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from command import ok, run
 
+import rote
 from rote.data.load import load_images
 from rote.diffusion.checkpoint import load_checkpoint
 from rote.diffusion.probes.gap_file import complement, find_subset
@@ -50,7 +51,7 @@ def test_what_cannot_be_measured_is_said_in_one_line(logged: Path) -> None:
         (["gap", "nowhere"], "not a directory"),
         (["gap", "logged", "--sigmas", "0.4,x"], "--sigmas 0.4,x"),
         (["gap", "logged", "--resolution", "4"], "no subset of 16 items"),
-        (["train", "--gap", "--out", "whole"], "--holdout SOURCE"),
+        (["train", "--gap", "--out", "whole"], "give --holdout, or"),
         (["train", "--holdout", "digits", "--out", "whole"], "give --gap too"),
     ):
         done = run(*arguments, cwd=logged)
@@ -58,3 +59,21 @@ def test_what_cannot_be_measured_is_said_in_one_line(logged: Path) -> None:
         assert expected in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
     assert not (logged / "whole").exists()
+
+
+def test_the_functions_do_what_the_commands_do(logged: Path) -> None:
+    run_folder = logged / "logged"
+    found = rote.gap(run_folder, sigmas="0.4,0.8", points=64)
+    said = json.loads(
+        ok("gap", "logged", "--sigmas", "0.4,0.8", "--points", "64", "--json", cwd=logged)
+    )
+    assert found.to_json() == said
+    assert found.summary().startswith("gap at sigma 0.8 after 640 images seen: ")
+    assert found.to_pandas().shape == (4, 5)
+    told = rote.membership(str(run_folder), data="digits", sigmas=[0.8], draws=1)
+    again = ok("membership", "logged", "--sigmas", "0.8", "--draws", "1", "--json", cwd=logged)
+    assert told.to_json() == json.loads(again)
+    for result in (found, told):
+        assert "<svg" in result._repr_html_()
+    with pytest.raises(rote.RoteError, match="`weights` best"):
+        rote.gap(run_folder, weights="best")

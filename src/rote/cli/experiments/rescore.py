@@ -60,36 +60,26 @@ def rescore(
     Writes criteria.json into its folder: for each criterion the EMM with its interval, or the study's
     rates and differences, from the same runs; and the report again.
     """
-    from rote.core.atomic_files import read_json
     from rote.core.console import print_result, print_text, say
-    from rote.core.errors import RunError
-    from rote.core.progress.display import progress
-    from rote.experiments.rescore.search import rescore as run_rescore
-    from rote.experiments.rescore.study import rescore_study
+    from rote.experiments.presentation.rescore import emm_text
+    from rote.experiments.rescore.rescore import rescore as run_rescore
+    from rote.experiments.rescore.rescore import source_of
     from rote.report import write_report
 
-    study = (search / "study.json").is_file()
-    if not study and not (search / "emm.json").is_file():
-        raise RunError(
-            f"{search} holds neither emm.json nor study.json; give the --out of a finished `rote emm` or "
-            "`rote study`"
-        )
-    if data is None:
-        data = str(read_json(search / ("study.json" if study else "emm.json"))["data"]["source"])
-    dataset = load(data, how)
-    with options.interruptible(), progress("runs scored again") as report:
-        found = (rescore_study if study else run_rescore)(
+    dataset = load(source_of(search) if data is None else data, how)
+    with options.interruptible():
+        rescored = run_rescore(
             search,
-            dataset,
-            criteria=criterion or None,
+            data=dataset,
+            criterion=criterion,
             quality=quality,
             ruler_resolution=ruler_resolution,
             tolerance=tolerance,
-            on_progress=report,
         )
+    found = rescored.to_json()
     if json:
         print_result(found)
-    elif study:
+    elif rescored.is_study:
         show_effects(found)
     else:
         show_table(found)
@@ -98,25 +88,10 @@ def rescore(
     say(f"report: {write_report(search)}")
 
 
-def emm_text(entry: dict[str, Any]) -> str:
-    """Say one criterion's EMM in a few words."""
-    emm = entry["emm"]
-    if emm is None:
-        return str(entry["reason"])
-    if emm["status"] == "bracketed":
-        return f"EMM {emm['value']:.3g} [{emm['low']:.3g}, {emm['high']:.3g}]"
-    if emm["status"] == "unknown":
-        return "EMM not known: the runs do not lie on one falling curve"
-    if emm["low"] is not None:
-        return f"EMM above {emm['low']:.3g}"
-    if emm["high"] is not None:
-        return f"EMM below {emm['high']:.3g}"
-    return "EMM beyond the sizes trained"
-
-
 def show_table(found: dict[str, Any]) -> None:
     """Print all criteria beside each other to stderr."""
     from rote.core.console import console, say, table
+    from rote.experiments.presentation.rescore import emm_text
     from rote.stats.rates import Rate
 
     rows = []
@@ -144,13 +119,10 @@ def show_table(found: dict[str, Any]) -> None:
 def show_effects(found: dict[str, Any]) -> None:
     """Print each comparison of a study under every criterion, to stdout."""
     from rote.core.console import print_text, say
+    from rote.experiments.presentation.rescore import effect_texts
 
     for entry in found["criteria"]:
         if entry["reason"]:
             say(f"{entry['name']}: {entry['reason']}")
-        for effect in entry["effects"]:
-            first, second, d = effect["first"], effect["second"], effect["difference"]
-            print_text(
-                f"{entry['name']}: {first['value']} - {second['value']} at {first['size']}: "
-                f"{d['value']:+.3f} [{d['low']:+.3f}, {d['high']:+.3f}]"
-            )
+        for text in effect_texts(entry):
+            print_text(text)

@@ -123,7 +123,8 @@ def study(
     out, whole = study.folder(), name == "all"
     from rote.cli.experiments.study_view import StudyDisplay
     from rote.core.console import say
-    from rote.experiments.studies.study import StudyOptions, StudyResult, run_studies
+    from rote.experiments.studies.result import StudyResult
+    from rote.experiments.studies.study import StudyOptions, run_studies
     from rote.report import write_report
 
     results: list[StudyResult] = []

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rote.experiments.studies.study import StudyResult
+    from rote.experiments.studies.result import StudyResult
 
 
 def show_studies(*, as_json: bool) -> None:

@@ -12,7 +12,6 @@ from rote.cli.app import command
 from rote.cli.command import takes_options
 from rote.cli.model.probe import ProbeOptions
 from rote.cli.values import rate
-from rote.core.devices import resolve_device
 
 
 @command(example="rote membership runs/mine")
@@ -38,39 +37,27 @@ def membership(
     snapshot, into membership.json.
     """
     from rote.core.console import print_result, print_text
-    from rote.core.progress.display import progress
-    from rote.diffusion.probes.membership import checkpoint_loss_gap
-    from rote.results.membership import MembershipFile
-    from rote.results.schema import write_result
-    from rote.stats.conformal import check_asked
+    from rote.diffusion.probes.membership_of_run import level_text
+    from rote.diffusion.probes.membership_of_run import membership as measure
 
-    check_asked(false_positive_rate)
     levels = probe.levels()
-    checkpoint, trained, rest = probe.open(run, seed=seed)
-    with options.interruptible(), progress("losses measured") as report:
-        found = checkpoint_loss_gap(
-            checkpoint,
-            trained,
-            rest,
-            weights=probe.of_weights,
-            seed=seed,
+    with options.interruptible():
+        found = measure(
+            run,
+            **probe.sides(run),
+            weights=probe.weights,
             sigmas=levels,
             draws=draws,
-            fpr=false_positive_rate,
-            device=resolve_device(device),
-            on_progress=report,
-        )
-    write_result(run / "membership.json", MembershipFile, found)
+            false_positive_rate=false_positive_rate,
+            seed=seed,
+            device=device,
+        ).to_json()
     if json:
         print_result(found)
         return
     show_table(found)
     for level in found["levels"]:
-        roc = level["roc"]
-        print_text(
-            f"sigma {level['sigma']:g}: AUC {roc['auc']:.4g} [{roc['auc_low']:.4g}, "
-            f"{roc['auc_high']:.4g}]"
-        )
+        print_text(level_text(level))
 
 
 def show_table(found: dict[str, Any]) -> None:

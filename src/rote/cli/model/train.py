@@ -12,7 +12,7 @@ from rote.cli import options
 from rote.cli.app import command
 from rote.cli.command import takes_options
 from rote.cli.model.gap import show_gaps
-from rote.cli.model.probe import Holdout, held_out
+from rote.cli.model.probe import Holdout, load_holdout
 from rote.cli.source import SourceOptions, describe_data, load
 from rote.core.devices import resolve_device
 from rote.core.errors import ConfigError
@@ -47,9 +47,11 @@ class GapOptions:
     ) -> GapLog | None:
         """Return what measures the gap of a run on the ``taken`` items, if that is asked for."""
         from rote.diffusion.probes.gap_file import GapLog, complement
+        from rote.diffusion.probes.sides import held_out
 
         if self.gap:
-            rest = held_out(self.holdout, whole, complement(whole, taken), how)
+            given = None if self.holdout is None else load_holdout(self.holdout, whole, how)
+            rest = held_out(given, whole, complement(whole, taken))
             return GapLog(out, whole.take(taken), rest, seed=seed, device=device)
         if self.holdout is not None:
             raise ConfigError(

@@ -1,4 +1,4 @@
-"""Long work counts itself here, and who shows it looks: a library call says nothing by itself.
+"""Long work counts itself here, and who shows it looks (`display`): what is called inside says nothing.
 
     with work("images decoded", len(files)) as counted:
         for file in files:

@@ -45,7 +45,7 @@ def _is_used(point: Point) -> bool:
     return point.observation.bound == "exact"
 
 
-def rescore(
+def rescore_search(
     folder: Path,
     dataset: Dataset,
     *,

@@ -44,8 +44,8 @@ def rescore_study(
 ) -> dict[str, Any]:
     """Score a finished study under other criteria, and write `criteria.json` into its folder.
 
-    Parameters and errors are those of `rote.experiments.rescore.search.rescore`; a study of two sources
-    is refused.
+    Parameters and errors are those of `rote.experiments.rescore.search.rescore_search`; a study of two
+    sources is refused.
     """
     value = read_json(folder / "study.json")
     design = value["design"]

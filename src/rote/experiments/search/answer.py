@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rote.core.atomic_files import read_json
+from rote.core.presentation.figures import svg_html
+from rote.core.presentation.shown import Shown
 from rote.data.dataset import Dataset
 from rote.emm.curve import EmmInterval
+from rote.experiments.presentation import emm as presentation
 from rote.experiments.search.result_file import ITEMS, answer, slopes_of
+from rote.results.emm import EmmFile
 from rote.results.run import Point
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Settings that choose the runs and decide nothing within one: a folder serves any of them.
 PATH_SETTINGS = (
@@ -28,8 +37,8 @@ PATH_SETTINGS = (
 )
 
 
-@dataclass(frozen=True)
-class EmmEstimate:
+@dataclass(frozen=True, repr=False)
+class EmmEstimate(Shown):
     """The result of a search; `to_json` is the content of `emm.json`."""
 
     found: EmmInterval
@@ -60,6 +69,26 @@ class EmmEstimate:
     def to_json(self) -> dict[str, Any]:
         """Return the content of `emm.json`."""
         return self.json
+
+    @cached_property
+    def _file(self) -> EmmFile:
+        return EmmFile.model_validate_json(json.dumps(self.json))
+
+    def sentences(self) -> Sequence[str]:
+        """Return the answer, what it rests on, the controls, and what was left out."""
+        return presentation.sentences(self._file)
+
+    def figure_html(self) -> str:
+        """Return the chart."""
+        return svg_html(self.plot())
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a row for every run, by size and replicate; needs pandas."""
+        return presentation.frame(self._file)
+
+    def plot(self) -> Any:
+        """Return an Altair chart of the runs, the curve and the EMM; a notebook draws it."""
+        return presentation.curve(self._file)
 
 
 def finished_search(

@@ -23,6 +23,7 @@ from rote.experiments.run.status import read_notes, read_status
 from rote.experiments.studies.factor import is_own, load_factor
 from rote.experiments.studies.layout import OWN, SHARED, earlier, own_file, runs_of
 from rote.experiments.studies.plan import Plan, Source, plan_study, source_of
+from rote.experiments.studies.result import StudyResult
 from rote.experiments.studies.result_file import findings
 from rote.experiments.trainers.config import Setting as TrainerSetting
 from rote.experiments.trainers.config import TrainerConfig, resolved
@@ -53,19 +54,6 @@ class StudyView:
     finished: int
     runs: int
     active: tuple[TrialView, ...]
-
-
-@dataclass(frozen=True)
-class StudyResult:
-    """The result of a study; `to_json` is the content of `study.json`."""
-
-    name: str
-    sentence: str
-    json: dict[str, Any]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the content of `study.json`."""
-        return self.json
 
 
 @dataclass(frozen=True)

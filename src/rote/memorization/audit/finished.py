@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from rote.core.console import print_text
+from rote.core.presentation.shown import Shown
 from rote.memorization.audit import files
 from rote.memorization.audit.result import Findings
 from rote.memorization.presentation import card, ci, summary
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Audit(Findings):
+class Audit(Shown, Findings):
     """What an audit found, its files, and what a notebook shows of it."""
 
     def to_json(self) -> dict[str, Any]:
@@ -47,22 +48,13 @@ class Audit(Findings):
         """Every memorized item with the training item it copies, lowest ratio first."""
         return summary.copied_pairs(self)
 
-    def summary(self) -> str:
-        """Return the verdict and what it rests on, a line each."""
-        return "\n".join(summary.sentences(self))
+    def sentences(self) -> Sequence[str]:
+        """Return the verdict, the gate, what makes it doubtful, the control, and what would be missed."""
+        return summary.sentences(self)
 
-    def show(self) -> None:
-        """Show the card in a notebook, and print the summary anywhere else."""
-        try:
-            from IPython import get_ipython
-            from IPython.display import display
-        except ImportError:
-            get_ipython = None
-        if get_ipython is not None and get_ipython() is not None:
-            display(self)
-            return
-        for line in summary.sentences(self):
-            print_text(line)
+    def figure_html(self) -> str:
+        """Return the six most copied pairs as pictures."""
+        return card.pairs_html(self)
 
     def to_markdown(self) -> str:
         """Return the summary and the ten most copied pairs as Markdown, such as for a step summary."""
@@ -85,9 +77,3 @@ class Audit(Findings):
     def plot(self) -> Any:
         """Return an Altair chart of the distance ratios and the threshold; a notebook draws it."""
         return card.ratio_figure(self)
-
-    def __repr__(self) -> str:
-        return f"<Audit: {self.headline}>"
-
-    def _repr_html_(self) -> str:
-        return card.html_card(self)

@@ -1,4 +1,4 @@
-"""An audit as a card in a notebook, and as a figure."""
+"""The pictures of an audit in Python: its most copied pairs, and the distance ratios."""
 
 from __future__ import annotations
 
@@ -12,29 +12,20 @@ import numpy.typing as npt
 from PIL import Image
 
 from rote.memorization.audit.result import Findings
-from rote.memorization.presentation.summary import Pair, copied_pairs, sentences
+from rote.memorization.presentation.summary import Pair, copied_pairs
 
 MOST_PAIRS = 6
 SIDE = 96
 """Pixels of a picture's longer side on the card."""
-_CARD = (
-    "font-family:system-ui,sans-serif;border:1px solid #8886;border-radius:8px;padding:12px;"
-    "max-width:760px"
-)
 _ROW = "display:flex;flex-wrap:wrap;gap:12px;margin-top:8px"
 
 
-def html_card(found: Findings) -> str:
-    """Return HTML of some kilobytes: the verdict, what it rests on, and the six most copied pairs."""
-    first, *rest = sentences(found)
-    lines = "".join(f"<div>{html.escape(line)}</div>" for line in rest)
+def pairs_html(found: Findings) -> str:
+    """Return the six most copied pairs as HTML of some kilobytes; nothing where there are no pictures."""
     pairs = copied_pairs(found)[:MOST_PAIRS]
-    pictures = ""
-    if found.training.kind == "image" and pairs:
-        pictures = "".join(_figure(found, pair) for pair in pairs)
-        pictures = f'<div style="{_ROW}">{pictures}</div>'
-    verdict = f'<b style="font-size:1.2em">{html.escape(first)}</b>'
-    return f'<div style="{_CARD}">{verdict}{lines}{pictures}</div>'
+    if found.training.kind != "image" or not pairs:
+        return ""
+    return f'<div style="{_ROW}">{"".join(_figure(found, pair) for pair in pairs)}</div>'
 
 
 def _figure(found: Findings, pair: Pair) -> str:

@@ -14,7 +14,7 @@ from rote.data.load import load_images
 from rote.diffusion.config import ModelConfig, SampleConfig, TrainConfig
 from rote.emm.curve import Observation, fit_curve
 from rote.experiments.config import ExperimentConfig, SearchConfig
-from rote.experiments.rescore.search import rescore
+from rote.experiments.rescore.search import rescore_search as rescore
 from rote.experiments.search.runs import search_run
 from rote.experiments.search.search import estimate_emm
 from rote.memorization.criteria import CRITERIA

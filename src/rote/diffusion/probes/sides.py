@@ -1,0 +1,137 @@
+"""What a finished run is looked into with: its newest snapshot, what it was trained on, and what not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rote.core.atomic_files import read_json
+from rote.core.errors import ConfigError, DataError
+from rote.data.convert import for_models
+from rote.data.dataset import Dataset
+from rote.data.load import load_images
+from rote.data.options import ReadOptions
+from rote.data.sides import as_dataset
+from rote.diffusion.checkpoint import Checkpoint, load_checkpoint
+from rote.diffusion.probes.gap_file import complement, find_subset
+
+
+class Sides(NamedTuple):
+    """A snapshot, the items it was trained on in model units, and held-out ones."""
+
+    checkpoint: Checkpoint
+    training: Dataset
+    holdout: Dataset
+
+
+def sides_of_run(
+    run: Path, *, data: Any = None, holdout: Any = None, seed: int | None = None
+) -> Sides:
+    """Return the newest snapshot of a run, the items it was trained on, and held-out ones.
+
+    Parameters
+    ----------
+    run
+        The folder of `rote train`.
+    data
+        The whole source that it was trained on or on a part of, as `rote.load_images` takes it; None: the
+        one that the run names, at the run's own size.
+    holdout
+        Images that it was not trained on; None: the rest of ``data``.
+    seed
+        Seed that the part was drawn with; that of the run is tried, too.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such run, or nothing was held out.
+    DataError
+        If the data is not that of the run.
+    """
+    told = told_of_run(run)
+    checkpoint = load_checkpoint(run)
+    dataset = data_of_run(run) if data is None else as_dataset(data)
+    scaled, _ = for_models(dataset)
+    seeds = {checkpoint.facts["seed"]} | (set() if seed is None else {seed})
+    taken = find_subset(scaled, checkpoint, count=told["count"], seeds=sorted(seeds))
+    rest = held_out(holdout, scaled, complement(scaled, taken))
+    return Sides(checkpoint, scaled.take(taken), rest)
+
+
+def told_of_run(run: Path) -> dict[str, Any]:
+    """Return what a run says of the data that it was trained on, as `source` and `count`.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such run.
+    """
+    if not run.is_dir():
+        raise ConfigError(f"{run} is not a directory; give the folder of a finished `rote train`")
+    return dict(read_json(run / "config.json")["dataset"])
+
+
+def data_of_run(run: Path) -> Dataset:
+    """Load the source that a run names, its images at the run's own size and in its channels.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such run.
+    DataError
+        If its source is not there any more, or was in memory.
+    """
+    told = told_of_run(run)
+    try:
+        return load_images(told["source"], options=_of_shape(load_checkpoint(run).shape))
+    except DataError as error:
+        raise DataError(
+            f"{run} was trained on {told['source']}, which cannot be read again ({error}); give `data`"
+        ) from error
+
+
+def _of_shape(shape: Sequence[int]) -> ReadOptions:
+    """Return how images become those of a shape; of what are no images, nothing is asked."""
+    if len(shape) != 3:
+        return ReadOptions()
+    channels, height, width = shape
+    return ReadOptions(resolution=height if height == width else None, channels=channels)
+
+
+def held_out(holdout: Any, dataset: Dataset, rest: Dataset) -> Dataset:
+    """Return the held-out side: what is given, at the data's own size, or the rest of the data.
+
+    Raises
+    ------
+    ConfigError
+        If the whole source was trained on and no other one is given, or vectors would need its scaling.
+    """
+    if holdout is None:
+        if not len(rest):
+            raise ConfigError(
+                "all of `data` was trained on, so nothing stands for the population; give `holdout`, or "
+                "train on a part of it with `size`"
+            )
+        return rest
+    if dataset.kind != "image":
+        raise ConfigError(
+            "`holdout`: vectors are scaled by the columns of their own source; train on a part of `data` "
+            "with `size`, and its rest is the held-out side"
+        )
+    return as_dataset(holdout, options=_of_shape(dataset.shape).with_window(dataset.window))
+
+
+def read_sigmas(sigmas: str | Sequence[float]) -> tuple[float, ...]:
+    """Return noise levels, given as numbers or as text with commas between.
+
+    >>> read_sigmas("0.4,0.8"), read_sigmas([1])
+    ((0.4, 0.8), (1.0,))
+    """
+    given = sigmas.split(",") if isinstance(sigmas, str) else sigmas
+    try:
+        return tuple(float(sigma) for sigma in given)
+    except (TypeError, ValueError):
+        raise ConfigError(
+            f"`sigmas` {sigmas}: give numbers with commas between, as 0.4,0.8"
+        ) from None

@@ -1,0 +1,1 @@
+"""Searches, studies and their rescoring in Python: in words, as cards, frames and charts."""
