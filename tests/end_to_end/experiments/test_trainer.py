@@ -137,7 +137,7 @@ def test_a_budget_of_time_is_kept_and_the_plan_says_what_it_buys(tmp_path):
     planned = planned.model_copy(update={"search": larger})
     said = plan()
     for row in said["sizes"]:
-        assert row["buys"] == int(said["left"] / row["most"])
+        assert abs(row["buys"] - said["left"] / row["most"]) < 1.5  # seconds are rounded
         assert f"{row['buys']:,} runs of {row['size']}" in time_text(said)
 
 
