@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from catalogs import catalogs_as_they_were
-from command import ok
+from command import ok, run_here
 
 import rote as library
 from rote.core.atomic_files import write_json
@@ -171,3 +171,19 @@ def test_a_plan_tells_the_runs_and_what_is_known_of_their_time(digits, tmp_path)
     shutil.copy(TRAINERS / "kernel_density.py", tmp_path)
     asked = ("study", str(BANDWIDTH), "--scale", "smoke", "--trainer", "kernel_density:trainer")
     assert "not known yet" in ok(*asked, "--dry-run", cwd=tmp_path)
+
+
+def test_a_study_reads_a_table_by_the_columns_that_are_named(tmp_path):
+    """Without its column of labels the table has none, and the study of labels nothing to vary."""
+    rng = np.random.default_rng(0)
+    cells = [f"{n},{rng.normal()},{rng.normal()},{'ab'[n % 2]}" for n in range(80)]
+    (tmp_path / "t.csv").write_text("\n".join(["number,x,y,kind", *cells]))
+    shutil.copy(TRAINERS / "gaussian_copula.py", tmp_path)
+    asked = ("study", "labels", "--data", "t.csv", "--scale", "smoke", "--dry-run", "--json")
+    asked += ("--trainer", "gaussian_copula:trainer", "--value", "true")
+    named = run_here(*asked, "--label", "kind", "--ignore", "number", cwd=tmp_path)
+    assert named.returncode == 0, named.stderr
+    assert json.loads(named.stdout)["total"]["runs"] >= 2
+    plain = run_here(*asked, cwd=tmp_path)
+    assert plain.returncode == 1
+    assert "t.csv has no labels" in plain.stderr

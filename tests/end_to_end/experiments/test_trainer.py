@@ -14,6 +14,7 @@ from kernel_density import copied, kernel_density
 
 import rote
 from rote.core.errors import RunError
+from rote.experiments.rescore.search import rescore
 from rote.experiments.search.cost import RunSeconds
 from rote.experiments.search.plan import plan_search, time_text
 from rote.experiments.trainers.command import command_trainer
@@ -52,6 +53,9 @@ def test_the_emm_of_a_kernel_density_estimate_is_that_of_its_quadrature(tmp_path
     assert "kernel_density:kernel_density" in value["estimand"]["text"]
     assert all(point["seconds"] > 0 for point in value["points"])
     assert rote.write_report(tmp_path / "emm").exists()
+    # The samples are kept: under the same ratio they give the same EMM.
+    scored = rescore(tmp_path / "emm", rows(), criteria=["ratio"], quality=False)
+    assert scored["criteria"][0]["emm"] == found.found.to_json()
     # Asked again, nothing is trained; another epsilon is answered from the same runs.
     times = {p: p.stat().st_mtime_ns for p in (tmp_path / "emm").rglob("point.json")}
     again = searched(kernel_density, tmp_path / "emm", epsilon=0.3)

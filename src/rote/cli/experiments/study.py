@@ -19,7 +19,7 @@ from rote.cli.experiments.study_tables import (
     show_studies,
 )
 from rote.cli.experiments.trainer_options import ToldTrainerOptions
-from rote.cli.source import ImageOptions, load
+from rote.cli.source import SourceOptions, load
 from rote.cli.values import choice
 from rote.core.errors import ConfigError
 
@@ -85,7 +85,7 @@ def study(
     study: StudyFlags,
     told: ToldTrainerOptions,
     engine: EngineOptions,
-    how: ImageOptions,
+    how: SourceOptions,
     seed: options.Seed = 0,
     device: options.Device = "auto",
     gpu: Annotated[
@@ -178,7 +178,7 @@ def _was_asked(name: str, folder: Path | None, *, as_json: bool) -> bool:
 def _choose(
     name: str,
     study: StudyFlags,
-    how: ImageOptions,
+    how: SourceOptions,
     trainer: TrainerConfig | None,
     *,
     only_plan: bool,
@@ -200,7 +200,7 @@ def _choose(
     return names, dataset, second
 
 
-def _load(data: str, how: ImageOptions, *, only_plan: bool) -> Dataset:
+def _load(data: str, how: SourceOptions, *, only_plan: bool) -> Dataset:
     """Load the data; to plan runs of CIFAR-10, its shape is enough, and nothing is fetched."""
     from rote.core.cache_folder import cache_folder
     from rote.core.console import say

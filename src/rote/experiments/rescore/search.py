@@ -21,20 +21,21 @@ from typing import Any
 
 from rote.core.atomic_files import read_json
 from rote.core.config import parse_config
-from rote.core.errors import ConfigError, DataError, RunError
+from rote.core.errors import DataError, RunError
 from rote.data.convert import for_models
-from rote.data.dataset import Dataset
+from rote.data.dataset import Dataset, Kind
 from rote.data.messages import reading_options
 from rote.emm.curve import Observation
 from rote.emm.fit_check import checked_curve
-from rote.experiments.config import ExperimentConfig
+from rote.experiments.config import ExperimentConfig, preset
 from rote.experiments.rescore.score import Asked, RescoredRun, criteria_for, score_run
 from rote.experiments.run.spec import RunSpec
-from rote.experiments.search.result_file import CONFIDENCE
+from rote.experiments.search.result_file import CONFIDENCE, slopes_of
 from rote.experiments.search.runs import search_run
 from rote.results.criteria import SearchCriteriaFile
 from rote.results.run import Point, PointFile
 from rote.results.schema import read_result, write_result
+from rote.stats.beta_binomial import SlopePrior
 
 Scored = tuple[Point, RescoredRun]
 """A run of the search, and what it is under all criteria."""
@@ -98,12 +99,7 @@ def rescore_search(
             f"({value['data']['source']}, digest {value['data']['digest'][:12]}); give that, with the "
             f"same {reading_options(table=dataset.schema is not None)}"
         )
-    if "trainer" in value["config"]:
-        raise ConfigError(
-            f"{folder} is a search with a trainer of its own; rescoring knows rote's own runs; "
-            "audit the samples in its points/*/samples/fresh.npz"
-        )
-    config = parse_config(ExperimentConfig, value["config"], where=str(folder / "emm.json"))
+    config = _config(value["config"], kind=dataset.kind, where=str(folder / "emm.json"))
     scaled, _ = for_models(dataset)
     asked = criteria_for(dataset, criteria, resolution=ruler_resolution, tolerance=tolerance)
     paths = sorted((folder / "points").glob("*/point.json"))
@@ -127,13 +123,23 @@ def rescore_search(
     return found
 
 
+def _config(value: dict[str, Any], *, kind: Kind, where: str) -> ExperimentConfig:
+    """Return the configuration of a search; with a trainer it says nothing of rote's own training."""
+    if "trainer" in value:
+        unused = preset("tiny", kind=kind).model_dump(exclude={"search", "trainer"})
+        value = unused | value
+    return parse_config(ExperimentConfig, value, where=where)
+
+
 def _score(
     spec: RunSpec, point: Point, dataset: Dataset, asked: Asked, *, quality: bool
 ) -> RescoredRun:
     """Score the saved samples of one run."""
     drawn = spec.draw(dataset)
-    bound = read_json(spec.folder / "config.json")["dataset"]["digest"]
-    if bound != drawn.dataset.digest:
+    bound = read_json(spec.folder / "config.json")
+    # A trainer's run is bound to what drew its training set, rote's own to what was drawn.
+    told = bound.get("dataset", {}).get("digest", bound.get("seed"))
+    if told not in (drawn.dataset.digest, spec.root_seed):
         raise RunError(
             f"{spec.folder} was not trained on the subset that its seed draws; run again"
         )
@@ -178,7 +184,12 @@ def _content(
         "left_out": sum(not _is_used(point) for point, _ in runs),
         "criteria": [
             _criterion(
-                name, runs, epsilon=search.epsilon, reach=(sizes[0], sizes[-1]), middle=middle
+                name,
+                runs,
+                epsilon=search.epsilon,
+                reach=(sizes[0], sizes[-1]),
+                middle=middle,
+                slopes=slopes_of(config.trainer),
             )
             for name in asked.names
         ],
@@ -186,7 +197,13 @@ def _content(
 
 
 def _criterion(
-    name: str, runs: Sequence[Scored], *, epsilon: float, reach: tuple[int, int], middle: float
+    name: str,
+    runs: Sequence[Scored],
+    *,
+    epsilon: float,
+    reach: tuple[int, int],
+    middle: float,
+    slopes: SlopePrior,
 ) -> dict[str, Any]:
     """Return one criterion's EMM from the runs that were trained to their end.
 
@@ -223,6 +240,6 @@ def _criterion(
             "search.early_stop=false"
         )
         return found
-    curve = checked_curve(seen, epsilon=epsilon, reach=reach, confidence=CONFIDENCE)
+    curve = checked_curve(seen, epsilon=epsilon, reach=reach, slopes=slopes, confidence=CONFIDENCE)
     band = curve.posterior.to_json(confidence=CONFIDENCE)["band"]
     return found | {"emm": curve.emm.to_json(), "band": band}
