@@ -8,13 +8,14 @@ estimated from all runs together (`rote.emm.curve`); here is what one run says b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal
 
 from rote.emm.curve import EmmInterval, Observation
 from rote.emm.fit_check import FitCheck
 from rote.results.run import Point, StudyRun
-from rote.stats.rates import Rate
+from rote.stats.rates import Rate, wilson
 
 Decision = Literal["at-least", "less", "undecided"]
 
@@ -51,6 +52,7 @@ def sentence(
     runs: Sequence[Observation],
     items: str = "images",
     check: FitCheck | None = None,
+    others: Mapping[float, EmmInterval] = MappingProxyType({}),
 ) -> str:
     """Say the result in one sentence, and in a second one which runs it leaves out.
 
@@ -66,6 +68,9 @@ def sentence(
         What training items are called.
     check
         What the runs say of the curve's shape.
+    others
+        The estimates for other epsilons, by epsilon: where this one has an open end, the nearest one that
+        has none is told.
 
     >>> found = EmmInterval(43.2, 36.4, 52.1, "bracketed", 0.95)
     >>> runs = [Observation(size, 90, 100) for size in (32, 32, 64)]
@@ -78,6 +83,8 @@ def sentence(
         assert check is not None
         return f"The EMM is not known ({counted}): {_misfit(check, items)}."
     said = _of_the_curve(found, counted, epsilon=epsilon, sizes=sizes, items=items)
+    if found.value is None:
+        said += _never(runs, epsilon=epsilon, items=items) + _elsewhere(others, epsilon)
     for place in check.set_aside if check else ():
         run = runs[place]
         said += (
@@ -85,6 +92,35 @@ def sentence(
             "far off the curve of the others; its training may have failed."
         )
     return said
+
+
+def _never(runs: Sequence[Observation], *, epsilon: float, items: str) -> str:
+    """Say that no run copied so much as the EMM asks, where that is sure of each."""
+    if any(
+        run.bound == "at-least" or decide(wilson(run.count, run.total), epsilon) != "less"
+        for run in runs
+    ):
+        return ""
+    best = max(runs, key=lambda run: run.count / run.total)
+    share = f"{100 * best.count / best.total:.3g} %"
+    return (
+        f" No run copied {100 * (1 - epsilon):g} % of the time; the most was {share}, of {best.size:,} "
+        f"training {items}: there may be no such size."
+    )
+
+
+def _elsewhere(others: Mapping[float, EmmInterval], epsilon: float) -> str:
+    """Say up to what size the model copies another share of the time."""
+    known = [other for other, found in others.items() if found.status == "bracketed"]
+    if not known:
+        return ""
+    nearest = min(known, key=lambda other: abs(other - epsilon))
+    found = others[nearest]
+    assert found.value is not None and found.low is not None and found.high is not None
+    return (
+        f" It copies at least {100 * (1 - nearest):g} % of the time up to about {_size(found.value)} "
+        f"({_size(found.low)} to {_size(found.high)}; epsilon {nearest:g})."
+    )
 
 
 def _misfit(check: FitCheck, items: str) -> str:

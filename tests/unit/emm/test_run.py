@@ -87,6 +87,26 @@ def test_an_unknown_emm_and_a_run_left_out_are_said():
     assert "Left out: a run of 64 images that copied 3 of 128 samples" in said
 
 
+def test_a_rate_that_is_never_reached_is_said_with_the_sizes_of_other_rates():
+    below = EmmInterval(None, None, 4.0, "below", 0.95)
+    runs = [Observation(8, 340, 1000), Observation(16, 200, 1000)]
+    others = {
+        0.5: EmmInterval(None, None, 4.0, "below", 0.95),
+        0.7: EmmInterval(13.2, 9.7, 19.8, "bracketed", 0.95),
+        0.9: EmmInterval(70.0, 40.0, 90.0, "bracketed", 0.95),
+    }
+    said = sentence(below, epsilon=0.1, runs=runs, others=others)
+    assert "No run copied 90 % of the time; the most was 34 %, of 8 training images" in said
+    assert "at least 30 % of the time up to about 13 (9.7 to 20; epsilon 0.7)" in said
+    # One that may have reached it: 88 of 100.
+    said = sentence(below, epsilon=0.1, runs=[*runs, Observation(4, 88, 100)], others=others)
+    assert "No run copied" not in said and "30 %" in said
+    early = Observation(4, 40, 100, "at-least")  # ended early: it would have gone on to rise
+    assert "No run copied" not in sentence(below, epsilon=0.1, runs=[*runs, early])
+    bracketed = EmmInterval(12.0, 9.0, 15.0, "bracketed", 0.95)
+    assert "epsilon" not in sentence(bracketed, epsilon=0.1, runs=runs, others=others)
+
+
 def test_examples_in_docstrings():
     done = doctest.testmod(emm)
     assert done.attempted >= 3

@@ -19,7 +19,7 @@ from rote.spaces import own_space
 from rote.stats.beta_binomial import ANY_MODEL, DIFFUSION, SlopePrior
 
 CONFIDENCE = 0.95
-OTHER_EPSILONS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
+OTHER_EPSILONS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 SCORED = {
     "best": "the snapshot with the highest rate, chosen on other samples than it is measured on",
     "last": "the last snapshot",
@@ -60,7 +60,14 @@ def answer(
     curve = found.posterior.to_json(confidence=CONFIDENCE)
     return {
         "emm": found.emm.to_json(),
-        "sentence": sentence(found.emm, epsilon=epsilon, runs=seen, items=items, check=found.check),
+        "sentence": sentence(
+            found.emm,
+            epsilon=epsilon,
+            runs=seen,
+            items=items,
+            check=found.check,
+            others={other: checked[other].emm for other in OTHER_EPSILONS},
+        ),
         "epsilon": epsilon,
         "confidence": CONFIDENCE,
         "points": [_point(point, epsilon) for point in points],
@@ -215,14 +222,15 @@ def onset(
 ) -> dict[str, Any] | None:
     """Return from when on the runs copied, the law of it, and what it advises a trainer.
 
-    None where no snapshots were scored. ``images`` is the length of a training, in images seen.
+    None where no run has several snapshots that were scored. ``images`` is the length of a training, in
+    images seen.
     """
     runs = [
         (point.size, [(one.images_seen, one.rate.count, one.rate.total) for one in point.selection])
         for point in points
         if point.selection
     ]
-    if not runs:
+    if not any(len(snapshots) > 1 for _, snapshots in runs):
         return None
     holdout = controls["holdout"]
     control = (holdout["rate"]["count"], holdout["rate"]["total"]) if holdout else None

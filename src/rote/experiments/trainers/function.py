@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 
 from rote.core.atomic_files import open_log
 from rote.core.errors import Interrupted, RoteError, RunError
@@ -53,7 +54,10 @@ def train_by(trainer: Trainer, job: TrainingJob, *, who: str) -> Iterator[Traine
 def _calls(trainer: Trainer, job: TrainingJob, who: str) -> Iterator[object]:
     with said(job, who):
         found: object = trainer(job)
-    if isinstance(found, TrainedModel) or not hasattr(found, "__iter__"):
+    if isinstance(found, TrainedModel):  # the end of its training
+        yield replace(found, planned=found.images_seen)
+        return
+    if not hasattr(found, "__iter__"):
         yield found
         return
     rest = iter(found)

@@ -195,15 +195,17 @@ def _effect_chart(data: list[Spec], description: str, *, row: int) -> Spec:
         alt.Tooltip("difference:Q", format="+.3f"),
         alt.Tooltip("low:Q", format="+.3f"),
         alt.Tooltip("high:Q", format="+.3f"),
-        alt.Tooltip("verdict:N", title="paper"),
     ]
     chart = alt.Chart(inline(data))
     zero = alt.Chart(inline([{"difference": 0}])).mark_rule(style="target").encode(x=x)
-    layers = [
-        chart.mark_bar(style="bracket", height=row - 8).encode(
-            y=y, x=alt.X("from:Q", scale=alt.Scale(domain=[-1, 1])), x2="to:Q"
-        ),
-        zero,
+    layers: list[alt.Chart] = [zero]
+    if any(entry["from"] != entry["to"] for entry in data):  # the paper speaks of one
+        tooltip.append(alt.Tooltip("verdict:N", title="paper"))
+        expected = chart.mark_bar(style="bracket", height=row - 8)
+        layers.insert(
+            0, expected.encode(y=y, x=alt.X("from:Q", scale=alt.Scale(domain=[-1, 1])), x2="to:Q")
+        )
+    layers += [
         chart.mark_rule(style="interval", strokeCap="round").encode(
             y=y, x=alt.X("low:Q"), x2="high:Q", tooltip=tooltip
         ),

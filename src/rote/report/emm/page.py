@@ -14,7 +14,7 @@ from rote.report.audit.gallery import gallery_data
 from rote.report.audit.page import HOLDOUT_AT_MOST, class_names
 from rote.report.emm.definitions import Definitions, read_definitions
 from rote.report.emm.read import Search, read_search
-from rote.report.emm.run_cards import point_name, run_cards
+from rote.report.emm.run_cards import point_name, run_cards, several_snapshots
 from rote.results.emm import Cost, Emm, EmmFile, FixedGrid
 from rote.results.gap import GapSnapshot
 
@@ -76,7 +76,7 @@ def _charts(
     from rote.report.charts.gap import gap_curves, onset_chart
 
     specs = {"curve": emm.curve(search), "posterior": emm.posterior(search.file)}
-    if any(point.selection for point in search.file.points):
+    if several_snapshots(search.file):
         specs["snapshots"] = emm.snapshots(search.file.points)
     if gap:
         specs["gap"] = gap_curves(gap)

@@ -88,7 +88,7 @@ def _card(
             *_heights(scored.rate),
             chosen=scored.images_seen == point.images_seen,
         )
-        for scored in point.selection
+        for scored in (point.selection if several_snapshots(file) else ())
     )
     loss = [(across(seen), loss_height(value)) for seen, value in _thinned(run.loss)]
     return Card(
@@ -103,6 +103,11 @@ def _card(
         dots=dots,
         line=_height(1 - file.epsilon),
     )
+
+
+def several_snapshots(file: EmmFile) -> bool:
+    """Say whether any run was scored at more than one moment: else there is no course to show."""
+    return any(len(point.selection) > 1 for point in file.points)
 
 
 def _height(rate: float) -> float:

@@ -52,12 +52,14 @@ def study_context(folder: Path) -> dict[str, Any]:
         "template": "study.html.j2",
         "title": f"{file.title} · study",
         "study": file,
+        "items": file.data.items,
         "sizes": sizes,
         "chips": VERDICT_CHIPS,
         "emms": [(row.of, _emm(row.emm)) for row in file.emm],
         "strips": strips(study),
         "definitions": definitions,
         "claim": claim,
+        "claims": any(effect.paper for effect in file.effects),
         "drawn": set(specs),
         "any_labels": any(run.own_label is not None for run in study.runs),
         "any_tolerance": bool(tolerances),
@@ -69,7 +71,7 @@ def study_context(folder: Path) -> dict[str, Any]:
         "charts": {
             "light": charts.theme(dark=False),
             "dark": charts.theme(dark=True),
-            "specs": specs,
+            "specs": words.reworded(specs, file.data.items),
         },
     }
 
