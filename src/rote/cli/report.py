@@ -15,7 +15,11 @@ from rote.cli.app import command
 @options.answers_in_time
 def report(
     run: Annotated[
-        Path, typer.Argument(help="The --out folder of `rote emm`, `rote audit` or `rote study`.")
+        Path,
+        typer.Argument(
+            help="The --out folder of `rote emm`, `rote audit`, `rote study` or `rote compare`; "
+            "or a folder of audits or of studies, for a page that leads to each."
+        ),
     ],
 ) -> None:
     """Write report.html of a run directory again, from its result files alone."""

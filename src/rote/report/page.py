@@ -17,7 +17,9 @@ from rote.core.errors import RunError
 from rote.core.files.saved_together import COUNTED, read_together
 from rote.report import words
 from rote.report.audit import criteria
+from rote.report.audit.index import index_context
 from rote.report.audit.page import audit_context
+from rote.report.compare.page import compare_context
 from rote.report.emm.definitions import emm_text
 from rote.report.emm.page import search_context
 from rote.report.study.page import overview_context, study_context
@@ -36,7 +38,8 @@ def write_report(run_dir: Path) -> Path:
     ----------
     run_dir
         The directory: it holds `emm.json` (from ``rote emm``), `audit.json` (from ``rote audit``),
-        `study.json` (from ``rote study``), or folders with a `study.json` each.
+        `study.json` (from ``rote study``), `compare.json` (from ``rote compare``), or folders with a
+        `study.json` or an `audit.json` each; audits without a page get theirs, too.
 
     Returns
     -------
@@ -56,8 +59,15 @@ def write_report(run_dir: Path) -> Path:
         context = read_together(run_dir, functools.partial(audit_context, run_dir))
     elif (run_dir / "study.json").exists():
         context = study_context(run_dir)
+    elif (run_dir / "compare.json").exists():
+        context = compare_context(run_dir)
     elif any(run_dir.glob("*/study.json")):
         context = overview_context(run_dir)
+    elif set(run_dir.glob("*/audit.json")) - {run_dir / "audit" / "audit.json"}:
+        for path in sorted(run_dir.glob("*/audit.json")):  # what the index leads to
+            if not (path.parent / "report.html").exists():
+                write_report(path.parent)
+        context = index_context(run_dir)
     else:
         raise _nothing_to_show(run_dir)
     made = context.get("provenance") or _manifest(run_dir / "manifest.json")
@@ -105,8 +115,9 @@ def _manifest(path: Path) -> dict[str, Any]:
 
 def _render(context: dict[str, Any]) -> str:
     """Fill the templates; every text passes through autoescape."""
-    gallery = ["gallery_rows.js", "viewer.js", "gallery.js"] if context["gallery"] else []
-    names = ["charts.js", *gallery, "report.js", *context.get("scripts", [])]
+    gallery = ["gallery_rows.js", "viewer.js", "gallery_link.js", "gallery.js"]
+    shown = gallery if context["gallery"] else []
+    names = ["tables.js", "charts.js", *shown, "report.js", *context.get("scripts", [])]
     scripts = [_vega(), *(_template_text(name) for name in names)]
     return (
         _environment()
@@ -147,6 +158,7 @@ def _environment() -> Environment:
         "share": _share_style,
         "percent": words.format_percent,
         "signed": words.format_signed,
+        "points": words.format_points,
         "and_list": words.join,
         "embed": lambda value: Markup(words.embed_json(value)),
     }

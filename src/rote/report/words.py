@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
-from rote.stats.rates import Rate
+from rote.stats.rates import Difference, Rate
 
 LONGEST_NAME = 200
 
@@ -206,6 +206,24 @@ def format_signed(value: float) -> str:
         return "0.000"
     text = f"{abs(value):.{4 if abs(value) < 0.01 else 3}f}"
     return ("+" if value > 0 else "\N{MINUS SIGN}") + text
+
+
+def format_points(difference: Difference) -> str:
+    """Return a difference of two rates in percentage points, with its interval.
+
+    >>> format_points(Difference(0.1538, -0.0021, 1.0, 0.95, "newcombe"))
+    '+15 points (−0.21 to 100)'
+    """
+    low, high = _two_digits(difference.low), _two_digits(difference.high)
+    sign = "+" if difference.value > 0 else ""
+    return f"{sign}{_two_digits(difference.value)} points ({low} to {high})"
+
+
+def _two_digits(share: float) -> str:
+    """Return a share in percent, with a true minus."""
+    percent = 100 * share
+    text = f"{percent:.2g}" if abs(percent) < 10 else f"{percent:.0f}"
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def join(parts: Sequence[str], last: str = "and") -> str:

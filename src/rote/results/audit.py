@@ -1,4 +1,4 @@
-"""`audit.json`: what an audit found."""
+"""`audit.json`: what an audit found; and `compare.json`, of two of them."""
 
 from __future__ import annotations
 
@@ -261,3 +261,36 @@ class AuditFile(ResultFile):
             if (first.memorized, total) != (rate.count, rate.total):
                 raise ValueError("in agreement with the rate")
         return verdicts
+
+
+class McNemar(Result):
+    """McNemar's exact test of image by image."""
+
+    p_value: Number
+    """Two-sided."""
+    first_only: Count
+    """Memorized in the first alone."""
+    second_only: Count
+    """Memorized in the second alone."""
+
+
+class CompareFile(ResultFile):
+    """`rote compare`."""
+
+    kind: Literal["compare"]
+    criterion: str
+    """Whose verdicts were compared."""
+    first: CheckedRate
+    second: CheckedRate
+    difference: CheckedDifference
+    """First - second."""
+    paired: bool
+    """Whether image by image."""
+    why: str
+    """Why they were, or were not."""
+    mcnemar: McNemar | None
+    """None if not paired."""
+    warnings: tuple[str, ...]
+    """What makes the rates differ for another reason than the models."""
+    folders: tuple[str, ...] = ()
+    """Of the two audits, seen from this file; empty on stdout."""

@@ -213,3 +213,15 @@ def images_to_decide(rate: Rate, limit: float) -> int | None:
     # The limit is a Wilson bound of p where n (p - limit)^2 = z^2 limit (1 - limit).
     needed = z * z * limit * (1 - limit) / (p - limit) ** 2
     return max(1, math.floor(needed) + 1 - rate.total)
+
+
+def in_percent(share: float) -> str:
+    """Return a share as a person reads it, to two digits of what is there or is not.
+
+    >>> in_percent(0.2), in_percent(2999 / 3000), in_percent(0.0)
+    ('20 %', '99.967 %', '0 %')
+    """
+    near = min(share, 1 - share)
+    rounded = float(f"{100 * near:.2g}")
+    text = f"{rounded if share <= 0.5 else 100 - rounded:.8f}".rstrip("0").rstrip(".")
+    return f"{text} %"

@@ -147,7 +147,7 @@ def test_audit_with_and_without_control(tmp_path: Path) -> None:
     with_control = report(audit_run(tmp_path / "a"))
     without = report(audit_run(tmp_path / "b", control=False))
     audit = json.loads((tmp_path / "a" / "audit.json").read_text())
-    assert f"{audit['rate']['count']} of {audit['rate']['total']} generated" in with_control.text
+    assert f"images: {audit['rate']['count']} of {audit['rate']['total']}." in with_control.text
     assert "held-out digits" in with_control.text
     assert "nothing to compare the rate with" in without.text
     for row in audit["coverage"]["top"]:
@@ -175,7 +175,7 @@ def test_verdicts_are_those_of_the_files_also_where_a_float_would_say_another(
     queries = np.array([[1, 0], [0, 0], [2, 0]], np.uint8).reshape(3, 1, 2, 1)  # ratio 1/3, 0, 1
     write_audit(tmp_path, queries, references)
     page = report(tmp_path)
-    assert "1 of 3 generated images count as copies" in page.text
+    assert "of the generated images is a copy of a training image: 1 of 3." in page.text
     entry = page.data["gallery-data"]["sets"][0]
     assert base64.b64decode(entry["memorized"]) == bytes([0b01000000])
     # Ratios are shown as measured, never moved to the side of the threshold that a verdict asks for.
@@ -203,8 +203,10 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
         assert "\\u202e" in page.text and "window.hacked=1" in page.text
         scripts = [attrs for tag, attrs in page.tags if tag == "script"]
         audits = run_dir.name == "audit"
-        assert len(scripts) == (9 if audits else 8)  # two of data, the rest of code
-        assert not [tag for tag, _ in page.tags if tag == "img"]
+        assert len(scripts) == (11 if audits else 10)  # two of data, the rest of code
+        pictures = [attrs["src"] for tag, attrs in page.tags if tag == "img"]
+        assert len(pictures) == (12 if audits else 0)
+        assert all(src.startswith("data:image/png") for src in pictures)
         assert not [key for _, attrs in page.tags for key in attrs if key.startswith("on")]
 
 
@@ -217,7 +219,7 @@ def test_page_asks_for_nothing(tmp_path: Path) -> None:
     assert "default-src 'none'" in policy["content"]
     assert "unsafe-eval" not in policy["content"]
     scripts = policy["content"].partition("script-src")[2].partition(";")[0]
-    assert scripts.count("'sha256-") == 6 and "unsafe" not in scripts
+    assert scripts.count("'sha256-") == 8 and "unsafe" not in scripts
 
 
 def test_report_is_the_same_when_written_again(tmp_path: Path) -> None:

@@ -27,6 +27,9 @@ def compare(
             "where both tell the same noise seeds).",
         ),
     ] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for compare.json and its page.")
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Say by how much the rates of two audits differ (first - second), with an interval."""
@@ -36,6 +39,11 @@ def compare(
     found = run_compare(first, second, criterion=criterion, paired=paired)
     for warning in found.warnings:
         say(f"note: {warning}")
+    if out is not None:
+        from rote.report import write_report
+
+        found.save(out, folders=(first, second))
+        say(f"report: {write_report(out)}")
     if json:
         print_result(found.to_json())
         return

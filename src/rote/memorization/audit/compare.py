@@ -7,6 +7,7 @@ McNemar's exact test; else that of two independent samples.
 
 from __future__ import annotations
 
+import os
 import zipfile
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,6 +20,8 @@ import numpy.typing as npt
 from rote.core.atomic_files import read_json
 from rote.core.errors import ConfigError, RunError, did_you_mean
 from rote.core.files.saved_together import read_together
+from rote.results.audit import CompareFile
+from rote.results.schema import write_result
 from rote.stats.rates import Difference, Rate, mcnemar, newcombe, newcombe_paired, wilson
 
 TOLD = {
@@ -87,6 +90,14 @@ class Comparison:
             },
             "warnings": list(self.warnings),
         }
+
+    def save(self, out: str | Path, *, folders: tuple[str | Path, str | Path]) -> None:
+        """Write `compare.json` into the folder ``out``, from which ``folders`` are then told."""
+        out = Path(out).resolve()
+        if (out / "audit.json").exists():
+            raise ConfigError(f"`out` {out} holds an audit; give another folder")
+        seen = [os.path.relpath(Path(folder).resolve(), out) for folder in folders]
+        write_result(out / "compare.json", CompareFile, {**self.to_json(), "folders": seen})
 
 
 def compare(

@@ -9,7 +9,7 @@ import numpy as np
 
 from rote.memorization.audit.checks import kind_words
 from rote.memorization.audit.result import Findings
-from rote.stats.rates import Rate
+from rote.stats.rates import Rate, in_percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,14 +74,7 @@ def percent(rate: Rate) -> str:
     >>> percent(wilson(5, 25)), percent(wilson(2999, 3000))
     ('20 % [8.9 %, 39 %]', '99.967 % [99.81 %, 99.9941 %]')
     """
-    value, low, high = (f"{_share(share)} %" for share in (rate.value, rate.low, rate.high))
-    return f"{value} [{low}, {high}]"
-
-
-def _share(share: float) -> str:
-    near = min(share, 1 - share)
-    rounded = float(f"{100 * near:.2g}")
-    return f"{rounded if share <= 0.5 else 100 - rounded:.8f}".rstrip("0").rstrip(".")
+    return f"{in_percent(rate.value)} [{in_percent(rate.low)}, {in_percent(rate.high)}]"
 
 
 def headline(found: Findings) -> str:

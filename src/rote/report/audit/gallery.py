@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import NormalDist
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,9 @@ from rote.results.gallery import (
 from rote.results.neighbors import NONE, Neighbors
 from rote.results.tables import Pairs
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 # Raw bytes of all tiles of a page. PNG makes them smaller, base64 a third larger. The page of one set,
 # which tells of every image, stays below 5 MB.
 PIXEL_BUDGET = 9_000_000
@@ -45,6 +48,8 @@ MOST_ROWS = 20_000
 # Pixels that a thumbnail has each way at most, as wide as it is on the page, and cards that have some.
 THUMBNAIL = 96
 THUMBNAIL_CARDS = 220
+# Pairs that the first screen of an audit shows.
+WORST = 6
 # Of thumbnails.
 JPEG_QUALITY = 85
 # A browser refuses pictures that are much higher than this.
@@ -87,7 +92,7 @@ def _set_data(name: str, audit: Audit, sets: int) -> dict[str, Any]:
     pictures = gallery.generated.ndim == 4
     budget = ONE_SET_BUDGET if sets == 1 else PIXEL_BUDGET // sets
     most = _cards(gallery, budget, sets) if pictures else MOST_CARDS
-    keep = _spread(len(gallery.index), most)
+    keep = np.union1d(worst_rows(audit), _spread(len(gallery.index), most))
     data: dict[str, Any] = {
         "name": name,
         "total": audit.file.rate.total,
@@ -114,6 +119,26 @@ def _set_data(name: str, audit: Audit, sets: int) -> dict[str, Any]:
             ],
         }
     return data | _sprite(gallery, keep, budget)
+
+
+def worst_rows(audit: Audit) -> NDArray[np.int64]:
+    """Return the rows of the gallery with the lowest ratios, at most `WORST`, the lowest first."""
+    ratios = audit.neighbors.ratios[audit.gallery.index]
+    return np.argsort(ratios, kind="stable")[:WORST].astype(np.int64)
+
+
+def data_url(pixels: NDArray[np.uint8]) -> str:
+    """Return one picture (H, W, C) as a data URL: exact up to 64 pixels each way, else compressed."""
+    return _encoded(picture_of(pixels), exact=max(pixels.shape[:2]) <= EXACT)
+
+
+def _encoded(picture: Image.Image, *, exact: bool) -> str:
+    buffer = io.BytesIO()
+    if exact:
+        picture.save(buffer, "PNG", optimize=True)
+    else:
+        picture.save(buffer, "JPEG", quality=JPEG_QUALITY)
+    return f"data:image/{'png' if exact else 'jpeg'};base64,{_base64(buffer.getvalue())}"
 
 
 def all_rows(data: dict[str, Any], total: int) -> list[int]:
@@ -254,16 +279,8 @@ def sheet(tiles: NDArray[np.uint8], *, exact: bool = True) -> dict[str, Any]:
     filled[:rows] = tiles
     whole = filled.reshape(stacks, per, *tiles.shape[1:]).transpose(1, 3, 0, 2, 4, 5)
     whole = whole.reshape(per * height, stacks * columns * width, channels)
-    buffer = io.BytesIO()
-    if whole.size:
-        image = picture_of(whole)
-        if exact:
-            image.save(buffer, "PNG", optimize=True)
-        else:
-            image.save(buffer, "JPEG", quality=JPEG_QUALITY)
-    kind = "png" if exact else "jpeg"
     return {
-        "sprite": f"data:image/{kind};base64," + _base64(buffer.getvalue()),
+        "sprite": _encoded(picture_of(whole), exact=exact) if whole.size else "data:,",
         "width": width,
         "height": height,
         "columns": columns,

@@ -22,9 +22,10 @@ from rote.report.audit.positive_control import recall_of
 from rote.report.audit.read import Audit, read_audit
 from rote.report.audit.spaces import spaces_of
 from rote.report.audit.supplement import supplement_of
+from rote.report.audit.verdict import first_screen
 from rote.results.audit import AuditFile, ClassRate, Control
 from rote.results.side import Side
-from rote.stats.rates import Rate
+from rote.stats.rates import Rate, in_percent
 
 # A control beyond this says that the measurement itself is in doubt.
 HOLDOUT_AT_MOST = 0.01
@@ -51,11 +52,12 @@ def audit_context(folder: Path) -> dict[str, Any]:
     small = small_pictures(audit.gallery)
     leaks = file.holdout_in_training
     spaces = None if vector else spaces_of(folder, file)
+    recall = recall_of(file.positive_control, found)
     calibrated = next((c.threshold for c in found if c.name == "calibrated"), None)
     return {
         "template": "audit.html.j2",
         "scripts": ["audit.js"],
-        "title": f"Audit {words.format_rate(file.rate)} · {file.generated.source}",
+        "title": f"Audit: {in_percent(file.rate.value)} copies · {file.generated.source}",
         "audit": file,
         "provenance": {} if file.provenance is None else file.provenance.to_json(),
         "held_out": audit.neighbors.held_out,
@@ -69,7 +71,8 @@ def audit_context(folder: Path) -> dict[str, Any]:
         "verdicts": criteria.ratio_verdicts(file),
         "excess": found[0].excess,
         "excess_sentence": criteria.excess_sentence(found[0], controls=controls),
-        "recall": recall_of(file.positive_control, found),
+        "recall": recall,
+        "first": first_screen(audit, found, recall, unit=unit),
         "supplement": supplement_of(file),
         "spaces": spaces,
         "groups": largest_groups(members, audit.neighbors),

@@ -55,7 +55,7 @@ class Recall:
     predicted: bool  # whether the tolerance predicts the recall of the ratio
     criteria: tuple[str, ...]
     corruptions: tuple[Corruption, ...]
-    blind: str  # kinds of copies that the first criterion misses, empty if none
+    blind: tuple[str, ...]  # kinds of copies that the first criterion misses
     sentence: str
     sights: tuple[Sight, ...]
 
@@ -79,7 +79,7 @@ def recall_of(found: PositiveControl | None, criteria: Sequence[Criterion]) -> R
         predicted=any(cell.predicted for cell in found.cells),
         criteria=titles,
         corruptions=corruptions,
-        blind=join([name for name, *_ in _blind(corruptions)], "or") if shown else "",
+        blind=tuple(name for name, *_ in _blind(corruptions)) if shown else (),
         sentence=_sentence(corruptions, titles[0]) if shown else "",
         sights=tuple(_sight(title, n, corruptions) for n, title in enumerate(titles)),
     )

@@ -13,6 +13,7 @@ from rote.report import words
 from rote.report.audit.gallery import gallery_data
 from rote.report.audit.page import HOLDOUT_AT_MOST, class_names
 from rote.report.emm.definitions import Definitions, read_definitions
+from rote.report.emm.meaning import for_your_set
 from rote.report.emm.read import Search, read_search
 from rote.report.emm.run_cards import point_name, run_cards, several_snapshots
 from rote.results.emm import Cost, Emm, EmmFile, FixedGrid
@@ -37,6 +38,7 @@ def search_context(run_dir: Path) -> dict[str, Any]:
         "title": f"EMM {headline(file.emm)[0]} · {file.data.source}",
         "search": file,
         "headline": headline(file.emm),
+        "for_you": for_your_set(file),
         "configs": file.config,
         "savings": _savings(file.cost, items),
         "fixed_grid": _fixed_grid(file.cost),

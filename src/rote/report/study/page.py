@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,11 @@ from rote.report import words
 from rote.report.emm.definitions import read_study_definitions
 from rote.report.study.read import read_study, strips
 from rote.results.emm import Emm
-from rote.results.study import Effect, Verdict
+from rote.results.study import Effect, StudyFile, Verdict
 
-VERDICT_CHIPS: dict[Verdict | None, str] = {
-    "agrees": "good",
-    "disagrees": "bad",
-    "not decided": "",
-    None: "",
-}
+FEW_RUNS = 3
+"""What rests on so few runs of a value, or fewer, is said without a color that speaks for it."""
+PAPER, REVIEWS = "the paper", "reviews of the paper"
 GROUPS = ("data", "model", "training", "conditioning")
 
 
@@ -54,7 +52,10 @@ def study_context(folder: Path) -> dict[str, Any]:
         "study": file,
         "items": file.data.items,
         "sizes": sizes,
-        "chips": VERDICT_CHIPS,
+        "chip": chip,
+        "runs_of": partial(runs_of, file),
+        "runs": fewest_runs(file),
+        "whose": whose(file),
         "emms": [(row.of, _emm(row.emm)) for row in file.emm],
         "strips": strips(study),
         "definitions": definitions,
@@ -85,15 +86,23 @@ def overview_context(folder: Path) -> dict[str, Any]:
     studies.sort(key=lambda study: GROUPS.index(study.file.group))
     rows = [(study, effect) for study in studies if (effect := study.headline()) is not None]
     unique = {run.key: run for study in studies for run in study.runs}
-    verdicts = Counter(study.file.verdict for study in studies)
+    verdicts = Counter((study.file.verdict, whose(study.file)) for study in studies)
     first = studies[0].file
     return {
         "template": "overview.html.j2",
         "title": f"{len(studies)} studies · {first.data.source}",
         "rows": rows,
         "studies": [study.file for study in studies],
-        "chips": VERDICT_CHIPS,
-        "counts": {name: verdicts[name] for name in VERDICT_CHIPS},
+        "chip": chip,
+        "fewest_runs": fewest_runs,
+        "whose": whose,
+        "few": FEW_RUNS,
+        "counts": [
+            (verdict, source, verdicts[verdict, source])
+            for source in (PAPER, REVIEWS)
+            for verdict in ("agrees", "disagrees", "not decided")
+        ],
+        "unclaimed": sum(n for (verdict, _), n in verdicts.items() if verdict is None),
         "runs": len(unique),
         "run_seconds": sum(run.seconds for run in unique.values()),
         "data": first.data,
@@ -108,6 +117,29 @@ def overview_context(folder: Path) -> dict[str, Any]:
             },
         },
     }
+
+
+def whose(file: StudyFile) -> str:
+    """Return who says what the study is held against: the paper, or public reviews of it."""
+    return REVIEWS if file.paper.source.startswith("public reviews") else PAPER
+
+
+def runs_of(file: StudyFile, effect: Effect) -> tuple[int, int]:
+    """Return how many runs each side of a comparison rests on."""
+    counts = {(cell.value, cell.size): len(cell.runs) for cell in file.cells}
+    first, second = effect.first, effect.second
+    return counts.get((first.value, first.size), 0), counts.get((second.value, second.size), 0)
+
+
+def fewest_runs(file: StudyFile) -> int:
+    """Return the fewest runs that any side of the comparisons with a claim rests on."""
+    spoken = [effect for effect in file.effects if effect.paper] or file.effects
+    return min((min(runs_of(file, effect)) for effect in spoken), default=0)
+
+
+def chip(verdict: Verdict, runs: int) -> str:
+    """Return the class of a verdict: no color where it rests on few runs."""
+    return "" if runs <= FEW_RUNS else {"agrees": "good", "disagrees": "bad"}.get(verdict, "")
 
 
 def claim(effect: Effect) -> str:

@@ -20,15 +20,17 @@ const roteCharts = (() => {
     document.documentElement.dataset.charts = dark ? "dark" : "light";
   }
 
-  // A picture for a paper: always the light theme, always the same width.
-  async function svg(name) {
+  // A picture for a paper, as a blob: always the light theme, always the same width.
+  async function picture(name, kind) {
     const node = document.createElement("div");
     const spec = { ...data.specs[name], width: 760 };
     const result = await embed(node, spec, { ...data.light, background: "#ffffff" });
-    const text = await result.view.toSVG();
+    const made = kind === "svg"
+      ? new Blob([await result.view.toSVG()], { type: "image/svg+xml" })
+      : await result.view.toCanvas(3).then((canvas) => new Promise((done) => { canvas.toBlob(done, "image/png"); }));
     result.finalize();
-    return text;
+    return made;
   }
 
-  return { draw, svg };
+  return { draw, picture };
 })();

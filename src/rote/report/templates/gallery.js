@@ -12,10 +12,14 @@ const roteGallery = (() => {
   const BINS = 38;
   const { GAIN } = roteViewer; // viewer.js stands before this file
   const CHIPS = { memorized: "copy", collapsed: "twin", novel: "new" };
-  const state = {
+  // What is not flagged may be a copy of a kind that no ruler here sees.
+  const TOLD = { memorized: "memorized", collapsed: "collapsed", novel: "no copy seen" };
+  // What is kept in the address, as the page opens; `pair` is the generated item that is shown large.
+  const START = {
     set: data.chosen, threshold: data.threshold, verdict: "all", order: "ratio",
-    label: "all", kind: "all", group: "all", difference: false, pages: 1, listed: 1,
+    label: "all", kind: "all", group: "all", find: "", difference: false, pair: "",
   };
+  const state = { ...START, pages: 1, listed: 1 };
   const sheets = new Map();
 
   const { make, svgNode } = roteRows;  // gallery_rows.js stands before this file
@@ -110,6 +114,7 @@ const roteGallery = (() => {
   // A choice is a word, or a word and a number such as "group 17".
   function isWanted(set, row) {
     const { label, kind, group } = state;
+    if (!isFound(set, row)) return false;
     if (label !== "all" && set.labels[row] !== Number(label)) return false;
     if (kind !== "all" && set.kinds[row] !== Number(kind)) return false;
     const [word, number] = group.split(" ");
@@ -123,14 +128,28 @@ const roteGallery = (() => {
     }
   }
 
+  // By a part of either file's name, whatever its case, or by a number such as #12.
+  function isFound(set, row) {
+    const wanted = state.find.trim().toLowerCase();
+    if (!wanted) return true;
+    if (wanted.replace("#", "") === String(set.index[row])) return true;
+    return nameOf(set, row, 0).toLowerCase().includes(wanted) || nameOf(set, row, 1).toLowerCase().includes(wanted);
+  }
+
+  const nameOf = (set, row, side) => set.names?.[row][side] || `#${side ? set.nearest[row] : set.index[row]}`;
+  const named = (set, a, b, side) => nameOf(set, a.row, side).localeCompare(nameOf(set, b.row, side), "en", { numeric: true });
+
+  // Each also with a - before it: the other way round.
   const ORDERS = {
-    index: () => 0,
+    index: (set, a, b) => a.index - b.index,
     ratio: (set, a, b) => a.ratio - b.ratio,
-    "-ratio": (set, a, b) => b.ratio - a.ratio,
-    label: (set, a, b) => set.labels[a.row] - set.labels[b.row] || a.ratio - b.ratio,
-    kind: (set, a, b) => set.kinds[a.row] - set.kinds[b.row] || a.ratio - b.ratio,
-    group: (set, a, b) => set.groups[a.row] - set.groups[b.row] || a.ratio - b.ratio,
-    twin: (set, a, b) => set.twins[a.row] - set.twins[b.row] || a.ratio - b.ratio,
+    name: (set, a, b) => named(set, a, b, 0),
+    nearest: (set, a, b) => named(set, a, b, 1),
+    verdict: (set, a, b) => a.verdict.localeCompare(b.verdict),
+    label: (set, a, b) => set.labels[a.row] - set.labels[b.row],
+    kind: (set, a, b) => set.kinds[a.row] - set.kinds[b.row],
+    group: (set, a, b) => set.groups[a.row] - set.groups[b.row],
+    twin: (set, a, b) => set.twins[a.row] - set.twins[b.row],
   };
 
   function visible(set) {
@@ -138,7 +157,8 @@ const roteGallery = (() => {
       .map((item) => ({ ...item, verdict: verdictOf(set, item) }))
       .filter(({ row, verdict }) =>
         (state.verdict === "all" || verdict === state.verdict) && isWanted(set, row));
-    return kept.sort((a, b) => ORDERS[state.order](set, a, b) || a.index - b.index);
+    const order = ORDERS[state.order.replace("-", "")], way = state.order.startsWith("-") ? -1 : 1;
+    return kept.sort((a, b) => way * order(set, a, b) || a.ratio - b.ratio || a.index - b.index);
   }
 
   // Where a tile lies in its sheet: rows stand below each other, then further right.
@@ -226,17 +246,18 @@ const roteGallery = (() => {
   }
 
   // The pair, and all others that are wanted around it.
-  function enlarge(set, row) {
+  function enlarge(set, row, opener = null) {
     const rows = visible(set).filter((item) => item.pictured);
     const facts = (item) => told(set, item.row, item.ratio, item.verdict);
-    roteViewer.open(set, rows, rows.findIndex((item) => item.row === row), { facts, sheet, place });
+    const moved = (item) => { state.pair = item ? String(item.index) : ""; remember(); };
+    roteViewer.open(set, rows, rows.findIndex((item) => item.row === row), { facts, sheet, place, moved, opener });
   }
 
   // The verdict, and what is known of the pair beside the distances.
   function told(set, row, ratio, verdict) {
     const facts = make("p", "tile-facts");
     facts.append(
-      make("span", `chip ${CHIPS[verdict]}`, verdict),
+      make("span", `chip ${CHIPS[verdict]}`, TOLD[verdict]),
       make("span", "soft", "ratio"),
       make("span", "num strong", ratio.toFixed(3)),
     );
@@ -273,6 +294,10 @@ const roteGallery = (() => {
     if (!box) return;
     box.hidden = rows.length === 0;
     get("rest-count").textContent = `${integer(rows.length)} more ${rows.length === 1 ? "matches" : "match"}, without ${rows.length === 1 ? "a picture" : "pictures"} here`;
+    if (state.find && rows.length) box.open = true;
+    for (const head of box.querySelectorAll("th[data-order]")) {
+      head.ariaSort = { [head.dataset.order]: "ascending", [`-${head.dataset.order}`]: "descending" }[state.order] ?? null;
+    }
     const shown = box.open ? rows.slice(0, state.listed * LIST_PAGE) : [];
     get("rest-rows").replaceChildren(...shown.map((item) => line(set, item)));
     const left = rows.length - shown.length;
@@ -280,18 +305,17 @@ const roteGallery = (() => {
     get("rest-more").textContent = `Show more (${integer(left)} left)`;
   }
 
-  function line(set, { row, index, ratio, verdict }) {
-    const [own, near] = set.names?.[row] ?? ["", ""];
+  function line(set, { row, ratio, verdict }) {
     const tr = make("tr");
     const cell = (name, child) => {
       const td = make("td", name);
       td.append(child);
       tr.append(td);
     };
-    cell("text name", make("bdi", "", own || `#${index}`));
-    cell("text", make("span", `chip ${CHIPS[verdict]}`, verdict));
+    cell("text name", make("bdi", "", nameOf(set, row, 0)));
+    cell("text", make("span", `chip ${CHIPS[verdict]}`, TOLD[verdict]));
     cell("num", ratio.toFixed(3));
-    cell("text name", make("bdi", "", near || `#${set.nearest[row]}`));
+    cell("text name", make("bdi", "", nameOf(set, row, 1)));
     if (set.kinds) cell("text", make("bdi", "", kindText(set, row)));
     if (has.labels) cell("text", make("bdi", "", labelText(set, row)));
     return tr;
@@ -324,27 +348,67 @@ const roteGallery = (() => {
     list(set, all.filter((item) => !item.pictured));
   }
 
+  // The address tells what differs from the page as it opens.
+  function remember() {
+    const kept = (name) => (state[name] === START[name] ? "" : String(state[name]));
+    roteLink.write(() => Object.fromEntries(Object.keys(START).map((name) => [name, kept(name)])));
+  }
+
   // Every change of what is wanted starts again at the first page.
   function change(values) {
     Object.assign(state, values, { pages: 1, listed: 1 });
+    remember();
     draw();
   }
 
-  function choose(number) {
-    document.querySelectorAll("#gallery-sets input")[number].checked = true;
-    change({ set: number });
+  const choose = (number) => { change({ set: number }); mirror(); };
+
+  // The controls say what the state is.
+  function mirror() {
+    document.querySelectorAll("#gallery-sets input")[state.set].checked = true;
+    document.querySelector(`#verdicts input[value=${state.verdict}]`).checked = true;
+    get("threshold").value = String(state.threshold);
+    for (const name of ["find", "order", "label", "kind", "group"]) {
+      const control = get({ find: "find", order: "order" }[name] ?? `only-${name}`);
+      if (control) control.value = state[name];
+    }
+    if (get("difference")) get("difference").checked = state.difference;
   }
 
-  function setThreshold(value) {
-    state.threshold = value;
+  // What a link asks for, where this page has it; anything else stays as the page opens.
+  function follow() {
+    const asked = roteLink.read();
+    if (!asked) return;
+    const wanted = { ...START, ...asked };
+    const known = (id, value) => [...(get(id)?.options ?? [])].some((node) => node.value === value);
+    wanted.set = data.sets[asked.set] ? Number(asked.set) : START.set;
+    const threshold = Number(asked.threshold);
+    wanted.threshold = threshold > 0 && threshold <= 1 ? threshold : START.threshold;
+    wanted.difference = asked.difference === "true" && Boolean(get("difference"));
+    if (!(wanted.verdict in { all: 1, ...CHIPS })) wanted.verdict = START.verdict;
+    if (/^(group|twin|nearest) \d+$/.test(wanted.group)) offerOne(wanted.group, wanted.group);
+    if (wanted.order.replace("-", "") in ORDERS) offerOrder(wanted.order);
+    for (const name of ["order", "label", "kind", "group"]) {
+      if (!known(name === "order" ? name : `only-${name}`, wanted[name])) wanted[name] = START[name];
+    }
+    Object.assign(state, Object.fromEntries(Object.keys(START).map((name) => [name, wanted[name]])), { pages: 1, listed: 1 });
+    const set = decode(data.sets[state.set]);
+    const item = state.pair && set.items_.find(({ index }) => String(index) === state.pair);
+    const large = item && item.pictured && set.sprite;
+    if (item && !large) state.find = `#${item.index}`;
+    if (!large) state.pair = "";
+    mirror();
     draw();
+    const opener = document.activeElement?.closest(".worst a"); // of the first screen: stay there
+    if (!(opener && large)) get("gallery-panel").scrollIntoView();
+    if (large) enlarge(set, item.row, opener);
   }
 
   data.sets.forEach((set, n) => {
     const label = make("label");
     const input = make("input");
     Object.assign(input, { type: "radio", name: "set", value: String(n), checked: n === state.set });
-    input.addEventListener("change", () => choose(n));
+    input.addEventListener("change", () => change({ set: n }));
     label.append(input, make("span", "num", set.name));
     get("gallery-sets").append(label);
   });
@@ -397,13 +461,38 @@ const roteGallery = (() => {
 
   // From elsewhere on the page: show the images of a group, or near one training image.
   function only(group, text) {
+    offerOne(group, text);
+    change({ group, label: "all", kind: "all", verdict: "all", find: "" });
+    mirror();
+  }
+
+  function offerOne(group, text) {
     const select = get("only-group");
+    if (!select) return;
     if (![...select.options].some((node) => node.value === group)) select.append(option(group, text));
-    for (const name of ["label", "kind"]) if (get(`only-${name}`)) get(`only-${name}`).value = "all";
-    document.querySelector("#verdicts input[value=all]").checked = true;
     get("only-group-label").hidden = false;
-    select.value = group;
-    change({ group, label: "all", kind: "all", verdict: "all" });
+  }
+
+  function offerOrder(order) {
+    const select = get("order");
+    if ([...select.options].some((node) => node.value === order)) return;
+    const same = [...select.options].find((node) => node.value === order.replace("-", ""));
+    if (same) select.append(option(order, `${same.textContent}, last first`));
+  }
+
+  function setOrder(order) {
+    offerOrder(order);
+    change({ order });
+    mirror();
+  }
+
+  // All that match, also those without a picture or not yet shown.
+  function save() {
+    const set = data.sets[state.set];
+    const rows = visible(set).map(({ row, index, ratio, verdict }) => [index, nameOf(set, row, 0), TOLD[verdict], ratio,
+      set.nearest[row], nameOf(set, row, 1), labelText(set, row), kindText(set, row)]);
+    const head = ["generated", "name", "verdict", "ratio", "nearest", "nearest name", "label", "nearest's class"];
+    roteTables.save("pairs.csv", roteTables.csv([head, ...rows]), "text/csv");
   }
 
   offer("label", numbers("labels", data.classes));
@@ -412,24 +501,31 @@ const roteGallery = (() => {
   for (const node of get("order").querySelectorAll("[data-needs]")) {
     if (!data.sets.some((set) => set[node.dataset.needs]?.some((n) => n >= 0))) node.remove();
   }
-  get("difference")?.addEventListener("change", () => { state.difference = get("difference").checked; draw(); });
+  get("difference")?.addEventListener("change", () => change({ difference: get("difference").checked }));
   const slider = get("threshold");
   slider.value = String(data.threshold);
-  slider.addEventListener("input", () => setThreshold(Number(slider.value)));
+  slider.addEventListener("input", () => change({ threshold: Number(slider.value) }));
   get("threshold-reset").addEventListener("click", () => {
     slider.value = String(data.threshold);
-    setThreshold(data.threshold);
+    change({ threshold: data.threshold });
     slider.focus();
   });
   for (const input of document.querySelectorAll("#verdicts input")) {
     input.addEventListener("change", () => change({ verdict: input.value }));
   }
   get("order").addEventListener("change", () => change({ order: get("order").value }));
+  get("find").addEventListener("input", () => change({ find: get("find").value }));
+  get("gallery-csv").addEventListener("click", save);
+  for (const button of document.querySelectorAll("#rest th[data-order] .sort")) {
+    const { order } = button.parentElement.dataset;
+    button.addEventListener("click", () => setOrder(state.order === order ? `-${order}` : order));
+  }
   get("more").addEventListener("click", () => { state.pages += 2; draw(); });
   get("rest")?.addEventListener("toggle", draw);
   get("rest-more")?.addEventListener("click", () => { state.listed += 2; draw(); });
 
   const small = (canvas, row, size) => paint(canvas, data.small, row, 0, size);
   const disputed = (canvas, row, side) => paint(canvas, data.disputed, row, side, 64);
-  return { draw, choose, only, small, disputed };
+  addEventListener("hashchange", follow);
+  return { draw, choose, only, follow, small, disputed };
 })();

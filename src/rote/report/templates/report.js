@@ -19,14 +19,6 @@
     roteCharts.draw(isDark()).catch((error) => console.error(error));
   }
 
-  function save(name, text, type) {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([text], { type }));
-    link.download = name;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-  }
-
   button.addEventListener("click", () => {
     root.dataset.theme = isDark() ? "light" : "dark";
     remember(root.dataset.theme);
@@ -37,12 +29,13 @@
   for (const node of document.querySelectorAll("[data-download]")) {
     node.addEventListener("click", () => {
       const text = document.getElementById("raw-text").textContent;
-      save(node.dataset.download, text, "application/json");
+      roteTables.save(node.dataset.download, text, "application/json");
     });
   }
-  for (const node of document.querySelectorAll("[data-svg]")) {
+  for (const node of document.querySelectorAll("[data-chart]")) {
+    const { chart, kind } = node.dataset;
     node.addEventListener("click", async () => {
-      save(`${node.dataset.svg}.svg`, await roteCharts.svg(node.dataset.svg), "image/svg+xml");
+      roteTables.save(`${chart}.${kind}`, await roteCharts.picture(chart, kind));
     });
   }
   for (const node of document.querySelectorAll("[data-set]")) {
@@ -56,4 +49,5 @@
   const theme = remembered();
   if (theme === "dark" || theme === "light") root.dataset.theme = theme;
   applyTheme();
+  if (typeof roteGallery !== "undefined") roteGallery.follow();
 })();

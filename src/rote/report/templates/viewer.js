@@ -10,15 +10,21 @@ const roteViewer = (() => {
   const get = (name) => document.getElementById(`viewer-${name}`);
   const shown = { set: null, rows: [], at: 0, facts: null, sheet: null, place: null, turn: 0 };
 
-  // |own - near| times GAIN, aligned by the transform under which the two match; pale without overlap.
-  // Blending needs no look at single pixels, which a browser refuses of files.
-  function difference(canvas, picture, { x, y, width, height, next, gap }, [mirrored, down, right]) {
+  // The generated one as it lies on its nearest: by the transform under which the two match.
+  function align(canvas, picture, { x, y, width, height }, [mirrored, down, right]) {
     Object.assign(canvas, { width, height });
     const pen = canvas.getContext("2d");
     pen.save();
     if (mirrored) { pen.translate(width, 0); pen.scale(-1, 1); }
     pen.drawImage(picture, x, y, width, height, mirrored ? -right : right, down, width, height);
     pen.restore();
+    return pen;
+  }
+
+  // |own - near| times GAIN, so aligned; pale without overlap.
+  // Blending needs no look at single pixels, which a browser refuses of files.
+  function difference(canvas, picture, { x, y, width, height, next, gap }, [mirrored, down, right]) {
+    const pen = align(canvas, picture, { x, y, width, height }, [mirrored, down, right]);
     pen.globalCompositeOperation = "difference";
     pen.drawImage(picture, next, y, width, height, 0, 0, width, height);
     pen.globalCompositeOperation = "lighter";
@@ -86,17 +92,19 @@ const roteViewer = (() => {
     const found = await source(set, row);
     if (turn !== shown.turn) return; // another pair was asked for meanwhile
     const fine = found.width < 256;
-    for (const name of ["own", "near", "both"]) get(name).classList.toggle("crisp", fine);
+    for (const name of ["own", "near", "both", "under", "over"]) get(name).classList.toggle("crisp", fine);
     draw(get("own"), found, found.x);
-    draw(get("near"), found, found.next);
+    for (const name of ["near", "under"]) draw(get(name), found, found.next);
     const gap = getComputedStyle(box).getPropertyValue("--line");
-    difference(get("both"), found.picture, { ...found, gap },
-      [moves[0], Math.round(moves[1] / found.factor), Math.round(moves[2] / found.factor)]);
+    const move = [moves[0], Math.round(moves[1] / found.factor), Math.round(moves[2] / found.factor)];
+    align(get("over"), found.picture, found, move);
+    difference(get("both"), found.picture, { ...found, gap }, move);
     const told = [tiles];
     if (found.factor > 1) told.push(`Shown ${+found.factor.toFixed(1)} times smaller than measured.`);
     if (set.large?.rows[row] && !found.large) told.push(`The large picture is not beside this page: keep the folder ${set.large.folder} with it.`);
     get("note").textContent = told.filter(Boolean).join(" ");
     box.dataset.index = index;
+    shown.moved(rows[at]);
   }
 
   function step(by) {
@@ -106,8 +114,8 @@ const roteViewer = (() => {
     show().catch((error) => console.error(error));
   }
 
-  function open(set, rows, at, { facts, sheet, place }) {
-    Object.assign(shown, { set, rows, at, facts, sheet, place });
+  function open(set, rows, at, { facts, sheet, place, moved, opener }) {
+    Object.assign(shown, { set, rows, at, facts, sheet, place, moved, opener });
     show().then(() => { if (!box.open) box.showModal(); }).catch((error) => console.error(error));
   }
 
@@ -116,16 +124,19 @@ const roteViewer = (() => {
     get("next").addEventListener("click", () => step(1));
     get("close").addEventListener("click", () => box.close());
     get("tiles").addEventListener("change", () => box.classList.toggle("with-tiles", get("tiles").checked));
+    const slide = get("slide");
+    slide.addEventListener("input", () => { get("over").style.clipPath = `inset(0 ${100 - slide.value}% 0 0)`; });
     box.addEventListener("keydown", (event) => {
       const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-      if (!by) return;
+      if (!by || event.target === slide) return;
       event.preventDefault();
       step(by);
     });
     box.addEventListener("click", (event) => { if (event.target === box) box.close(); });
     box.addEventListener("close", () => {
       const { row } = shown.rows[shown.at];
-      document.querySelector(`#cards button[data-row="${row}"]`)?.focus();
+      shown.moved(null);
+      (shown.opener ?? document.querySelector(`#cards button[data-row="${row}"]`))?.focus();
     });
   }
   return { open, difference, GAIN };

@@ -1,0 +1,167 @@
+"""The first screen of an audit: pass or fail, the share in words, the control, what would be missed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rote.report.audit.criteria import criterion_title
+from rote.report.audit.gallery import data_url, worst_rows
+from rote.report.audit.positive_control import Recall, kind_of
+from rote.report.audit.read import Audit
+from rote.report.words import format_points, join, one, plain, short
+from rote.results.audit import AuditFile
+from rote.results.criterion import Criterion
+from rote.results.gallery import EXACT
+from rote.stats.rates import Rate, in_percent
+
+SEEN_BY = {
+    "flip": "invariances flip",
+    "shift": "invariances shift",
+    "tone": "invariances tone",
+    "blur": "space lowres",
+    "noise": "space lowres",
+    "resize": "space lowres",
+    "jpeg": "space lowres",
+}
+"""Argument and value that see copies made so, as measured (`docs/results/spaces.md`)."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a gate says: `pass`, `fail` or `undecided`, and why."""
+
+    word: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Missed:
+    """A kind of copy that this audit would hardly have found, and the option that would; may be empty."""
+
+    kind: str
+    option: str
+
+
+@dataclass(frozen=True)
+class WorstPair:
+    """One of the nearest pairs; pictures are data URLs, empty for other items than images.
+
+    ``told`` is the verdict in words.
+    """
+
+    index: int
+    nearest: int
+    ratio: float
+    memorized: bool
+    told: str
+    own: str
+    near: str
+    own_name: str
+    near_name: str
+    moved: str
+
+
+def decision_of(file: AuditFile, criteria: Sequence[Criterion], *, unit: str) -> Decision | None:
+    """Say whether a gate is passed, with the limit and the end of the interval that decided."""
+    gate = file.gate
+    if gate is None:
+        return None
+    limit = f"the limit is {in_percent(gate.limit)}"
+    asked = next((c for c in criteria if c.name == gate.criterion), None)
+    by = f" by the {criterion_title(asked).lower()}" if asked and asked is not criteria[0] else ""
+    # Where samples come in groups, the gate is held against the wider interval.
+    grouped = file.clusters.rates.get(gate.criterion) if file.clusters else None
+    rate = grouped or (asked.rate if asked else None)
+    if gate.decision == "undecided":
+        if gate.doubt:
+            return Decision("undecided", f"{limit}, and the share is doubtful: {plain(gate.doubt)}")
+        more = f"; about {gate.more_images:,} more would decide" if gate.more_images else ""
+        return Decision("undecided", f"{limit}, and these {unit} are too few to decide{more}")
+    if rate is None:
+        return Decision("pass" if gate.decision == "below" else "fail", limit)
+    if gate.decision == "below":
+        return Decision("pass", f"{limit}, and at most {in_percent(rate.high)} are copies{by}")
+    return Decision("fail", f"{limit}, and at least {in_percent(rate.low)} are copies{by}")
+
+
+def interval_sentence(rate: Rate) -> str:
+    """Say in words what the interval of a rate is an interval of."""
+    sure = f"{100 * rate.confidence:g} %"
+    if rate.count == 0:
+        return (
+            f"Of many more made the same way, up to {in_percent(rate.high)} may be ({sure} sure)."
+        )
+    return (
+        f"Of many more made the same way, {in_percent(rate.low)} to {in_percent(rate.high)} would be "
+        f"({sure} sure)."
+    )
+
+
+def missed_of(file: AuditFile, recall: Recall | None) -> list[Missed]:
+    """Return the kinds of copies that the first criterion misses at every strength, with a way out."""
+    if recall is None or file.positive_control is None:
+        return []
+    kinds = {kind_of(cell)[1]: cell.corruption for cell in file.positive_control.cells}
+    used = set(file.invariances.names) | {entry.space.name for entry in file.spaces}
+    found = []
+    for kind in recall.blind:
+        option = SEEN_BY.get(kinds.get(kind, kind), "")
+        found.append(Missed(kind, "" if option.split(" ")[-1] in used else option))
+    return found
+
+
+def worst_pairs(audit: Audit) -> list[WorstPair]:
+    """Return the pairs of lowest ratio that the gallery has, with their pictures."""
+    gallery, neighbors = audit.gallery, audit.neighbors
+    rows = worst_rows(audit)
+    pairs = None if audit.tables is None else audit.tables[0]
+    found = []
+    for row in rows.tolist():
+        index, nearest = int(gallery.index[row]), int(gallery.nearest[row])
+        pictured = gallery.generated.ndim == 4
+        memorized = bool(neighbors.memorized[index])
+        exact = memorized and neighbors.nearest[index] == 0
+        moved = ""
+        if pairs is not None:
+            down, right = int(pairs.down[index]), int(pairs.right[index])
+            moved = join(
+                [
+                    *(["mirrored"] if pairs.mirrored[index] else []),
+                    *([f"moved by {abs(down)}, {abs(right)}"] if down or right else []),
+                ]
+            )
+        found.append(
+            WorstPair(
+                index=index,
+                nearest=nearest,
+                ratio=float(neighbors.ratios[index]),
+                memorized=memorized,
+                told="exact copy" if exact else "copy" if memorized else "no copy",
+                own=data_url(gallery.generated[row]) if pictured else "",
+                near=data_url(gallery.nn1[row]) if pictured else "",
+                own_name=short(pairs.names[index]) if pairs is not None else f"#{index}",
+                near_name=short(pairs.nearest[index]) if pairs is not None else f"#{nearest}",
+                moved=moved,
+            )
+        )
+    return found
+
+
+def first_screen(
+    audit: Audit, criteria: Sequence[Criterion], recall: Recall | None, *, unit: str
+) -> dict[str, Any]:
+    """Return what the first screen of an audit says."""
+    file, first = audit.file, criteria[0]
+    return {
+        "decision": decision_of(file, criteria, unit=unit),
+        "share": in_percent(file.rate.value),
+        "interval": interval_sentence(file.rate),
+        "above_control": format_points(first.excess) if first.excess else "",
+        "missed": missed_of(file, recall),
+        "worst": worst_pairs(audit),
+        "crisp": audit.gallery.generated.ndim == 4
+        and max(audit.gallery.generated.shape[1:3]) <= EXACT,
+        "one": one(unit),
+    }

@@ -1,0 +1,70 @@
+"""What an EMM says for the reader's own data, in sentences; nothing is said beyond the sizes trained."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+from rote.report.words import format_size
+from rote.results.emm import BandRow, Emm, EmmFile
+from rote.stats.rates import in_percent
+
+
+def for_your_set(file: EmmFile) -> list[str]:
+    """Say up to which size the model can only copy, and what it does with all of the reader's data."""
+    have, items = file.data.count, file.data.items
+    opening = f"You have {have:,} {items}. {_up_to(file.emm, have, items)}"
+    largest = max(point.size for point in file.points)
+    if file.emm.status == "unknown":
+        return [opening]
+    if have > largest:
+        return [
+            opening,
+            f"The largest set trained here had {largest:,}: what share of copies all {have:,} would give "
+            "this search does not know.",
+        ]
+    at = rate_at(file.curve.band, have)
+    if at is None:
+        return [opening]
+    return [
+        opening,
+        f"Trained on all of them, {in_percent(at.rate)} of what it makes would be copies "
+        f"({in_percent(at.low)} to {in_percent(at.high)}, the mean over runs).",
+    ]
+
+
+def rate_at(band: tuple[BandRow, ...], size: float) -> BandRow | None:
+    """Return the mean rate at a size, between the two nearest of a band; None outside it.
+
+    Rates are interpolated over the logarithm of the size.
+    """
+    rows = sorted(band, key=lambda row: row.size)
+    for a, b in itertools.pairwise(rows):
+        if a.size <= size <= b.size:
+            span = math.log(b.size / a.size)
+            t = math.log(size / a.size) / span if span else 0.0
+            rate, low, high = (
+                (1 - t) * getattr(a, name) + t * getattr(b, name)
+                for name in ("rate", "low", "high")
+            )
+            return BandRow(size=size, rate=rate, low=low, high=high)
+    return None
+
+
+def _up_to(emm: Emm, have: int, items: str) -> str:
+    low, high = (None if x is None else format_size(x) for x in (emm.low, emm.high))
+    sure = f"{100 * emm.confidence:g} %"
+    if emm.status == "unknown":
+        return "Up to how many of them this model can only copy is not known."
+    if emm.status == "bracketed" and emm.value is not None and emm.low is not None:
+        ends = f"about {format_size(emm.value)}"
+        if have <= emm.low:
+            return f"Trained on all of them this model can only copy; that ends at {ends}."
+        return f"Up to {ends} of them ({low} to {high}, {sure} sure) this model can only copy."
+    if emm.low is not None:
+        if have <= emm.low:
+            return "Trained on all of them this model can only copy."
+        return f"Up to {low} of them at least this model can only copy; where that ends is not known yet."
+    if emm.high is not None:
+        return f"From {high} {items} on, at the latest, this model makes more than copies."
+    return "Up to how many of them this model can only copy is not known yet."

@@ -1,0 +1,106 @@
+"""What the first screen of an audit says: gate, interval, what would be missed, the worst pairs."""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from full_runs import full_audit_run
+from PIL import Image
+from report_page import edit, report
+from report_runs import audit_run
+
+from rote.report.audit.read import read_audit
+from rote.report.audit.verdict import decision_of, interval_sentence, worst_pairs
+from rote.report.words import format_points
+from rote.results.audit import AuditFile
+from rote.results.schema import read_result
+from rote.stats.rates import newcombe, wilson
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return full_audit_run(tmp_path_factory.mktemp("full"))
+
+
+@pytest.mark.parametrize(
+    ("gate", "word", "why"),
+    [
+        (None, None, None),
+        ({"decision": "above"}, "fail", "the limit is 5 %, and at least {low} are copies"),
+        ({"decision": "below"}, "pass", "the limit is 5 %, and at most {high} are copies"),
+        (
+            {"more_images": 12},
+            "undecided",
+            "the limit is 5 %, and these images are too few to decide; ",
+        ),
+        ({"doubt": "odd"}, "undecided", "the limit is 5 %, and the share is doubtful: odd"),
+    ],
+)
+def test_a_gate_is_passed_failed_or_undecided(
+    full: Path, gate: dict[str, Any] | None, word: str | None, why: str | None
+) -> None:
+    file = read_result(full / "audit.json", AuditFile)
+    assert file.gate is not None
+    given = gate and file.gate.model_copy(update={"limit": 0.05, "more_images": None, **gate})
+    found = decision_of(file.model_copy(update={"gate": given}), file.criteria, unit="images")
+    if gate is None:
+        assert found is None
+        return
+    assert found is not None and why is not None
+    from rote.stats.rates import in_percent
+
+    ends = {"low": in_percent(file.rate.low), "high": in_percent(file.rate.high)}
+    assert (found.word, found.why.startswith(why.format(**ends))) == (word, True)
+
+
+def test_intervals_and_differences_in_words() -> None:
+    assert interval_sentence(wilson(0, 1000)).startswith(
+        "Of many more made the same way, up to 0.38 %"
+    )
+    assert "14 % to 20 % would be (95 % sure)" in interval_sentence(wilson(100, 600))
+    assert format_points(newcombe(wilson(100, 600), wilson(0, 400))) == "+17 points (14 to 20)"
+
+
+def test_the_worst_pairs_are_those_of_the_lowest_ratios(full: Path) -> None:
+    audit = read_audit(full)
+    found = worst_pairs(audit)
+    assert [pair.ratio for pair in found] == sorted(audit.neighbors.ratios)[:6]
+    with np.load(full / "gallery.npz") as arrays:
+        for pair in found:
+            row = arrays["generated_index"].tolist().index(pair.index)
+            for url, name in ((pair.own, "generated"), (pair.near, "nn1")):
+                content = base64.b64decode(url.removeprefix("data:image/png;base64,"))
+                with Image.open(io.BytesIO(content)) as picture:
+                    assert np.array_equal(np.asarray(picture), arrays[name][row, :, :, 0])
+    assert found[0].own_name == f"made/{found[0].index}.png"
+
+
+def test_the_option_that_sees_what_is_missed_stands_beside_it(tmp_path: Path) -> None:
+    run_dir = full_audit_run(tmp_path)
+    assert "Would have missed mirrored copies." in report(run_dir).text  # with flip, and missed yet
+    edit(run_dir / "audit.json", lambda a: a["invariances"].update(names=[]))
+    assert (
+        "Would have missed mirrored (--invariances flip sees them) copies." in report(run_dir).text
+    )
+
+
+def test_without_a_positive_control_nothing_is_claimed(tmp_path: Path) -> None:
+    text = report(audit_run(tmp_path, control=False)).text
+    assert "What this ruler misses is not known" in text and "No control: nobody knows" in text
+
+
+def test_other_items_are_told_by_their_names(tmp_path: Path) -> None:
+    from report_runs import write_audit
+
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(40, 5)).astype(np.float32)
+    write_audit(tmp_path, vectors[:10] + np.float32(0.001), vectors[5:])
+    page = report(tmp_path)
+    links = [a["href"] for tag, a in page.tags if tag == "a" and "pair=" in (a.get("href") or "")]
+    assert len(links) == 6
+    assert not [tag for tag, _ in page.tags if tag == "img"]
