@@ -22,6 +22,7 @@ from PIL import Image
 
 from rote import Dataset, MemorizationMonitor, MemorizationRate, Rate, RoteWarning, audit
 from rote.data.load import load_images
+from rote.memorization.monitor.options import OnsetTest
 from rote.memorization.notice import Notice
 from rote.memorization.silent_differences import find_silent_differences
 
@@ -125,7 +126,9 @@ def by_metric(images: Pixels, training: Pixels) -> tuple[Rate, Sequence[Notice]]
 
 def by_monitor(images: Pixels, training: Pixels) -> tuple[Rate, Sequence[Notice]]:
     """Let the monitor look once, at batches of 8."""
-    monitor = MemorizationMonitor(training, every_images=1, samples=len(images), batch=8)
+    monitor = MemorizationMonitor(
+        training, test=OnsetTest(null_rate=0.001), every_images=1, samples=len(images), batch=8
+    )
     batches = iter(np.split(images, range(8, len(images), 8)))
     (check,) = monitor(1, lambda num, seed: next(batches))
     return check.memorized, monitor.notices

@@ -10,6 +10,7 @@ import rote
 from rote.core.errors import RoteWarning
 from rote.data.dataset import Dataset
 from rote.memorization import silent_differences
+from rote.memorization.monitor.options import OnsetTest
 
 CELLS = [
     ("photographs", "channels-BGR"),
@@ -50,7 +51,9 @@ def by_metric(training, images):
 
 
 def by_monitor(training, images):
-    monitor = rote.MemorizationMonitor(training, every_images=1, samples=len(images), batch=50)
+    monitor = rote.MemorizationMonitor(
+        training, test=OnsetTest(null_rate=0.001), every_images=1, samples=len(images), batch=50
+    )
     parts = iter(np.split(images, range(50, len(images), 50)))
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
@@ -115,7 +118,9 @@ def test_parts_of_several_processes_are_looked_at_together(sides):
 def test_checks_of_few_images_are_looked_at_together(sides):
     training, _ = sides["digits"]
     copies = changed("inverted", training)
-    monitor = rote.MemorizationMonitor(training, every_images=1, samples=8)
+    monitor = rote.MemorizationMonitor(
+        training, test=OnsetTest(null_rate=0.001), every_images=1, samples=8
+    )
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         for seen in range(1, 6):
@@ -134,7 +139,11 @@ def test_the_file_of_a_monitor_keeps_what_was_said(sides, tmp_path):
     copies = changed("inverted", training)
     for _ in range(2):
         monitor = rote.MemorizationMonitor(
-            training, every_images=1, samples=100, out=tmp_path / "monitor.jsonl"
+            training,
+            every_images=1,
+            samples=100,
+            out=tmp_path / "monitor.jsonl",
+            test=OnsetTest(null_rate=0.001),
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -54,11 +54,23 @@ class Variant:
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
-    """A drawn training set, which of its rows are there several times, and the rows of the source."""
+    """A drawn training set.
+
+    Attributes
+    ----------
+    repeated
+        Which of its rows are there several times, bool (N,).
+    rows
+        The rows of the source that it holds, each once.
+    population
+        The rows of the source that it is a sample of: those of the classes that it was drawn from, and of
+        a mixture both sources in its shares. What stands for unseen items of its kind is taken from here.
+    """
 
     dataset: Dataset
     repeated: npt.NDArray[np.bool_]
     rows: Indices
+    population: Indices
 
 
 def combine(first: Dataset, second: Dataset) -> Dataset:
@@ -142,6 +154,7 @@ def draw_variant(
     balanced = stratify or variant.classes is not None
     if variant.second_share is None:
         parts = [_take(dataset, pool, size, seed, stratify=balanced)]
+        population = pool
     else:
         if second_at is None:
             pool, other = halves(dataset, pool)
@@ -152,13 +165,28 @@ def draw_variant(
             _take(dataset, source, part, seed, stratify=balanced)
             for source, part in ((pool, size - count), (other, count))
         ]
+        population = _mixed(dataset, (pool, other), variant.second_share, seed)
     chosen = np.concatenate(parts)
     repeats = np.ones(size, np.int64)
     repeats[:: variant.every] = variant.times
     images = dataset.take(np.repeat(chosen, repeats))
     if variant.resolution is not None:
         images = fit_dataset(images, variant.resolution, None)
-    return TrainingSet(images, np.repeat(repeats > 1, repeats), chosen)
+    return TrainingSet(images, np.repeat(repeats > 1, repeats), chosen, population)
+
+
+def _mixed(
+    dataset: Dataset, sources: tuple[Indices, Indices], share: float, seed: int | None
+) -> Indices:
+    """Return as many rows of two sources as there are with this share from the second."""
+    shares = (1 - share, share)
+    most = min(len(rows) / part for rows, part in zip(sources, shares, strict=True) if part)
+    return np.concatenate(
+        [
+            _take(dataset, rows, int(most * part), seed, stratify=False)
+            for rows, part in zip(sources, shares, strict=True)
+        ]
+    )
 
 
 def _of_classes(dataset: Dataset, indices: Indices, variant: Variant) -> Indices:

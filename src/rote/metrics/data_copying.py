@@ -11,11 +11,12 @@ below 0: copying; far above 0: underfitting; 0: as near as held-out items. Under
 standard normal, which gives `p_value`, one-sided for copying. Ties, which integer distances have, are
 corrected for in the variance.
 
-Equal items of one side are one draw: a model that repeats itself, or a held-out set that holds its items
-ten times, is no more evidence. They keep their weight in U; in its variance m and n are the numbers of
-independent items that weigh as much, m' = m^2 / sum of c^2 over groups of c equal items (Kish), and ties
-are counted between different items. Without repeats m' = m. Where items are equal by chance, as rows of
-two columns are, this is careful: it may miss copying, and does not see it where none is.
+Items of one side that are equal, or of one group of near-duplicates or one caption, are one draw: a
+model that repeats itself is no more evidence. They keep their weight in U; in its variance m and n are
+the numbers of independent items that weigh as much, m' = m^2 / sum of c^2 over groups of c items
+(Kish). Without repeats m' = m. Groups in several cells make their z rise and fall together: the
+variance of C_T counts the correlation that their weights have. Where items are equal by chance, or
+samples of a caption differ, this is careful: it may miss copying, and does not see it where none is.
 
 Source: Meehan, Chaudhuri and Dasgupta, "A Non-Parametric Test to Detect Data-Copying in Generative
 Models" (AISTATS 2020), equations 1 to 3. The cells are k-means' of the training set; distances in a cell
@@ -48,6 +49,7 @@ from rote.core.seeds import child_seed
 from rote.data.duplicates import DuplicateGroups, exact_duplicates
 from rote.data.sampling import drawn_by_content
 from rote.neighbors.search import nearest_neighbors
+from rote.stats.clustered import joined_groups
 from rote.stats.jackknife import Estimate
 from rote.stats.mann_whitney import Counts, compared, mann_whitney
 from rote.stats.roc import auc_interval
@@ -88,6 +90,8 @@ class ThreeSample:
         Of the whole set as one cell.
     control
         C_T of one half of the held-out items against the other; None where a half has too few.
+    draws
+        How many independent generated and held-out items weigh as much as those there are.
     """
 
     statistic: Estimate
@@ -96,6 +100,7 @@ class ThreeSample:
     z: float
     cells: tuple[VoronoiCell, ...]
     control: float | None
+    draws: tuple[float, float]
 
     def to_json(self) -> dict[str, Any]:
         """Return the answer as plain types."""
@@ -112,24 +117,31 @@ class _Sample:
         Of each different item.
     weight
         How many items equal it.
+    group
+        Which of them are one draw, numbered from 0 among ``groups``.
     """
 
     near: Floats
     cell: Places
     weight: Floats
+    group: Places
+    groups: int
 
     @staticmethod
-    def of(near: Floats, cell: Places, items: DuplicateGroups) -> _Sample:
+    def of(near: Floats, cell: Places, items: DuplicateGroups, group: Places | None) -> _Sample:
         """Take the different items of a side."""
         once = items.representative
-        return _Sample(near[once], cell[once], items.sizes.astype(np.float64))
+        draw = items.group if group is None else joined_groups(items.group, group)
+        sizes = items.sizes.astype(np.float64)
+        return _Sample(near[once], cell[once], sizes, draw[once], int(draw.max()) + 1)
 
     def __len__(self) -> int:
         return len(self.near)
 
     def take(self, rows: npt.NDArray[Any]) -> _Sample:
         """Return some of the items."""
-        return _Sample(self.near[rows], self.cell[rows], self.weight[rows])
+        near, cell, weight, group = self.near, self.cell, self.weight, self.group
+        return _Sample(near[rows], cell[rows], weight[rows], group[rows], self.groups)
 
     @property
     def items(self) -> int:
@@ -137,13 +149,20 @@ class _Sample:
         return int(self.weight.sum())
 
     @property
+    def shares(self) -> Floats:
+        """The share of the items that each group holds, float64 (groups,)."""
+        held = np.bincount(self.group, weights=self.weight, minlength=self.groups)
+        return np.asarray(held / held.sum(), np.float64)
+
+    @property
     def effective(self) -> float:
         """How many independent items weigh as much (Kish)."""
-        return float(self.weight.sum() ** 2 / np.square(self.weight).sum())
+        return 1 / float(np.square(self.shares).sum())
 
 
 def _compared(first: _Sample, second: _Sample) -> tuple[float, float]:
-    return mann_whitney(first.near, second.near, weights=(first.weight, second.weight))
+    weights, groups = (first.weight, second.weight), (first.group, second.group)
+    return mann_whitney(first.near, second.near, weights=weights, groups=groups)
 
 
 def three_sample_test(
@@ -153,6 +172,7 @@ def three_sample_test(
     *,
     cells: int = CELLS,
     least_share: float = LEAST_SHARE,
+    groups: tuple[Places | None, Places | None] = (None, None),
     seed: int = 0,
     confidence: float = 0.95,
 ) -> ThreeSample:
@@ -166,6 +186,9 @@ def three_sample_test(
         k of k-means; 1: no cells.
     least_share
         tau: cells with a smaller share of the generated items are left out.
+    groups
+        int64 (N,) of the generated and of the held-out items: which are one draw, near-duplicates or
+        samples of one caption; None: equal items alone.
     seed
         Of k-means, of the halves of the control and of the bootstrap.
     confidence
@@ -187,8 +210,8 @@ def three_sample_test(
     places = _cells(sides, cells, child_seed(seed, "bootstrap", 1))
     once = [exact_duplicates(side) for side in (generated, holdout)]
     mine, theirs = (
-        _Sample.of(_within(sides[n], training, places[n], places[1]), places[n], groups)
-        for n, groups in zip((0, 2), once, strict=True)
+        _Sample.of(_within(sides[n], training, places[n], places[1]), places[n], equal, group)
+        for n, equal, group in zip((0, 2), once, groups, strict=True)
     )
     training_cells = np.bincount(places[1], minlength=cells)
     found = _statistic(mine, theirs, training_cells, least_share)
@@ -201,15 +224,15 @@ def three_sample_test(
         mine, theirs, table, seed=child_seed(seed, "bootstrap", 3), tail=confidence
     )
     whole = [
-        replace(side, near=_nearest(items[groups.representative], training))
-        for side, items, groups in zip((mine, theirs), (generated, holdout), once, strict=True)
+        replace(side, near=_nearest(items[equal.representative], training))
+        for side, items, equal in zip((mine, theirs), (generated, holdout), once, strict=True)
     ]
     nearer, z = _compared(whole[0], whole[1])
     ends = auc_interval(nearer, mine.effective, theirs.effective, confidence=confidence)
     from scipy.special import ndtr
 
-    halves = np.random.default_rng(child_seed(seed, "bootstrap", 2)).permutation(len(theirs)) % 2
-    a, b = (theirs.take(halves == side) for side in (0, 1))
+    halves = np.random.default_rng(child_seed(seed, "bootstrap", 2)).permutation(theirs.groups) % 2
+    a, b = (theirs.take(halves[theirs.group] == side) for side in (0, 1))
     control = _statistic(a, b, training_cells, least_share)
     return ThreeSample(
         statistic=Estimate(value, low, high, confidence, "percentile bootstrap of the distances"),
@@ -218,6 +241,7 @@ def three_sample_test(
         z=z,
         cells=table,
         control=None if control is None else control[0],
+        draws=(mine.effective, theirs.effective),
     )
 
 
@@ -263,6 +287,7 @@ def _statistic(
 ) -> tuple[float, float, tuple[VoronoiCell, ...]] | None:
     """Return C_T, its standard deviation under the null, and the cells; None without a cell."""
     table, weights, zs = [], [], []
+    shares: list[list[Floats]] = [[], []]
     for cell, count in enumerate(training.tolist()):
         mine, theirs = generated.take(generated.cell == cell), holdout.take(holdout.cell == cell)
         z = None
@@ -270,11 +295,16 @@ def _statistic(
             z = _compared(mine, theirs)[1]
             weights.append(theirs.items)
             zs.append(z)
+            for side, own in zip(shares, (mine, theirs), strict=True):
+                side.append(own.shares)
         table.append(VoronoiCell(mine.items, count, theirs.items, z))
     if not zs:
         return None
     share = np.array(weights) / sum(weights)
-    return float(share @ np.array(zs)), float(np.sqrt(np.square(share).sum())), tuple(table)
+    together = sum(np.stack(side) @ np.stack(side).T for side in shares)
+    scale = np.sqrt(np.diagonal(together))
+    deviation = float(np.sqrt(share @ (together / np.outer(scale, scale)) @ share))
+    return float(share @ np.array(zs)), deviation, tuple(table)
 
 
 def _bootstrap(
@@ -287,14 +317,14 @@ def _bootstrap(
 ) -> tuple[float, float]:
     """Return the percentile interval of C_T over the cells that took part.
 
-    A resample is how often each different item is drawn, so nothing is sorted again.
+    A resample is how often each group is drawn, so nothing is sorted again.
     """
     rng = np.random.default_rng(seed)
     _, value = np.unique(np.concatenate([generated.near, holdout.near]), return_inverse=True)
     values = int(value.max()) + 1
     sides = ((generated, value[: len(generated)]), (holdout, value[len(generated) :]))
     cells = [
-        [(side.cell == number, at, side.weight) for side, at in sides]
+        [(side.cell == number, at, side.weight, side.group) for side, at in sides]
         for number, cell in enumerate(table)
         if cell.z is not None
     ]
@@ -302,13 +332,13 @@ def _bootstrap(
     for _ in range(REPLICATES):
         drawn = [
             np.bincount(rng.integers(n, size=n), minlength=n).astype(np.float64)
-            for n in (len(generated), len(holdout))
+            for n in (generated.groups, holdout.groups)
         ]
         weights, zs = [], []
         for cell in cells:
             first, second = (
-                Counts.of(at[own], weight[own], times[own], size=values)
-                for (own, at, weight), times in zip(cell, drawn, strict=True)
+                Counts.of(at[own], weight[own], times[group[own]], group[own], size=values)
+                for (own, at, weight, group), times in zip(cell, drawn, strict=True)
             )
             if first.squares and second.squares:
                 weights.append(second.items.sum())

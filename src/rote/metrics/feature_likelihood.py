@@ -19,8 +19,10 @@ Direction: the training set fits the variances and both sets are scored under th
 Swapping training and held-out items turns the sign, and refits.
 
 Control: the gap of held-out items as centers, half of them, scored against the other half. It is not 0:
-the variances were fitted to the training set, so even fresh centers favor it. Read `excess`, gap less
-control.
+the variances were fitted to the training set, so even fresh centers favor it, the more the more there
+are. Read `excess`: the gap of as many generated items as the control has centers, scored against the
+same half, less the control. Where there are more generated items it is the mean over parts of them.
+Without copying it is 0 on average; `gap` and `control` are of different numbers of centers.
 
 Interval: over the draw of training and held-out items, with the generated ones as they are (two means of
 independent items, equal ones as one draw).
@@ -32,6 +34,7 @@ exact copies outweigh everything else: it is no share.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -62,7 +65,7 @@ class LikelihoodGap:
     control
         The same of held-out items in place of generated ones.
     excess
-        gap - control: what the generated items themselves add.
+        The gap at as many centers as the control has, less the control: what the generated items add.
     dimensions, dropped
         Features that vary over the held-out set, and those that do not.
     at_floor
@@ -121,10 +124,15 @@ def likelihood_gap(
     if not varies.any():
         raise DataError("no feature varies over the held-out items")
     made, trained, fresh = ((s[:, varies] - mean[varies]) / deviation[varies] for s in sides)
-    halves = np.random.default_rng(child_seed(seed, "bootstrap", 4)).permutation(len(fresh)) % 2
-    own, variances = _gap(made, trained, fresh)
-    control, _ = _gap(fresh[halves == 0][: len(made)], trained, fresh[halves == 1])
-    excess = own[0] - control[0]
+    rng = np.random.default_rng(child_seed(seed, "bootstrap", 4))
+    halves = rng.permutation(len(fresh)) % 2
+    centers, scored = fresh[halves == 0][: len(made)], fresh[halves == 1]
+    own, variances = _gap([made], trained, fresh)
+    control, _ = _gap([centers], trained, scored)
+    order, size = rng.permutation(len(made)), len(centers)
+    parts = [made[order[start : start + size]] for start in range(0, len(made) - size + 1, size)]
+    equal, _ = _gap(parts, trained, scored)
+    excess = equal[0] - control[0]
 
     def interval(value: float, error: float) -> Estimate:
         return normal_interval(
@@ -134,26 +142,32 @@ def likelihood_gap(
     return LikelihoodGap(
         gap=interval(*own),
         control=interval(*control),
-        excess=interval(excess, math.hypot(own[1], control[1])),
+        excess=interval(excess, math.hypot(equal[1], control[1])),
         dimensions=int(varies.sum()),
         dropped=int((~varies).sum()),
         at_floor=int((variances <= FLOOR).sum()),
     )
 
 
-def _gap(centers: Floats, training: Floats, holdout: Floats) -> tuple[tuple[float, float], Floats]:
-    """Return the gap with its standard error, and the fitted variances."""
-    dimension = centers.shape[1]
-    near = sq_distances(training, centers)
-    variances = fit_variances(near, dimension)
-    seen = log_likelihood(near, variances, dimension) / dimension
-    fresh = log_likelihood(sq_distances(holdout, centers), variances, dimension) / dimension
+def _gap(
+    parts: Sequence[Floats], training: Floats, holdout: Floats
+) -> tuple[tuple[float, float], Floats]:
+    """Return the mean gap of several sets of centers with its standard error, and the variances."""
+    dimension = training.shape[1]
+    seen, fresh, fitted = np.zeros(len(training)), np.zeros(len(holdout)), []
+    for centers in parts:
+        near = sq_distances(training, centers)
+        variances = fit_variances(near, dimension)
+        seen += log_likelihood(near, variances, dimension) / (dimension * len(parts))
+        far = sq_distances(holdout, centers)
+        fresh += log_likelihood(far, variances, dimension) / (dimension * len(parts))
+        fitted.append(variances)
     value = 100 * (float(fresh.mean()) - float(seen.mean()))
     error = 100 * math.sqrt(
         mean_variance(fresh, exact_duplicates(holdout).group)
         + mean_variance(seen, exact_duplicates(training).group)
     )
-    return (value, error), variances
+    return (value, error), np.concatenate(fitted)
 
 
 def sq_distances(items: Floats, centers: Floats) -> npt.NDArray[np.float32]:

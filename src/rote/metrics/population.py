@@ -76,6 +76,7 @@ def measure_population(
     holdout: npt.NDArray[Any],
     *,
     space: str,
+    groups: tuple[npt.NDArray[np.int64] | None, npt.NDArray[np.int64] | None] = (None, None),
     seed: int = 0,
     confidence: float = 0.95,
 ) -> Population:
@@ -87,6 +88,8 @@ def measure_population(
         uint8 or float (N, ...) of one item shape; the whole training set, and items outside it.
     space
         The name of where they lie, for the record.
+    groups
+        Of the generated and held-out items, as `three_sample_test` takes them.
     seed
         Of all draws.
     confidence
@@ -136,7 +139,7 @@ def measure_population(
         three_sample=attempt(
             "three_sample",
             lambda: three_sample_test(
-                generated, training, holdout, seed=seed, confidence=confidence
+                generated, training, holdout, groups=groups, seed=seed, confidence=confidence
             ),
         ),
         likelihood=likelihood,

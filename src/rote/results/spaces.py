@@ -67,6 +67,8 @@ class Agreement(Result):
     """Its intervals, drawing the cells of the 2x2 table."""
     confidence: Number | None = None
     """Of the intervals."""
+    unit: str | None = None
+    """What the intervals take for independent: `caption` or `label`; null: each item."""
     disputed: Count
     """Generated items on which the verdicts differ."""
 

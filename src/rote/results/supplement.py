@@ -91,6 +91,9 @@ class ThreeSample(Result):
     cells: tuple[VoronoiCell, ...] = ()
     control: Number | None
     """C_T of one half of the held-out items against the other; None: too few."""
+    draws: tuple[Number, Number] | None = None
+    """Independent generated and held-out items that weigh as much: repeats, near-duplicates and what
+    `--cluster-by` puts together are one draw."""
 
 
 class LikelihoodGap(Result):
@@ -98,9 +101,10 @@ class LikelihoodGap(Result):
 
     gap: Estimate
     control: Estimate
-    """Of two halves of the held-out items."""
+    """One half of the held-out items against the other: of fewer items than `gap`, not to be compared."""
     excess: Estimate | None = None
-    """Gap less control."""
+    """The gap of as many generated items as the control has, on the same held-out half, less the
+    control; 0 without copying."""
     dimensions: Positive | None = None
     dropped: Count | None = None
     at_floor: Count | None = None

@@ -1,7 +1,7 @@
 """How sure agreement between rulers is: intervals of Cohen's kappa and of Spearman's correlation.
 
-Both are of the images that a model would go on to make, of which the audited ones are a sample; images
-are taken to be independent, as Wilson's interval takes them (many samples of one prompt are not).
+Both are of the images that a model would go on to make, of which the audited ones are a sample:
+independent images, as Wilson's interval takes them, or clusters of them, many samples of one prompt.
 
 **Kappa** depends on the 2x2 table of verdicts alone. Resampling images would resample that table, and
 where no image was told apart every resample would say 1 again: 60 equal verdicts would prove full
@@ -15,6 +15,11 @@ have ties (exact copies are 0, verdicts of tables repeat) and are mixtures of co
 ties the bootstrap usually covers as well as the closed form of Bonett and Wright (2000) or better (Ruscio
 2008), which was made for continuous scores. Where two orders are the same in every image it is [1, 1]:
 that the sample has no exchange says nothing of rare ones.
+
+**Clusters.** What each image adds to the statistic, its influence, says as how many independent images
+the clusters count (`rote.stats.clustered.effective_items`). The cells of kappa are drawn from so many,
+at their shares; the interval of the correlation is stretched about its value, on Fisher's scale, by the
+root of the design effect.
 
 Images are resampled in an order that their scores decide, so that the order of files changes nothing.
 
@@ -33,6 +38,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.core.seeds import child_seed
+from rote.stats.clustered import effective_items
 
 RESAMPLES = 1000
 FEW_RESAMPLES, FEW_FROM = 200, 30_000
@@ -46,9 +52,16 @@ Interval = tuple[float, float]
 
 
 def kappa_interval(
-    a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_], *, seed: int, confidence: float = 0.95
+    a: npt.NDArray[np.bool_],
+    b: npt.NDArray[np.bool_],
+    *,
+    seed: int,
+    confidence: float = 0.95,
+    cluster: npt.NDArray[np.int64] | None = None,
 ) -> Interval | None:
     """Return the interval of Cohen's kappa of verdicts (N,) and (N,); None where kappa is not known.
+
+    ``cluster``, int64 (N,), says which images are of one cluster; None: each is its own.
 
     >>> yes = np.arange(60) < 6
     >>> low, high = kappa_interval(yes, yes, seed=0)
@@ -59,8 +72,12 @@ def kappa_interval(
     value = float(kappa_of(cells))
     if np.isnan(value):
         return None
+    counts = cells.astype(np.float64)
+    if cluster is not None:
+        which = np.where(a, np.where(b, 0, 1), np.where(b, 2, 3))
+        counts *= effective_items(_kappa_influence(cells)[which], cluster) / len(a)
     rng = np.random.default_rng(child_seed(seed, "bootstrap", KAPPA))
-    drawn = kappa_of(rng.standard_gamma(cells + 0.5, size=(RESAMPLES, 4)))
+    drawn = kappa_of(rng.standard_gamma(counts + 0.5, size=(RESAMPLES, 4)))
     low, high = _percentiles(drawn, confidence)
     if value == 1:
         high = 1.0
@@ -83,8 +100,21 @@ def kappa_of(cells: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         return np.asarray(2 * (both * neither - first * second) / by_chance)
 
 
+def _kappa_influence(cells: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Return by how much one more image in each cell of a table (4,) moves kappa, up to a factor."""
+    both, first, second, neither = cells.astype(np.float64)
+    a, not_a, b, not_b = both + first, second + neither, both + second, first + neither
+    agree = 2 * np.array([neither, -second, -first, both])
+    by_chance = np.array([not_b + not_a, not_b + a, not_a + b, a + b])
+    return np.asarray(agree - float(kappa_of(cells)) * by_chance)
+
+
 def spearman_intervals(
-    scores: Sequence[npt.NDArray[np.float64]], *, seed: int, confidence: float = 0.95
+    scores: Sequence[npt.NDArray[np.float64]],
+    *,
+    seed: int,
+    confidence: float = 0.95,
+    cluster: npt.NDArray[np.int64] | None = None,
 ) -> list[list[Interval | None]]:
     """Return the interval of the rank correlation of every pair of scores.
 
@@ -96,6 +126,8 @@ def spearman_intervals(
         Root seed; the resamples are those of its child.
     confidence
         Two-sided confidence in (0, 1).
+    cluster
+        int64 (N,): which images are of one cluster; None: each is its own.
 
     Returns
     -------
@@ -125,8 +157,33 @@ def spearman_intervals(
             a, b = int(place.ravel()[i]), int(place.ravel()[j])
             if constant[a] or constant[b]:
                 continue
-            found[i][j] = (1.0, 1.0) if a == b else _percentiles(drawn[:, a, b], confidence)
+            if a == b:
+                found[i][j] = (1.0, 1.0)
+                continue
+            own = _percentiles(drawn[:, a, b], confidence)
+            found[i][j] = own if cluster is None else _stretched(own, scores[i], scores[j], cluster)
     return found
+
+
+def _stretched(
+    interval: Interval,
+    a: npt.NDArray[np.float64],
+    b: npt.NDArray[np.float64],
+    cluster: npt.NDArray[np.int64],
+) -> Interval:
+    """Return the interval of the rank correlation of independent images for those in clusters."""
+    from scipy.stats import rankdata, zscore
+
+    own, other = zscore(rankdata(a)), zscore(rankdata(b))
+    value = float((own * other).mean())
+    if abs(value) > 1 - 1e-12:
+        return interval
+    influence = own * other - value * (own**2 + other**2) / 2
+    root = (len(a) / effective_items(influence, cluster)) ** 0.5
+    with np.errstate(divide="ignore"):
+        center, ends = np.arctanh(value), np.arctanh(np.clip(interval, -1, 1))
+    low, high = np.tanh(center + root * (ends - center))
+    return float(low), float(high)
 
 
 def _resampled(scores: npt.NDArray[np.int64], *, seed: int) -> npt.NDArray[np.float64]:

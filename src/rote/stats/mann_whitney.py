@@ -1,9 +1,10 @@
 """The Mann-Whitney statistic of items that may be repeated.
 
 U = #{(q, p): q > p} + ties / 2 over m and n items, z = (U - m n / 2) / sqrt(m n (m + n + 1) / 12), with
-the variance corrected for ties. Repeats of one item are one draw: they keep their weight in U, and in the
-variance of U / (m n) stand the numbers of independent items that weigh as much, m' = m^2 / sum of c^2
-over draws of c items (Kish), with ties counted between draws. Without repeats m' = m.
+the variance corrected for ties. Items of one group, as repeats of one item or samples of one caption
+are, are one draw: they keep their weight in U, and in the variance of U / (m n) stand the numbers of
+independent items that weigh as much, m' = m^2 / sum of c^2 over groups of c items (Kish), with ties
+counted between different items. Without groups m' = m.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +28,7 @@ class Counts:
     items, draws
         How many items, and how many different ones.
     squares
-        The sum over the draws of their squared weights.
+        The sum over the groups of their squared weights.
     """
 
     items: Floats
@@ -34,12 +36,15 @@ class Counts:
     squares: float
 
     @staticmethod
-    def of(place: npt.NDArray[np.int64], weight: Floats, drawn: Floats, *, size: int) -> Counts:
-        """Count draws by their place among ``size`` values, each of a weight and so often drawn."""
+    def of(place: Places, weight: Floats, drawn: Floats, group: Places, *, size: int) -> Counts:
+        """Count different items by their place among ``size`` values.
+
+        Each has a weight, and is so often drawn as all of its group are.
+        """
         return Counts(
             np.bincount(place, weights=drawn * weight, minlength=size).astype(np.float64),
             np.bincount(place, weights=drawn, minlength=size).astype(np.float64),
-            float(drawn @ np.square(weight)),
+            float(drawn @ (weight * np.bincount(group, weights=weight)[group])),
         )
 
 
@@ -48,6 +53,7 @@ def mann_whitney(
     second: npt.NDArray[Any],
     *,
     weights: tuple[Floats, Floats] | None = None,
+    groups: tuple[Places, Places] | None = None,
 ) -> tuple[float, float]:
     """Return P(first < second) + ties / 2, and z of U = #{first > second}.
 
@@ -56,9 +62,11 @@ def mann_whitney(
     Parameters
     ----------
     first, second
-        Values (m,) and (n,) of independent draws.
+        Values (m,) and (n,) of different items.
     weights
-        How many equal items each draw is; None: one.
+        How many equal items each is; None: one.
+    groups
+        int64 (m,) and (n,): which of them are one draw; None: each is its own.
 
     >>> mann_whitney(np.array([1, 2]), np.array([3, 4]))[0]
     1.0
@@ -68,7 +76,11 @@ def mann_whitney(
     sides = (place[: len(first)], place[len(first) :])
     one, other = (
         Counts.of(
-            at, np.ones(len(at)) if weights is None else weights[n], np.ones(len(at)), size=size
+            at,
+            np.ones(len(at)) if weights is None else weights[n],
+            np.ones(len(at)),
+            np.arange(len(at)) if groups is None else groups[n],
+            size=size,
         )
         for n, at in enumerate(sides)
     )

@@ -77,6 +77,23 @@ def test_a_resolution_scales_the_images_drawn(digits):
     assert found.dataset.shape == (1, 4, 4)
 
 
+def test_a_training_set_knows_what_it_is_a_sample_of(digits):
+    plain = draw_variant(digits, Variant(), 30, seed=2)
+    assert np.array_equal(plain.population, np.arange(len(digits)))
+    two = draw_variant(digits, Variant(classes=2), 30, seed=2)
+    assert np.array_equal(two.population, np.flatnonzero(digits.labels < 2))
+    near, far = halves(digits, np.flatnonzero(digits.labels == 5))
+    for share, sources in ((0.0, near), (1.0, far)):
+        mixed = draw_variant(digits, Variant(second_class=5, second_share=share), 20, seed=2)
+        assert set(mixed.population) == set(sources)
+    fifth = draw_variant(digits, Variant(second_class=5, second_share=0.2), 20, seed=2)
+    assert np.isin(fifth.population, far).mean() == pytest.approx(0.2, abs=0.01)
+    assert set(fifth.population) <= {*near, *far} and len(fifth.population) > 100
+    both = combine(digits.take(near), digits.take(far))
+    given = draw_variant(both, Variant(second_share=0.5), 20, seed=2, second_at=len(near))
+    assert (given.population < len(near)).mean() == pytest.approx(0.5, abs=0.01)
+
+
 def test_bad_input_is_one_line(digits):
     unlabeled = Dataset(digits.items)
     small = load_images("digits", resolution=4)

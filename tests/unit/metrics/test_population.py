@@ -9,7 +9,7 @@ from sklearn.cluster import KMeans
 from sklearn.neighbors import KNeighborsClassifier
 
 from rote.core.errors import ConfigError, DataError
-from rote.metrics import feature_likelihood
+from rote.metrics import data_copying, feature_likelihood
 from rote.metrics.data_copying import three_sample_test
 from rote.metrics.feature_likelihood import (
     FLOOR,
@@ -133,6 +133,43 @@ def test_the_p_value_keeps_its_word_with_repeats(of_generated, of_holdout):
     assert 0.055 < np.mean(np.array(values) > 0.90) < 0.145
 
 
+def test_near_repeats_and_captions_are_one_draw_too():
+    generated, training, holdout = sets(22, 0, counts=(40, 300, 200))
+    group = np.repeat(np.arange(40), 8)
+    rng = np.random.default_rng(23)
+    near = generated[group] + 1e-6 * rng.normal(size=(320, 4))
+    # repeats that differ in the last digit are repeats, where that is known
+    equal = three_sample_test(generated[group], training, holdout)
+    known = three_sample_test(near, training, holdout, groups=(group, None))
+    assert known.p_value == pytest.approx(equal.p_value, rel=0.02)
+    assert known.draws == equal.draws == pytest.approx((40, 200))
+    assert three_sample_test(near, training, holdout).draws == pytest.approx((320, 200))
+    assert known.statistic.high - known.statistic.low == pytest.approx(
+        equal.statistic.high - equal.statistic.low, rel=0.05
+    )
+    # groups that are spread over all cells make these one
+    mixed = rng.permutation(320) % 4
+    spread = three_sample_test(near, training, holdout, groups=(mixed, None))
+    assert spread.draws[0] == pytest.approx(4)
+    assert spread.p_value == pytest.approx(float(ndtr(spread.statistic.value)), abs=0.1)
+
+
+def test_the_p_value_keeps_its_word_with_near_repeats(monkeypatch):
+    monkeypatch.setattr(data_copying, "REPLICATES", 2)  # of the interval, which is not looked at
+    rng = np.random.default_rng(24)
+    values = []
+    for number in range(150):
+        training, holdout = rng.normal(size=(100, 3)), rng.normal(size=(80, 3))
+        group = np.repeat(np.arange(25), 6)
+        made = rng.normal(size=(25, 3))[group] + 1e-6 * rng.normal(size=(150, 3))
+        found = three_sample_test(
+            made, training, holdout, cells=1, groups=(group, None), seed=number
+        )
+        values.append(found.p_value)
+    # 150 draws: 5 % and three standard errors; where the groups are not known it is 0.3
+    assert np.mean(np.array(values) < 0.05) < 0.104
+
+
 def test_likelihood_is_that_of_the_mixture():
     rng = np.random.default_rng(6)
     centers, items = rng.normal(size=(5, 3)), rng.normal(size=(7, 3))
@@ -164,6 +201,15 @@ def test_likelihood_gap_of_copies_and_its_direction():
     assert fresh.excess.low < 0 < fresh.excess.high
     swapped = likelihood_gap(generated, holdout, training)  # copies of what it calls held out
     assert swapped.excess.value > copies.excess.value + 20
+
+
+@pytest.mark.parametrize("made", [20, 250])
+def test_likelihood_excess_is_0_without_copies_however_many_items(made):
+    found = [likelihood_gap(*sets(seed, 0, counts=(made, 120, 80))) for seed in range(100, 112)]
+    excess = np.array([one.excess.value for one in found])
+    # three standard errors of 12 draws
+    assert abs(excess.mean()) < 3 * excess.std(ddof=1) / np.sqrt(12)
+    assert np.mean([one.excess.low < 0 < one.excess.high for one in found]) > 0.8
 
 
 def test_exact_copies_end_at_the_floor_and_constant_features_are_dropped():

@@ -8,7 +8,14 @@ from sklearn.metrics import cohen_kappa_score
 
 from rote.core.seeds import child_seed
 from rote.memorization.audit.agreement import agreement, kappa
-from rote.stats.agreement import RESAMPLES, SPEARMAN, kappa_interval, spearman_intervals
+from rote.stats.agreement import (
+    RESAMPLES,
+    SPEARMAN,
+    _kappa_influence,
+    kappa_interval,
+    kappa_of,
+    spearman_intervals,
+)
 from rote.stats.rates import wilson
 
 
@@ -114,6 +121,52 @@ def test_intervals_hold_their_numbers_and_widen_with_confidence():
     narrow, wide = (kappa_interval(a, b, seed=0, confidence=c) for c in (0.8, 0.99))
     assert wide[0] < narrow[0] < kappa(a, b) < narrow[1] < wide[1]
     assert kappa_interval(b, a, seed=0) == pytest.approx(kappa_interval(a, b, seed=0), abs=0.02)
+
+
+def test_images_of_one_caption_count_as_they_vary():
+    rng = np.random.default_rng(4)
+    a, b = verdicts(30, 6, 9, 155)
+    own, unit = np.arange(200), rng.permutation(200)
+    # images that are their own clusters are independent ones
+    assert kappa_interval(a, b, seed=0, cluster=own) == kappa_interval(a, b, seed=0)
+    # ten equal images a caption say what one says, but for the four captions thought of
+    many = [np.repeat(side, 10) for side in (a, b)]
+    once, often = (
+        kappa_interval(a, b, seed=0),
+        kappa_interval(*many, seed=0, cluster=own.repeat(10)),
+    )
+    assert often == pytest.approx(once, abs=0.02)
+    alone = kappa_interval(*many, seed=0)
+    assert alone[1] - alone[0] < 0.4 * (often[1] - often[0])
+    # captions drawn at random have no effect but the four
+    mixed = kappa_interval(*many, seed=0, cluster=np.repeat(unit, 10)[rng.permutation(2000)])
+    assert alone[1] - alone[0] <= mixed[1] - mixed[0] < 1.3 * (alone[1] - alone[0])
+    # where nothing disagrees each caption is one image
+    yes = np.arange(60) < 6
+    full = kappa_interval(
+        np.repeat(yes, 10), np.repeat(yes, 10), seed=0, cluster=own[:60].repeat(10)
+    )
+    assert full == kappa_interval(yes, yes, seed=0)
+
+
+def test_kappa_s_influence_is_its_derivative():
+    cells = np.array([30.0, 6.0, 9.0, 155.0])
+    found = _kappa_influence(cells)
+    ends = [kappa_of(cells + 1e-4 * step) - kappa_of(cells - 1e-4 * step) for step in np.eye(4)]
+    assert np.array(ends) / ends[0] == pytest.approx(found / found[0], rel=1e-6)
+
+
+def test_rank_correlations_of_captions_are_as_wide_as_those_of_captions():
+    rng = np.random.default_rng(5)
+    a = rng.normal(size=150)
+    b = 0.6 * a + 0.8 * rng.normal(size=150)
+    once = spearman_intervals([a, b], seed=0)[0][1]
+    many = [np.repeat(side, 10) for side in (a, b)]
+    often = spearman_intervals(many, seed=0, cluster=np.arange(150).repeat(10))[0][1]
+    assert often == pytest.approx(once, abs=0.03)
+    assert spearman_intervals(many, seed=0)[0][1][0] > often[0] + 0.04
+    same = spearman_intervals([a, a**3], seed=0, cluster=np.arange(150) // 10)
+    assert same[0][1] == (1.0, 1.0)
 
 
 def test_an_audit_tells_them(tmp_path):

@@ -63,7 +63,10 @@ def _agreement_table(agreed: Agreement) -> Table:
         )
     ]
     rows = [list(row) for row in zip(others, *columns, strict=True)]
-    return table(f"agreement with {first}", ["ruler", "kappa", "rank correlation"], rows)
+    title = f"agreement with {first}"
+    if agreed.unit is not None:
+        title += f", intervals with the {agreed.unit} as the unit"
+    return table(title, ["ruler", "kappa", "rank correlation"], rows)
 
 
 def _agreed(pair: tuple[float | None, tuple[float, float] | None]) -> str:

@@ -65,8 +65,8 @@ def _show_population(found: Population) -> None:
         rows.append(["C_T (below 0: copying)", str(test.statistic), control])
         rows.append(["nearer than held-out (0.5: no copying)", str(test.nearer), "0.5"])
     if found.likelihood is not None:
-        gap = found.likelihood
-        rows.append(["likelihood gap (below control: copying)", str(gap.gap), str(gap.control)])
+        name = "likelihood gap less held-out's (below 0: copying)"
+        rows.append([name, str(found.likelihood.excess), "0"])
     if found.accuracy is not None:
         control = "none" if found.accuracy_control is None else str(found.accuracy_control.accuracy)
         rows.append(["1-NN accuracy (below 0.5: copying)", str(found.accuracy.accuracy), control])
@@ -74,6 +74,12 @@ def _show_population(found: Population) -> None:
     console.print(table(title, ["definition", "generated", "held out"], rows))
     for name, reason in found.reasons.items():
         say(f"{name}: {reason}")
+    items = found.compared["generated"]
+    if found.three_sample is not None and (draws := round(found.three_sample.draws[0])) < items:
+        say(
+            f"C_T counts {items:,} generated items as {draws:,} draws: repeats, near ones and what "
+            "`--cluster-by` puts together are no further evidence"
+        )
     accuracy = found.accuracy
     if accuracy is not None and min(accuracy.distinct) < accuracy.count:
         made, real = accuracy.distinct

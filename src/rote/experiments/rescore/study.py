@@ -87,11 +87,11 @@ def _score(trial: RunSpec, dataset: Dataset, asked: Asked, *, quality: bool) -> 
     result = trial.finished(TrialFile)
     if result is None:
         raise RunError(f"{trial.folder} holds no finished run; run the study to its end")
-    training = trial.draw(dataset).dataset
+    drawn = trial.draw(dataset)
     return score_run(
         trial,
-        training,
-        _outside(dataset, training),
+        drawn.dataset,
+        _outside(dataset.take(drawn.population), drawn.dataset),
         asked,
         total=result.rate.total,
         quality=quality,
@@ -99,7 +99,7 @@ def _score(trial: RunSpec, dataset: Dataset, asked: Asked, *, quality: bool) -> 
 
 
 def _outside(dataset: Dataset, training: Dataset) -> Dataset | None:
-    """Return the items of the source that equal none of a training set, in its form."""
+    """Return the items that equal none of a training set, in its form."""
     if dataset.shape != training.shape:
         channels, height, _ = training.shape
         dataset = fit_dataset(dataset, resolution=height, channels=channels)

@@ -125,9 +125,9 @@ class RunSpec:
         )
 
     def rest(self, dataset: Dataset, drawn: TrainingSet) -> Dataset | None:
-        """Return all items that were not drawn, in the order of the draw, if there are any."""
+        """Return what could have been drawn and was not, in the order of the draw, if there is any."""
         order = dataset.subset_indices(len(dataset), seed=self._subset_seed)
-        rest = order[~np.isin(order, drawn.rows)]
+        rest = order[np.isin(order, drawn.population) & ~np.isin(order, drawn.rows)]
         return dataset.take(rest) if len(rest) else None
 
     @property

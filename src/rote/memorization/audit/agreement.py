@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rote.memorization.audit.per_group import Clusters
 from rote.memorization.audit.per_space import SpaceResult
 from rote.memorization.corruptions import Degradation
 from rote.memorization.evaluator import Measured
@@ -73,6 +74,8 @@ class Agreement:
         Low and high of each, None with it; a ruler agrees with itself by definition, (1, 1).
     confidence
         Of the intervals.
+    unit
+        What the intervals take for independent: "caption" or "label"; None: each image.
     disputed
         int64: the images on which verdicts differ, those that divide the rulers most evenly first.
     """
@@ -83,6 +86,7 @@ class Agreement:
     spearman_interval: tuple[tuple[Interval | None, ...], ...]
     kappa_interval: tuple[tuple[Interval | None, ...], ...]
     confidence: float
+    unit: str | None
     disputed: npt.NDArray[np.int64]
 
     def to_json(self) -> dict[str, Any]:
@@ -102,6 +106,7 @@ class Agreement:
             "kappa": [list(row) for row in self.kappa],
             "kappa_interval": _plain(self.kappa_interval),
             "confidence": self.confidence,
+            "unit": self.unit,
             "disputed": len(self.disputed),
         }
 
@@ -111,7 +116,11 @@ def _plain(rows: tuple[tuple[Interval | None, ...], ...]) -> list[list[list[floa
 
 
 def agreement(
-    spaces: Sequence[SpaceResult], *, seed: int, confidence: float = 0.95
+    spaces: Sequence[SpaceResult],
+    *,
+    seed: int,
+    confidence: float = 0.95,
+    clusters: Clusters | None = None,
 ) -> Agreement | None:
     """Compare all rulers that gave verdicts; None where there is only one.
 
@@ -123,7 +132,10 @@ def agreement(
         Root seed; intervals resample images by its child.
     confidence
         Two-sided confidence of the intervals, in (0, 1).
+    clusters
+        Groups of the images, which the intervals then take for the unit.
     """
+    cluster = None if clusters is None else clusters.cluster
     rulers = [
         Verdicts(
             space=result.space["name"],
@@ -142,7 +154,9 @@ def agreement(
     ranks = [_ranks(ruler.score) for ruler in rulers]
     verdicts = [ruler.memorized for ruler in rulers]
     orders = tuple(tuple(_correlation(a, b) for b in ranks) for a in ranks)
-    sure = spearman_intervals([r.score for r in rulers], seed=seed, confidence=confidence)
+    sure = spearman_intervals(
+        [r.score for r in rulers], seed=seed, confidence=confidence, cluster=cluster
+    )
     return Agreement(
         rulers=tuple(rulers),
         spearman=orders,
@@ -151,8 +165,11 @@ def agreement(
             tuple(_holding(interval, value) for interval, value in zip(*row, strict=True))
             for row in zip(sure, orders, strict=True)
         ),
-        kappa_interval=_kappa_intervals(verdicts, seed=seed, confidence=confidence),
+        kappa_interval=_kappa_intervals(
+            verdicts, seed=seed, confidence=confidence, cluster=cluster
+        ),
         confidence=confidence,
+        unit=None if clusters is None else clusters.by,
         disputed=_disputed(np.stack(verdicts)),
     )
 
@@ -165,14 +182,18 @@ def _holding(interval: Interval | None, value: float | None) -> Interval | None:
 
 
 def _kappa_intervals(
-    verdicts: Sequence[npt.NDArray[np.bool_]], *, seed: int, confidence: float
+    verdicts: Sequence[npt.NDArray[np.bool_]],
+    *,
+    seed: int,
+    confidence: float,
+    cluster: npt.NDArray[np.int64] | None,
 ) -> tuple[tuple[Interval | None, ...], ...]:
     size = len(verdicts)
     found: list[list[Interval | None]] = [[None] * size for _ in range(size)]
     for i, a in enumerate(verdicts):
         found[i][i] = None if kappa(a, a) is None else (1.0, 1.0)
         for j in range(i):
-            own = kappa_interval(a, verdicts[j], seed=seed, confidence=confidence)
+            own = kappa_interval(a, verdicts[j], seed=seed, confidence=confidence, cluster=cluster)
             found[i][j] = found[j][i] = own
     return tuple(tuple(row) for row in found)
 

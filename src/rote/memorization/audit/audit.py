@@ -243,8 +243,7 @@ def run_audit(
     notices: list[Notice] = []
     if look_for_mistakes:
         with stages("notices"):
-            notices += of_sides(prepared, duplicates)
-            notices += of_columns(prepared, generated, training)
+            notices = [*of_sides(prepared, duplicates), *of_columns(prepared, generated, training)]
 
     def opened(space: Space) -> SpaceAudit:
         return SpaceAudit(
@@ -292,6 +291,7 @@ def run_audit(
         preprocessing=prepared.preprocessing,
         gate=_gate(first, settings, notices),
         notices=tuple(notices),
+        clusters=prepared.clusters,
         provenance=provenance_of(prepared, command),
         seconds=stages.seconds,
     )

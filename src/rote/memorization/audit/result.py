@@ -14,7 +14,7 @@ from rote.data.duplicates import DuplicateGroups
 from rote.memorization.audit.agreement import Agreement, agreement
 from rote.memorization.audit.gate import Gate
 from rote.memorization.audit.options import Settings
-from rote.memorization.audit.per_group import GroupedRates
+from rote.memorization.audit.per_group import Clusters, GroupedRates
 from rote.memorization.audit.per_space import CriterionResult, SpaceResult
 from rote.memorization.audit.prepare import Preprocessing
 from rote.memorization.audit.provenance import Provenance
@@ -86,6 +86,8 @@ class Findings:
         Some training items matched with the rest of the training side.
     tolerance
         How far from its source a copy may lie and still be flagged by the ratio.
+    clusters
+        Groups of the generated items, where rates of groups were asked for.
     supplement
         Quality, definitions over whole sets and rates per group, as far as asked for.
     seconds
@@ -116,6 +118,7 @@ class Findings:
     gate: Gate | None = None
     notices: tuple[Notice, ...] = ()
     provenance: Provenance | None = None
+    clusters: Clusters | None = None
     supplement: SupplementaryMetrics | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -149,7 +152,12 @@ class Findings:
     def agreement(self) -> Agreement | None:
         """How far all rulers of this audit agree; None where there is only one."""
         settings = self.settings
-        return agreement(self.spaces, seed=settings.seed, confidence=settings.confidence)
+        return agreement(
+            self.spaces,
+            seed=settings.seed,
+            confidence=settings.confidence,
+            clusters=self.clusters,
+        )
 
     def coverage(self) -> dict[str, Any]:
         """Return which training items were reproduced, and how concentrated."""

@@ -12,16 +12,19 @@ import numpy.typing as npt
 
 from rote.core.errors import DataError
 from rote.data.dataset import Dataset
+from rote.data.duplicates import exact_duplicates
 from rote.memorization.audit.gate import Gate, decide
 from rote.memorization.audit.per_group import grouped_rates
 from rote.memorization.audit.prepare import Prepared
 from rote.memorization.audit.result import Findings, SupplementaryMetrics
+from rote.memorization.duplicates import near_duplicates
 from rote.metrics.population import Population, measure_population
 from rote.metrics.quality import Quality, measure_quality
 from rote.spaces.feature_cache import rows_of
-from rote.stats.clustered import ClusteredRate
+from rote.stats.clustered import ClusteredRate, joined_groups
 from rote.stats.rates import Rate
 
+Places = npt.NDArray[np.int64]
 Found = TypeVar("Found", bound=Findings)
 
 
@@ -90,9 +93,26 @@ def _of_whole_sets(
     if options.population:
         assert fresh is not None
         population = measure_population(
-            made, training, fresh, space=name, seed=options.seed, confidence=options.confidence
+            made,
+            training,
+            fresh,
+            space=name,
+            groups=_draws(found, prepared),
+            seed=options.seed,
+            confidence=options.confidence,
         )
     return quality, population
+
+
+def _draws(found: Findings, prepared: Prepared) -> tuple[Places, Places]:
+    """Return which generated and which held-out items are one draw: near ones, and those of one group."""
+    assert found.holdout is not None
+    made, clusters = found.collapse.group, prepared.clusters
+    if clusters is not None:
+        made = joined_groups(made, clusters.cluster)
+    items = found.holdout.items
+    fresh = near_duplicates(items, exact_duplicates(items), rms=found.settings.duplicate_rms).group
+    return made, fresh if found.leaks is None else np.delete(fresh, found.leaks.equal)
 
 
 def clustered_gate(rate: ClusteredRate, limit: float, criterion: str) -> Gate:

@@ -21,7 +21,7 @@ from rote.data.dataset import Dataset
 from rote.memorization.image_sample import SIZE, ImageSample
 from rote.memorization.monitor.check import Check, near_another, random_state_kept
 from rote.memorization.monitor.curve_file import read_curve, write_curve
-from rote.memorization.monitor.options import NULL_RATE, CopyRule, OnsetTest, check_rate
+from rote.memorization.monitor.options import CopyRule, OnsetTest, check_rate
 from rote.memorization.monitor.references import References
 from rote.memorization.monitor.value_range import Images, ValueRange
 from rote.memorization.notice import Notice
@@ -43,7 +43,7 @@ class MemorizationMonitor:
         Training images between two checks.
     holdout
         Real images that were not trained on: the control that the rate must exceed. Those that equal a
-        training image are taken out.
+        training image are taken out. Without and without a ``null_rate`` a rate is assumed, and said.
     samples
         Images drawn for each check of each set of weights.
     batch
@@ -123,7 +123,7 @@ class MemorizationMonitor:
         self._seed, self._stop_at, self._device = seed, stop_at, device
         collapse, near = self._rule.collapse_rms, self._references.duplicate_rms
         self._collapse_rms = near if collapse is None else collapse
-        self._null_rate = NULL_RATE if self._test.null_rate is None else self._test.null_rate
+        self._assumed = self._test.assumed(controlled=holdout is not None)
         self._excluded = 0
         self.control = None if holdout is None else self._measure_control(holdout)
         self._checks: list[Check] = []
@@ -221,13 +221,13 @@ class MemorizationMonitor:
 
     @property
     def notices(self) -> tuple[Notice, ...]:
-        """What makes the shares of the last look doubtful, as an audit says it; each once.
+        """What the test assumes, and what makes the shares of the last look doubtful; each once.
 
         A silent difference hides copies: what has `begun` stands, and that nothing has says nothing.
         """
         last = self._checks[-1].look if self._checks else 0
-        found = [notice for check in self._checks if check.look == last for notice in check.notices]
-        return tuple({notice.text: notice for notice in found}.values())
+        found = (notice for check in self._checks if check.look == last for notice in check.notices)
+        return tuple({notice.text: notice for notice in (*self._assumed, *found)}.values())
 
     @property
     def should_stop(self) -> bool:
@@ -324,7 +324,7 @@ class MemorizationMonitor:
 
     def _p_value(self, count: int, total: int) -> float:
         if self.control is None:
-            return binomial_p_value(count, total, rate=self._null_rate)
+            return binomial_p_value(count, total, rate=self._test.rate)
         return fisher_p_value(
             count, total, control_count=self.control.count, control_total=self.control.total
         )
@@ -336,7 +336,7 @@ class MemorizationMonitor:
             "kind": "monitor",
             "training": self._references.to_json(),
             "control": control,
-            "null_rate": None if control else self._null_rate,
+            "null_rate": None if control else self._test.rate,
             "criterion": self._references.criterion.to_json(),
             "collapse_rms": self._collapse_rms,
             "test": "fisher" if control else "binomial",

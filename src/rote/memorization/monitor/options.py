@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
-from rote.core.errors import ConfigError
+from rote.core.errors import ConfigError, RoteWarning
 from rote.memorization.criteria import RatioCriterion
 from rote.memorization.defaults import CONFIDENCE
+from rote.memorization.notice import Notice
 from rote.stats.rates import wilson
 
 NULL_RATE = 0.001
@@ -72,6 +74,24 @@ class OnsetTest:
             raise ConfigError(f"alpha is {self.alpha}; it must lie strictly between 0 and 1")
         check_rate("null_rate", self.null_rate)
         wilson(0, 1, confidence=self.confidence)  # says what would else be said after the training
+
+    @property
+    def rate(self) -> float:
+        """The rate to exceed where there is no control."""
+        return NULL_RATE if self.null_rate is None else self.null_rate
+
+    def assumed(self, *, controlled: bool) -> tuple[Notice, ...]:
+        """Say, and warn of, what the test assumes where neither a control nor a rate was given."""
+        if controlled or self.null_rate is not None:
+            return ()
+        text = (
+            "`begun` rests on an assumption, for want of `holdout`: a model that copies nothing has at "
+            f"most {NULL_RATE:g} of its samples look like copies. Where chance likenesses are but 0.003, "
+            "most long trainings raise a false alarm; give `holdout`, real images that were not trained "
+            "on, or say the rate with `test=OnsetTest(null_rate=...)`"
+        )
+        warnings.warn(text, RoteWarning, stacklevel=3)
+        return (Notice("control", text, {"null_rate": NULL_RATE, "assumed": True}, doubtful=False),)
 
 
 def check_rate(name: str, rate: float | str | None) -> None:

@@ -81,6 +81,7 @@ class Spaces:
     rulers: tuple[str, ...]
     kappa: tuple[tuple[Pair, ...], ...]
     confidence: str
+    unit: str
     spearman: tuple[tuple[Pair, ...], ...]
     disputed: int
     total: int
@@ -109,6 +110,7 @@ def spaces_of(folder: Path, file: AuditFile) -> Spaces | None:
         rulers=titles,
         kappa=_pairs(agreed.kappa, agreed.kappa_interval, titles),
         confidence=f"{100 * agreed.confidence:g} %" if agreed.confidence else "",
+        unit=plain(agreed.unit) if agreed.unit else "",
         spearman=_pairs(agreed.spearman, agreed.spearman_interval, titles),
         disputed=agreed.disputed,
         total=file.rate.total,

@@ -110,8 +110,8 @@ def _population(found: Population) -> Table:
             ),
         ]
     if gap is not None:
-        meaning = "below its control: copying"
-        lines.append(Line("Likelihood gap", meaning, _text(gap.gap), _text(gap.control)))
+        name, meaning = "Likelihood gap, less that of held-out items", "below 0: copying"
+        lines.append(Line(name, meaning, _text(gap.excess) if gap.excess else "not known", "0"))
     if accuracy is not None:
         control = _text(found.accuracy_control.accuracy) if found.accuracy_control else ""
         name, meaning = "1-nearest-neighbor accuracy", "below 0.5: copying"

@@ -12,6 +12,8 @@ from rote.data.load import load_images
 from rote.data.resample import fit_images
 from rote.experiments.rescore.study import rescore_study
 from rote.experiments.studies.plan import plan_study, source_of
+from rote.experiments.studies.study import run_study
+from rote.experiments.trainers.protocol import TrainedModel
 from rote.memorization.criteria import CRITERIA
 from rote.report import write_report
 from rote.stats.rate_model import fit_rates
@@ -80,6 +82,29 @@ def test_a_threshold_of_ones_own_counts_what_lies_below_it(study, digits):
     assert entry["source"] == "given by the user"
     with pytest.raises(ConfigError, match="in `space` pixel is an RMS difference"):
         rescore_study(out, digits, criteria=["absolute=300"])
+
+
+def noisy(job):
+    """Copy training images, under noise."""
+    items = job.data.items
+
+    def sample(num, seed):
+        rng = np.random.default_rng(seed)
+        made = items[rng.integers(len(items), size=num)] + 20 * rng.normal(size=(num, 8, 8, 1))
+        return np.clip(made, 0, 255).astype(np.uint8)
+
+    return TrainedModel(images_seen=len(items), sample=sample, reusable=True)
+
+
+def test_a_run_of_some_classes_is_calibrated_by_these(digits, tmp_path):
+    run_study(
+        "classes", digits, scale="smoke", out=tmp_path, values=["2"], sizes=[10], trainer=noisy
+    )
+    found = rescore_study(tmp_path, digits, criteria=["ratio", "calibrated"], quality=False)
+    drawn = {"5": digits.labels < 5, "2": digits.labels < 2}
+    assert {run["value"] for run in found["runs"]} == set(drawn)
+    for run in found["runs"]:
+        assert run["controls"]["ratio"]["total"] == drawn[run["value"]].sum() - 10
 
 
 def test_other_data_is_refused(study):

@@ -39,9 +39,11 @@ def test_they_are_those_of_the_sides(sides, found):
     assert more.rate == plain.rate
     expected = measure_quality(made.items, training.items, rest.items, space="pixel")
     assert more.supplement.quality.to_json() == expected.to_json()
-    test = three_sample_test(made.items, training.items, rest.items)
+    test = three_sample_test(made.items, training.items, rest.items, groups=(made.labels, None))
     assert more.supplement.population.three_sample == test
-    assert test.nearer.low > 0.5 and test.statistic.high < 0
+    # the eight labels are eight draws
+    assert test.draws == pytest.approx((8, 200)) and test.nearer.value > 0.55
+    assert three_sample_test(made.items, training.items, rest.items).statistic.high < 0
     assert more.supplement.population.likelihood.excess.high < 0
     accuracy = more.supplement.population.accuracy
     # a quarter is copied, and 100 of the 300 training images are left out

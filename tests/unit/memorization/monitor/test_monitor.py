@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from rote.core.errors import ConfigError, DataError, RunError
+from rote.core.errors import ConfigError, DataError, RoteWarning, RunError
 from rote.data.duplicates import exact_duplicates
 from rote.data.load import load_images
 from rote.memorization.duplicates import near_duplicates
@@ -16,6 +16,8 @@ from rote.memorization.monitor.check import Check, near_another
 from rote.memorization.monitor.monitor import MemorizationMonitor
 from rote.memorization.monitor.options import CopyRule, OnsetTest
 from rote.stats.sequential import binomial_p_value, fisher_p_value, spent_alpha
+
+STATED = OnsetTest(null_rate=0.001)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +105,11 @@ def test_a_null_rate_of_zero_takes_one_copy_as_proof(training, model):
     strict = MemorizationMonitor(
         training, every_images=100, samples=100, test=OnsetTest(null_rate=0)
     )
-    usual = MemorizationMonitor(training, every_images=100, samples=100)
+    with pytest.warns(RoteWarning, match=r"`begun` rests on an assumption.*at most 0.001"):
+        usual = MemorizationMonitor(training, every_images=100, samples=100)
+    (said,) = usual.notices
+    assert said.numbers == {"null_rate": 0.001, "assumed": True} and not said.doubtful
+    assert usual.to_json()["notices"] == [said.to_json()] and strict.notices == ()
     for monitor in (strict, usual):
         monitor(100, model(0.01))
         assert monitor.curve[0].memorized.count == 1
@@ -153,9 +159,9 @@ def test_collapse_is_what_an_audit_calls_a_duplicate(digits, rms):
 
 def test_the_collapse_radius_changes_the_answer(training, model):
     shares = [
-        MemorizationMonitor(training, every_images=1, samples=200, rule=CopyRule(collapse_rms=rms))(
-            1, model(0)
-        )
+        MemorizationMonitor(
+            training, test=STATED, every_images=1, samples=200, rule=CopyRule(collapse_rms=rms)
+        )(1, model(0))
         for rms in (0, 10, 60)
     ]
     counts = [check.collapsed.count for (check,) in shares]
@@ -173,15 +179,21 @@ def test_both_weights_get_the_same_fresh_seeds(training, model):
 
         return sampler
 
-    monitor = MemorizationMonitor(training, every_images=100, samples=50, batch=20, seed=3)
+    monitor = MemorizationMonitor(
+        training, test=STATED, every_images=100, samples=50, batch=20, seed=3
+    )
     run(monitor, {name: watched(name) for name in seeds}, until=200)
     assert [num for num, _ in seeds["raw"]] == [20, 20, 10, 20, 20, 10]
     assert seeds["raw"] == seeds["ema"]
     assert len({seed for _, seed in seeds["raw"]}) == 6
-    again = MemorizationMonitor(training, every_images=100, samples=50, batch=20, seed=3)
+    again = MemorizationMonitor(
+        training, test=STATED, every_images=100, samples=50, batch=20, seed=3
+    )
     run(again, {"raw": model(0), "ema": model(0)}, until=200)
     assert again.curve == monitor.curve
-    other = MemorizationMonitor(training, every_images=100, samples=50, batch=20, seed=4)
+    other = MemorizationMonitor(
+        training, test=STATED, every_images=100, samples=50, batch=20, seed=4
+    )
     run(other, {"raw": watched("raw"), "ema": model(0)}, until=200)
     assert not {seed for _, seed in seeds["ema"]} & {seed for _, seed in seeds["raw"][6:]}
 
@@ -218,7 +230,7 @@ def test_holdout_images_that_were_trained_on_are_no_control(training, digits):
 
 
 def test_only_due_calls_draw(training):
-    monitor = MemorizationMonitor(training, every_images=100, samples=10)
+    monitor = MemorizationMonitor(training, test=STATED, every_images=100, samples=10)
     calls = []
 
     def sampler(num, seed):
@@ -232,7 +244,9 @@ def test_only_due_calls_draw(training):
 
 
 def test_training_goes_on_as_without_a_check(training):
-    monitor = MemorizationMonitor(training, every_images=1, samples=4, value_range=(-1, 1))
+    monitor = MemorizationMonitor(
+        training, test=STATED, every_images=1, samples=4, value_range=(-1, 1)
+    )
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
@@ -250,7 +264,7 @@ def test_training_goes_on_as_without_a_check(training):
 
 
 def test_what_the_sampler_raises_comes_through_with_a_note(training):
-    monitor = MemorizationMonitor(training, every_images=100)
+    monitor = MemorizationMonitor(training, test=STATED, every_images=100)
 
     def broken(num, seed):
         raise FloatingPointError("overflow")
@@ -271,7 +285,7 @@ def test_what_the_sampler_raises_comes_through_with_a_note(training):
     ],
 )
 def test_what_the_sampler_returns_is_checked(training, images, message):
-    monitor = MemorizationMonitor(training, every_images=1, samples=20)
+    monitor = MemorizationMonitor(training, test=STATED, every_images=1, samples=20)
     with pytest.raises(DataError, match=message) as found:
         monitor(1, lambda num, seed: images(num))
     assert str(found.value).startswith("samples of 'model' at 1 images seen")
@@ -279,7 +293,7 @@ def test_what_the_sampler_returns_is_checked(training, images, message):
 
 
 def test_a_sampler_that_ignores_its_seed_is_found_out(training, digits):
-    monitor = MemorizationMonitor(training, every_images=1, samples=40, batch=20)
+    monitor = MemorizationMonitor(training, test=STATED, every_images=1, samples=40, batch=20)
     with pytest.raises(DataError, match="two seeds gave the same images"):
         monitor(1, lambda num, seed: digits.items[200 : 200 + num])
     (check,) = monitor(1, lambda num, seed: np.repeat(digits.items[200:201], num, axis=0))
@@ -321,7 +335,7 @@ def test_options_out_of_range(options, arguments, message):
 
 
 def test_the_sets_of_weights_cannot_change(training, model):
-    monitor = MemorizationMonitor(training, every_images=1, samples=10)
+    monitor = MemorizationMonitor(training, test=STATED, every_images=1, samples=10)
     with pytest.raises(ConfigError, match="at least one expected"):
         monitor(1, {})
     monitor(1, {"raw": model(0), "ema": model(0)})
@@ -407,7 +421,12 @@ def test_a_wrong_range_of_few_samples_or_small_batches_is_an_error(samples, batc
         ]
 
     monitor = MemorizationMonitor(
-        digits, every_images=100, samples=samples, batch=batch, value_range=(-1, 1)
+        digits,
+        every_images=100,
+        samples=samples,
+        batch=batch,
+        value_range=(-1, 1),
+        test=STATED,
     )
     with pytest.raises(DataError, match=r"looks like \[0, 1\]; a wrong range"):
         monitor(100, sampler)

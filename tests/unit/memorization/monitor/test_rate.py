@@ -14,6 +14,7 @@ from rote.data.load import load_images
 from rote.memorization.criteria import RatioCriterion
 from rote.memorization.monitor import references as metric_module
 from rote.memorization.monitor.monitor import MemorizationMonitor
+from rote.memorization.monitor.options import OnsetTest
 from rote.memorization.monitor.rate import MemorizationRate
 
 
@@ -51,7 +52,7 @@ def test_four_rows_by_hand():
 def test_the_default_radius_is_that_of_an_audit(digits):
     training, holdout = digits.take(range(300)), digits.take(range(300, 400))
     found = rote.audit(holdout, training, positive_control=0, training_sample=0, device="cpu")
-    monitor = MemorizationMonitor(training, every_images=1)
+    monitor = MemorizationMonitor(training, test=OnsetTest(null_rate=0.001), every_images=1)
     assert found.settings.duplicate_rms > 0
     assert MemorizationRate(training).state["duplicate_rms"] == found.settings.duplicate_rms
     told = monitor.to_json()
