@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -69,34 +70,45 @@ def test_a_file_of_ones_own_varies_a_setting(digits, tmp_path):
     assert (out / "criteria.json").is_file()
 
 
+KEEP = """
+import shutil, sys
+shutil.copy(sys.argv[1], sys.argv[2] + "/kept.npz")
+"""
+DRAW = """
+import sys, types, numpy as np, kernel_density as k
+out, samples, num, seed, bandwidth = sys.argv[1:]
+given = types.SimpleNamespace(items=np.load(out + "/kept.npz")["images"])
+job = types.SimpleNamespace(data=given, settings={"bandwidth": float(bandwidth)})
+np.savez(samples + "/s.npz", images=k.trainer(job).sample(int(num), int(seed)))
+"""
+
+
 @pytest.mark.slow
-def test_workers_and_a_command_give_the_numbers_of_the_function(tmp_path):
+@pytest.mark.enable_socket
+def test_ray_and_a_command_on_workers_give_the_numbers_of_the_function(tmp_path):
     shutil.copy(TRAINERS / "kernel_density.py", tmp_path)
     shutil.copy(BANDWIDTH, tmp_path)
-    (tmp_path / "train.py").write_text(
-        "import os, sys, types, numpy as np, kernel_density as k\n"
-        "data, seed, samples, num, bandwidth = sys.argv[1:]\n"
-        "given = types.SimpleNamespace(items=np.load(data)['images'])\n"
-        "job = types.SimpleNamespace(data=given, settings={'bandwidth': float(bandwidth)})\n"
-        "os.makedirs(samples, exist_ok=True)\n"
-        "np.savez(samples + '/s.npz', images=k.trainer(job).sample(int(num), int(seed)))\n"
-    )
+    (tmp_path / "keep.py").write_text(KEEP)
+    (tmp_path / "draw.py").write_text(DRAW)
     said = ("study", "bandwidth.toml", "--scale", "smoke", "--value", "32", "--seeds", "1")
-    by = ("--trainer", "kernel_density:trainer")
-    line = f"{sys.executable} train.py {{data}} {{seed}} {{samples}} {{num}} {{bandwidth}}"
-    ok(*said, *by, "--out", "one", cwd=tmp_path)
-    ok(*said, *by, "--workers", "2", "--out", "two", cwd=tmp_path)
-    ok(*said, "--train-command", line, "--layout", "npz", "--out", "three", cwd=tmp_path)
-    found = {
-        name: json.loads((tmp_path / name / "study.json").read_text())
-        for name in ("one", "two", "three")
-    }
-    one, two = ([rates(cell) for cell in found[name]["cells"]] for name in ("one", "two"))
-    assert one == two
-    assert found["one"]["effects"] == found["two"]["effects"]
-    shares = [rates(cell) for cell in found["three"]["cells"]]
+    function = ("--trainer", "kernel_density:trainer")
+    commands = (
+        *("--train-command", f"{sys.executable} -I -S keep.py {{data}} {{out}}"),
+        "--sample-command",
+        f"{sys.executable} draw.py {{out}} {{samples}} {{num}} {{seed}} {{bandwidth}}",
+        *("--layout", "npz"),
+    )
+    ray = ("--engine", "ray") if find_spec("ray") else ()
+    ok(*said, *function, "--workers", "1", "--out", "one", cwd=tmp_path)
+    ok(*said, *function, *ray, "--workers", "2", "--out", "two", cwd=tmp_path)
+    ok(*said, *commands, "--workers", "2", "--out", "three", cwd=tmp_path)
+    one, two, three = (
+        json.loads((tmp_path / name / "study.json").read_text()) for name in ("one", "two", "three")
+    )
+    shares = [rates(cell) for cell in one["cells"]]
+    assert shares == [rates(cell) for cell in two["cells"]] == [rates(c) for c in three["cells"]]
     assert all(0 < rate < 1 for each in shares for rate in each)
-    assert shares[0] > shares[1]
+    assert one["effects"] == two["effects"] == three["effects"]
 
 
 @pytest.mark.slow

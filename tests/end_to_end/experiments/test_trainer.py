@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import ok, run
+from command import ENVIRONMENT, ok, run
 from kernel_density import copied, kernel_density
 
 import rote
 from rote.core.errors import RunError
-from rote.experiments.rescore.search import rescore
+from rote.experiments.rescore.search import rescore_search
 from rote.experiments.search.cost import RunSeconds
 from rote.experiments.search.plan import plan_search, time_text
 from rote.experiments.trainers.command import command_trainer
@@ -54,7 +54,7 @@ def test_the_emm_of_a_kernel_density_estimate_is_that_of_its_quadrature(tmp_path
     assert all(point["seconds"] > 0 for point in value["points"])
     assert rote.write_report(tmp_path / "emm").exists()
     # The samples are kept: under the same ratio they give the same EMM.
-    scored = rescore(tmp_path / "emm", rows(), criteria=["ratio"], quality=False)
+    scored = rescore_search(tmp_path / "emm", rows(), criteria=["ratio"], quality=False)
     assert scored["criteria"][0]["emm"] == found.found.to_json()
     # Asked again, nothing is trained; another epsilon is answered from the same runs.
     times = {p: p.stat().st_mtime_ns for p in (tmp_path / "emm").rglob("point.json")}
@@ -64,9 +64,9 @@ def test_the_emm_of_a_kernel_density_estimate_is_that_of_its_quadrature(tmp_path
 
 
 KEEP = """
-import shutil, sys
+import os, shutil, sys
 shutil.copy(sys.argv[1], sys.argv[2] + "/kept.npz")
-print("trained on", sys.argv[1])
+print("on GPU", os.environ["CUDA_VISIBLE_DEVICES"])
 """
 DRAW = """
 import sys, numpy as np
@@ -79,7 +79,8 @@ np.save(samples + "/samples.npy", found.astype(np.float32))
 """
 
 
-def test_a_command_gives_the_numbers_of_the_function_and_its_output_lies_in_a_log(tmp_path):
+def test_a_command_gives_the_numbers_of_the_function_and_has_one_gpu(tmp_path, monkeypatch):
+    monkeypatch.setitem(ENVIRONMENT, "CUDA_VISIBLE_DEVICES", "4,7")  # there need not be any
     few = {**SEARCH, "max_runs": 4}
     function = searched(kernel_density, tmp_path / "function", seed=1, **few).to_json()
     (tmp_path / "train.py").write_text(KEEP)
@@ -90,7 +91,7 @@ def test_a_command_gives_the_numbers_of_the_function_and_its_output_lies_in_a_lo
         told += ("--set", f"search.{key}={value}")
     value = json.loads(
         ok(
-            *("emm", "--data", "rows.npy", "--out", "emm", *told),
+            *("emm", "--data", "rows.npy", "--out", "emm", "--workers", "2", *told),
             *("--train-command", f"{sys.executable} -I -S train.py {{data}} {{out}}"),
             "--sample-command",
             f"{sys.executable} draw.py {{out}} {{samples}} {{num}} {{seed}} {{bandwidth}}",
@@ -103,7 +104,9 @@ def test_a_command_gives_the_numbers_of_the_function_and_its_output_lies_in_a_lo
     assert one == two
     logs = list((tmp_path / "emm").rglob("command.log"))
     assert len(logs) == len(value["points"])
-    assert "trained on" in logs[0].read_text()
+    said = [line for log in logs for line in log.read_text().splitlines() if "GPU" in line]
+    assert len(said) == len(logs)
+    assert set(said) <= {"on GPU 4", "on GPU 7"}
 
 
 def test_a_budget_of_time_is_kept_and_the_plan_says_what_it_buys(tmp_path):

@@ -109,3 +109,19 @@ def test_workers_killed_while_they_start(tmp_path, kills, message):
 
 def die_never(task, dataset, *, should_stop):
     return len(dataset)
+
+
+@pytest.mark.parametrize(
+    ("visible", "taken"),
+    [("4,7", ["4", "7", "4"]), ("3", ["3", "3", "3"]), (None, ["none", "none", "none"])],
+)
+def test_workers_take_one_gpu_of_several_in_turn(visible, taken, monkeypatch):
+    found = []
+    for worker in range(3):
+        if visible is None:
+            monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        else:
+            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        workers._take_gpu(worker)
+        found.append(os.environ.get("CUDA_VISIBLE_DEVICES", "none"))
+    assert found == taken
