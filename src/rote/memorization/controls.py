@@ -12,7 +12,9 @@ lets it say.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,7 +30,7 @@ from rote.core.seeds import child_seed
 from rote.data.dataset import Dataset
 from rote.data.resample import workers
 from rote.data.sampling import drawn_by_content
-from rote.memorization.corruptions import Degradation, Each, degradations
+from rote.memorization.corruptions import Degradation, degradations, given_to, seeds
 from rote.memorization.criteria import RatioCriterion
 from rote.memorization.criteria.tolerance import within_tolerance
 from rote.memorization.evaluator import CriteriaEvaluator, Measured, rows_at_once
@@ -36,12 +38,20 @@ from rote.memorization.matching import Matches, Nearest
 from rote.memorization.number_corruptions import items_of, numbers_of
 from rote.stats.rates import Rate, wilson
 
-COPIES = 100
-"""Training items that the positive control degrades, unless told otherwise."""
-LARGE_BYTES = 2**24
-"""Copies of one kind from which each is made by a task of its own."""
-Make = Callable[[Each], npt.NDArray[Any]]
-"""Makes copies of a kind, given what maps a function over the items."""
+COPIES, FEWEST_COPIES, COPIED_BYTES = 100, 25, 2**25
+"""Training items that the positive control degrades where nobody says: at most, at least, by size."""
+
+
+def default_copies(item_bytes: int) -> int:
+    """Return how many training items of so many bytes are degraded in each way.
+
+    What they take grows with their size and not with the data: 100 images of 512 x 512 in all ways would
+    take longer than the rest of many audits.
+
+    >>> default_copies(32 * 32 * 3), default_copies(512 * 512 * 3), default_copies(1024 * 1024 * 3)
+    (100, 42, 25)
+    """
+    return min(COPIES, max(FEWEST_COPIES, COPIED_BYTES // max(1, item_bytes)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,32 +166,49 @@ class Copies:
         int64 (each,): the training items, the same in every kind.
     kinds
         Every corruption at each of its strengths.
-    made
-        What makes the copies of each kind, (each, ...) as the training side has them.
-    size
-        Bytes of the copies of one kind.
+    make
+        Writes all copies of one item, given its place in ``chosen`` and room (kinds, ...).
+    shape, dtype
+        Of a copy.
     """
 
     chosen: npt.NDArray[np.int64]
     kinds: tuple[Degradation, ...]
-    made: tuple[Make, ...]
-    size: int
+    make: Callable[[int, npt.NDArray[Any]], None]
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
 
     def batches(self) -> Iterator[npt.NDArray[Any]]:
-        """Yield the copies in the order of ``kinds``, as many kinds at a time as fit into a block.
+        """Yield the copies item by item, as those of as many items at a time as fit into a block.
 
-        What fits at once is made once; more is made again for each who asks.
+        What fits at once is made once; more is made again for each who asks, and gone with the next.
         """
-        step = max(1, blocks().block // max(1, self.size))
-        if step >= len(self.kinds):
+        each = len(self.kinds) * math.prod(self.shape) * self.dtype.itemsize
+        step = max(1, blocks().block // max(1, each))
+        if step >= len(self.chosen):
             yield self._all
             return
-        for start in range(0, len(self.kinds), step):
-            yield _together(self.made[start : start + step], self.size)
+        # In the same place each time: new memory costs as much as a mild corruption.
+        room = np.empty((step, len(self.kinds), *self.shape), self.dtype)
+        for start in range(0, len(self.chosen), step):
+            yield self._made(start, room[: len(self.chosen) - start])
+
+    @property
+    def by_kind(self) -> npt.NDArray[np.int64]:
+        """Where the copies lie among all `batches`, in the order of ``kinds``: int64 (kinds * each,)."""
+        return np.arange(len(self.sources)).reshape(-1, len(self.kinds)).T.ravel()
 
     @cached_property
     def _all(self) -> npt.NDArray[Any]:
-        return _together(self.made, self.size)
+        room = np.empty((len(self.chosen), len(self.kinds), *self.shape), self.dtype)
+        return self._made(0, room)
+
+    def _made(self, start: int, room: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Make the copies of as many items as there is room for, with all cores."""
+        with ThreadPoolExecutor(workers()) as pool:
+            done = pool.map(self.make, range(start, start + len(room)), room)
+            counted_results(done, "items degraded", len(room))
+        return room.reshape(-1, *self.shape)
 
     @property
     def sources(self) -> npt.NDArray[np.int64]:
@@ -207,7 +234,8 @@ def degraded_copies(
     copies
         Items per corruption and strength; at most all of ``positions``.
     seed
-        Root seed; the same items are degraded in every cell, whatever their order.
+        Root seed; the same items are degraded in every cell, whatever their order, and at all strengths
+        of a corruption by the same randomness.
     """
     if copies > len(positions):
         raise ConfigError(
@@ -216,44 +244,49 @@ def degraded_copies(
         )
     drawn = drawn_by_content(training.items, positions, seed=child_seed(seed, "degrade"))
     chosen = drawn[:copies]
-    kinds = list(enumerate(degradations(training.kind), start=1))
-    seeds = {number: child_seed(seed, "degrade", number) for number, _ in kinds}
-    made: list[Make]
+    kinds = degradations(training.kind)
+    shape, dtype = training.items.shape[1:], training.items.dtype
     if training.kind == "image":
-        told = tuple(kind for _, kind in kinds)
-        # Views: a copy of all would be there for as long as the audit.
-        images = [training.items[row] for row in chosen]
-        made = [_degrading(kind, images, seed=seeds[number]) for number, kind in kinds]
-        return Copies(chosen, told, tuple(made), training.items[:1].nbytes * len(chosen))
+        make = _degrading(training.items, chosen, kinds, seed=seed)
+        return Copies(chosen, kinds, make, shape, dtype)
     originals = training.items[chosen]
     numbers = numbers_of(training, drawn[: max(copies, 2)])[:copies]
-    items = [items_of(kind(numbers, seed=seeds[number]), training) for number, kind in kinds]
+    items = [
+        items_of(kind(numbers, seed=child_seed(seed, "degrade", number)), training)
+        for number, kind in enumerate(kinds, start=1)
+    ]
     # Noise on a table of categories, or far below whole numbers, says nothing.
     changed = [n for n, one in enumerate(items) if not np.array_equal(one, originals)]
     if not changed:
         return None
-    made = [_given(items[n]) for n in changed]
-    told = tuple(kinds[n][1] for n in changed)
-    return Copies(chosen, told, tuple(made), originals.nbytes)
+    made = np.stack([items[n] for n in changed], axis=1)
+
+    def copied(row: int, out: npt.NDArray[Any]) -> None:
+        out[:] = made[row]
+
+    return Copies(chosen, tuple(kinds[n] for n in changed), copied, shape, dtype)
 
 
-def _degrading(kind: Degradation, images: Sequence[npt.NDArray[Any]], *, seed: int) -> Make:
-    return lambda each: kind(images, seed=seed, each=each)
+def _degrading(
+    items: npt.NDArray[Any],
+    chosen: npt.NDArray[np.int64],
+    kinds: Sequence[Degradation],
+    *,
+    seed: int,
+) -> Callable[[int, npt.NDArray[Any]], None]:
+    """Return what spoils one image in every way, so that it is read once and lies in the cache."""
+    ways = [(one, list(group)) for one, group in itertools.groupby(kinds, lambda k: k.corruption)]
+    roots = [seeds(child_seed(seed, "degrade", n), len(chosen)) for n in range(1, len(ways) + 1)]
+    images = [items[row] for row in chosen]  # views: a copy would be there for as long as the audit
 
+    def make(row: int, out: npt.NDArray[Any]) -> None:
+        room = iter(out)
+        for (corruption, told), own in zip(ways, roots, strict=True):
+            given = given_to(corruption, images, row)
+            for copy in corruption.at((kind.strength for kind in told), given, own[row]):
+                next(room)[:] = copy
 
-def _given(items: npt.NDArray[Any]) -> Make:
-    return lambda _: items
-
-
-def _together(made: Sequence[Make], size: int) -> npt.NDArray[Any]:
-    """Make copies of some kinds, with all cores, and put them behind each other."""
-    with ThreadPoolExecutor(workers()) as pool:
-        if size < LARGE_BYTES:
-            copies: Iterable[npt.NDArray[Any]] = pool.map(lambda make: make(map), made)
-        else:  # few kinds at a time: the images of each go side by side
-            copies = (make(pool.map) for make in made)
-        found = counted_results(copies, "kinds of copies made", len(made))
-    return found[0] if len(found) == 1 else np.concatenate(found)
+    return make
 
 
 def recall_of(

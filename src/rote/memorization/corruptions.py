@@ -8,7 +8,7 @@ image; one that is marked so takes a pair, the image and another. Those of vecto
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,6 @@ from rote.memorization import number_corruptions as of_numbers
 
 Pixels = npt.NDArray[np.uint8]
 Degrade = Callable[[Any, float, np.random.Generator], npt.NDArray[Any]]
-Each = Callable[..., Iterable[npt.NDArray[Any]]]
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,9 @@ class Corruption:
         The kinds of items that it is for.
     with_other
         Whether it takes a pair of images: the one to be spoiled, and another of the training side.
+    shared
+        Makes, of an image and its randomness, what all strengths have in common; ``apply`` is then given
+        that in place of the randomness. None: nothing.
     """
 
     name: str
@@ -55,6 +57,18 @@ class Corruption:
     apply: Degrade
     kinds: tuple[Kind, ...] = ("image",)
     with_other: bool = False
+    shared: Callable[[Any, np.random.Generator], Any] | None = None
+
+    def at(
+        self, strengths: Iterable[float], item: Any, seed: np.random.SeedSequence
+    ) -> Iterator[npt.NDArray[Any]]:
+        """Yield an item spoiled at each strength, by the same randomness at all of them."""
+        shared = None
+        for number, strength in enumerate(strengths):
+            given: Any = np.random.default_rng(seed) if shared is None else shared
+            if self.shared is not None and number == 0:
+                given = shared = self.shared(item, given)
+            yield self.apply(item, strength, given)
 
 
 @dataclass(frozen=True)
@@ -74,27 +88,13 @@ class Degradation:
         items: Pixels | Sequence[Pixels] | Sequence[of_numbers.Numbers],
         *,
         seed: int,
-        each: Each = map,
     ) -> npt.NDArray[Any]:
-        """Degrade images (N, H, W, C) or (H, W, C) each, or numbers, each by its own randomness.
-
-        ``each`` is `map`, or that of a pool.
-        """
-        generators = np.random.default_rng(seed).spawn(len(items))
-        given: Iterable[Any] = items
-        if self.corruption.with_other:
-            given = [(items[n], items[(n + 1) % len(items)]) for n in range(len(items))]
-        done = each(
-            lambda item, generator: self.corruption.apply(item, self.strength, generator),
-            given,
-            generators,
-        )
-        out: npt.NDArray[Any] | None = None
-        for row, one in enumerate(done):
-            out = np.empty((len(items), *one.shape), one.dtype) if out is None else out
-            out[row] = one
-        assert out is not None
-        return out
+        """Degrade images (N, H, W, C) or (H, W, C) each, or numbers, each by its own randomness."""
+        found = [
+            next(self.corruption.at((self.strength,), given_to(self.corruption, items, row), own))
+            for row, own in enumerate(seeds(seed, len(items)))
+        ]
+        return np.stack(found)
 
     def to_json(self) -> dict[str, Any]:
         """Return what it is, as plain types."""
@@ -107,22 +107,37 @@ class Degradation:
         }
 
 
-def noise(image: Pixels, sigma: float, generator: np.random.Generator) -> Pixels:
-    """Add Gaussian noise of ``sigma`` 8-bit levels."""
-    flat = np.ascontiguousarray(image).reshape(-1)
+def seeds(seed: int, count: int) -> list[np.random.SeedSequence]:
+    """Return the root of the randomness of each of so many items."""
+    return np.random.SeedSequence(seed).spawn(count)
+
+
+def given_to(corruption: Corruption, items: Sequence[Any] | Pixels, row: int) -> Any:
+    """Return what is to be spoiled: an item, with the next one where the corruption takes a pair."""
+    item = items[row]
+    return (item, items[(row + 1) % len(items)]) if corruption.with_other else item
+
+
+def noise(image: Pixels, sigma: float, normal: npt.NDArray[np.float32]) -> Pixels:
+    """Add Gaussian noise of ``sigma`` 8-bit levels, given standard normal numbers of its shape."""
+    flat, drawn = np.ascontiguousarray(image).reshape(-1), normal.reshape(-1)
     out = np.empty(flat.shape, np.uint8)
     room = np.empty(
-        min(len(flat), CACHED)
+        min(len(flat), CACHED), np.float32
     )  # a large image at once would be in memory several times
     for start in range(0, len(flat), CACHED):
         part = flat[start : start + CACHED]
         values = room[: len(part)]
-        generator.standard_normal(out=values)
-        values *= sigma
+        np.multiply(drawn[start : start + CACHED], np.float32(sigma), out=values)
         values += part
         np.rint(values, out=values)
         out[start : start + CACHED] = np.clip(values, 0, 255, out=values)
     return out.reshape(image.shape)
+
+
+def normal_of(image: Pixels, generator: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Draw a standard normal number for each of an image."""
+    return generator.standard_normal(image.shape, dtype=np.float32)
 
 
 def blur(image: Pixels, radius: float, generator: np.random.Generator) -> Pixels:
@@ -198,7 +213,7 @@ CACHED = 2**14
 CORRUPTIONS: Catalog[Corruption] = Catalog(
     "the corruption",
     (
-        Corruption("noise", "Noise", "noisy", (4, 8, 16, 32), "levels", noise),
+        Corruption("noise", "Noise", "noisy", (4, 8, 16, 32), "levels", noise, shared=normal_of),
         Corruption("blur", "Blur", "blurred", (0.5, 1, 2), "pixels", blur),
         Corruption("jpeg", "JPEG", "recompressed", (90, 75, 50, 30), "quality", jpeg),
         Corruption("shift", "Shift", "shifted", (1, 2), "pixels", shift),

@@ -70,12 +70,20 @@ def _spacing(items: npt.NDArray[Any], positions: npt.NDArray[np.int64], *, seed:
     if count < FEWEST:
         return _median_nearest(items, drawn, drawn, itself=True)
     part = min(count // PARTS, MOST)
-    looked_at = min(MOST, max(FEWEST_LONG, MOST_BYTES // items[:1].nbytes))
-    queries = drawn[part : part + looked_at]
+    queries = drawn[part : part + most_looked_at(items[:1].nbytes)]
     sizes = [part, part // 2, max(part // 4, 1)]
     spacings = [_median_nearest(items, queries, drawn[:size]) for size in sizes]
     slope = math.log(spacings[0] / spacings[-1]) / math.log(sizes[0] / sizes[-1])
     return spacings[0] * (count / part) ** min(slope, 0.0)
+
+
+def most_looked_at(item_bytes: int) -> int:
+    """Return how many items of so many bytes stand for all of a side.
+
+    >>> most_looked_at(32 * 32 * 3), most_looked_at(512 * 512 * 3), most_looked_at(1024 * 1024 * 3)
+    (1000, 341, 200)
+    """
+    return min(MOST, max(FEWEST_LONG, MOST_BYTES // max(1, item_bytes)))
 
 
 def duplicate_radius(spacing: float | None) -> float:

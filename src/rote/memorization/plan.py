@@ -21,7 +21,7 @@ from rote.core.mapped_pages import is_mapped
 from rote.core.memory import Blocks, held_in, memory_left
 from rote.data.dataset import Dataset
 from rote.memorization.audit.options import AuditOptions
-from rote.memorization.controls import COPIES
+from rote.memorization.controls import default_copies
 from rote.memorization.corruptions import degradations
 from rote.neighbors.numeric import LONG
 from rote.neighbors.out_of_core.memory_budget import resident_bytes, search_bytes
@@ -189,9 +189,9 @@ def within_memory(
         for name, side in given.items()
         if side is not None
     ]
-    copies = min(COPIES, len(training))
-    if options.positive_control is not None:
-        copies = min(options.positive_control, len(training))
+    asked = options.positive_control
+    copies = default_copies(training.items[:1].nbytes) if asked is None else asked
+    copies = min(copies, len(training))
     widths = [
         (space.width or WIDTH) if isinstance(space, Space) else WIDTH
         for space in options.space
@@ -229,9 +229,9 @@ def _stages(
     kinds = len(degradations("image"))
     made = 0
     if copies:
-        # Copies are made side by side, in a list and then in one array.
-        one = copies * item
-        made = one + 2 * min(kinds * one, max(block, one)) + 4 * threads * 4 * item
+        # Each image in all ways, as many as fit into a block; a thread has its noise and some pictures.
+        one = kinds * item
+        made = min(copies * one, max(block, one)) + threads * 12 * item
     found = {
         "decode": 2 * block + 8 * threads * item,
         "duplicates": grouping,

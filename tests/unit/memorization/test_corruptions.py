@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 
 from rote.memorization.corruptions import (
-    Corruption,
-    Degradation,
     crop,
     degradations,
     flip,
     noise,
+    normal_of,
     paste,
     shift,
     tone,
@@ -71,14 +70,14 @@ def test_a_pasted_part_stays_where_it_was_in_another_image_that_is_turned():
 
 def test_noise_has_the_spread_that_was_asked_for():
     flat = np.full((100, 100, 1), 128, np.uint8)
-    found = noise(flat, 8, np.random.default_rng(0)).astype(float)
+    found = noise(flat, 8, normal_of(flat, np.random.default_rng(0))).astype(float)
     # 10,000 draws: a standard error of 0.08 of the mean and 0.06 of the deviation, and rounding
     assert found.mean() == pytest.approx(128, abs=0.3)
     assert found.std() == pytest.approx(8, abs=0.25)
 
 
 def test_every_image_has_randomness_of_its_own_and_a_seed_repeats_it():
-    degrade = Degradation(Corruption("noise", "Noise", "noisy", (8,), "levels", noise), 8)
+    degrade = next(kind for kind in degradations() if (kind.name, kind.strength) == ("noise", 8))
     images = np.full((3, 4, 4, 1), 128, np.uint8)
     found = degrade(images, seed=1)
     assert np.array_equal(found, degrade(images, seed=1))

@@ -92,7 +92,7 @@ class AuditFlags:
         typer.Option(
             "--positive-control",
             help="Training items to degrade per corruption and strength; 0: none. [default: 100, "
-            "or all where there are fewer]",
+            "down to 25 of large images, or all where there are fewer]",
         ),
     ] = AuditOptions.positive_control
     fail_above: Annotated[

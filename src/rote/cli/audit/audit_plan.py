@@ -189,9 +189,10 @@ def say_sizes(ahead: Ahead) -> None:
 
 def copies_of(asked: AuditOptions, training: PlannedSide) -> int:
     """Return how many training images the positive control degrades."""
-    from rote.memorization.controls import COPIES
+    from rote.memorization.controls import default_copies
 
-    return min(COPIES if asked.positive_control is None else asked.positive_control, training.count)
+    copies = asked.positive_control
+    return min(default_copies(training.item_bytes) if copies is None else copies, training.count)
 
 
 def plan_to_json(ahead: Ahead, plan: Plan) -> dict[str, Any]:

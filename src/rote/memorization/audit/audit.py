@@ -36,6 +36,7 @@ from rote.memorization.audit.prepare import Duplicates, Prepared, find_duplicate
 from rote.memorization.audit.provenance import Stages, no_stage, provenance_of
 from rote.memorization.audit.supplement import with_supplement
 from rote.memorization.controls import training_matches
+from rote.memorization.duplicate_radius import most_looked_at
 from rote.memorization.invariances import Invariances
 from rote.memorization.matching import Matches, Progress, no_progress
 from rote.memorization.notice import Notice
@@ -59,7 +60,7 @@ def audit(
     invariances: str | Invariances = AuditOptions.invariances,
     set_aside: int = AuditOptions.set_aside,
     positive_control: int | None = AuditOptions.positive_control,
-    training_sample: int = AuditOptions.training_sample,
+    training_sample: int | None = AuditOptions.training_sample,
     ruler_resolution: int | None = AuditOptions.ruler_resolution,
     through_autoencoder: str | None = AuditOptions.through_autoencoder,
     fail_above: float | None = AuditOptions.fail_above,
@@ -112,11 +113,12 @@ def audit(
         Without ``holdout``: how many random training items to take out of the references and use as the
         control. Copies of these are then missed.
     positive_control
-        Training items to degrade per corruption and strength; 0: no positive control; None: 100, or all
-        distinct ones where there are fewer.
+        Training items to degrade per corruption and strength; 0: no positive control; None: 100, fewer
+        (down to 25) of images above 335,000 bytes, or all distinct ones where there are fewer.
     training_sample
         Up to how many training items to match with the rest of the training side: what nearness is usual
-        within it. Needs three groups, else there is none.
+        within it. Needs three groups, else there is none. None: 1,000, down to 200 of images of more than
+        268,000 bytes.
     ruler_resolution
         Height and width to bring all images to before anything is measured; None: as they are.
     through_autoencoder
@@ -307,7 +309,10 @@ def _within(
     space: SpaceAudit, prepared: Prepared, duplicates: Duplicates, stages: Stages
 ) -> Matches | None:
     """Match some training items with the rest of the training side."""
-    if not prepared.settings.training_sample:
+    most = prepared.settings.training_sample
+    if most is None:
+        most = most_looked_at(prepared.training.items[:1].nbytes)
+    if not most:
         return None
     with stages("controls"):
         return training_matches(
@@ -315,7 +320,7 @@ def _within(
             prepared.training.items,
             positions=duplicates.positions,
             group=duplicates.near.group,
-            most=prepared.settings.training_sample,
+            most=most,
             seed=prepared.settings.seed,
         )
 

@@ -27,7 +27,7 @@ class AuditOptions:
     invariances: str | Invariances = ""
     set_aside: int = 0
     positive_control: int | None = None
-    training_sample: int = 1000
+    training_sample: int | None = None
     ruler_resolution: int | None = None
     through_autoencoder: str | None = None
     fail_above: float | None = None
@@ -61,7 +61,7 @@ class Settings:
     radius_from_spacing
         Whether ``duplicate_rms`` is taken from the spacing of the training images; it is 0 until then.
     positive_control
-        None: as many as there are, up to `rote.memorization.controls.COPIES`.
+        None: as many as there are, up to `rote.memorization.controls.default_copies`.
     """
 
     criteria: tuple[str, ...]
@@ -75,7 +75,7 @@ class Settings:
     false_positive_rate: float
     set_aside: int
     positive_control: int | None
-    training_sample: int
+    training_sample: int | None
     fail_above: float | None
     seed: int
     confidence: float

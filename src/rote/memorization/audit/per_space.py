@@ -17,10 +17,10 @@ from rote.data.sampling import drawn_by_content
 from rote.memorization.audit.prepare import Duplicates, Prepared
 from rote.memorization.audit.provenance import Stages
 from rote.memorization.controls import (
-    COPIES,
     Copies,
     Leaks,
     Recall,
+    default_copies,
     degraded_copies,
     find_leaks,
     recall_of,
@@ -176,7 +176,8 @@ class SpaceAudit:
         measured = self.measure(prepared.generated, stage="search", on_progress=self._on_progress)
         positive: tuple[Recall, ...] = ()
         if controls.copies is not None:
-            degraded = Measured.joined([*self._measured(controls.copies)])
+            parts = [*self._measured(controls.copies)]
+            degraded = Measured.joined(parts).take(controls.copies.by_kind)
             positive = recall_of(
                 self.ruler,
                 degraded,
@@ -310,7 +311,7 @@ def make_controls(
             kept = np.flatnonzero(remains)
     positions, count = duplicates.positions, settings.positive_control
     if count is None:
-        count = min(COPIES, len(positions))
+        count = min(default_copies(training.items[:1].nbytes), len(positions))
     copies = None
     if count:
         with stages("controls"):
