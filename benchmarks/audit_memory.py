@@ -4,7 +4,7 @@
 
 Folders of JPEG files are written below WORK once. `rote audit --dry-run --json` tells the plan; then the
 audit runs as a process of its own with an empty cache, and `wait4` tells its peak, pages of mapped files
-included.
+included. Exits 1 if a peak lies above its plan, or a plan above its budget.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-CASES = ("512,60,400,", "512,60,400,1500MB", "64,500,20000,", "64,500,20000,800MB")
+CASES = (
+    *("512,60,400,", "512,60,400,1300MB", "512,200,2000,1300MB"),
+    *("1024,30,300,2GB", "64,500,20000,", "64,500,20000,1000MB"),
+)
 
 
 def write_side(folder: Path, size: int, first: int, count: int) -> None:
@@ -55,8 +58,9 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("--case", action="append")
     options = parser.parse_args()
-    print("| size | generated | training | --memory | planned GB | block MB | peak GB |")
-    print("|---|---|---|---|---|---|---|")
+    print("| size | generated | training | --memory | planned GB | block MB | peak GB | held |")
+    print("|---|---|---|---|---|---|---|---|")
+    kept = True
     for case in options.case or CASES:
         size, generated, training, memory = case.split(",")
         folder = options.work / f"{size}-{generated}-{training}"
@@ -73,11 +77,16 @@ def main() -> None:
         plan = json.loads(told)
         said, status, peak = rote(options.work, *asked)
         assert status == 0, said
+        held = peak <= plan["peak"] <= plan["memory"]
+        kept &= held
         print(
             f"| {size} | {int(generated):,} | {int(training):,} | {memory or 'none'} "
-            f"| {plan['peak'] / 1e9:.2f} | {plan['block'] / 1e6:.0f} | {peak / 1e9:.2f} |",
+            f"| {plan['peak'] / 1e9:.2f} | {plan['block'] / 1e6:.0f} | {peak / 1e9:.2f} "
+            f"| {'yes' if held else 'NO'} |",
             flush=True,
         )
+    if not kept:
+        sys.exit("a peak lies above what was planned")
 
 
 if __name__ == "__main__":

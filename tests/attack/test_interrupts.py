@@ -65,12 +65,11 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def unhindered(room: Path) -> tuple[float, dict[str, Any]]:
     """Audit without a cache, and return the seconds and what was written."""
-    clear(room)
-    began = time.monotonic()
-    process = start(room)
-    said = process.communicate(timeout=1800)[1]
-    assert process.returncode == 0, said
-    return time.monotonic() - began, contents(room / "out")
+    seconds = 0.0
+    for _ in range(2 if LARGE else 1):  # the first call may have to compile
+        clear(room)
+        seconds = finish(room, None)
+    return seconds, contents(room / "out")
 
 
 def start(room: Path) -> subprocess.Popen[str]:
@@ -103,35 +102,42 @@ def contents(folder: Path) -> dict[str, Any]:
     return found
 
 
-def finish(room: Path, expected: dict[str, Any]) -> None:
-    """Let a call come to its end, and see what it wrote."""
+def finish(room: Path, expected: dict[str, Any] | None) -> float:
+    """Let a call come to its end, see what it wrote, and return the seconds."""
+    began = time.monotonic()
     process = start(room)
     said = process.communicate(timeout=1800)[1]
+    seconds = time.monotonic() - began
     assert process.returncode == 0, said
-    assert contents(room / "out") == expected
+    assert expected is None or contents(room / "out") == expected
     assert not list(room.rglob("*.tmp"))
+    return seconds
 
 
 def test_killed_at_moments_of_all_stages_it_carries_on_to_the_same_bytes(room, unhindered):
     whole, expected = unhindered
-    # One kill alone comes early: later calls may be quicker than the first.
-    last = whole if KILLS > 1 else 0.4 * whole
-    moments = [last * (number + 0.5) / KILLS for number in range(KILLS)]
-    random.Random(0).shuffle(moments)
-    struck = 0
+    # One kill alone comes early. Of many all moments lie within the shortest call that came to its end:
+    # one that carries on is quicker than the first, and the machine may be busy with other things.
+    shortest = finish(room, expected) if LARGE else 0.8 * whole
+    shares = [(number + 0.5) / KILLS for number in range(KILLS)]
+    random.Random(0).shuffle(shares)
+    struck = []
     for first in range(0, KILLS, A_CALL):
         clear(room)
-        for moment in moments[first : first + A_CALL]:
+        for share in shares[first : first + A_CALL]:
             process = start(room)
             try:
-                process.wait(moment)
+                process.wait(share * shortest)
             except subprocess.TimeoutExpired:
                 process.kill()
-                struck += 1
+                struck.append(round(share * shortest, 1))
             process.communicate()
-        finish(room, expected)
-    print(f"{struck} of {KILLS} killed, over {whole:.0f} s; all came to the same bytes")
-    assert struck
+        shortest = min(shortest, finish(room, expected))
+    told = (
+        f"{len(struck)} of {KILLS} killed, after {sorted(struck)} s; calls took {shortest:.1f} to"
+    )
+    print(f"{told} {whole:.1f} s; all came to the same bytes")
+    assert len(struck) >= 0.8 * KILLS
 
 
 def test_asked_to_stop_it_ends_in_time(room, unhindered):
