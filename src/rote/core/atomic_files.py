@@ -285,7 +285,7 @@ def write_row(array: npt.NDArray[Any], place: int, row: npt.NDArray[Any]) -> Non
 
     mapped: Any = array
     with open(mapped.filename, "r+b", buffering=0) as handle:  # noqa: PTH123
-        left = memoryview(np.ascontiguousarray(row)).cast("B")
+        left = np.ascontiguousarray(row).data.cast("B")
         handle.seek(mapped.offset + place * mapped.strides[0])
         while left:
             left = left[handle.write(left) :]

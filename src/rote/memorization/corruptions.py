@@ -21,7 +21,7 @@ from rote.data.dataset import Kind
 from rote.memorization import number_corruptions as of_numbers
 
 Pixels = npt.NDArray[np.uint8]
-Degrade = Callable[[Any, float, np.random.Generator], npt.NDArray[Any]]
+Degrade = Callable[[Any, float, Any], npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
