@@ -38,21 +38,6 @@ from rote.memorization.matching import Matches, Nearest
 from rote.memorization.number_corruptions import items_of, numbers_of
 from rote.stats.rates import Rate, wilson
 
-COPIES, FEWEST_COPIES, COPIED_BYTES = 100, 25, 2**25
-"""Training items that the positive control degrades where nobody says: at most, at least, by size."""
-
-
-def default_copies(item_bytes: int) -> int:
-    """Return how many training items of so many bytes are degraded in each way.
-
-    What they take grows with their size and not with the data: 100 images of 512 x 512 in all ways would
-    take longer than the rest of many audits.
-
-    >>> default_copies(32 * 32 * 3), default_copies(512 * 512 * 3), default_copies(1024 * 1024 * 3)
-    (100, 42, 25)
-    """
-    return min(COPIES, max(FEWEST_COPIES, COPIED_BYTES // max(1, item_bytes)))
-
 
 @dataclass(frozen=True, eq=False)
 class Leaks:

@@ -21,8 +21,7 @@ from rote.core.mapped_pages import is_mapped
 from rote.core.memory import Blocks, held_in, memory_left
 from rote.data.dataset import Dataset
 from rote.memorization.audit.options import AuditOptions
-from rote.memorization.controls import default_copies
-from rote.memorization.corruptions import degradations
+from rote.memorization.corruptions import default_copies, degradations
 from rote.neighbors.numeric import LONG
 from rote.neighbors.out_of_core.memory_budget import resident_bytes, search_bytes
 from rote.spaces.space import PIXEL, Space

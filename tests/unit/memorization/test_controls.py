@@ -6,8 +6,8 @@ import pytest
 from rote.core.memory import Blocks, held_in
 from rote.core.seeds import child_seed
 from rote.data.dataset import Dataset
-from rote.memorization.controls import default_copies, degraded_copies
-from rote.memorization.corruptions import degradations
+from rote.memorization.controls import degraded_copies
+from rote.memorization.corruptions import default_copies, degradations
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 12, 10, 3), np.uint8)
 

@@ -189,7 +189,7 @@ def say_sizes(ahead: Ahead) -> None:
 
 def copies_of(asked: AuditOptions, training: PlannedSide) -> int:
     """Return how many training images the positive control degrades."""
-    from rote.memorization.controls import default_copies
+    from rote.memorization.corruptions import default_copies
 
     copies = asked.positive_control
     return min(default_copies(training.item_bytes) if copies is None else copies, training.count)

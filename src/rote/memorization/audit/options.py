@@ -61,7 +61,7 @@ class Settings:
     radius_from_spacing
         Whether ``duplicate_rms`` is taken from the spacing of the training images; it is 0 until then.
     positive_control
-        None: as many as there are, up to `rote.memorization.controls.default_copies`.
+        None: as many as there are, up to `rote.memorization.corruptions.default_copies`.
     """
 
     criteria: tuple[str, ...]

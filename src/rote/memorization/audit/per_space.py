@@ -20,11 +20,11 @@ from rote.memorization.controls import (
     Copies,
     Leaks,
     Recall,
-    default_copies,
     degraded_copies,
     find_leaks,
     recall_of,
 )
+from rote.memorization.corruptions import default_copies
 from rote.memorization.criteria import applied_criteria
 from rote.memorization.criteria.tolerance import Tolerance, has_tolerance, tolerance_of
 from rote.memorization.evaluator import CriteriaEvaluator, Measured
