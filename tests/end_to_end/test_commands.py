@@ -86,6 +86,11 @@ def test_train_sample_and_audit_a_model(tmp_path: Path) -> None:
     with np.load(tmp_path / "a.npz") as file:
         assert file["images"].shape == (20, 8, 8, 1)
         assert file["images"].dtype == np.uint8
+        ok("sample", "model", "--count", "20", "--out", "pictures/", cwd=tmp_path)
+        assert (load_images(tmp_path / "pictures").items == file["images"]).all()
+    assert (tmp_path / "pictures-contact-sheet.png").is_file()
+    done = run("sample", "model", "--count", "9", "--out", "pictures", cwd=tmp_path)
+    assert done.returncode == 1 and "holds something already" in done.stderr
     value = json.loads(
         ok("audit", "--generated", "a.npz", "--training", "digits", "--json", cwd=tmp_path)
     )
@@ -117,6 +122,9 @@ def test_conditional_models_take_labels(tmp_path: Path) -> None:
     ok("sample", "model", "--label", "3", "--count", "5", "--out", "s.npz", cwd=tmp_path)
     with np.load(tmp_path / "s.npz") as file:
         assert file["labels"].tolist() == [3] * 5
+        ok("sample", "model", "--label", "3", "--count", "5", "--out", "s", cwd=tmp_path)
+        found = load_images(tmp_path / "s")
+        assert (found.items == file["images"]).all() and found.classes == ("3",)
     done = run("sample", "model", "--label", "10", "--count", "5", "--out", "s.npz", cwd=tmp_path)
     assert done.returncode == 1
     assert "labels 0 to 9" in done.stderr

@@ -44,7 +44,7 @@ def optimum(
 
     device = resolve_device(device)
     dataset = load(data, how)
-    check_file(out, table=dataset.schema is not None)
+    check_file(out, kind=dataset.kind, table=dataset.schema is not None)
     scaled, _ = for_models(dataset)
     if subset.size is not None:
         scaled = scaled.take(subset.positions(scaled, seed=seed))

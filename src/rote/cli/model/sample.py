@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rote.diffusion.checkpoint import Weights
 
 
-@command(example="rote sample runs/mine --count 100 --out samples.npz")
+@command(example="rote sample runs/mine --count 100 --out samples/")
 def sample(
     run: Annotated[Path, typer.Argument(help="A run directory or a snapshot file.")],
     out: SamplesFile,
@@ -36,18 +36,23 @@ def sample(
     seed: options.Seed = 0,
     device: options.Device = "auto",
 ) -> None:
-    """Draw samples from a trained model into an npz file, or rows of a table into a csv file."""
+    """Draw samples from a trained model: PNG files, an npz file, or rows of a table."""
     from rote.cli.model.drawing import draw
     from rote.core.config import parse_config
     from rote.core.console import say
     from rote.core.errors import ConfigError
+    from rote.data.dataset import kind_of_shape
     from rote.diffusion.checkpoint import load_checkpoint
     from rote.diffusion.config import SampleConfig
 
     values = {"steps": steps, "solver": solver, "churn": churn}
     config = parse_config(SampleConfig, values, where="rote sample")
     checkpoint = load_checkpoint(run)
-    check_file(out, table=bool((checkpoint.facts["scaling"] or {}).get("schema")))
+    check_file(
+        out,
+        kind=kind_of_shape(checkpoint.shape),
+        table=bool((checkpoint.facts["scaling"] or {}).get("schema")),
+    )
     if label is not None and not checkpoint.label_count:
         raise ConfigError(f"--label {label}: this model is unconditional; drop the flag")
     if label is not None and label >= checkpoint.label_count:

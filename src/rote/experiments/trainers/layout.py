@@ -87,7 +87,7 @@ def _pictures(data: Dataset, folder: Path) -> None:
             label = int(data.labels[number])
             place = folder / _safe(data.classes[label], label)
             place.mkdir(exist_ok=True)
-        _picture(item).save(place / f"{number:06d}.png")
+        picture(item).save(place / f"{number:06d}.png")
 
 
 def _captioned(data: Dataset, folder: Path) -> None:
@@ -95,13 +95,14 @@ def _captioned(data: Dataset, folder: Path) -> None:
     rows = []
     for number, (item, label) in enumerate(zip(data.items, data.labels, strict=True)):
         path, text = folder / f"{number:06d}.png", data.classes[int(label)]
-        _picture(item).save(path)
+        picture(item).save(path)
         write_text(path.with_suffix(".txt"), text + "\n")
         rows.append(json.dumps({"file_name": path.name, "text": text}) + "\n")
     write_text(folder / "metadata.jsonl", "".join(rows))
 
 
-def _picture(item: npt.NDArray[np.uint8]) -> Image.Image:
+def picture(item: npt.NDArray[np.uint8]) -> Image.Image:
+    """Return an image (H, W, C) of 1 or 3 channels as Pillow has it."""
     return Image.fromarray(np.squeeze(item, 2) if item.shape[2] == 1 else item)
 
 
