@@ -197,6 +197,13 @@ class Run:
             self.add_seconds(stage, time.monotonic() - start)
 
 
+def add_facts(path: Path, facts: dict[str, Any]) -> None:
+    """Add to the manifest of a run what its command knows of it; what is there stays as it is."""
+    manifest = read_json(path / "manifest.json")
+    if new := {key: value for key, value in facts.items() if key not in manifest}:
+        write_text(path / "manifest.json", to_json_text(manifest | new))
+
+
 class Metrics:
     """`metrics.jsonl` of a run: one JSON object a line, each with ``images_seen``.
 

@@ -23,6 +23,7 @@ from rote.report.compare.page import compare_context
 from rote.report.emm.definitions import emm_text
 from rote.report.emm.page import search_context
 from rote.report.study.page import overview_context, study_context
+from rote.report.training import is_training, training_context
 from rote.results.criterion import Tolerance
 from rote.results.run import Manifest
 from rote.results.schema import read_result
@@ -32,14 +33,15 @@ STYLES = ("report.css", "audit.css", "emm.css", "study.css")
 
 
 def write_report(run_dir: Path) -> Path:
-    """Write the report of a finished search or audit.
+    """Write the report of a finished search, audit or study, or of a training as far as it is.
 
     Parameters
     ----------
     run_dir
         The directory: it holds `emm.json` (from ``rote emm``), `audit.json` (from ``rote audit``),
         `study.json` (from ``rote study``), `compare.json` (from ``rote compare``), or folders with a
-        `study.json` or an `audit.json` each; audits without a page get theirs, too.
+        `study.json` or an `audit.json` each (audits without a page get theirs, too), or it is a training
+        (from ``rote train``).
 
     Returns
     -------
@@ -63,6 +65,9 @@ def write_report(run_dir: Path) -> Path:
         context = compare_context(run_dir)
     elif any(run_dir.glob("*/study.json")):
         context = overview_context(run_dir)
+    elif is_training(run_dir):
+        context = training_context(run_dir)
+        context |= {"configs": _tables(context["configs"], rest="other")}
     elif set(run_dir.glob("*/audit.json")) - {run_dir / "audit" / "audit.json"}:
         for path in sorted(run_dir.glob("*/audit.json")):  # what the index leads to
             if not (path.parent / "report.html").exists():
@@ -72,9 +77,10 @@ def write_report(run_dir: Path) -> Path:
         raise _nothing_to_show(run_dir)
     made = context.get("provenance") or _manifest(run_dir / "manifest.json")
     manifest = _tables(made, rest="run")
+    seconds = sum((made.get("seconds") or {}).values())
     target = run_dir / "report.html"
     remove_left_over(run_dir)
-    write_text(target, _render({**context, "manifest": manifest}))
+    write_text(target, _render({**context, "manifest": manifest, "seconds": seconds}))
     return target
 
 
@@ -82,7 +88,7 @@ def _nothing_to_show(run_dir: Path) -> RunError:
     """Return the error for a directory without a result, with the way out."""
     if not run_dir.is_dir():
         return RunError(
-            f"{run_dir} is not a directory; give the `out` of `rote emm` or `rote audit`"
+            f"{run_dir} is not a directory; give the `out` of `rote emm`, `rote audit` or `rote train`"
         )
     if (run_dir / "points").exists():
         return RunError(

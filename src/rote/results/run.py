@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ConfigDict
 
 from rote.results.criterion import Tolerance
 from rote.results.gap import GapSnapshot
 from rote.results.schema import CheckedRate, Count, Number, Positive, Result, ResultFile
+
+
+class TrainedOn(Result):
+    """What a training was given, and how that was read."""
+
+    source: str
+    """As it was given: a named set, or a path."""
+    folder: str
+    """The working folder, to which paths are relative."""
+    read: dict[str, Any]
+    """The ways of reading that differ from the usual ones, by option."""
+    holdout: str | None = None
+    """What `rote train --gap` was given to compare with."""
 
 
 class Manifest(ResultFile):
@@ -24,6 +37,8 @@ class Manifest(ResultFile):
     device: str | None = None
     precision: str | None = None
     preset: str | None = None
+    data: TrainedOn | None = None
+    """`rote train`: what `rote gap` and `rote membership` read again unless told otherwise."""
     seconds: dict[str, Number] | None = None
     """Of each stage, all sessions together."""
     notes: tuple[str, ...] | None = None

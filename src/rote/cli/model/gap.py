@@ -10,20 +10,21 @@ import typer
 from rote.cli import options
 from rote.cli.app import command
 from rote.cli.command import takes_options
-from rote.cli.model.probe import ProbeOptions
+from rote.cli.model.probe import ProbeOptions, TheDevice, TheSeed
+from rote.cli.names import made_by
 
 
 @command(example="rote gap runs/mine")
 @takes_options
 def gap(
     *,
-    run: Annotated[Path, typer.Argument(help="The --out folder of `rote train`.")],
+    run: Annotated[Path, made_by("`rote train`", help="The --out folder of `rote train`.")],
     probe: ProbeOptions,
     points: Annotated[
         int, typer.Option("--points", min=2, help="Noisy images per noise level.")
     ] = 512,
-    seed: options.Seed = 0,
-    device: options.Device = "auto",
+    seed: TheSeed = None,
+    device: TheDevice = None,
     json: options.Json = False,
 ) -> None:
     """Measure the gap to the theoretical optimum at each snapshot, without sampling, into gap.json."""

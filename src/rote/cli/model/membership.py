@@ -10,7 +10,8 @@ import typer
 from rote.cli import options
 from rote.cli.app import command
 from rote.cli.command import takes_options
-from rote.cli.model.probe import ProbeOptions
+from rote.cli.model.probe import ProbeOptions, TheDevice, TheSeed
+from rote.cli.names import made_by
 from rote.cli.values import rate
 
 
@@ -18,7 +19,7 @@ from rote.cli.values import rate
 @takes_options
 def membership(
     *,
-    run: Annotated[Path, typer.Argument(help="The --out folder of `rote train`.")],
+    run: Annotated[Path, made_by("`rote train`", help="The --out folder of `rote train`.")],
     probe: ProbeOptions,
     draws: Annotated[
         int, typer.Option("--draws", min=1, help="Noises per image and noise level.")
@@ -27,8 +28,8 @@ def membership(
         float,
         rate("--false-positive-rate", "At which the recall of members is taken."),
     ] = 0.01,
-    seed: options.Seed = 0,
-    device: options.Device = "auto",
+    seed: TheSeed = None,
+    device: TheDevice = None,
     json: options.Json = False,
 ) -> None:
     """Compare the denoising loss of training and held-out images at each noise level.

@@ -10,6 +10,8 @@ import typer
 
 from rote.cli import options
 from rote.cli.source import SourceOptions, load
+from rote.cli.values import choice
+from rote.core.devices import DEVICES
 
 if TYPE_CHECKING:
     from rote.data.dataset import Dataset
@@ -24,6 +26,18 @@ Holdout = Annotated[
 ]
 
 
+TheSeed = Annotated[
+    int | None,
+    typer.Option("--seed", min=0, help="Root seed of all randomness. [default: the training's]"),
+]
+TheDevice = Annotated[
+    str | None,
+    choice(
+        "--device", DEVICES, "Where to compute. [default: cpu if the training was there, or auto]"
+    ),
+]
+
+
 @dataclass(frozen=True, kw_only=True)
 class ProbeOptions:
     """What a run was trained on, and where it is looked into."""
@@ -32,7 +46,13 @@ class ProbeOptions:
         str | None,
         typer.Option("--data", help="The data of the run. [default: the source it names]"),
     ] = None
-    holdout: Holdout = None
+    holdout: Annotated[
+        str | None,
+        typer.Option(
+            "--holdout",
+            help="Images that were not trained on. [default: the training's, or the rest of its data]",
+        ),
+    ] = None
     how: SourceOptions
     weights: options.WeightsName = "ema"
     sigmas: Annotated[str, typer.Option("--sigmas", help="Noise levels, with commas between.")] = (
@@ -49,13 +69,16 @@ class ProbeOptions:
         """Return the data of a run and its held-out side, each None where the run has its own."""
         from rote.diffusion.probes.sides import data_of_run, told_of_run
 
-        data = None
-        if self.data is not None or self.how != SourceOptions():
-            data = load(self.data or told_of_run(run)["source"], self.how)
+        told, given, data = told_of_run(run), self.how.given(), None
+        how = SourceOptions(**(told.read or {}) | given)
+        if self.data is not None or given:
+            data = load(self.data or told.source, how)
+        if data is not None and self.data is None:
+            data = replace(data, source=told.called)
         if self.holdout is None:
             return {"data": data}
         data = data or data_of_run(run)
-        return {"data": data, "holdout": load_holdout(self.holdout, data, self.how)}
+        return {"data": data, "holdout": load_holdout(self.holdout, data, how)}
 
 
 def load_holdout(source: str, dataset: Dataset, how: SourceOptions) -> Dataset | str:

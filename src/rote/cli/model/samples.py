@@ -89,7 +89,7 @@ def write_samples(path: Path, drawn: Dataset, *, spreadsheet: bool) -> None:
 
 
 def _write_pictures(folder: Path, drawn: Dataset) -> None:
-    """Write a PNG file for each image, all or none, and the sheet beside the folder: no audit reads it."""
+    """Write a PNG file for each image, all or none, and the sheet beside it, where no audit looks."""
     from rote.core.atomic_files import one_line_io, write_atomic
     from rote.core.console import say
     from rote.experiments.trainers.layout import lay_out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -97,6 +98,7 @@ def train(
     import torch  # after the data: it takes a second
 
     from rote.core.memory import keep_freed_memory
+    from rote.core.run_folder import add_facts
     from rote.data.convert import for_models
     from rote.diffusion.training.distributed import launched
     from rote.diffusion.training.loop import train as run_train
@@ -112,6 +114,7 @@ def train(
     if dry_run:
         print_result(_plan(config, scaled, seed=run.seed))
         return
+    facts = _facts(data, how, probe.holdout)
     shown = config.model_dump(mode="json", include={"model", "train"})
     with (
         launched(device) as ranks,
@@ -119,6 +122,16 @@ def train(
         options.StopFlag() as should_stop,
         progress("images seen", total) as report,
     ):
+
+        @functools.cache
+        def remember() -> None:
+            if ranks.main:
+                add_facts(out, facts)
+
+        def progressed(done: int, _total: int) -> None:
+            remember()
+            report(done, total)
+
         for until in config.train.snapshots(len(scaled)) if log else [total]:
             checkpoint = run_train(
                 scaled,
@@ -130,11 +143,12 @@ def train(
                 until=until,
                 ranks=ranks,
                 should_stop=should_stop,
-                on_progress=lambda done, _: report(done, total),
+                on_progress=progressed,
                 on_metrics=show,
                 on_note=say,
             )
             found = log.update() if log and ranks.main else None
+    remember()
     if not ranks.main:
         return
     if found is not None:
@@ -143,6 +157,12 @@ def train(
         print_result({"checkpoint": str(checkpoint.path), "images_seen": checkpoint.images_seen})
     else:
         print_text(str(checkpoint.path))
+
+
+def _facts(data: str, how: SourceOptions, holdout: str | None) -> dict[str, Any]:
+    """Return what `rote gap` and `rote membership` read again unless told otherwise."""
+    facts = {"source": data, "folder": str(Path.cwd()), "read": how.given()}
+    return {"data": facts if holdout is None else facts | {"holdout": holdout}}
 
 
 def _plan(config: ExperimentConfig, dataset: Dataset, *, seed: int) -> dict[str, Any]:

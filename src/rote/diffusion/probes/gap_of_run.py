@@ -14,7 +14,7 @@ from rote.core.progress.display import progress
 from rote.diffusion.checkpoint import check_weights
 from rote.diffusion.probes.gap import SIGMAS
 from rote.diffusion.probes.gap_file import GapLog
-from rote.diffusion.probes.sides import read_sigmas, sides_of_run
+from rote.diffusion.probes.sides import read_sigmas, sides_of_run, told_of_run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,8 +87,8 @@ def gap(
     weights: str = "ema",
     sigmas: str | Sequence[float] = SIGMAS,
     points: int = POINTS,
-    seed: int = 0,
-    device: str = "auto",
+    seed: int | None = None,
+    device: str | None = None,
 ) -> Gaps:
     """Measure the gap to the theoretical optimum at each snapshot of a run, without sampling.
 
@@ -101,9 +101,9 @@ def gap(
         The folder of a finished `rote train`.
     data
         What it was trained on, or on a part of, as `rote.load_images` takes it; None: the source that the
-        run names.
+        run names, read as it was then.
     holdout
-        Images that it was not trained on; None: the rest of ``data``.
+        Images that it was not trained on; None: those of the training, or the rest of ``data``.
     weights
         "ema" or "raw".
     sigmas
@@ -111,9 +111,9 @@ def gap(
     points
         Noisy images for each noise level.
     seed
-        Root seed of the noise.
+        Root seed of the noise; None: that of the training.
     device
-        "cpu", "cuda" or "auto".
+        "cpu", "cuda" or "auto"; None: where the training ran, or "auto" where it ran on cuda.
 
     Raises
     ------
@@ -121,6 +121,8 @@ def gap(
         One line each: as `rote.diffusion.probes.sides.sides_of_run`, or if an option is out of range.
     """
     kind, levels = check_weights(weights), read_sigmas(sigmas)
+    told = told_of_run(Path(run))
+    seed = told.seed if seed is None else seed
     sides = sides_of_run(Path(run), data=data, holdout=holdout, seed=seed)
     log = GapLog(
         Path(run),
@@ -130,7 +132,7 @@ def gap(
         weights=kind,
         sigmas=levels,
         points=points,
-        device=resolve_device(device),
+        device=resolve_device(device or told.device),
     )
     with progress("snapshots measured") as report:
         return Gaps(log.update(report))

@@ -14,7 +14,7 @@ from rote.core.progress.display import progress
 from rote.diffusion.checkpoint import check_weights
 from rote.diffusion.probes.gap import SIGMAS
 from rote.diffusion.probes.membership import DRAWS, checkpoint_loss_gap
-from rote.diffusion.probes.sides import read_sigmas, sides_of_run
+from rote.diffusion.probes.sides import read_sigmas, sides_of_run, told_of_run
 from rote.results.membership import MembershipFile
 from rote.results.schema import write_result
 from rote.stats.conformal import check_asked
@@ -96,8 +96,8 @@ def membership(
     sigmas: str | Sequence[float] = SIGMAS,
     draws: int = DRAWS,
     false_positive_rate: float = FALSE_POSITIVE_RATE,
-    seed: int = 0,
-    device: str = "auto",
+    seed: int | None = None,
+    device: str | None = None,
 ) -> Membership:
     """Compare the denoising loss of training and held-out images at each noise level.
 
@@ -112,7 +112,7 @@ def membership(
     false_positive_rate
         At which the recall of members is taken.
     seed
-        Root seed of the noise.
+        Root seed of the noise; None: that of the training.
 
     Raises
     ------
@@ -121,6 +121,8 @@ def membership(
     """
     kind, levels = check_weights(weights), read_sigmas(sigmas)
     check_asked(false_positive_rate)
+    told = told_of_run(Path(run))
+    seed = told.seed if seed is None else seed
     checkpoint, training, rest = sides_of_run(Path(run), data=data, holdout=holdout, seed=seed)
     with progress("losses measured") as report:
         found = checkpoint_loss_gap(
@@ -132,7 +134,7 @@ def membership(
             sigmas=levels,
             draws=draws,
             fpr=false_positive_rate,
-            device=resolve_device(device),
+            device=resolve_device(device or told.device),
             on_progress=report,
         )
     write_result(Path(run) / "membership.json", MembershipFile, found)

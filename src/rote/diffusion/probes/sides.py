@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,10 +12,14 @@ from rote.core.errors import ConfigError, DataError
 from rote.data.convert import for_models
 from rote.data.dataset import Dataset
 from rote.data.load import load_images
-from rote.data.options import ReadOptions
+from rote.data.named.names import named_sources
+from rote.data.options import ReadOptions, parse_window
 from rote.data.sides import as_dataset
+from rote.data.tables.table import Reading
 from rote.diffusion.checkpoint import Checkpoint, load_checkpoint
 from rote.diffusion.probes.gap_file import complement, find_subset
+from rote.results.run import Manifest
+from rote.results.schema import read_result
 
 
 class Sides(NamedTuple):
@@ -36,9 +41,9 @@ def sides_of_run(
         The folder of `rote train`.
     data
         The whole source that it was trained on or on a part of, as `rote.load_images` takes it; None: the
-        one that the run names, at the run's own size.
+        one that the run names, read as it was then.
     holdout
-        Images that it was not trained on; None: the rest of ``data``.
+        Images that it was not trained on; None: those of the training, or the rest of ``data``.
     seed
         Seed that the part was drawn with; that of the run is tried, too.
 
@@ -54,26 +59,70 @@ def sides_of_run(
     dataset = data_of_run(run) if data is None else as_dataset(data)
     scaled, _ = for_models(dataset)
     seeds = {checkpoint.facts["seed"]} | (set() if seed is None else {seed})
-    taken = find_subset(scaled, checkpoint, count=told["count"], seeds=sorted(seeds))
+    taken = find_subset(scaled, checkpoint, count=told.count, seeds=sorted(seeds))
+    holdout = told.holdout if holdout is None else holdout
     rest = held_out(holdout, scaled, complement(scaled, taken))
     return Sides(checkpoint, scaled.take(taken), rest)
 
 
-def told_of_run(run: Path) -> dict[str, Any]:
-    """Return what a run says of the data that it was trained on, as `source` and `count`.
+class Told(NamedTuple):
+    """What a run says of its training.
+
+    Attributes
+    ----------
+    source, called
+        Where the whole source lies, and what the run calls it.
+    read
+        How it was read, by option; None where the run is of a version that did not say.
+    holdout
+        What its gap was measured against; None: the rest of the source.
+    count
+        How many items it was trained on.
+    seed, device
+        Of the training; "auto" for a run on cuda, which need not be here.
+    """
+
+    source: str
+    called: str
+    read: dict[str, Any] | None
+    holdout: str | None
+    count: int
+    seed: int
+    device: str
+
+
+def told_of_run(run: Path) -> Told:
+    """Return what a run says of its training.
 
     Raises
     ------
     ConfigError
         If there is no such run.
     """
-    if not run.is_dir():
-        raise ConfigError(f"{run} is not a directory; give the folder of a finished `rote train`")
-    return dict(read_json(run / "config.json")["dataset"])
+    if not (run / "config.json").is_file():
+        raise ConfigError(f"{run} holds no training; give the folder of a finished `rote train`")
+    bound, manifest = read_json(run / "config.json"), run / "manifest.json"
+    made = read_result(manifest, Manifest) if manifest.exists() else None
+    told = None if made is None else made.data
+    called = str(bound["dataset"]["source"])
+    return Told(
+        called if told is None else _found(told.source, told.folder),
+        called,
+        None if told is None else told.read,
+        None if told is None or told.holdout is None else _found(told.holdout, told.folder),
+        int(bound["dataset"]["count"]),
+        int(bound["seed"]),
+        "cpu" if made is not None and made.device == "cpu" else "auto",
+    )
+
+
+def _found(source: str, folder: str) -> str:
+    """Return where a source is that was given in another folder."""
+    return source if source in named_sources() else str(Path(folder, Path(source).expanduser()))
 
 
 def data_of_run(run: Path) -> Dataset:
-    """Load the source that a run names, its images at the run's own size and in its channels.
+    """Load the source that a run names as the training did, or at the run's own size and channels.
 
     Raises
     ------
@@ -83,12 +132,26 @@ def data_of_run(run: Path) -> Dataset:
         If its source is not there any more, or was in memory.
     """
     told = told_of_run(run)
+    options, reading = _of_shape(load_checkpoint(run).shape), Reading()
+    if told.read is not None:
+        images = {field.name for field in fields(ReadOptions)}
+        read = {key: _plain(key, value) for key, value in told.read.items()}
+        options = ReadOptions(**{key: value for key, value in read.items() if key in images})
+        reading = Reading(**{key: value for key, value in read.items() if key not in images})
     try:
-        return load_images(told["source"], options=_of_shape(load_checkpoint(run).shape))
+        dataset = load_images(told.source, options=options, reading=reading)
     except DataError as error:
         raise DataError(
-            f"{run} was trained on {told['source']}, which cannot be read again ({error}); give `data`"
+            f"{run} was trained on {told.called}, which cannot be read again ({error}); give `data`"
         ) from error
+    return replace(dataset, source=told.called)
+
+
+def _plain(key: str, value: Any) -> Any:
+    """Return a way of reading from its form in JSON."""
+    if key == "window":
+        return parse_window(value)
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _of_shape(shape: Sequence[int]) -> ReadOptions:
