@@ -2,8 +2,8 @@
 
 Every option stands in one group, mostly the same in all commands (``sample:label`` is of one command);
 `tests/architecture/test_help.py` holds that.
-Some texts name what is in the catalogs, which are filled by modules that take a moment to import and by
-extensions; so help has gaps, ``{criteria}`` and ``{spaces}``, that are filled when it is asked for.
+Some texts name what is in the catalogs, to which extensions add; so help has gaps, ``{criteria}`` and
+``{spaces}``, that are filled when it is asked for.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 from typer.core import TyperCommand, TyperGroup
 
 from rote.cli.command import places_of
+from rote.cli.names import criterion_names, space_names
 
 OTHER = "Other"
 GROUPS = {
@@ -111,12 +112,9 @@ class Command(TyperCommand):
         texts: list[tuple[Any, str]] = [(p, getattr(p, "help", "") or "") for p in self.params]
         gapped = [p for p, text in texts if "{criteria}" in text or "{spaces}" in text]
         if gapped:
-            from rote.memorization.criteria import CRITERIA
-            from rote.spaces import SPACES
-
             for parameter in gapped:
-                filled = parameter.help.replace("{criteria}", ", ".join(CRITERIA.names))
-                parameter.help = filled.replace("{spaces}", ", ".join(SPACES.names))
+                filled = parameter.help.replace("{criteria}", ", ".join(criterion_names()))
+                parameter.help = filled.replace("{spaces}", ", ".join(space_names()))
         super().format_help(ctx, formatter)
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from rote.cli import options
 from rote.cli.app import command
+from rote.cli.names import made_by
 
 
 @command(example="rote report runs/emm")
@@ -16,9 +15,10 @@ from rote.cli.app import command
 def report(
     run: Annotated[
         Path,
-        typer.Argument(
-            help="The --out folder of `rote emm`, `rote audit`, `rote study` or `rote compare`; "
-            "or a folder of audits or of studies, for a page that leads to each."
+        made_by(
+            "`rote audit`, `rote emm`, `rote study`, `rote compare` or `rote train`",
+            help="The --out folder of `rote emm`, `rote audit`, `rote study`, `rote compare` or `rote "
+            "train`; or a folder of audits or of studies, for a page that leads to each.",
         ),
     ],
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -13,6 +14,8 @@ import typer
 from rote.cli import options
 from rote.cli.flags import as_flags
 from rote.cli.values import choice
+from rote.data.ahead.existing import existing_path
+from rote.data.named.names import named_sources
 from rote.data.options import Alpha, Exif, Frames, Resize
 
 if TYPE_CHECKING:
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
     from rote.data.files.listing import Listing
     from rote.data.options import ReadOptions
     from rote.data.tables.table import Reading
+
+FUNCTION = re.compile(r"[^\W\d][\w.]*:[^\W\d]\w*")
+"""How a function in a module is named."""
 
 
 @dataclass(frozen=True)
@@ -93,14 +99,18 @@ class ImageOptions:
         typer.Option("--axes", help="Order of an array's axes, as NHWC, NCHW, CHW or HWN."),
     ] = None
 
-    def bound(self) -> dict[str, Any]:
-        """Return what a folder that was written with these options belongs to."""
-        always = ("resolution", "channels", "skip_unreadable")
+    def given(self) -> dict[str, Any]:
+        """Return the options that are not as usual."""
         return {
             field.name: getattr(self, field.name)
             for field in fields(self)
-            if field.name in always or getattr(self, field.name) != field.default
+            if getattr(self, field.name) != field.default
         }
+
+    def bound(self) -> dict[str, Any]:
+        """Return what a folder that was written with these options belongs to."""
+        always = ("resolution", "channels", "skip_unreadable")
+        return {name: getattr(self, name) for name in always} | self.given()
 
     def read(self, like: Dataset | None = None) -> ReadOptions:
         """Return how images are read: with the window of ``like``, where it has one.
@@ -207,6 +217,7 @@ def load(
     like
         A data set whose columns a table must have, and whose window deep images are seen through.
     """
+    check_source(source, flag=flag)  # before what reads it is imported
     from rote.core.progress.display import progress
     from rote.data.load import load_images
     from rote.data.messages import shown
@@ -226,6 +237,20 @@ def load(
         )
     say_account(source, dataset.account)
     return dataset
+
+
+def check_source(source: str, *, flag: str = "--data") -> None:
+    """Refuse a source that is not there; errors name the flag of it."""
+    with named(flag):
+        if source not in named_sources():
+            existing_path(source)
+
+
+def check_sources(sides: dict[str, str]) -> None:
+    """Refuse sides that are not there; the generated one may be a function."""
+    for name, source in sides.items():
+        if name != "generated" or not FUNCTION.fullmatch(source):
+            check_source(source, flag=f"--{name}")
 
 
 def say_account(source: str, account: Account | None) -> None:

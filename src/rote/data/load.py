@@ -7,7 +7,6 @@ What each of them may hold is told in `docs/how-to/data.md`.
 
 from __future__ import annotations
 
-import stat
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -15,9 +14,10 @@ from typing import Any, Literal
 import numpy as np
 
 from rote.core.cache_folder import cache_folder
-from rote.core.errors import DataError, did_you_mean
+from rote.core.errors import DataError
 from rote.core.mapped_pages import is_mapped
 from rote.data.account import Account, Treated, left_out
+from rote.data.ahead.existing import existing_path
 from rote.data.dataset import Dataset
 from rote.data.files.archives import is_archive
 from rote.data.files.arrays import check_brightness, dataset_of_array, two_levels
@@ -34,6 +34,7 @@ from rote.data.messages import shown, storable
 from rote.data.named import cifar10
 from rote.data.named import scikit_learn as embedded
 from rote.data.named.download import Progress
+from rote.data.named.names import CIFAR10, EMBEDDED, named_sources
 from rote.data.objects import images_in_memory
 from rote.data.options import ReadOptions, Resize, with_options
 from rote.data.resample import Pixels, fit_images
@@ -42,15 +43,6 @@ from rote.data.tables.files import TABLE_EXTENSIONS, is_frame, load_table
 from rote.data.tables.table import Reading
 
 __all__ = ["fit_dataset", "load_images", "named_sources"]
-
-
-def named_sources() -> dict[str, str]:
-    """Return the named sources with a one-line description of each.
-
-    >>> sorted(named_sources())
-    ['breast_cancer', 'cifar10', 'cifar10-test', 'digits', 'iris', 'wine']
-    """
-    return {**embedded.DESCRIPTIONS, **cifar10.DESCRIPTIONS}
 
 
 def load_images(
@@ -126,13 +118,13 @@ def load_images(
         return _load_table(source, reading, options)
     if not isinstance(source, str | Path):
         dataset = _load_object(source, options)
-    elif isinstance(source, str) and source in embedded.DESCRIPTIONS:
+    elif isinstance(source, str) and source in EMBEDDED:
         dataset = embedded.load_embedded(source)
-    elif isinstance(source, str) and source in cifar10.DESCRIPTIONS:
+    elif isinstance(source, str) and source in CIFAR10:
         part: Literal["train", "test"] = "train" if source == "cifar10" else "test"
         dataset = cifar10.load_cifar10(part, cache=cache or cache_folder(), progress=progress)
     else:
-        path = _existing(source)
+        path = existing_path(source)
         file = FileState.now(path)
         if path.is_file() and path.suffix.lower() in TABLE_EXTENSIONS:
             dataset = _load_table(path, reading, options)
@@ -154,35 +146,6 @@ def load_images(
         file=file,
         decoded=decoded,
     )
-
-
-def _existing(source: str | Path) -> Path:
-    text = str(source)
-    path = Path(source).expanduser()
-    try:
-        found = path.stat() if text else None
-    except (FileNotFoundError, NotADirectoryError):
-        found = None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(
-            f"'{shown(text)}' cannot be opened ({reason}); give `source` another path"
-        ) from None
-    if found is None:
-        if isinstance(source, str) and "/" not in text and "." not in text:
-            hint = did_you_mean(text, named_sources())
-            raise DataError(
-                f"`source` '{shown(text)}' is neither a named source{hint} nor a path that exists"
-            )
-        raise DataError(
-            f"'{shown(text)}' does not exist; give `source` a folder, a .zip, .tar, .npz, .npy, .csv or "
-            ".parquet file, an image, or a named source"
-        )
-    if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
-        raise DataError(
-            f"'{shown(text)}' is neither a folder nor a file; give `source` one of them"
-        )
-    return path
 
 
 def _load_path(

@@ -16,7 +16,7 @@ from rote.cli.audit.audit_outputs import AuditOutputs
 from rote.cli.audit.audit_plan import Ahead, Room, print_plan, say_sizes
 from rote.cli.catalogs import say_code
 from rote.cli.command import Place, takes_options
-from rote.cli.source import load
+from rote.cli.source import check_sources, load
 
 if TYPE_CHECKING:
     from rote.data.dataset import Dataset
@@ -62,15 +62,17 @@ def audit(
     json: options.Json = False,
 ) -> None:
     """Find which generated images are copies of training images, and what share."""
+    sides = {"generated": generated, "training": training}
+    sides |= {} if holdout is None else {"holdout": holdout}
+    outputs.check(fail_above=flags.fail_above)
+    with outputs.errors_told():
+        check_sources(sides)
     from rote.cli.audit.audit_view import show_audit, show_timings
     from rote.core.console import print_result, print_text, say
     from rote.core.memory import held_in
     from rote.core.progress.display import showing
     from rote.memorization.audit.checks import check_options
 
-    outputs.check(fail_above=flags.fail_above)
-    sides = {"generated": generated, "training": training}
-    sides |= {} if holdout is None else {"holdout": holdout}
     with outputs.errors_told(), contextlib.ExitStack() as opened:
         check_options(flags.asked())
         ahead = room.ahead(sides, flags, opened)

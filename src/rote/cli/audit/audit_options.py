@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from rote.cli import options
+from rote.cli.names import criterion_names, named, space_names
 from rote.cli.source import SourceOptions
 from rote.cli.values import choice, rate
 from rote.memorization.audit.options import AuditOptions
@@ -28,20 +29,22 @@ class AuditFlags:
     ] = AuditOptions.set_aside
     criterion: Annotated[
         list[str] | None,
-        typer.Option(
+        named(
             "--criterion",
-            metavar="CRITERION",
-            help="{criteria}; the ratio is always there. Repeatable; the gate is held against the "
+            criterion_names,
+            "CRITERION",
+            "{criteria}; the ratio is always there. Repeatable; the gate is held against the "
             "first. A threshold of your own: absolute=NUMBER, or absolute:SPACE=NUMBER with several "
             "spaces.",
         ),
     ] = None
     space: Annotated[
         list[str] | None,
-        typer.Option(
+        named(
             "--space",
-            metavar="SPACE",
-            help="Where distances are taken: {spaces}, or module:function. Repeatable; rate and gate are "
+            space_names,
+            "SPACE",
+            "Where distances are taken: {spaces}, or module:function. Repeatable; rate and gate are "
             "those of the first. [default: pixel, of vectors columns, of mixed tables gower]",
         ),
     ] = None

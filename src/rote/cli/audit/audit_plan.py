@@ -134,14 +134,14 @@ class Room:
             If it does not fit.
         """
         from rote.data.ahead.probe import probe
-        from rote.data.named.scikit_learn import DESCRIPTIONS
+        from rote.data.named.names import EMBEDDED
         from rote.memorization.plan import plan_audit
 
         memory = None if self.memory is None else parse_bytes(self.memory, flag="--memory")
         read = flags.how.read()
         seen = {
             name: None
-            if source in DESCRIPTIONS
+            if source in EMBEDDED
             else probe(source, read, opened=opened, timed=self.dry_run)
             for name, source in sources.items()
         }

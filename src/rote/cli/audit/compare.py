@@ -9,13 +9,19 @@ import typer
 
 from rote.cli import options
 from rote.cli.app import command
+from rote.cli.names import made_by
 
 
 @command(example="rote compare audit-before audit-after")
 @options.answers_in_time
 def compare(
-    first: Annotated[Path, typer.Argument(help="The --out of one `rote audit`.")],
-    second: Annotated[Path, typer.Argument(help="The --out of another.")],
+    first: Annotated[
+        Path,
+        made_by("a finished `rote audit`", help="The --out of one `rote audit`.", label="FIRST "),
+    ],
+    second: Annotated[
+        Path, made_by("a finished `rote audit`", help="The --out of another.", label="SECOND ")
+    ],
     criterion: Annotated[
         str, typer.Option("--criterion", help="Whose verdicts to compare.")
     ] = "ratio",

@@ -13,7 +13,6 @@ a run of `rote train`     ``--count`` samples of its newest snapshot, those of `
 from __future__ import annotations
 
 import contextlib
-import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -25,7 +24,7 @@ import numpy.typing as npt
 
 from rote.cli import options
 from rote.cli.model.samples import check_count
-from rote.cli.source import SourceOptions, load
+from rote.cli.source import FUNCTION, SourceOptions, load
 from rote.core.devices import resolve_device
 from rote.core.errors import ConfigError, DataError, Interrupted, RunError
 from rote.core.seeds import child_seed
@@ -33,14 +32,14 @@ from rote.core.user_module import import_user_module
 from rote.data.dataset import Dataset
 from rote.data.files.arrays import dataset_of_array
 from rote.data.files.listing import Listing
-from rote.data.load import fit_dataset, named_sources
+from rote.data.load import fit_dataset
 from rote.data.messages import shown
+from rote.data.named.names import named_sources
 from rote.data.tables.encode import adopt
 
 COUNT = 1000
 BATCH = 256
 """Most images asked of a function at once; part of what its images are, like the seed."""
-_FUNCTION = re.compile(r"[^\W\d][\w.]*:[^\W\d]\w*")
 _FRESH = Path("samples") / "fresh.npz"
 
 
@@ -83,7 +82,7 @@ def load_generated(
     if source not in named_sources():
         if _is_run(path) and not _has(path / _FRESH):
             drawn = _of_run(path, count or COUNT, seed=seed, device=device)
-        elif _FUNCTION.fullmatch(source) and not _has(path):
+        elif FUNCTION.fullmatch(source) and not _has(path):
             drawn = _of_function(source, count or COUNT, seed=seed)
     if drawn is not None:
         asked = how.read()

@@ -15,7 +15,7 @@ from rote.cli.app import command
 from rote.cli.command import Place, takes_options
 from rote.cli.data.shard import parse_bytes, show_bytes
 from rote.cli.experiments.engines import Engine, check_engine
-from rote.cli.source import ImageOptions, load
+from rote.cli.source import ImageOptions, check_sources, load
 from rote.cli.values import choice
 from rote.core.devices import DEVICES, resolve_device
 from rote.core.errors import ConfigError, DataError
@@ -132,6 +132,7 @@ def neighbors(
     json: options.Json = False,
 ) -> None:
     """Find the exact nearest training images of every image; the same command goes on after a stop."""
+    check_sources({"generated": generated, "training": training})
     from rote.core.console import print_result, print_text
     from rote.data.shards.read import ShardSet, is_shard_folder
 

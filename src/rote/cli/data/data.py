@@ -10,7 +10,7 @@ from rote.cli import options
 from rote.cli.app import app, command
 from rote.cli.command import takes_options
 from rote.cli.flags import as_flags
-from rote.cli.source import SourceOptions, describe_data, load
+from rote.cli.source import SourceOptions, check_source, describe_data, load
 
 data_app = typer.Typer(
     help="List the named data sets, or look into any source.", rich_markup_mode=None
@@ -22,7 +22,7 @@ app.add_typer(data_app, name="data")
 def list_named() -> None:
     """List the named data sets."""
     from rote.core.console import print_text
-    from rote.data.load import named_sources
+    from rote.data.named.names import named_sources
 
     for name, description in named_sources().items():
         print_text(f"{name:16} {description}")
@@ -39,6 +39,7 @@ def show(
     json: options.Json = False,
 ) -> None:
     """Load a source and say what is in it: items, size, classes, exact duplicates."""
+    check_source(source, flag="")
     import numpy as np
 
     from rote.core.console import print_result, print_table, table

@@ -12,7 +12,7 @@ from rote.cli import options
 from rote.cli.app import command
 from rote.cli.command import takes_options
 from rote.cli.data.data import data_app
-from rote.cli.source import ImageOptions, named, say_account
+from rote.cli.source import ImageOptions, check_source, named, say_account
 from rote.core.errors import ConfigError
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
@@ -65,6 +65,8 @@ def shard(
     json: options.Json = False,
 ) -> None:
     """Write sources as shards: numbered .npy files and shards.json; the same command goes on."""
+    for source in sources:
+        check_source(source, flag="")
     from rote.core.console import print_result, print_text
     from rote.core.progress.display import progress
     from rote.data.shards.read import open_shards

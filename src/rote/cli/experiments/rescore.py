@@ -10,6 +10,7 @@ import typer
 from rote.cli import options
 from rote.cli.app import command
 from rote.cli.command import takes_options
+from rote.cli.names import criterion_names, made_by, named
 from rote.cli.source import SourceOptions, load
 
 
@@ -18,14 +19,19 @@ from rote.cli.source import SourceOptions, load
 def rescore(
     *,
     search: Annotated[
-        Path, typer.Argument(help="The --out of a finished `rote emm` or `rote study`.")
+        Path,
+        made_by(
+            "a finished `rote emm` or `rote study`",
+            help="The --out of a finished `rote emm` or `rote study`.",
+        ),
     ],
     criterion: Annotated[
         list[str] | None,
-        typer.Option(
+        named(
             "--criterion",
-            metavar="CRITERION",
-            help="{criteria}, or absolute=LEVELS. Repeatable. [default: all that fit the data]",
+            criterion_names,
+            "CRITERION",
+            "{criteria}, or absolute=LEVELS. Repeatable. [default: all that fit the data]",
         ),
     ] = None,
     data: Annotated[

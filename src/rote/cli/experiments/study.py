@@ -19,7 +19,8 @@ from rote.cli.experiments.study_tables import (
     show_studies,
 )
 from rote.cli.experiments.trainer_options import ToldTrainerOptions
-from rote.cli.source import SourceOptions, load
+from rote.cli.names import study_name
+from rote.cli.source import SourceOptions, check_source, load
 from rote.cli.values import choice
 from rote.core.errors import ConfigError
 
@@ -77,7 +78,11 @@ class StudyFlags:
 def study(
     *,
     name: Annotated[
-        str, typer.Argument(help="A study of `rote study list`, a TOML file, list, all or status.")
+        str,
+        study_name(
+            "A study of `rote study list`, a TOML file, list, all or status.",
+            others=("list", "all", "status"),
+        ),
     ],
     folder: Annotated[
         Path | None, typer.Argument(help="The folder of `rote study status`.")
@@ -104,6 +109,7 @@ def study(
     """
     if _was_asked(name, folder, as_json=json):
         return
+    check_source(study.data)
     from rote.core.trackers import check_tracker
     from rote.experiments.scales import scale as named_scale
 

@@ -6,7 +6,7 @@ from rote.cli import options
 from rote.cli.app import command
 from rote.cli.command import takes_options
 from rote.cli.model.samples import Count, SamplesFile, check_count, check_file, write_samples
-from rote.cli.source import SourceOptions, load
+from rote.cli.source import SourceOptions, check_source, load
 from rote.core.devices import resolve_device
 
 # Wide tiles: every tile of samples reads all references once for each noise level.
@@ -28,6 +28,7 @@ def optimum(
     json: options.Json = False,
 ) -> None:
     """Draw from the theoretical optimum of a training set, which can only copy, and score it."""
+    check_source(data)
     from dataclasses import replace
 
     import numpy as np

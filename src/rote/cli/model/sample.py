@@ -10,6 +10,7 @@ import typer
 from rote.cli import options
 from rote.cli.app import command
 from rote.cli.model.samples import Count, SamplesFile, check_file, write_samples
+from rote.cli.names import made_by
 from rote.cli.values import choice
 from rote.core.devices import resolve_device
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @command(example="rote sample runs/mine --count 100 --out samples/")
 def sample(
-    run: Annotated[Path, typer.Argument(help="A run directory or a snapshot file.")],
+    run: Annotated[Path, made_by("`rote train`", help="A run directory or a snapshot file.")],
     out: SamplesFile,
     count: Count = 64,
     weights: options.WeightsName = "ema",

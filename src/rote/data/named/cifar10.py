@@ -27,10 +27,6 @@ ARCHIVE = RemoteFile(
     size=170_052_171,
     sha256="c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
 )
-DESCRIPTIONS = {
-    "cifar10": "50,000 32x32 RGB photos in 10 classes, for training (170 MB, downloaded once)",
-    "cifar10-test": "10,000 32x32 RGB photos in 10 classes, held out (same download)",
-}
 _BATCHES = {
     "train": tuple(f"data_batch_{number}.bin" for number in range(1, 6)),
     "test": ("test_batch.bin",),

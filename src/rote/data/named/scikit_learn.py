@@ -16,16 +16,9 @@ import numpy.typing as npt
 from rote.data.dataset import Dataset
 from rote.data.tables.schema import numeric_schema
 
-DESCRIPTIONS = {
-    "digits": "1,797 8x8 grey handwritten digits in 10 classes (embedded)",
-    "wine": "178 wines with 13 measurements in 3 classes, vectors (embedded)",
-    "breast_cancer": "569 tumors with 30 measurements in 2 classes, vectors (embedded)",
-    "iris": "150 flowers with 4 measurements in 3 classes, vectors (embedded)",
-}
-
 
 def load_embedded(name: str) -> Dataset:
-    """Return one of `DESCRIPTIONS`: digits as uint8 images, the others as tables of numbers."""
+    """Return a set of `names.py`: digits as uint8 images, the others as tables of numbers."""
     if name == "digits":
         levels, labels = _digits()
         # 17 grey levels, 0..16, spread over 0..255; white and black stay so.

@@ -1,0 +1,58 @@
+"""Whether there is such a source at all, asked before anything is imported that could read it."""
+
+from __future__ import annotations
+
+import difflib
+import stat
+from pathlib import Path
+
+from rote.core.errors import DataError, did_you_mean
+from rote.data.messages import shown
+from rote.data.named.names import named_sources
+
+
+def existing_path(source: str | Path) -> Path:
+    """Return the path of a source that is no named one.
+
+    Raises
+    ------
+    DataError
+        If there is none, with the nearest name.
+    """
+    text = str(source)
+    path = Path(source).expanduser()
+    try:
+        found = path.stat() if text else None
+    except (FileNotFoundError, NotADirectoryError):
+        found = None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(
+            f"'{shown(text)}' cannot be opened ({reason}); give `source` another path"
+        ) from None
+    if found is None:
+        other = near(path) if text else ""
+        if isinstance(source, str) and "/" not in text and "." not in text:
+            hint = other or did_you_mean(text, named_sources())
+            raise DataError(
+                f"`source` '{shown(text)}' is neither a named source{hint} nor a path that exists"
+            )
+        raise DataError(
+            f"'{shown(text)}' does not exist{other}; give `source` a folder, a .zip, .tar, .npz, .npy, "
+            ".csv or .parquet file, an image, or a named source"
+        )
+    if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+        raise DataError(
+            f"'{shown(text)}' is neither a folder nor a file; give `source` one of them"
+        )
+    return path
+
+
+def near(path: Path) -> str:
+    """Say what of nearly that name is there; nothing where nothing is."""
+    try:
+        names = sorted(other.name for other in path.parent.iterdir())
+    except OSError:
+        return ""
+    found = difflib.get_close_matches(path.name, names, n=1)
+    return f" (did you mean '{shown(path.with_name(found[0]))}'?)" if found else ""
