@@ -91,13 +91,14 @@ class AuditOutputs:
     @contextlib.contextmanager
     def errors_told(self) -> Iterator[None]:
         """Let an error stand in the JUnit file, where a test of an earlier run may say "passed"."""
-        from rote.core.atomic_files import write_text
         from rote.core.errors import RoteError
-        from rote.memorization.presentation.ci import junit_error
 
         try:
             yield
         except RoteError as error:
             if self.junit is not None:
+                from rote.core.atomic_files import write_text
+                from rote.memorization.presentation.ci import junit_error
+
                 write_text(self.junit, junit_error(as_flags(str(error))))
             raise

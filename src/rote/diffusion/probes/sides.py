@@ -59,7 +59,7 @@ def sides_of_run(
     dataset = data_of_run(run) if data is None else as_dataset(data)
     scaled, _ = for_models(dataset)
     seeds = {checkpoint.facts["seed"]} | (set() if seed is None else {seed})
-    taken = find_subset(scaled, checkpoint, count=told.count, seeds=sorted(seeds))
+    taken = find_subset(scaled, checkpoint, count=told.size, seeds=sorted(seeds))
     holdout = told.holdout if holdout is None else holdout
     rest = held_out(holdout, scaled, complement(scaled, taken))
     return Sides(checkpoint, scaled.take(taken), rest)
@@ -76,7 +76,7 @@ class Told(NamedTuple):
         How it was read, by option; None where the run is of a version that did not say.
     holdout
         What its gap was measured against; None: the rest of the source.
-    count
+    size
         How many items it was trained on.
     seed, device
         Of the training; "auto" for a run on cuda, which need not be here.
@@ -86,7 +86,7 @@ class Told(NamedTuple):
     called: str
     read: dict[str, Any] | None
     holdout: str | None
-    count: int
+    size: int
     seed: int
     device: str
 
