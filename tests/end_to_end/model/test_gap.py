@@ -105,7 +105,13 @@ def test_a_training_has_a_page_with_its_loss_gap_and_membership(logged: Path) ->
 def test_a_training_that_was_stopped_has_a_page_too(tmp_path: Path) -> None:
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "state.safetensors").touch()
-    config = {"kind": "train", "seed": 0, "model": {"width": 8}, "train": {"batch": 16}}
+    config = {
+        "format_version": 1,
+        "kind": "train",
+        "seed": 0,
+        "model": {"width": 8},
+        "train": {"batch": 16},
+    }
     config["dataset"] = {"digest": "0", "source": "digits", "count": 16}
     (tmp_path / "config.json").write_text(json.dumps(config))
     ok("report", tmp_path, cwd=tmp_path)

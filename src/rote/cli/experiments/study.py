@@ -73,17 +73,20 @@ class StudyFlags:
         return [int(part) for part in parts]
 
 
+Name = Annotated[
+    str,
+    study_name(
+        "A study of `rote study list`, a TOML file, list, all or status.",
+        others=("list", "all", "status"),
+    ),
+]
+
+
 @command(example="rote study list\nrote study width --scale smoke --out runs/width")
 @takes_options
 def study(
     *,
-    name: Annotated[
-        str,
-        study_name(
-            "A study of `rote study list`, a TOML file, list, all or status.",
-            others=("list", "all", "status"),
-        ),
-    ],
+    name: Name,
     folder: Annotated[
         Path | None, typer.Argument(help="The folder of `rote study status`.")
     ] = None,

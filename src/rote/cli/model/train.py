@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -61,6 +62,11 @@ class GapOptions:
         return None
 
 
+Threads = Annotated[
+    int, typer.Option("--threads", min=1, help="CPU threads; small networks want one.")
+]
+
+
 @command(example="rote train photos/ --resolution 32 --preset small --out runs/mine")
 @takes_options
 def train(
@@ -74,9 +80,7 @@ def train(
     preset: options.Preset = "tiny",
     how: SourceOptions,
     run: options.RunOptions,
-    threads: Annotated[
-        int, typer.Option("--threads", min=1, help="CPU threads; small networks want one.")
-    ] = 1,
+    threads: Threads = 1,
     probe: GapOptions,
     track: options.Track = None,
     json: options.Json = False,
@@ -98,7 +102,6 @@ def train(
     import torch  # after the data: it takes a second
 
     from rote.core.memory import keep_freed_memory
-    from rote.core.run_folder import add_facts
     from rote.data.convert import for_models
     from rote.diffusion.training.distributed import launched
     from rote.diffusion.training.loop import train as run_train
@@ -114,7 +117,6 @@ def train(
     if dry_run:
         print_result(_plan(config, scaled, seed=run.seed))
         return
-    facts = _facts(data, how, probe.holdout)
     shown = config.model_dump(mode="json", include={"model", "train"})
     with (
         launched(device) as ranks,
@@ -122,16 +124,7 @@ def train(
         options.StopFlag() as should_stop,
         progress("images seen", total) as report,
     ):
-
-        @functools.cache
-        def remember() -> None:
-            if ranks.main:
-                add_facts(out, facts)
-
-        def progressed(done: int, _total: int) -> None:
-            remember()
-            report(done, total)
-
+        remember = _remembering(out, data, how, probe.holdout, main=ranks.main)
         for until in config.train.snapshots(len(scaled)) if log else [total]:
             checkpoint = run_train(
                 scaled,
@@ -143,12 +136,12 @@ def train(
                 until=until,
                 ranks=ranks,
                 should_stop=should_stop,
-                on_progress=progressed,
+                on_progress=lambda done, _: report(remember(done), total),
                 on_metrics=show,
                 on_note=say,
             )
             found = log.update() if log and ranks.main else None
-    remember()
+    remember(total)
     if not ranks.main:
         return
     if found is not None:
@@ -159,10 +152,25 @@ def train(
         print_text(str(checkpoint.path))
 
 
-def _facts(data: str, how: SourceOptions, holdout: str | None) -> dict[str, Any]:
-    """Return what `rote gap` and `rote membership` read again unless told otherwise."""
+def _remembering(
+    out: Path, data: str, how: SourceOptions, holdout: str | None, *, main: bool
+) -> Callable[[int], int]:
+    """Return what writes, once the run is there, what `rote gap` and `rote membership` are to read again.
+
+    It takes the images seen and gives them back.
+    """
+    from rote.core.run_folder import add_facts
+
     facts = {"source": data, "folder": str(Path.cwd()), "read": how.given()}
-    return {"data": facts if holdout is None else facts | {"holdout": holdout}}
+    told = facts if holdout is None else facts | {"holdout": holdout}
+    write = functools.cache(functools.partial(add_facts, out, {"data": told}))
+
+    def remember(done: int) -> int:
+        if main:
+            write()
+        return done
+
+    return remember
 
 
 def _plan(config: ExperimentConfig, dataset: Dataset, *, seed: int) -> dict[str, Any]:
