@@ -9,8 +9,8 @@ from trained import Setting, copied, samples
 import rote
 from rote.diffusion.conditioning import conditioning
 
-SIZE, IMAGES = 48, 64 * 4096
-CLASSES = (1, 2, 4, 8, 16, 32)
+SIZE, IMAGES = 16, 64 * 4096
+CLASSES = (1, 2, 4, 8, 16)
 
 
 def draw() -> None:

@@ -7,7 +7,7 @@
 (() => {
   "use strict";
   const NS = "http://www.w3.org/2000/svg";
-  const WIDTH = 640, LEFT = 56, RIGHT = 16, TOP = 12, BOTTOM = 48;
+  const WIDTH = 640, LEFT = 72, RIGHT = 16, TOP = 12, BOTTOM = 48;
   const SHAPES = {
     training: "circle", sample: "cross", held: "square", accent: "diamond", second: "triangle", quiet: "circle",
   };
@@ -97,7 +97,7 @@
     const list = html("ul", figure, { class: "legend" });
     for (const layer of named) {
       const item = html("li", list);
-      const key = element("svg", { class: `layer ${layer.color}`, viewBox: "0 0 18 14", width: 18, height: 14, "aria-hidden": "true" });
+      const key = element("svg", { class: `layer ${layer.color}${layer.dashed ? " dashed" : ""}`, viewBox: "0 0 18 14", width: 18, height: 14, "aria-hidden": "true" });
       const drawn = {
         dots: [[9, 7]], lines: [[[1, 7], [17, 7]]], areas: [[[1, 2], [17, 2], [17, 12], [1, 12]]],
         segments: [[1, 7, 17, 7]], arrows: [[1, 7, 17, 7]], discs: [[9, 7, 6]], words: [],

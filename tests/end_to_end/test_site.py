@@ -52,6 +52,11 @@ def test_a_derivation_has_its_four_layers(chapter: Path) -> None:
     assert figures_of(chapter)
 
 
+def test_a_concept_has_a_picture() -> None:
+    for page in (DOCS / "concepts").glob("*.md"):
+        assert "![" in page.read_text(), page
+
+
 def test_every_figure_is_shown_and_has_all_its_frames() -> None:
     shown = {name for page in DOCS.rglob("*.md") for name in figures_of(page)}
     assert shown == {path.stem for path in FIGURES.glob("*.json")}
