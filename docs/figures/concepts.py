@@ -70,7 +70,13 @@ def search() -> None:
                 "nearest and are measured; the others are out with certainty."
             )
     scene.stays("segments", "quiet", [[0, 0, 1200, 1200]], "bound = distance")
-    scene.stays("segments", "accent", [[0, second, 1200, second]], "distance of the second nearest", dashed=True)
+    scene.stays(
+        "segments",
+        "accent",
+        [[0, second, 1200, second]],
+        "distance of the second nearest",
+        dashed=True,
+    )
     scene.moves("dots", "quiet", out, "ruled out (every third is drawn)")
     scene.moves("dots", "sample", left, "to be measured")
     scene.save("search")

@@ -14,7 +14,17 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-CHAPTERS = ("average", "networks", "ratio", "uncertainty", "curve", "gap", "onset", "labels", "concepts")
+CHAPTERS = (
+    "average",
+    "networks",
+    "ratio",
+    "uncertainty",
+    "curve",
+    "gap",
+    "onset",
+    "labels",
+    "concepts",
+)
 STYLE = (
     "svg{background:#fff;font-family:sans-serif}.training{--i:#0b63a5}.sample{--i:#b8470b}.held{--i:#0a6e4f}"
     ".accent{--i:#8a2a77}.second{--i:#7a5a00}.quiet{--i:#6b6b6b}.mark{fill:var(--i);stroke:var(--i);"

@@ -35,7 +35,7 @@ def draw() -> None:
         novel.append([[*p, 3] for p in here[~found]])
         rate = rote.wilson(int(flagged.sum()), 256)
         scene.says.append(
-            f"{count} label{'s' if count > 1 else ''}: about {SIZE / count:.2g} training points each; the one shown has {own.sum()}. Over "
+            f"{count} label{'s' if count > 1 else ''}: drawn by lot for 16 points; the one shown has {own.sum()} of them. Over "
             f"all labels {rate.value:.0%} of 256 samples are flagged as copies ({rate.low:.0%} to {rate.high:.0%}); 11 % would be chance."
         )
     scene.moves("dots", "quiet", others, "training point of another label")

@@ -76,9 +76,9 @@ def networks() -> None:
                 f"({rate.low:.0%} to {rate.high:.0%}) of 256 samples; 11 % would be chance in a plane."
             )
     points = [[[*p, 4] for p in Setting(size=n).points] for n in SIZES]
-    scene.moves("dots", "training", points, "training point", by=[1])
     scene.moves("dots", "second", novel, "sample that is no copy")
     scene.moves("dots", "sample", copies, "sample that is flagged as a copy")
+    scene.moves("dots", "training", points, "training point", by=[1])
     scene.save("networks")
 
 

@@ -16,6 +16,7 @@ import html
 import json
 import re
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -73,9 +74,10 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
         text = (ROOT / f"{name}.md").read_text(encoding="utf-8").replace("](docs/", "](")
         text = re.sub(r"\[([^\]]+)\]\(CHANGELOG\.md\)", r"[\1](changelog.md)", text)
         files.append(File.generated(config, f"{name.lower()}.md", content=text))
-    import ziamath
-
-    font = Path(str(ziamath.__file__)).parent / "fonts" / "STIXTwoMath-Regular.ttf"
+    package = find_spec("ziamath")
+    assert package
+    assert package.origin
+    font = Path(package.origin).parent / "fonts" / "STIXTwoMath-Regular.ttf"
     files.append(File.generated(config, f"site/{font.name}", abs_src_path=str(font)))
     return files
 
@@ -105,7 +107,7 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
         target = (folder / match[2]).resolve()
         return match[0] if target.is_relative_to(DOCS) else match[1]
 
-    return LINK.sub(inside, markdown)
+    return LINK.sub(inside, re.sub(r"\]\(([^)\s]+)\.ipynb\)", r"](\1.md)", markdown))
 
 
 def on_page_content(content: str, **_: Any) -> str:
@@ -140,12 +142,18 @@ def commands() -> str:
         context = typer.Context(command, info_name=name)
         command.get_help(context)  # fills the names of criteria and spaces in
         parts.append(f"## {name}\n\n{_prose(command.help or '')}\n")
-        parts.append("| option | |\n|---|---|")
+        if command.epilog:
+            parts.append(f"    {command.epilog}\n")
+        panels: dict[str, list[str]] = {}
         for parameter in command.params:
             record = parameter.get_help_record(context)
             if record is not None:
-                parts.append(f"| `{_cell(record[0])}` | {_cell(record[1])} |")
-        parts.append("")
+                rows = panels.setdefault(
+                    getattr(parameter, "rich_help_panel", None) or "Options", []
+                )
+                rows.append(f"| `{_line(record[0])}` | {_cell(record[1])} |")
+        for panel, rows in panels.items():
+            parts += [f"**{panel}**\n", "| | |\n|---|---|", *rows, ""]
     return "\n".join(parts)
 
 
@@ -160,8 +168,12 @@ def _prose(text: str) -> str:
     return "\n\n".join(" ".join(part.split()) for part in text.replace("\b", "").split("\n\n"))
 
 
+def _line(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
 def _cell(text: str) -> str:
-    return html.escape(" ".join(text.split()), quote=False).replace("|", "\\|").replace("[", "\\[")
+    return html.escape(_line(text), quote=False).replace("[", "\\[")
 
 
 def python_names() -> str:
