@@ -113,6 +113,8 @@ class CriterionEffect(Result):
     first: CellName
     second: CellName
     difference: CheckedDifference
+    known: bool = True
+    """Whether both mean rates are."""
 
 
 class CriterionEffects(Result):

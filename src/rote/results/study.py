@@ -64,7 +64,7 @@ class Method(Result):
     each_confidence: Number | None = None
     """Of one comparison."""
     spread_between_runs: Interval
-    """Standard deviation, in logits."""
+    """Standard deviation, in logits; that of each value is drawn towards it."""
 
 
 def _mean(rate: MeanRate) -> MeanRate:
@@ -78,6 +78,8 @@ class MeanRate(Interval):
 
     runs: Positive | None = None
     confidence: Number | None = None
+    known: bool = True
+    """False: runs lie so far apart (some take off, some do not) that so few do not tell their mean."""
 
 
 class StudyCell(Result):
@@ -105,6 +107,8 @@ class Effect(Result):
     second: CellName
     difference: CheckedDifference
     """Mean rate of the first less the second's."""
+    known: bool = True
+    """Whether both mean rates are; if not, the interval decides nothing."""
     paper: Literal["more", "less", "like"] | None
     """What the paper says of the first against the second; None: nothing."""
     verdict: Verdict | None

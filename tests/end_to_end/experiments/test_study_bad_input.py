@@ -157,11 +157,11 @@ def test_the_paper_scale_is_planned_without_the_data(room, monkeypatch):
     )
     assert done.returncode == 0, done.stderr
     (row,) = json.loads(done.stdout)["studies"]
-    # 40,000 epochs of 15,500 images in all, filled up to whole batches.
-    assert row["runs"] == 6
-    assert 620_000_000 <= row["images_trained"] < 620_000_000 + 6 * 512
+    # 40,000 epochs of 15,500 images in all, three times, filled up to whole batches.
+    assert row["runs"] == 18
+    assert 3 * 620_000_000 <= row["images_trained"] < 3 * 620_000_000 + 18 * 512
     # 25.4 GFLOP an image forward, three of them to train on it, and the samples of every snapshot.
-    assert row["flops"] == pytest.approx(3 * 25.4e9 * 620e6, rel=0.1)
+    assert row["flops"] == pytest.approx(3 * 3 * 25.4e9 * 620e6, rel=0.1)
 
 
 @pytest.mark.slow
@@ -174,4 +174,4 @@ def test_the_whole_paper_is_planned_without_the_data(room, monkeypatch):
     assert "left out" not in done.stderr
     found = json.loads(done.stdout)
     assert {row["study"] for row in found["studies"]} == set(factor_names())
-    assert (len(found["studies"]), found["total"]["runs"]) == (25, 392)
+    assert (len(found["studies"]), found["total"]["runs"]) == (25, 1176)

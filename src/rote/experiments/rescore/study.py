@@ -171,6 +171,7 @@ def _criterion(name: str, plan: Plan, found: dict[str, RescoredRun]) -> dict[str
                 key: short(part)
                 for key, part in model.difference(one, other, confidence=each).to_json().items()
             },
+            "known": model.is_known(one) and model.is_known(other),
         }
         for one, other, _ in pairs
     ]

@@ -122,17 +122,20 @@ def _effect(
     confidence: float,
 ) -> dict[str, Any]:
     difference = model.difference(first, second, confidence=confidence)
+    known = model.is_known(first) and model.is_known(second)
     decided = None
     if claim is not None:
         means = [model.rate(cell).value for cell in (first, second)]
         decided = judge(difference, claim, margin=margin)
         # Where nothing is memorized, or everything, all values are alike: that says nothing.
-        if claim.expect == "like" and (max(means) < NO_ROOM or min(means) > 1 - NO_ROOM):
+        no_room = claim.expect == "like" and (max(means) < NO_ROOM or min(means) > 1 - NO_ROOM)
+        if no_room or not known:
             decided = "not decided"
     return {
         "first": {"value": first.value, "size": first.size},
         "second": {"value": second.value, "size": second.size},
         "difference": {key: short(value) for key, value in difference.to_json().items()},
+        "known": known,
         "paper": claim.expect if claim else None,
         "verdict": decided,
     }
@@ -169,18 +172,31 @@ def verdict(effects: Sequence[dict[str, Any]]) -> str | None:
 
 
 def sentence(effects: Sequence[dict[str, Any]]) -> str:
-    """Say in one sentence what the comparisons support.
+    """Say in one sentence what the comparisons support, and in a second one which of them say nothing.
 
     >>> effect = {"first": {"value": "32", "size": 64}, "second": {"value": "8", "size": 64},
-    ...     "difference": {"value": 0.6, "low": 0.4, "high": 0.8}, "paper": None, "verdict": None}
+    ...     "difference": {"value": 0.6, "low": 0.4, "high": 0.8}, "known": True}
     >>> sentence([effect])
     'At 64 training items, 32 memorizes more than 8: the rate is higher by 0.60 [0.40, 0.80].'
     >>> sentence([effect | {"difference": {"value": 0.1, "low": -0.2, "high": 0.3}}])
     'No effect seen larger than 0.30: every difference between two values is compatible with none.'
-    """
-    clear = [e for e in effects if not e["difference"]["low"] <= 0 <= e["difference"]["high"]]
+    >>> sentence([effect | {"known": False}])
+    'Nothing is known yet: the runs of every comparison lie too far apart, as if some took off and some did not; train more of them.'
+    """  # noqa: E501
     if not effects:
         return "There is only one value, so nothing is compared."
+    known = [effect for effect in effects if effect["known"]]
+    apart = "lie too far apart, as if some took off and some did not; train more of them."
+    if not known:
+        return f"Nothing is known yet: the runs of every comparison {apart}"
+    unknown = len(effects) - len(known)
+    counted = "1 comparison" if unknown == 1 else f"{unknown} comparisons"
+    return _of_known(known) + (f" Runs of {counted} {apart}" if unknown else "")
+
+
+def _of_known(effects: Sequence[dict[str, Any]]) -> str:
+    """Say what comparisons support whose rates are known."""
+    clear = [e for e in effects if not e["difference"]["low"] <= 0 <= e["difference"]["high"]]
     if not clear:
         most = max(max(-e["difference"]["low"], e["difference"]["high"]) for e in effects)
         return (

@@ -95,7 +95,8 @@ def read_study_definitions(folder: Path) -> StudyDefinitions | None:
             at = "" if first.size != second.size else f" at {first.size:,}"
             name = f"{plain(first.value)} less {plain(second.value)}{at}"
             cells = rows.setdefault(name, ["none"] * len(file.criteria))
-            cells[place] = f"{d.value:+.3f} ({d.low:+.3f} to {d.high:+.3f})"
+            said = f"{d.value:+.3f} ({d.low:+.3f} to {d.high:+.3f})"
+            cells[place] = said if effect.known else f"{said}, not known"
     return StudyDefinitions(
         names=tuple(plain(entry.name) for entry in file.criteria),
         effects=tuple((name, tuple(cells)) for name, cells in rows.items()),

@@ -11,7 +11,7 @@ from rote.report import words
 from rote.report.emm.definitions import read_study_definitions
 from rote.report.study.read import read_study, strips
 from rote.results.emm import Emm
-from rote.results.study import Effect, StudyFile, Verdict
+from rote.results.study import Effect, StudyCell, StudyFile, Verdict
 
 FEW_RUNS = 3
 """What rests on so few runs of a value, or fewer, is said without a color that speaks for it."""
@@ -43,6 +43,7 @@ def study_context(folder: Path) -> dict[str, Any]:
     if curves is not None:
         specs["curves"] = curves
     definitions = read_study_definitions(folder)
+    not_known = [cell for cell in file.cells if not cell.rate.known]
     tolerances = [run.tolerance for run in study.runs if run.tolerance is not None]
     if definitions:
         specs |= charts_criteria.quality_charts(definitions.dots, group=file.title)
@@ -56,6 +57,8 @@ def study_context(folder: Path) -> dict[str, Any]:
         "runs_of": partial(runs_of, file),
         "runs": fewest_runs(file),
         "whose": whose(file),
+        "not_known": words.join([_cell_name(cell, several=several) for cell in not_known]),
+        "not_known_count": len(not_known),
         "emms": [(row.of, _emm(row.emm)) for row in file.emm],
         "strips": strips(study),
         "definitions": definitions,
@@ -150,6 +153,11 @@ def claim(effect: Effect) -> str:
     if effect.paper == "like":
         return f"{first} like {second}"
     return f"{first} {effect.paper} than {second}"
+
+
+def _cell_name(cell: StudyCell, *, several: bool) -> str:
+    """Name a value, with its size where values have several."""
+    return words.plain(cell.value) + (f" at {cell.size:,}" if several else "")
 
 
 def _emm(emm: Emm) -> str:
