@@ -21,8 +21,9 @@ Swapping training and held-out items turns the sign, and refits.
 Control: the gap of held-out items as centers, half of them, scored against the other half. It is not 0:
 the variances were fitted to the training set, so even fresh centers favor it, the more the more there
 are. Read `excess`: the gap of as many generated items as the control has centers, scored against the
-same half, less the control. Where there are more generated items it is the mean over parts of them.
-Without copying it is 0 on average; `gap` and `control` are of different numbers of centers.
+same half, less the control, all in units of the training set. Where there are more generated items it
+is the mean over parts of them. Without copying it is 0 on average; `gap` and `control` are of different
+numbers of centers.
 
 Interval: over the draw of training and held-out items, with the generated ones as they are (two means of
 independent items, equal ones as one draw).
@@ -128,6 +129,9 @@ def likelihood_gap(
     halves = rng.permutation(len(fresh)) % 2
     centers, scored = fresh[halves == 0][: len(made)], fresh[halves == 1]
     own, variances = _gap([made], trained, fresh)
+    # In units of the training set, fresh centers and fresh generated items can be exchanged.
+    unit = np.where(trained.std(0) > 0, trained.std(0), 1)
+    made, trained, centers, scored = (s / unit for s in (made, trained, centers, scored))
     control, _ = _gap([centers], trained, scored)
     order, size = rng.permutation(len(made)), len(centers)
     parts = [made[order[start : start + size]] for start in range(0, len(made) - size + 1, size)]
