@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rote.core.mapped_pages import release_pages
 from rote.core.seeds import child_seed
 from rote.data.known import digest_of, known
 from rote.data.sampling import drawn_by_content
@@ -31,7 +32,9 @@ SHARE_OF_SPACING = 0.23
 MOST = 1000
 """Images of the part whose spacing is measured, and images that are measured in it."""
 MOST_BYTES, FEWEST_LONG = 2**28, 200
-"""Of the images that are measured, unless these are fewer then: they are in memory together."""
+"""Of the images that are measured, unless these are fewer then."""
+TOGETHER = 2**26
+"""Bytes of those that are in memory together."""
 PARTS = 5
 """The part is at most one image in so many: a twin of each image is then rarely in it."""
 FEWEST = 20
@@ -103,6 +106,10 @@ def _median_nearest(
     itself: bool = False,
 ) -> float:
     """Return the median RMS distance to the nearest reference; ``itself``: to the nearest other one."""
-    k = 2 if itself else 1
-    sq = nearest_among(items[queries], items, np.sort(references), k=k).sq_distances[:, -1]
-    return float(np.median(np.sqrt(sq / math.prod(items.shape[1:]))))
+    k, step = 2 if itself else 1, max(1, TOGETHER // items[:1].nbytes)
+    parts = []
+    for start in range(0, len(queries), step):
+        some = items[queries[start : start + step]]
+        release_pages(items)
+        parts.append(nearest_among(some, items, np.sort(references), k=k).sq_distances[:, -1])
+    return float(np.median(np.sqrt(np.concatenate(parts) / math.prod(items.shape[1:]))))

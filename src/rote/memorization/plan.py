@@ -22,6 +22,7 @@ from rote.core.memory import Blocks, held_in, memory_left
 from rote.data.dataset import Dataset
 from rote.memorization.audit.options import AuditOptions
 from rote.memorization.corruptions import default_copies, degradations
+from rote.memorization.duplicate_radius import TOGETHER
 from rote.neighbors.numeric import LONG
 from rote.neighbors.out_of_core.memory_budget import resident_bytes, search_bytes
 from rote.spaces.space import PIXEL, Space
@@ -31,7 +32,7 @@ SHARE = 0.75
 LARGEST, SMALLEST = 2**28, 2**22
 """Bytes of a block."""
 MARGIN = 1.1
-LIBRARIES = 480 * 2**20
+LIBRARIES = 700 * 2**20
 """Python with all that an audit loads, compiled code and what the allocator keeps."""
 LONG_FEATURES = 2 * 4 * (512 + 64 + 2) + 64
 """Bytes of the features of a long item, in the order of items and of their leaves."""
@@ -43,7 +44,7 @@ CANDIDATES = 8 * 512 * 8192
 """Bytes that a thread notes of a block of queries."""
 WIDTH = 2048
 """Numbers of a row of a network that is not opened yet."""
-PRODUCTS = 2**28
+PRODUCTS = 2**27
 """Bytes of a block of products of a thread, of long items."""
 
 
@@ -220,9 +221,10 @@ def _stages(
     generated, training = sides[0], sides[1]
     threads = torch.get_num_threads()
     item = training.item_bytes
-    spacing = min(1000, max(200, 2**28 // item), training.count) * item
     largest = max(side.count for side in sides)
-    grouping = largest * GROUPING + max(FITTING, 2 * spacing)
+    # What is measured together for the spacing, its pages, and what is multiplied of it.
+    spacing = 2 * max(TOGETHER, item) + threads * PRODUCTS
+    grouping = largest * GROUPING + max(FITTING, spacing)
     query = min(max(block, item), max(side.count for side in sides) * item)
     searched = _search_bytes(generated, training, query, threads=threads, in_place=in_place)
     kinds = len(degradations("image"))

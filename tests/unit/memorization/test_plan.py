@@ -24,8 +24,8 @@ def sides(size: int, generated: int, training: int, *, mapped: bool = True) -> l
 
 def test_less_memory_makes_smaller_blocks_and_never_a_larger_peak():
     peaks = []
-    for memory in (16 * GB, 2 * GB, 1.3 * GB):
-        plan = plan_audit(sides(512, 1000, 10_000), memory=memory, copies=100)
+    for memory in (16 * GB, 1.8 * GB, 1.5 * GB):
+        plan = plan_audit(sides(512, 1000, 10_000), memory=memory, copies=42)
         assert plan.peak <= memory
         peaks.append((plan.blocks.block, plan.peak))
     assert peaks == sorted(peaks, reverse=True)

@@ -176,7 +176,7 @@ class LongIndex:
             best_sq[own], best_index[own] = sq, index
             done.add(len(own))
 
-        most = 4 * items_in_piece(queries.shape[1])
+        most = items_in_piece(queries.shape[1])
         each = max(1, min(most, -(-len(left) // self._threads)))
         list(pool.map(search, [left[part] for part in parts_of(len(left), each)]))
 
