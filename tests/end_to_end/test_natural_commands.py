@@ -87,11 +87,15 @@ def test_wrong_usage_says_the_right_one(name: str, room: Path) -> None:
 
 
 def test_data_by_position_are_those_of_the_flag(room: Path) -> None:
-    plans = [
-        json.loads(run_here("emm", *data, "--out", "o", "--dry-run", cwd=room).stdout)
-        for data in (("train",), ("--data", "train"))
-    ]
+    plans = []
+    for data in (("train",), ("--data", "train")):
+        done = run_here("emm", *data, "--out", "o", "--dry-run", cwd=room)
+        plans.append(json.loads(done.stdout))
+        times = [row.pop("training_seconds") for row in plans[-1]["first_round"]]
+        assert min(times) > 0 and f"train for about {min(times):,.3g}" in done.stderr
     assert plans[0] == plans[1]
+    done = run_here("train", "train", "--out", "o", "--dry-run", cwd=room)
+    assert json.loads(done.stdout)["seconds"] > 0
     assert not (room / "o").exists()
 
 

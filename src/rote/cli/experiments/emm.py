@@ -126,7 +126,7 @@ def emm(
         preset, kind=dataset.kind, changes=search.assignments(), trainer=trainer.config()
     )
     if dry_run:
-        from rote.experiments.search.plan import plan_search, time_text
+        from rote.experiments.search.plan import plan_search, time_text, training_text
 
         plan = plan_search(
             config,
@@ -137,7 +137,7 @@ def emm(
             side_by_side=engine.resolve(run.device)[0],
         )
         print_result(plan)
-        say(time_text(plan["time"]))
+        say((plan["time"] is None and training_text(plan)) or time_text(plan["time"]))
         return
     from rote.cli.audit.audit_view import tolerance_line
     from rote.cli.experiments.emm_view import SearchDisplay

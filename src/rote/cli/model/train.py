@@ -115,7 +115,7 @@ def train(
     total = config.train.total_images(len(scaled))
     log = probe.log(out, whole, taken, how, seed=run.seed, device=device)
     if dry_run:
-        print_result(_plan(config, scaled, seed=run.seed))
+        print_result(_plan(config, scaled, seed=run.seed, device=device))
         return
     shown = config.model_dump(mode="json", include={"model", "train"})
     with (
@@ -173,21 +173,33 @@ def _remembering(
     return remember
 
 
-def _plan(config: ExperimentConfig, dataset: Dataset, *, seed: int) -> dict[str, Any]:
-    """Return what a training would be, without doing it."""
+def _plan(config: ExperimentConfig, dataset: Dataset, *, seed: int, device: str) -> dict[str, Any]:
+    """Return what a training would be and take, by a few of its steps."""
     from rote.diffusion.conditioning import conditioning
     from rote.diffusion.memory_estimate import footprint
+    from rote.experiments.run.speed import seconds_per_image
 
+    labels, images = (
+        conditioning(dataset, config.train, seed=seed).count,
+        config.train.total_images(len(dataset)),
+    )
     memory = footprint(
         config.model,
         config.train,
         shape=dataset.shape,
-        label_count=conditioning(dataset, config.train, seed=seed).count,
+        label_count=labels,
         data=dataset.items.nbytes,
     )
     return {
         "data": describe_data(dataset),
-        "images": config.train.total_images(len(dataset)),
+        "images": images,
+        "seconds": round(
+            images
+            * seconds_per_image(
+                config.model, config.train, dataset.shape, label_count=labels, device=device
+            ),
+            1,
+        ),
         "memory": memory.to_json(),
         "config": config.model_dump(mode="json", include={"model", "train"}),
     }

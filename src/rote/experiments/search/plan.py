@@ -12,6 +12,7 @@ from rote.diffusion.memory_estimate import footprint
 from rote.diffusion.preconditioning import build_denoiser
 from rote.emm.acquisition import next_runs
 from rote.experiments.config import ExperimentConfig
+from rote.experiments.run.speed import seconds_per_image
 from rote.experiments.run.status import run_seconds
 from rote.experiments.search.answer import bound, finished_search
 from rote.experiments.search.cost import RunSeconds, run_cost
@@ -70,6 +71,16 @@ def plan_search(
         points_per_round=search.points_per_round,
     )
     own = config.trainer is None
+
+    one = (
+        seconds_per_image(config.model, config.train, dataset.shape, threads=search.threads)
+        if own
+        else 0
+    )
+
+    def trained(images: int) -> dict[str, Any]:
+        return {"images_trained": images, "training_seconds": round(images * one, 1)}
+
     value: dict[str, Any] = {
         "data": {"source": source, "count": len(dataset), "shape": list(dataset.shape)},
     }
@@ -81,13 +92,25 @@ def plan_search(
         "sizes": grid,
         "first_round": [
             {"size": size, "replicate": number}
-            | ({"images_trained": int(cost(size))} if own else {})
+            | (trained(int(cost(size))) if own else {})
             | {"seconds": None if takes is None else round(takes.expected(size), 3)}
             for size, number in first.runs
         ],
         "time": None if takes is None else _time(config, out, ended, takes, side_by_side),
         "config": config.to_json(),
     }
+
+
+def training_text(plan: dict[str, Any]) -> str:
+    """Say in one line what the trainings of the first round take; empty for those of another trainer."""
+    first = [row["training_seconds"] for row in plan["first_round"] if "training_seconds" in row]
+    if not first:
+        return ""
+    each = f"{min(first):,.3g}" + (f" to {max(first):,.3g}" if max(first) > min(first) else "")
+    return (
+        f"the {len(first):,} runs of the first round train for about {each} s each (by a few steps timed "
+        "here), and are then sampled"
+    )
 
 
 def time_text(time: dict[str, Any] | None) -> str:

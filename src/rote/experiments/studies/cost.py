@@ -15,8 +15,9 @@ from rote.core.config import digest
 from rote.core.errors import ConfigError, did_you_mean
 from rote.data.dataset import Dataset
 from rote.diffusion.conditioning import conditioning
-from rote.diffusion.preconditioning import build_denoiser, denoising_loss
+from rote.diffusion.preconditioning import build_denoiser
 from rote.experiments.run.spec import RunSpec
+from rote.experiments.run.speed import inputs, step_seconds
 from rote.experiments.search.cost import RunSeconds
 from rote.experiments.studies.plan import Plan, Source, network_size
 from rote.results.run import TrialFile
@@ -26,7 +27,6 @@ GPU_TFLOPS = {"v100": 15.7, "a100": 19.5, "rtx4090": 82.6, "h100": 66.9, "h200":
 UTILIZATION = 0.4
 TRAINING_FORWARDS = 3
 """Cost of a training image in forward passes: backward costs two."""
-TIMED_STEPS = 4
 
 
 @dataclass(frozen=True)
@@ -188,19 +188,8 @@ def measured_seconds(trial: RunSpec, drawn: Dataset) -> float:
     means = trial.setting
     labels = conditioning(drawn, means.train, seed=trial.root_seed).count
     network = build_denoiser(means.model, drawn.shape, label_count=labels, seed=0)
-
-    def inputs(count: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        asked = torch.zeros(count, dtype=torch.int64) if labels else None
-        return torch.zeros(count, *drawn.shape), torch.ones(count), asked
-
-    clean, sigma, asked = inputs(means.train.batch)
-    steps = []
-    for _ in range(TIMED_STEPS):
-        started = time.perf_counter()
-        loss = denoising_loss(network, clean, sigma, torch.zeros_like(clean), asked)
-        loss.mean().backward()  # type: ignore[no-untyped-call]
-        steps.append(time.perf_counter() - started)
-    x, sigma, asked = inputs(means.sample.tile)
+    step = step_seconds(network, means.train.batch, drawn.shape, labels)
+    x, sigma, asked = inputs(means.sample.tile, drawn.shape, labels)
     with torch.no_grad():
         started = time.perf_counter()
         network(x, sigma, asked)
@@ -208,4 +197,4 @@ def measured_seconds(trial: RunSpec, drawn: Dataset) -> float:
     cost = trial_cost(trial, drawn)
     evaluations = 2 * means.sample.steps * math.ceil(cost.images_sampled / means.sample.tile)
     evaluations *= 1 if means.sample.guidance == 1 else 2
-    return min(steps[1:]) * cost.images_trained / means.train.batch + evaluation * evaluations
+    return step * cost.images_trained / means.train.batch + evaluation * evaluations
