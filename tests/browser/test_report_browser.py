@@ -200,11 +200,11 @@ def test_everything_is_reached_by_keyboard(open_page, emm_dir: Path) -> None:
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     reached = set()
-    for _ in range(60):
+    for _ in range(90):
         page.keyboard.press("Tab")
         reached.add(
             page.evaluate(
-                "(e => e.id || e.name || e.dataset.set && 'row' || e.dataset.svg || e.dataset"
+                "(e => e.id || e.name || e.dataset.set && 'row' || e.dataset.chart || e.dataset"
                 ".download || e.tagName)(document.activeElement)"
             )
         )

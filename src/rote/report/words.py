@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
-from rote.stats.rates import Difference, Rate
+from rote.stats.rates import Difference, Rate, in_percent
 
 LONGEST_NAME = 200
 
@@ -185,6 +185,15 @@ def format_percent(rate: Rate) -> str:
     if rate.count not in (0, rate.total) and whole in (0, 100):
         return "< 1 %" if whole == 0 else "> 99 %"
     return f"{whole} %"
+
+
+def percent_of(share: float) -> str:
+    r"""Return a share in percent to two digits of what is there or is not; the space does not break.
+
+    >>> percent_of(0.0038)
+    '0.38\xa0%'
+    """
+    return in_percent(share).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def format_share(share: float) -> str:

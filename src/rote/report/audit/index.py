@@ -13,7 +13,6 @@ from rote.report.audit.positive_control import recall_of
 from rote.report.audit.verdict import Decision, decision_of, missed_of
 from rote.results.audit import AuditFile
 from rote.results.schema import read_result
-from rote.stats.rates import Rate, in_percent
 
 
 @dataclass(frozen=True)
@@ -24,10 +23,9 @@ class Row:
     file: AuditFile
     decision: Decision | None
     share: str
-    control: Rate | None
     above_control: str
     missed: str
-    """Kinds of copies; None where nobody tried."""
+    """Kinds of copies, or why none are named."""
     unit: str
 
 
@@ -62,8 +60,7 @@ def _row(path: Path) -> Row:
         name=path.parent.name,
         file=file,
         decision=decision_of(file, found, unit=file.generated.items),
-        share=in_percent(file.rate.value),
-        control=file.control.rate if file.control else None,
+        share=words.percent_of(file.rate.value),
         above_control=words.format_points(found[0].excess) if found[0].excess else "",
         missed="not tried" if recall is None else missed or "none of those tried",
         unit=file.generated.items,

@@ -25,7 +25,7 @@ from rote.report.audit.supplement import supplement_of
 from rote.report.audit.verdict import first_screen
 from rote.results.audit import AuditFile, ClassRate, Control
 from rote.results.side import Side
-from rote.stats.rates import Rate, in_percent
+from rote.stats.rates import Rate
 
 # A control beyond this says that the measurement itself is in doubt.
 HOLDOUT_AT_MOST = 0.01
@@ -57,7 +57,7 @@ def audit_context(folder: Path) -> dict[str, Any]:
     return {
         "template": "audit.html.j2",
         "scripts": ["audit.js"],
-        "title": f"Audit: {in_percent(file.rate.value)} copies · {file.generated.source}",
+        "title": f"Audit: {words.percent_of(file.rate.value)} copies · {file.generated.source}",
         "audit": file,
         "provenance": {} if file.provenance is None else file.provenance.to_json(),
         "held_out": audit.neighbors.held_out,

@@ -10,11 +10,11 @@ from rote.report.audit.criteria import criterion_title
 from rote.report.audit.gallery import data_url, worst_rows
 from rote.report.audit.positive_control import Recall, kind_of
 from rote.report.audit.read import Audit
-from rote.report.words import format_points, join, one, plain, short
+from rote.report.words import format_points, join, one, percent_of, plain, short
 from rote.results.audit import AuditFile
 from rote.results.criterion import Criterion
 from rote.results.gallery import EXACT
-from rote.stats.rates import Rate, in_percent
+from rote.stats.rates import Rate
 
 SEEN_BY = {
     "flip": "invariances flip",
@@ -68,7 +68,7 @@ def decision_of(file: AuditFile, criteria: Sequence[Criterion], *, unit: str) ->
     gate = file.gate
     if gate is None:
         return None
-    limit = f"the limit is {in_percent(gate.limit)}"
+    limit = f"the limit is {percent_of(gate.limit)}"
     asked = next((c for c in criteria if c.name == gate.criterion), None)
     by = f" by the {criterion_title(asked).lower()}" if asked and asked is not criteria[0] else ""
     # Where samples come in groups, the gate is held against the wider interval.
@@ -82,8 +82,8 @@ def decision_of(file: AuditFile, criteria: Sequence[Criterion], *, unit: str) ->
     if rate is None:
         return Decision("pass" if gate.decision == "below" else "fail", limit)
     if gate.decision == "below":
-        return Decision("pass", f"{limit}, and at most {in_percent(rate.high)} are copies{by}")
-    return Decision("fail", f"{limit}, and at least {in_percent(rate.low)} are copies{by}")
+        return Decision("pass", f"{limit}, and at most {percent_of(rate.high)} are copies{by}")
+    return Decision("fail", f"{limit}, and at least {percent_of(rate.low)} are copies{by}")
 
 
 def interval_sentence(rate: Rate) -> str:
@@ -91,10 +91,10 @@ def interval_sentence(rate: Rate) -> str:
     sure = f"{100 * rate.confidence:g} %"
     if rate.count == 0:
         return (
-            f"Of many more made the same way, up to {in_percent(rate.high)} may be ({sure} sure)."
+            f"Of many more made the same way, up to {percent_of(rate.high)} may be ({sure} sure)."
         )
     return (
-        f"Of many more made the same way, {in_percent(rate.low)} to {in_percent(rate.high)} would be "
+        f"Of many more made the same way, {percent_of(rate.low)} to {percent_of(rate.high)} would be "
         f"({sure} sure)."
     )
 
@@ -138,7 +138,7 @@ def worst_pairs(audit: Audit) -> list[WorstPair]:
                 nearest=nearest,
                 ratio=float(neighbors.ratios[index]),
                 memorized=memorized,
-                told="exact copy" if exact else "copy" if memorized else "no copy",
+                told="exact copy" if exact else "copy" if memorized else "not flagged",
                 own=data_url(gallery.generated[row]) if pictured else "",
                 near=data_url(gallery.nn1[row]) if pictured else "",
                 own_name=short(pairs.names[index]) if pairs is not None else f"#{index}",
@@ -156,7 +156,7 @@ def first_screen(
     file, first = audit.file, criteria[0]
     return {
         "decision": decision_of(file, criteria, unit=unit),
-        "share": in_percent(file.rate.value),
+        "share": percent_of(file.rate.value),
         "interval": interval_sentence(file.rate),
         "above_control": format_points(first.excess) if first.excess else "",
         "missed": missed_of(file, recall),

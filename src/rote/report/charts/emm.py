@@ -52,12 +52,8 @@ def curve(search: Search) -> Spec:
         band.mark_area(style="band").encode(x=x, y=alt.Y("low:Q"), y2="high:Q"),
         *_target(file.epsilon, ends[1]),
         band.mark_line(style="curve").encode(x=x, y=y),
-        alt.Chart(inline(exact))
-        .mark_rule(style="interval", strokeCap="round")
-        .encode(x=alt.X("x:Q"), y=alt.Y("low:Q"), y2="high:Q", tooltip=tooltip),
-        alt.Chart(inline(bounds))
-        .mark_rule(style="bound")
-        .encode(x=alt.X("x:Q"), y=alt.Y("shown:Q"), y2="end:Q", tooltip=tooltip),
+        *_rules(exact, "interval", "low", "high", tooltip),
+        *_rules(bounds, "bound", "shown", "end", tooltip),
         alt.Chart(inline(rows))
         .mark_point(style="dot", filled=True)
         .encode(
@@ -169,6 +165,16 @@ def _target(epsilon: float, edge: float) -> list[alt.Chart]:
             x="size:Q", y="rate:Q", text="text:N"
         ),
     ]
+
+
+def _rules(
+    rows: list[Spec], style: str, start: str, end: str, tooltip: list[alt.Tooltip]
+) -> list[alt.Chart]:
+    """Return an upright line for each row; no layer without rows, which readers aloud would announce."""
+    if not rows:
+        return []
+    rule = alt.Chart(inline(rows)).mark_rule(style=style, strokeCap="round")
+    return [rule.encode(x=alt.X("x:Q"), y=alt.Y(f"{start}:Q"), y2=end, tooltip=tooltip)]
 
 
 def _crossing(value: float | None) -> list[alt.Chart]:

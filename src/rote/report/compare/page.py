@@ -12,7 +12,7 @@ from rote.report.audit.verdict import WorstPair, worst_pairs
 from rote.results.audit import CompareFile
 from rote.results.gallery import EXACT
 from rote.results.schema import read_result
-from rote.stats.rates import Rate, in_percent
+from rote.stats.rates import Rate
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def _side(folder: Path, place: str, name: str, rate: Rate) -> Side:
         name=name,
         link=link if (folder / link).exists() else "",
         rate=rate,
-        share=in_percent(rate.value),
+        share=words.percent_of(rate.value),
         source=words.short(audit.file.generated.source) if audit else "",
         unit=audit.file.generated.items if audit else "items",
         worst=worst_pairs(audit) if audit and pictures else [],

@@ -5,9 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 
-from rote.report.words import format_size
+from rote.report.words import format_size, percent_of
 from rote.results.emm import BandRow, Emm, EmmFile
-from rote.stats.rates import in_percent
 
 
 def for_your_set(file: EmmFile) -> list[str]:
@@ -28,8 +27,8 @@ def for_your_set(file: EmmFile) -> list[str]:
         return [opening]
     return [
         opening,
-        f"Trained on all of them, {in_percent(at.rate)} of what it makes would be copies "
-        f"({in_percent(at.low)} to {in_percent(at.high)}, the mean over runs).",
+        f"Trained on all of them, {percent_of(at.rate)} of what it makes would be copies "
+        f"({percent_of(at.low)} to {percent_of(at.high)}, the mean over runs).",
     ]
 
 

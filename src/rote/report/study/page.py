@@ -15,6 +15,21 @@ from rote.results.study import Effect, StudyCell, StudyFile, Verdict
 
 FEW_RUNS = 3
 """What rests on so few runs of a value, or fewer, is said without a color that speaks for it."""
+UNITS = {
+    "train.images": "images seen in training",
+    "data.resolution": "pixels each way",
+    "data.classes": "classes",
+    "data.times": "times that an image is there",
+    "data.second_share": "share of the second source",
+    "size": "training images",
+    "model.width": "channels of the widest resolution",
+    "model.blocks": "blocks of a resolution",
+    "model.dropout": "share of values dropped",
+    "train.random_classes": "random classes",
+    "sample.guidance": "guidance strength",
+    "train.learning_rate": "learning rate",
+}
+"""What the values of a factor count, by the one setting that they set."""
 PAPER, REVIEWS = "the paper", "reviews of the paper"
 GROUPS = ("data", "model", "training", "conditioning")
 
@@ -59,6 +74,7 @@ def study_context(folder: Path) -> dict[str, Any]:
         "whose": whose(file),
         "not_known": words.join([_cell_name(cell, several=several) for cell in not_known]),
         "not_known_count": len(not_known),
+        "unit": unit_of(file),
         "emms": [(row.of, _emm(row.emm)) for row in file.emm],
         "strips": strips(study),
         "definitions": definitions,
@@ -125,6 +141,12 @@ def overview_context(folder: Path) -> dict[str, Any]:
 def whose(file: StudyFile) -> str:
     """Return who says what the study is held against: the paper, or public reviews of it."""
     return REVIEWS if file.paper.source.startswith("public reviews") else PAPER
+
+
+def unit_of(file: StudyFile) -> str:
+    """Return what the values of a study count; empty where they are names, or nobody has said."""
+    keys = {key for cell in file.cells for key in cell.settings}
+    return UNITS.get(keys.pop(), "") if len(keys) == 1 else ""
 
 
 def runs_of(file: StudyFile, effect: Effect) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rote.report.study.page import chip, fewest_runs, runs_of, whose
+from rote.report.study.page import chip, fewest_runs, runs_of, unit_of, whose
 from rote.results.schema import parse_result
 from rote.results.study import StudyFile
 
@@ -22,6 +22,11 @@ def study(name: str) -> StudyFile:
 def test_sources_are_told_apart() -> None:
     assert whose(study("digits-duration")) == "the paper"
     assert whose(study("digits-classes")) == "reviews of the paper"
+
+
+def test_values_have_units_where_they_count_something() -> None:
+    assert unit_of(study("digits-duration")) == "images seen in training"
+    assert unit_of(study("digits-labels")) == unit_of(study("digits-architecture")) == ""
 
 
 def test_runs_are_counted_for_every_side() -> None:
