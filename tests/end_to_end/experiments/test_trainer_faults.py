@@ -7,7 +7,9 @@ import pytest
 import rote
 from rote.core.errors import ConfigError, RunError
 from rote.data.convert import for_models
+from rote.experiments.run.controls import far_away
 from rote.experiments.run.run import execute
+from rote.experiments.run.status import read_notes
 from rote.experiments.search.runs import check_differ, search_run
 from rote.experiments.trainers.config import with_trainer
 from rote.experiments.trainers.process import LOG_BYTES
@@ -40,6 +42,8 @@ if fault == "ignores its seed":
 items = np.random.default_rng(seed).integers(0, 256, (num, 8, 8, 1), dtype=np.uint8)
 if fault == "killed":
     os.kill(os.getpid(), signal.SIGKILL)
+if fault == "untrained":
+    items = np.random.default_rng(seed).integers(120, 136, (num, 8, 8, 1), dtype=np.uint8)
 if fault == "none":
     sys.exit()
 if fault == "too few":
@@ -160,3 +164,16 @@ def test_two_runs_with_the_same_samples_are_not_taken_for_two(tmp_path, monkeypa
     with pytest.raises(RunError, match=r"run-00 and .*run-01 gave the same 64 samples; .*must use"):
         check_differ(runs, {})
     check_differ(runs[:1], {})
+
+
+def test_a_model_that_was_not_trained_is_told(tmp_path, monkeypatch):
+    """Gray noise copies nothing, as a model that generalizes; held-out digits lie nearer to digits."""
+    monkeypatch.chdir(tmp_path)
+    run = searched(tmp_path, None, "untrained")
+    assert finish(run).rate.count == 0
+    (note,) = read_notes(run.folder)
+    assert "times as far from the training items as other items of the source do" in note
+    training, rest = run.draw(DIGITS).dataset, run.rest(DIGITS, run.draw(DIGITS))
+    assert far_away(training, training, rest) == ""
+    assert far_away(rest, training, rest) == ""
+    assert far_away(rest, training, None) == ""

@@ -14,6 +14,7 @@ from rote.data.dataset import Dataset
 from rote.data.variants import TrainingSet
 from rote.diffusion.conditioning import conditioning
 from rote.emm.acquisition import RISE_ERROR, most_at_the_end, never_reaches, will_reach
+from rote.experiments.run.controls import far_away
 from rote.experiments.run.models import Model, Models, OwnModels, TrainerModels
 from rote.experiments.run.reuse import share_training
 from rote.experiments.run.score import Scorer
@@ -69,6 +70,10 @@ def execute(
             with _open(spec) as run, run.timed("fresh"):
                 found = trained.found or scorer.measure(trained.chosen)
                 scorer.choose(trained.chosen, found)
+                if trainer and (
+                    said := far_away(found.generated, drawn.dataset, spec.rest(dataset, drawn))
+                ):
+                    run.note(said)
         except RunError as error:  # of many runs: which one it is has to be told
             raise RunError(f"run {spec.folder.name}: {error}") from error
     (spec.folder / "checkpoints" / "state.safetensors").unlink(missing_ok=True)
