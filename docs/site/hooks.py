@@ -134,6 +134,7 @@ def commands() -> str:
 
     import rote.cli  # its modules add their commands to the app
     from rote.cli.app import app
+    from rote.cli.help import sections
 
     assert rote.cli.main
     group = typer.main.get_command(app)
@@ -143,17 +144,10 @@ def commands() -> str:
         command.get_help(context)  # fills the names of criteria and spaces in
         parts.append(f"## {name}\n\n{_prose(command.help or '')}\n")
         if command.epilog:
-            parts.append(f"    {command.epilog}\n")
-        panels: dict[str, list[str]] = {}
-        for parameter in command.params:
-            record = parameter.get_help_record(context)
-            if record is not None:
-                rows = panels.setdefault(
-                    getattr(parameter, "rich_help_panel", None) or "Options", []
-                )
-                rows.append(f"| `{_line(record[0])}` | {_cell(record[1])} |")
-        for panel, rows in panels.items():
-            parts += [f"**{panel}**\n", "| | |\n|---|---|", *rows, ""]
+            parts.append("".join(f"    {line}\n" for line in command.epilog.splitlines()))
+        for title, rows in sections(command, context).items():
+            cells = [f"| `{_line(flags)}` | {_cell(text)} |" for flags, text in rows]
+            parts += [f"**{title}**\n", "| | |\n|---|---|", *cells, ""]
     return "\n".join(parts)
 
 

@@ -15,7 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 from rote.cli.command import places_of
 from rote.cli.names import criterion_names, space_names
 
-OTHER = "Other"
+OTHER = "Before the command"
 GROUPS = {
     "What is read": "generated training holdout data second size first stratify resolution channels "
     "resize alpha exif frames window axes include exclude skip-unreadable categorical label ignore "
@@ -66,6 +66,22 @@ def group_of(command: str | None, parameter: Any) -> str:
     return OTHER
 
 
+def sections(command: Any, ctx: Any) -> dict[str, list[tuple[str, str]]]:
+    """Return (how it is given, what it is) of every option of a command, by their groups."""
+    rows: dict[str, list[tuple[str, str]]] = {title: [] for title in (*GROUPS, OTHER)}
+    places = places_of(command)
+    for parameter in command.get_params(ctx):
+        if (record := parameter.get_help_record(ctx)) is None:
+            continue
+        flags, text = record[0].replace(" range>", ">"), record[1]
+        if parameter.name in places:
+            flags = f"{places[parameter.name].metavar}, {flags}"
+        elif parameter.param_type_name == "argument":
+            flags = parameter.metavar or parameter.name.upper()
+        rows[group_of(command.name, parameter)].append((flags, text))
+    return {title: each for title, each in rows.items() if each}
+
+
 class Command(TyperCommand):
     """A command with its options in groups, and its epilog for an example."""
 
@@ -84,21 +100,9 @@ class Command(TyperCommand):
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the options in their groups."""
-        rows: dict[str, list[tuple[str, str]]] = {title: [] for title in (*GROUPS, OTHER)}
-        places = places_of(self)
-        for parameter in self.get_params(ctx):
-            if (record := parameter.get_help_record(ctx)) is None:
-                continue
-            flags, text = record[0].replace(" range>", ">"), record[1]
-            if parameter.name in places:
-                flags = f"{places[parameter.name].metavar}, {flags}"
-            elif parameter.param_type_name == "argument":
-                flags = parameter.metavar or parameter.name.upper()
-            rows[group_of(self.name, parameter)].append((flags, text))
-        for title, each in rows.items():
-            if each:
-                with formatter.section(title):
-                    formatter.write_dl(each)
+        for title, each in sections(self, ctx).items():
+            with formatter.section(title):
+                formatter.write_dl(each)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Write the example, each line as it is typed."""
@@ -127,7 +131,7 @@ class Commands(TyperGroup):
             with formatter.section(title):
                 formatter.write_dl(list(commands.items()))
         records = [parameter.get_help_record(ctx) for parameter in self.get_params(ctx)]
-        with formatter.section("Before the command"):
+        with formatter.section(OTHER):
             formatter.write_dl([record for record in records if record is not None])
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
