@@ -40,7 +40,8 @@ def run(path: Path) -> None:
                 if "text" in output:
                     output.text = re.sub(place, "", output.text)
     notebook.metadata = {
-        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
     }
     nbformat.write(notebook, path)
     print(f"{path.stem}: {time.monotonic() - started:.0f} s")

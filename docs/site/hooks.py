@@ -112,10 +112,19 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
 
 def on_page_content(content: str, **_: Any) -> str:
     """Turn the formulas of a page into MathML."""
-    return FORMULA.sub(
-        lambda m: convert(html.unescape(m[2]), display="block" if m[1] == "div" else "inline"),
-        content,
-    )
+    return FORMULA.sub(_formula, content)
+
+
+def _formula(match: re.Match[str]) -> str:
+    shown = "block" if match[1] == "div" else "inline"
+    made = convert(html.unescape(match[2]), display=shown)
+    # A wide formula is scrolled, by the keyboard too.
+    return made.replace("<math ", '<math tabindex="0" ', 1) if shown == "block" else made
+
+
+def on_post_build(*, config: MkDocsConfig) -> None:
+    """Take out the page of missing pages: its links are those of a server's root."""
+    Path(config.site_dir, "404.html").unlink(missing_ok=True)
 
 
 def _figure(match: re.Match[str]) -> str:
