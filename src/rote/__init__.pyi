@@ -39,6 +39,7 @@ from .memorization.audit.finished import Audit as Audit
 from .memorization.monitor.monitor import MemorizationMonitor as MemorizationMonitor
 from .memorization.monitor.rate import MemorizationRate as MemorizationRate
 from .memorization.presentation.assertion import assert_not_memorized as assert_not_memorized
-from .neighbors.search import Neighbors as Neighbors, nearest_neighbors as nearest_neighbors
+from .neighbors.nearest import nearest_neighbors as nearest_neighbors
+from .neighbors.search import Neighbors as Neighbors
 from .report import write_report as write_report
 from .stats.rates import Rate as Rate, wilson as wilson

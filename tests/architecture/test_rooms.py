@@ -34,6 +34,7 @@ ROOMS = [
     "diffusion",
     "experiments",
     "report",
+    "integrations",
     "cli",
 ]
 # The measuring knows nothing of the making, nor the other way; a page is made of result files alone.
@@ -41,6 +42,7 @@ NEVER = {
     "emm": {"data", "neighbors", "spaces", "metrics"},
     "diffusion": {"neighbors", "spaces", "metrics", "emm", "memorization"},
     "report": set(ROOMS) - {"core", "stats", "results", "report"},
+    "integrations": {"diffusion", "experiments", "report"},
 }
 FILES = sorted(SOURCE.rglob("*.py"))
 MOST_FILES = 16  # of one folder, without its __init__.py

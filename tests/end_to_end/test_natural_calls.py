@@ -70,57 +70,107 @@ def in_batches(images: np.ndarray):
         yield tensor(images[start : start + 7])
 
 
-FORMS = {
-    "path": lambda images, folder: folder_of(images, folder),
-    "text of a path": lambda images, folder: str(folder_of(images, folder)),
-    "text with a slash": lambda images, folder: f"{folder_of(images, folder)}/",
-    "array": lambda images, _: images,
-    "array without channels": lambda images, _: images[..., 0],
-    "tensor": lambda images, _: tensor(images),
-    "list of tensors": lambda images, _: list(tensor(images)),
-    "list of arrays": lambda images, _: list(images),
-    "list of Pillow images": lambda images, _: pillow(images),
-    "list of paths": lambda images, folder: sorted(folder_of(images, folder).iterdir()),
-    "glob": lambda images, folder: folder_of(images, folder).glob("*.png"),
-    "Hugging Face": lambda images, _: hugging_face(images),
-    "torch data set": lambda images, _: Photos(images),
-    "tensors with labels": lambda images, _: TensorDataset(
-        tensor(images), torch.arange(len(images))
-    ),
-    "loader": lambda images, _: DataLoader(TensorDataset(tensor(images)), batch_size=6),
-    "generator of batches": lambda images, _: in_batches(images),
-    "generator of images": lambda images, _: (image for image in pillow(images)),
-    "data set of rote": lambda images, _: rote.load_images(images),
-}
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_images_of_every_form_are_read(form: str, sides, tmp_path: Path) -> None:
-    generated, training = (
-        FORMS[form](side, tmp_path / n) for side, n in zip(sides, "gt", strict=True)
-    )
-    found = rote.audit(generated, training, **OPTIONS)
-    assert found.rate.count == COPIES
-    assert found.rate.total == len(sides[0])
-
-
-@pytest.mark.parametrize("frame", ["pandas", "polars", "csv"])
-def test_frames_are_tables(frame, tmp_path: Path) -> None:
+def frames(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return five rows of a table of wines, and the whole of it."""
     wine = load_wine()
     columns = {name: wine.data[:, place] for place, name in enumerate(wine.feature_names)}
     columns["maker"] = np.array(["north", "south", "west"])[wine.target]
     table = pd.DataFrame(columns)
-    rows = table.iloc[[0, 5, 9]], table
+    return table.iloc[[0, 5, 9, 100, 150]], table
 
-    def given(rows: pd.DataFrame, name: str) -> object:
-        if frame == "csv":
-            rows.to_csv(tmp_path / name, index=False)
-            return tmp_path / name
-        return rows if frame == "pandas" else pl.from_pandas(rows.reset_index(drop=True))
 
-    found = rote.audit(given(rows[0], "g.csv"), given(rows[1], "t.csv"), **OPTIONS)
-    assert found.rate.count == 3
-    assert found.training.shape == (16,)  # 13 numbers and one of three makers
+def csv_of(rows: pd.DataFrame, file: Path) -> Path:
+    rows.to_csv(file, index=False)
+    return file
+
+
+def polars(rows: pd.DataFrame, _: Path) -> pl.DataFrame:
+    return pl.from_pandas(rows.reset_index(drop=True))
+
+
+def both(form):
+    """Return a call that gives both sides in one form."""
+
+    def call(made, trained, folder: Path):
+        return rote.audit(form(made, folder / "g"), form(trained, folder / "t"), **OPTIONS)
+
+    return call
+
+
+def of_frames(form):
+    """Return a call that gives both sides of a table in one form."""
+
+    def call(made, trained, folder: Path):
+        few, table = frames(folder)
+        return rote.audit(form(few, folder / "g.csv"), form(table, folder / "t.csv"), **OPTIONS)
+
+    return call
+
+
+def others(count: int) -> np.ndarray:
+    return rote.load_images("digits").items[400 : 400 + count]
+
+
+CALLS = {
+    "path": both(folder_of),
+    "text of a path": both(lambda images, folder: str(folder_of(images, folder))),
+    "text with a slash": both(lambda images, folder: f"{folder_of(images, folder)}/"),
+    "array": both(lambda images, _: images),
+    "array without channels": both(lambda images, _: images[..., 0]),
+    "tensor": both(lambda images, _: tensor(images)),
+    "list of tensors": both(lambda images, _: list(tensor(images))),
+    "list of arrays": both(lambda images, _: list(images)),
+    "list of Pillow images": both(lambda images, _: pillow(images)),
+    "list of paths": both(lambda images, folder: sorted(folder_of(images, folder).iterdir())),
+    "glob": both(lambda images, folder: folder_of(images, folder).glob("*.png")),
+    "Hugging Face": both(lambda images, _: hugging_face(images)),
+    "torch data set": both(lambda images, _: Photos(images)),
+    "tensors with labels": both(
+        lambda images, _: TensorDataset(tensor(images), torch.arange(len(images)))
+    ),
+    "loader": both(lambda images, _: DataLoader(TensorDataset(tensor(images)), batch_size=6)),
+    "generator of batches": both(lambda images, _: in_batches(images)),
+    "generator of images": both(lambda images, _: (image for image in pillow(images))),
+    "data set of rote": both(lambda images, _: rote.load_images(images)),
+    "two forms": lambda g, t, folder: rote.audit(tensor(g), folder_of(t, folder / "t"), **OPTIONS),
+    "pandas": of_frames(lambda rows, _: rows),
+    "polars": of_frames(polars),
+    "csv": of_frames(csv_of),
+    "options as text": lambda g, t, _: rote.audit(
+        g, t, space="pixel", criterion="absolute", invariances="flip", **OPTIONS
+    ),
+    "options as lists": lambda g, t, _: rote.audit(
+        g, t, space=["pixel", "lowres:8"], criterion=["ratio", "carlini"], **OPTIONS
+    ),
+    "an own threshold": lambda g, t, _: rote.audit(g, t, criterion="absolute=2", **OPTIONS),
+    "held-out items": lambda g, t, _: rote.audit(g, t, holdout=tensor(others(99)), **OPTIONS),
+    "labels": lambda g, t, _: rote.audit(
+        g, t, labels=["a"] * 5 + ["b"] * 20, cluster_by="label", **OPTIONS
+    ),
+    "out as text": lambda g, t, folder: rote.audit(g, t, out=f"{folder}/audit", **OPTIONS),
+    "a gate": lambda g, t, _: rote.audit(g, t, fail_above=0.01, **OPTIONS),
+    "a test": lambda g, t, _: rote.assert_not_memorized(g, t, fail_above=0.9, device="cpu"),
+}
+"""What people type: each finds the five copies."""
+
+
+def test_there_are_thirty() -> None:
+    assert len(CALLS) == 30
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_what_people_type_works(call: str, sides, tmp_path: Path) -> None:
+    found = CALLS[call](*sides, tmp_path)
+    assert found.rate.count == COPIES
+    assert found.rate.total in (len(sides[0]), COPIES)
+
+
+def test_labels_are_those_of_the_training_side(sides) -> None:
+    training = rote.load_images("digits").take(range(200))
+    with pytest.raises(rote.RoteError, match="labels: ten are no classes of the training side"):
+        rote.audit(sides[0], training, labels=["ten"] * 25, **OPTIONS)
+    found = rote.audit(sides[0], training, labels=[9] * 5 + [3] * 20, cluster_by="label", **OPTIONS)
+    assert found.generated.classes == training.classes
 
 
 def test_what_cannot_be_read_is_one_line_with_what_can(sides) -> None:
@@ -204,11 +254,15 @@ def test_what_the_commands_do_is_a_function_too(sides, tmp_path: Path) -> None:
     for name, images in (("a", generated), ("b", generated[COPIES:])):
         rote.audit(images, training, out=tmp_path / name, **OPTIONS)
     assert rote.compare(tmp_path / "a", tmp_path / "b").difference.value == pytest.approx(0.2)
-    assert rote.nearest_neighbors(generated, training).indices[:COPIES, 0].tolist() == [
-        0,
-        1,
-        2,
-        3,
-        4,
-    ]
+    first = list(range(COPIES))
+    found = rote.nearest_neighbors(generated, training)
+    assert found.indices[:COPIES, 0].tolist() == first
+    folders = (
+        folder_of(side, tmp_path / name) for side, name in ((generated, "g"), (training, "t"))
+    )
+    again = rote.nearest_neighbors(*map(str, folders), out=tmp_path / "found", k=2)
+    assert np.array_equal(again.indices, found.indices)
+    assert (tmp_path / "found" / "neighbors.npz").is_file()
+    with pytest.raises(rote.RoteError, match="`memory` is for shards"):
+        rote.nearest_neighbors(generated, training, memory=10**9)
     assert re.fullmatch(r"\d+\.\d+.*", rote.__version__)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from rote.core.errors import DataError
 from rote.data.dataset import Dataset
+from rote.data.labels import labels_of_array
 from rote.data.load import load_images
+from rote.data.messages import first_few
 from rote.data.options import ReadOptions
 from rote.data.tables.encode import adopt
 from rote.data.tables.table import Reading
@@ -56,3 +62,38 @@ def as_sides(
                 f"{references.window}, so no copy would be found; read both with one `window`"
             )
     return sides["generated"], references, sides.get("holdout")
+
+
+def with_labels(dataset: Dataset, labels: Any, *, classes: Sequence[str] = ()) -> Dataset:
+    """Return a data set with other labels.
+
+    Parameters
+    ----------
+    dataset
+        Of N items.
+    labels
+        Integers or text (N,).
+    classes
+        What the labels are names or places of; none: they name their classes themselves.
+
+    Raises
+    ------
+    DataError
+        If they are of another number, or no class is of that name or place.
+
+    >>> digits = load_images("digits")
+    >>> with_labels(digits.take(np.arange(2)), ["7", "3"], classes=digits.classes).labels.tolist()
+    [7, 3]
+    """
+    given = np.asarray(labels)
+    if classes and given.dtype.kind == "U":
+        places = {name: place for place, name in enumerate(classes)}
+        if unknown := sorted({str(name) for name in given.flat} - set(places)):
+            raise DataError(
+                f"labels: {first_few(unknown)} are no classes of the training side, which has "
+                f"{first_few(list(classes))}"
+            )
+        given = np.array([places[str(name)] for name in given.flat]).reshape(given.shape)
+    names = np.array(classes) if classes else None
+    found, told = labels_of_array(given, names, count=len(dataset), where="labels")
+    return replace(dataset, labels=found, classes=told)

@@ -34,7 +34,7 @@ def test_a_gate_leaves_its_files(folder: Path) -> None:
     assert suite(folder).get("failures") == "1"
     assert audit(folder, "copies", "--fail-above", "0.1") == 3
     summary = (folder / "summary.md").read_text()
-    assert [summary.count(f"**{word}**") for word in ("passed", "not decided", "failed")] == [1] * 3
+    assert [summary.count(f"**{word}**") for word in ("passed", "undecided", "failed")] == [1] * 3
     assert "no control: give --holdout, " in summary
 
 

@@ -13,7 +13,7 @@ from rich.text import Text
 from rote.core.console import console, say
 
 if TYPE_CHECKING:
-    from rote.experiments.studies.study import StudyView
+    from rote.experiments.studies.view import StudyView
 
 LINE_SECONDS = 15.0
 

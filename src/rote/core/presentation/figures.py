@@ -8,11 +8,13 @@ from typing import Any
 WIDTH = 480
 _CARD = {
     "background": "transparent",
+    "padding": {"left": 16, "right": 16, "top": 5, "bottom": 5},
     "view": {"stroke": None},
     "axis": {
         "labelColor": "currentColor",
         "titleColor": "currentColor",
         "titleFontWeight": "normal",
+        "titlePadding": 12,
         "gridColor": "#8883",
         "domainColor": "#8886",
         "tickColor": "#8886",
@@ -29,7 +31,8 @@ def svg_html(chart: Any) -> str:
     import vl_convert
 
     svg: str = vl_convert.vegalite_to_svg(chart.to_dict() | {"config": _CARD})
-    return f'<div style="margin-top:12px;overflow-x:auto">{svg}</div>'
+    narrow = svg.replace("<svg ", '<svg style="max-width:100%;height:auto" ', 1)
+    return f'<div style="margin-top:12px">{narrow}</div>'
 
 
 def inline(rows: Sequence[Mapping[str, Any]]) -> Any:

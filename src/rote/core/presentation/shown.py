@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from rote.core.console import one_line, print_text
 
 CARD = (
-    "font-family:system-ui,sans-serif;border:1px solid #8886;border-radius:8px;"
-    "padding:12px 16px;max-width:760px;line-height:1.5"
+    "font-family:system-ui,sans-serif;border:1px solid #8886;border-left:6px solid {color};"
+    "border-radius:8px;padding:12px 16px;margin:4px 0;max-width:760px;line-height:1.5"
 )
+COLORS = {"": "#8886", "good": "#2e9e5b", "bad": "#d64545", "doubtful": "#d9a02b"}
+"""Of the left edge, by what a result is for whoever asked."""
 
 
 class Shown:
@@ -20,6 +22,11 @@ class Shown:
     def sentences(self) -> Sequence[str]:
         """Return the answer in one sentence, then what it rests on."""
         raise NotImplementedError
+
+    @property
+    def tone(self) -> str:
+        """Whether the answer is "good", "bad" or "doubtful" for whoever asked; "" where none of it."""
+        return ""
 
     def figure_html(self) -> str:
         """Return what a card shows below the sentences, as HTML."""
@@ -46,7 +53,8 @@ class Shown:
         first, *rest = map(_marked, self.sentences())
         lines = "".join(f"<div>{line}</div>" for line in rest)
         head = f'<div style="font-size:1.2em;font-weight:600">{first}</div>'
-        return f'<div style="{CARD}">{head}{lines}{self.figure_html()}</div>'
+        style = CARD.format(color=COLORS[self.tone])
+        return f'<div style="{style}">{head}{lines}{self.figure_html()}</div>'
 
 
 def in_notebook() -> bool:
@@ -59,5 +67,6 @@ def in_notebook() -> bool:
 
 
 def _marked(text: str) -> str:
-    """Return a sentence as HTML, with the names of arguments as code."""
-    return re.sub(r"`([a-z_]+)`", r"<code>\1</code>", html.escape(one_line(text)))
+    """Return a sentence as HTML: names of arguments are code, and no line ends within an interval."""
+    named = re.sub(r"`([a-z_]+)`", r"<code>\1</code>", html.escape(one_line(text)))
+    return re.sub(r"[\d.]+ %|\[[^\]<]*\]", lambda hit: hit[0].replace(" ", "&nbsp;"), named)

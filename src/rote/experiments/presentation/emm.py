@@ -75,7 +75,9 @@ def curve(found: EmmFile) -> Any:
         for row in found.curve.band
         if ends[0] <= row.size <= ends[1]
     ]
-    x = altair.X("size:Q", title="training items", scale=altair.Scale(type="log", domain=ends))
+    x = altair.X(
+        "size:Q", title="training items", scale=altair.Scale(type="log", domain=ends, nice=False)
+    )
     y = altair.Y("rate:Q", title="share of copies", scale=altair.Scale(domain=[0, 1]))
     fitted = altair.Chart(inline(band))
     runs = altair.Chart(inline(_rows(found)))

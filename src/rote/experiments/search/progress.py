@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from rote.core.progress.display import showing
+from rote.core.progress.work import work
 from rote.emm.curve import EmmInterval
 from rote.experiments.run.spec import RunSpec
 from rote.experiments.run.status import read_notes, read_status
@@ -35,6 +38,25 @@ class SearchView:
     emm: EmmInterval | None
     why: str
     """Why the runs of this round are trained, or why the search is done."""
+
+
+@contextlib.contextmanager
+def shown_search(
+    on_view: Callable[[SearchView], None] | None,
+) -> Iterator[Callable[[SearchView], None]]:
+    """Yield what is called with the state of a search: what is given, or else a bar of its runs."""
+    if on_view is not None:
+        yield on_view
+        return
+    with showing(), work("runs") as own:
+
+        def show(view: SearchView) -> None:
+            own.done, own.total = sum(p.point is not None for p in view.points), len(view.points)
+            at_work = [p for p in view.points if p.point is None and p.stage != "waiting"]
+            told = [f"{p.size:,}: {p.stage} {p.done / max(1, p.total):.0%}" for p in at_work[:2]]
+            own.what = f"runs ({'; '.join(told)})" if told else "runs"
+
+        yield show
 
 
 class Watcher:

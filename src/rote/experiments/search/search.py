@@ -18,10 +18,12 @@ from typing import Any
 import torch
 
 from rote.core.atomic_files import read_json
+from rote.core.console import say
+from rote.core.devices import resolve_device
 from rote.core.run_folder import Run
 from rote.core.trackers import prepare_tracker
 from rote.data.convert import for_models
-from rote.data.dataset import Dataset
+from rote.data.sides import as_dataset
 from rote.diffusion.preconditioning import build_denoiser
 from rote.emm.acquisition import next_runs
 from rote.emm.curve import EmmInterval
@@ -41,7 +43,7 @@ from rote.experiments.search.answer import (
     finished_search,
 )
 from rote.experiments.search.cost import Runs, RunSeconds, in_time, run_cost
-from rote.experiments.search.progress import SearchView, Watcher
+from rote.experiments.search.progress import SearchView, Watcher, shown_search
 from rote.experiments.search.result_file import (
     CONFIDENCE,
     full_json,
@@ -59,19 +61,19 @@ from rote.results.schema import write_result
 
 
 def estimate_emm(
-    dataset: Dataset,
-    config: ExperimentConfig | None = None,
+    dataset: Any,
+    config: ExperimentConfig | str | None = None,
     *,
-    out: Path,
+    out: str | Path,
     trainer: Trainer | TrainerConfig | str | None = None,
     settings: Mapping[str, TrainerSetting] | None = None,
     seed: int = 0,
     workers: int = 1,
     ray: RayOptions | None = None,
-    device: str = "cpu",
+    device: str = "auto",
     preset: str | None = None,
-    on_view: Callable[[SearchView], None] = lambda view: None,
-    on_note: Callable[[str], None] = lambda note: None,
+    on_view: Callable[[SearchView], None] | None = None,
+    on_note: Callable[[str], None] = say,
     track: str | None = None,
 ) -> EmmEstimate:
     """Search for the effective model memorization of a model and its training on a data set.
@@ -84,9 +86,10 @@ def estimate_emm(
     Parameters
     ----------
     dataset
-        The source of training subsets: images, or vectors in their own units.
+        The source of training subsets: images, or vectors in their own units, as `rote.load_images` takes
+        them or loaded.
     config
-        Model, training, sampling and search; None: the preset "tiny".
+        Model, training, sampling and search, or the name of a preset; None: ``preset``.
     out
         The directory of the search.
     trainer
@@ -102,11 +105,11 @@ def estimate_emm(
     ray
         Runs on Ray; None: on worker processes here. Changes nothing but the time.
     device
-        "cpu" or "cuda".
+        "cpu", "cuda" or "auto".
     preset
-        Name of the preset that the configuration came from, for the record.
+        Name of the preset that the configuration came from, for the record; None: "tiny" without one.
     on_view
-        Called several times a second with the state of the search.
+        Called several times a second with the state of the search; None: a bar shows it.
     on_note
         Called with what a person should know, such as a worker that was lost.
     track
@@ -119,9 +122,12 @@ def estimate_emm(
     RunError, DataError, ConfigError
         One line each: what was wrong, where, what to do.
     """
+    out, dataset, device = Path(out), as_dataset(dataset), resolve_device(device)
     scaled, _ = for_models(dataset)
     here = callable(trainer) and workers == 1 and ray is None
-    config = config or config_of("tiny", kind=dataset.kind)
+    if config is None or isinstance(config, str):
+        preset = config or preset or "tiny"
+        config = config_of(preset, kind=dataset.kind)
     config = with_trainer(config, trainer, settings, here=here)
     search = config.search
     grid = search_sizes(dataset, search)
@@ -132,13 +138,13 @@ def estimate_emm(
     known = finished_search(out, asked, dataset=dataset, seed=seed)
     if known is not None:
         return known
-    with Run(
-        out,
-        bound(asked, dataset=dataset, seed=seed),
-        facts={"seed": seed, "device": device, "preset": preset},
-    ) as run:
+    facts = {"seed": seed, "device": device, "preset": preset}
+    with (
+        shown_search(on_view) as show,
+        Run(out, bound(asked, dataset=dataset, seed=seed), facts=facts) as run,
+    ):
         prepare_tracker(track)
-        watcher = Watcher(on_view, on_note)
+        watcher = Watcher(show, on_note)
         with (
             open_engine(
                 ray,

@@ -10,50 +10,30 @@ from pathlib import Path
 from typing import Any
 
 from rote.core.atomic_files import read_json, write_text
+from rote.core.console import say
+from rote.core.devices import resolve_device
 from rote.core.errors import ConfigError
 from rote.core.run_folder import Run, check_bound
 from rote.core.trackers import check_tracker, prepare_tracker
 from rote.data.convert import for_models
 from rote.data.dataset import Dataset
+from rote.data.sides import as_dataset
 from rote.experiments.execution.engine import RayOptions
 from rote.experiments.execution.open import open_engine
 from rote.experiments.run.run import execute
 from rote.experiments.run.spec import RunSpec
-from rote.experiments.run.status import read_notes, read_status
+from rote.experiments.run.status import read_notes
 from rote.experiments.studies.factor import is_own, load_factor
 from rote.experiments.studies.layout import OWN, SHARED, earlier, own_file, runs_of
 from rote.experiments.studies.plan import Plan, Source, plan_study, source_of
 from rote.experiments.studies.result import StudyResult
 from rote.experiments.studies.result_file import findings
+from rote.experiments.studies.view import StudyView, shown_studies, views_of
 from rote.experiments.trainers.config import Setting as TrainerSetting
 from rote.experiments.trainers.config import TrainerConfig, resolved
 from rote.experiments.trainers.protocol import Trainer
 from rote.results.schema import write_result
 from rote.results.study import PlanFile, StudyFile
-
-
-@dataclass(frozen=True)
-class TrialView:
-    """What a person sees of a run that is at work: its stage, and how far it is."""
-
-    key: str
-    """Digest of its inputs: several studies may share one run."""
-    value: str
-    size: int
-    replicate: int
-    stage: str
-    done: int
-    total: int
-
-
-@dataclass(frozen=True)
-class StudyView:
-    """What a person sees of a study: runs finished, and those at work."""
-
-    name: str
-    finished: int
-    runs: int
-    active: tuple[TrialView, ...]
 
 
 @dataclass(frozen=True)
@@ -72,11 +52,11 @@ class StudyOptions:
 
 def run_study(
     name: str,
-    dataset: Dataset,
+    dataset: Any,
     *,
     scale: str,
-    out: Path,
-    second: Dataset | None = None,
+    out: str | Path,
+    second: Any = None,
     seed: int = 0,
     seeds: int | None = None,
     values: Sequence[str] | None = None,
@@ -85,9 +65,9 @@ def run_study(
     settings: Mapping[str, TrainerSetting] | None = None,
     workers: int = 1,
     ray: RayOptions | None = None,
-    device: str = "cpu",
-    on_view: Callable[[list[StudyView]], None] = lambda views: None,
-    on_note: Callable[[str], None] = lambda note: None,
+    device: str = "auto",
+    on_view: Callable[[list[StudyView]], None] | None = None,
+    on_note: Callable[[str], None] = say,
     track: str | None = None,
 ) -> StudyResult:
     """Run one study: every value of a factor, trained several times, compared with the baseline.
@@ -101,7 +81,8 @@ def run_study(
     name
         The factor, such as "width" (`rote study list`), or the path of a file of one's own.
     dataset
-        The source of the training sets: images, or vectors in their own units.
+        The source of the training sets: images, or vectors in their own units, as `rote.load_images`
+        takes them or loaded.
     scale
         "smoke", "cpu" or "paper".
     out
@@ -124,9 +105,9 @@ def run_study(
     ray
         Runs on Ray; None: on worker processes here. Changes nothing but the time.
     device
-        "cpu" or "cuda".
+        "cpu", "cuda" or "auto".
     on_view
-        Called several times a second with the state of the runs.
+        Called several times a second with the state of the runs; None: a bar shows it.
     on_note
         Called with what a person should know, such as a worker that was lost.
     track
@@ -138,27 +119,30 @@ def run_study(
         One line each: what was wrong, where, what to do.
     """
     here = callable(trainer) and workers == 1 and ray is None
-    return run_studies(
-        [name],
-        dataset,
-        StudyOptions(
-            scale,
-            seed=seed,
-            seeds=seeds,
-            values=values,
-            sizes=sizes,
-            device=device,
-            trainer=resolved(trainer, settings, here=here),
-        ),
-        outs=[out],
-        runs=out / "runs",
-        second=second,
-        workers=0 if here else workers,
-        ray=ray,
-        on_view=on_view,
-        on_note=on_note,
-        track=track,
-    )[0]
+    folder = Path(out)
+    options = StudyOptions(
+        scale,
+        seed=seed,
+        seeds=seeds,
+        values=values,
+        sizes=sizes,
+        device=resolve_device(device),
+        trainer=resolved(trainer, settings, here=here),
+    )
+    with shown_studies(on_view) as show:
+        return run_studies(
+            [name],
+            as_dataset(dataset),
+            options,
+            outs=[folder],
+            runs=folder / "runs",
+            second=None if second is None else as_dataset(second),
+            workers=0 if here else workers,
+            ray=ray,
+            on_view=show,
+            on_note=on_note,
+            track=track,
+        )[0]
 
 
 def run_studies(
@@ -222,7 +206,7 @@ def run_studies(
     at_work = {trial.folder: trial for trial in missing}
 
     def poll() -> None:
-        on_view(_views(plans))
+        on_view(views_of(plans))
         for folder in [folder for folder, trial in at_work.items() if trial.is_finished]:
             for note in read_notes(at_work.pop(folder).folder):
                 on_note(note)
@@ -313,19 +297,3 @@ def _planned(plan: Plan, folder: str) -> dict[str, Any]:
 def _missing(trials: Sequence[RunSpec]) -> list[RunSpec]:
     """Return the unfinished runs, each once: studies that lie together share theirs."""
     return list({trial.folder: trial for trial in trials if not trial.is_finished}.values())
-
-
-def _views(plans: Sequence[Plan]) -> list[StudyView]:
-    views = []
-    for plan in plans:
-        active, finished = [], 0
-        for cell, trials in plan.trials.items():
-            for trial in trials:
-                if trial.is_finished:
-                    finished += 1
-                elif status := read_status(trial.folder):
-                    del status["rate"]
-                    named = trial.name, cell.value, cell.size, trial.replicate
-                    active.append(TrialView(*named, **status))
-        views.append(StudyView(plan.factor.name, finished, len(plan.all_trials()), tuple(active)))
-    return views

@@ -18,9 +18,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from rote.core.progress.display import showing
 from rote.data.dataset import Dataset
 from rote.data.files.faults import check_unchanged
-from rote.data.sides import as_sides
+from rote.data.sides import as_sides, with_labels
 from rote.memorization.audit.finished import Audit
 from rote.memorization.audit.gate import Gate, decide
 from rote.memorization.audit.notices import (
@@ -52,6 +53,7 @@ def audit(
     training: Any,
     *,
     holdout: Any = None,
+    labels: Any = None,
     space: str | Space | Sequence[str | Space] = AuditOptions.space,
     criterion: str | Sequence[str] | None = AuditOptions.criterion,
     ratio_threshold: float = AuditOptions.ratio_threshold,
@@ -90,6 +92,8 @@ def audit(
         training side has a `Dataset.scaling` already.
     holdout
         Real items that were not trained on, scored as if they had been generated: the control.
+    labels
+        What each generated item was asked for: integers or text (N,); None: as the source tells.
     space
         Where distances are taken: names as `rote.spaces.catalog` lists them, or spaces; one or several.
         "pixel" stands for the space of the data's own kind (`own_space`). Rate, verdicts and gate are
@@ -147,7 +151,7 @@ def audit(
     memory
         Bytes that this process holds at most; None: three quarters of what the machine has left.
     on_progress
-        Called with generated items done and their total.
+        Called with generated items done and their total; a bar shows that anyway.
     on_stage
         Called with the name of each stage as it begins: prepare, duplicates, features, search, controls,
         supplement.
@@ -186,17 +190,20 @@ def audit(
         confidence=confidence,
         device=device,
     )
-    made, references, fresh = as_sides(generated, training, holdout)
-    with within_memory(made, references, fresh, options, memory=memory):
-        found = run_audit(
-            made,
-            references,
-            options,
-            holdout=fresh,
-            features_folder=features_folder,
-            on_progress=on_progress,
-            on_stage=on_stage,
-        )
+    with showing():
+        made, references, fresh = as_sides(generated, training, holdout)
+        if labels is not None:
+            made = with_labels(made, labels, classes=references.classes)
+        with within_memory(made, references, fresh, options, memory=memory):
+            found = run_audit(
+                made,
+                references,
+                options,
+                holdout=fresh,
+                features_folder=features_folder,
+                on_progress=on_progress,
+                on_stage=on_stage,
+            )
     if out is not None:
         found.save(out)
     return found

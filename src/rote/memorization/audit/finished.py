@@ -52,6 +52,12 @@ class Audit(Shown, Findings):
         """Return the verdict, the gate, what makes it doubtful, the control, and what would be missed."""
         return summary.sentences(self)
 
+    @property
+    def tone(self) -> str:
+        """What the gate decided: "good", "bad" or "doubtful"; "" without one."""
+        tones = {"below": "good", "above": "bad", "undecided": "doubtful"}
+        return "" if self.gate is None else tones[self.gate.decision]
+
     def figure_html(self) -> str:
         """Return the six most copied pairs as pictures."""
         return card.pairs_html(self)

@@ -119,7 +119,7 @@ class MemorizationMonitor:
             device=device,
             value_range=value_range,
         )
-        self._every, self._samples, self._batch = every_images, samples, batch
+        self.every_images, self._samples, self._batch = every_images, samples, batch
         self._seed, self._stop_at, self._device = seed, stop_at, device
         collapse, near = self._rule.collapse_rms, self._references.duplicate_rms
         self._collapse_rms = near if collapse is None else collapse
@@ -136,7 +136,7 @@ class MemorizationMonitor:
     def due(self, images_seen: int) -> bool:
         """Return whether a call with ``images_seen`` would make a check."""
         last = self._checks[-1].images_seen if self._checks else 0
-        return images_seen // self._every > last // self._every
+        return images_seen // self.every_images > last // self.every_images
 
     def __call__(
         self, images_seen: int, sampler: Sampler | Mapping[str, Sampler]
@@ -343,7 +343,7 @@ class MemorizationMonitor:
             "alpha": self._test.alpha,
             "spending": SPENDING,
             "confidence": self._test.confidence,
-            "every_images": self._every,
+            "every_images": self.every_images,
             "samples": self._samples,
             "batch": self._batch,
             "seed": self._seed,

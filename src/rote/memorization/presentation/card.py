@@ -17,7 +17,7 @@ from rote.memorization.presentation.summary import Pair, copied_pairs
 MOST_PAIRS = 6
 SIDE = 96
 """Pixels of a picture's longer side on the card."""
-_ROW = "display:flex;flex-wrap:wrap;gap:12px;margin-top:8px"
+_ROW = "display:flex;flex-wrap:wrap;gap:16px;margin-top:4px"
 
 
 def pairs_html(found: Findings) -> str:
@@ -25,18 +25,23 @@ def pairs_html(found: Findings) -> str:
     pairs = copied_pairs(found)[:MOST_PAIRS]
     if found.training.kind != "image" or not pairs:
         return ""
-    return f'<div style="{_ROW}">{"".join(_figure(found, pair) for pair in pairs)}</div>'
+    shown = "".join(_figure(found, pair) for pair in pairs)
+    told = "<small>the most copied pairs: generated, then its training image</small>"
+    return f'<div style="margin-top:10px">{told}</div><div style="{_ROW}">{shown}</div>'
 
 
 def _figure(found: Findings, pair: Pair) -> str:
-    pictures = _picture(found.generated.items[pair.generated]) + _picture(
-        found.training.items[pair.training]
+    pictures = " ".join(
+        (
+            _picture(found.generated.items[pair.generated], pair.generated_name),
+            _picture(found.training.items[pair.training], pair.training_name),
+        )
     )
     title = html.escape(f"{pair.generated_name} copies {pair.training_name}", quote=True)
     return f'<div title="{title}">{pictures}<br><small>ratio {pair.ratio:.2g}</small></div>'
 
 
-def _picture(item: npt.NDArray[Any]) -> str:
+def _picture(item: npt.NDArray[Any], name: str) -> str:
     pixels = np.asarray(item, np.uint8)
     image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
     image.thumbnail((SIDE, SIDE))
@@ -45,9 +50,8 @@ def _picture(item: npt.NDArray[Any]) -> str:
     data = base64.b64encode(buffer.getvalue()).decode("ascii")
     scale = SIDE / max(image.size)
     size = f'width="{image.width * scale:.0f}" height="{image.height * scale:.0f}"'
-    return (
-        f'<img alt="" {size} style="image-rendering:pixelated" src="data:image/png;base64,{data}">'
-    )
+    told = f'alt="{html.escape(name, quote=True)}" {size}'
+    return f'<img {told} style="image-rendering:pixelated" src="data:image/png;base64,{data}">'
 
 
 def ratio_figure(found: Findings) -> Any:

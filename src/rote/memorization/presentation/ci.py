@@ -8,10 +8,9 @@ from collections.abc import Callable, Sequence
 from rote.core.console import one_line
 from rote.core.errors import ConfigError
 from rote.memorization.audit.result import Findings
-from rote.memorization.presentation.summary import copied_pairs, headline, sentences
+from rote.memorization.presentation.summary import DECIDED, copied_pairs, headline, sentences
 
 MOST_PAIRS = 10
-_DECIDED = {"below": "passed", "above": "failed", "undecided": "not decided"}
 _PLAIN = set(" -,.;:%()")
 
 
@@ -28,7 +27,7 @@ def markdown_summary(found: Findings, *, words: Callable[[str], str] = str) -> s
     >>> _escaped("a|b`c")
     'a&#124;b&#96;c'
     """
-    gate = "" if found.gate is None else f" **{_DECIDED[found.gate.decision]}**."
+    gate = "" if found.gate is None else f" **{DECIDED[found.gate.decision]}**."
     first, *rest = [_escaped(words(line)) for line in sentences(found)]
     lines = [f"### Memorization{'' if found.gate is None else ' gate'}", "", f"{first}.{gate}", ""]
     lines += [f"- {line}" for line in rest]

@@ -14,6 +14,7 @@ from rote.stats.rates import Rate, in_percent
 if TYPE_CHECKING:
     import pandas as pd
 
+DECIDED = {"below": "passed", "above": "failed", "undecided": "undecided"}
 SEEN = 0.5
 """A kind of copy is said to be missed where less than this share of such copies is found."""
 
@@ -91,7 +92,7 @@ def sentences(found: Findings) -> list[str]:
     items = kind_words(found.training)
     lines = [headline(found)]
     if found.gate is not None:
-        lines.append(f"gate: {found.gate.sentence}")
+        lines.append(f"gate {DECIDED[found.gate.decision]}: {found.gate.sentence}")
     lines += [f"doubtful: {notice.text}" for notice in found.notices if notice.doubtful]
     if found.control is None:
         lines.append(f"no control: give `holdout`, {items} that were not trained on")
