@@ -129,6 +129,38 @@ class Density(Result):
     """Per e-fold."""
 
 
+class Exposures(Result):
+    """How often a training item was seen at the EMM; None where the EMM has no such end."""
+
+    value: Number | None
+    low: Number | None
+    high: Number | None
+
+
+class HalfWay(Result):
+    """The EMM half-way through the training."""
+
+    share: Number
+    """Of the training, on average over the runs."""
+    emm: Interval
+
+
+class Budget(Result):
+    """The budget that the EMM belongs to."""
+
+    images: Count | None
+    """Seen in a whole training; None where its length is in epochs, or not known."""
+    epochs: Number | None
+    exposures: Exposures | None
+    """Its ends are those of the EMM."""
+    elasticity: Interval | None
+    """d ln EMM / d ln budget, from half of the training to all; 1: twice the one, twice the other."""
+    half_way: HalfWay | None
+    reason: str | None
+    """Why something is None."""
+    sentence: str
+
+
 class GapCalibration(Result):
     """How gap and rate go together."""
 
@@ -259,6 +291,8 @@ class EmmFile(ResultFile):
     """Every run, by size, then replicate."""
     curve: Curve
     fit: Fit | None = None
+    """None in older files."""
+    budget: Budget | None = None
     """None in older files."""
     posterior: tuple[Density, ...]
     other_epsilons: tuple[EpsilonEmm, ...]

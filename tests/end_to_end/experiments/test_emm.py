@@ -20,7 +20,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("emm")
     done = run("emm", "--data", "digits", "--workers", "2", "--out", "run", *QUICK, cwd=folder)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("\n") == 1, "the result is one sentence"
+    assert done.stdout.count("\n") == 2, "the result is a sentence, and one of its budget"
     assert done.stdout.startswith("The EMM ")
     assert "report.html" in done.stderr
     return folder / "run"

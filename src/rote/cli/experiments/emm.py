@@ -165,6 +165,8 @@ def emm(
         print_result(found.to_json())
     else:
         print_text(found.sentence)
+        if found.budget is not None:
+            print_text(found.budget.sentence)
         tolerance = found.to_json()["controls"].get("tolerance")
         if tolerance is not None:
             size = found.to_json()["controls"]["optimum"]["size"]

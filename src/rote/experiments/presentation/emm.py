@@ -20,6 +20,7 @@ def sentences(found: EmmFile) -> list[str]:
     cost = found.cost
     lines = [
         found.sentence,
+        *([found.budget.sentence] if found.budget else ()),
         f"{len(found.points)} runs of {len(sizes)} sizes from {sizes[0]:,} to {sizes[-1]:,}; "
         f"{cost.images_trained:,} images seen in training, {cost.seconds / 60:,.1f} min; "
         f"stopped: {found.design.stopped}",

@@ -16,7 +16,7 @@ from rote.data.dataset import Dataset
 from rote.emm.curve import EmmInterval
 from rote.experiments.presentation import emm as presentation
 from rote.experiments.search.result_file import ITEMS, answer, slopes_of
-from rote.results.emm import EmmFile
+from rote.results.emm import Budget, EmmFile
 from rote.results.run import Point
 
 if TYPE_CHECKING:
@@ -65,6 +65,11 @@ class EmmEstimate(Shown):
     def status(self) -> str:
         """Within the sizes tried: "bracketed"; "above" or "below" them; "unknown": no falling curve."""
         return self.found.status
+
+    @property
+    def budget(self) -> Budget | None:
+        """Exposures of an item at the EMM, and how the EMM grows with the training; `budget.sentence`."""
+        return self._file.budget
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of `emm.json`."""

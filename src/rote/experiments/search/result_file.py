@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rote.data.dataset import Dataset, Kind
+from rote.emm.budget import budget_of
 from rote.emm.curve import fit_curve
 from rote.emm.fit_check import FitCheck, checked_curve
 from rote.emm.from_gap import emm_without_sampling
@@ -36,7 +37,7 @@ def answer(
     items: str,
     slopes: SlopePrior = DIFFUSION,
 ) -> dict[str, Any]:
-    """Return what the runs say for one epsilon: EMM, sentence, curve, posterior, EMM from gaps.
+    """Return what the runs say for one epsilon: EMM, sentence, budget, curve, EMM from gaps.
 
     Parameters
     ----------
@@ -67,6 +68,15 @@ def answer(
             items=items,
             check=found.check,
             others={other: checked[other].emm for other in OTHER_EPSILONS},
+        ),
+        "budget": budget_of(
+            [p for place, p in enumerate(points) if place not in found.check.set_aside],
+            found.emm,
+            found.posterior,
+            reach=reach,
+            slopes=slopes,
+            items=items,
+            own=slopes == DIFFUSION,
         ),
         "epsilon": epsilon,
         "confidence": CONFIDENCE,

@@ -91,6 +91,17 @@ def test_resuming_anywhere_equals_the_uninterrupted_run(name, digits, tmp_path):
     assert files(tmp_path / "pieces") == expected
 
 
+def test_a_snapshot_half_way_is_a_training_of_half_the_length(digits, tmp_path):
+    """What `rote.emm.budget` rests on: nothing in a training depends on how long it will be."""
+    data, model = digits.subset(8, seed=0), ModelConfig(**DROPOUT)
+    means = {"batch": 8, "warmup_images": 20, "ema_rampup": 0.1, "snapshot_images": 48}
+    paths = []
+    for images in (96, 48):
+        train(data, model, TrainConfig(images=images, **means), out=tmp_path / str(images), seed=0)
+        paths.append(tmp_path / str(images) / "checkpoints" / "48.safetensors")
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
 def test_a_finished_run_is_returned_as_it_is(trained, digits, small):
     before = trained.path.stat().st_mtime_ns
     config = TrainConfig(batch=32, images=1280, learning_rate=3e-3, labels="true")
