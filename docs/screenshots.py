@@ -1,12 +1,11 @@
 """Make the pictures of the report in docs/images: first screens of pages made from real images.
 
-    python docs/screenshots.py CIFAR [--runs FOLDER] [--all FOLDER]
+    python docs/screenshots.py CIFAR [--search FOLDER] [--all FOLDER]
 
-CIFAR is a folder with `cifar10_train.npz` and `cifar10_test.npz`. ``--runs`` is a folder with a finished
-search `emm/` and a study `study/` (`rote emm --data digits --preset tiny --out FOLDER/emm`, `rote study
-duration --data digits --scale smoke --out FOLDER/study`); without it these two pages are left out.
-``--all`` takes every screen at both widths, light and dark, to be looked at, and writes no docs/images.
-Needs Playwright and Chromium.
+CIFAR is a folder with `cifar10_train.npz` and `cifar10_test.npz`. ``--search`` is the `--out` of a
+finished `rote emm`; without it that page is left out. The study is one of docs/results. ``--all`` takes
+every screen at both widths, light and dark, to be looked at, and writes no docs/images. Needs Playwright
+and Chromium.
 """
 
 from __future__ import annotations
@@ -59,26 +58,36 @@ def make_audits(cifar: Path, out: Path) -> None:
     compared.save(out / "compare", folders=(out / "failed", out / "passed"))
 
 
-def pages(audits: Path, runs: Path | None) -> Iterator[tuple[str, Path]]:
+def pages(audits: Path, search: Path | None) -> Iterator[tuple[str, Path]]:
     """Yield each page with its name."""
     for name in ("failed", "passed", "undecided"):
         yield f"audit-{name}", audits / name / "report.html"
+    yield "index", write_report(audits)  # of the folders with an audit
     yield "compare", write_report(audits / "compare")
-    yield "index", write_report(audits)
-    for name in ("emm", "study") if runs else ():
-        assert runs is not None
-        yield name, write_report(runs / name)
+    study = audits / "a-study"
+    study.mkdir()
+    shutil.copy(
+        IMAGES.parent / "results" / "studies" / "digits-one-class.json", study / "study.json"
+    )
+    yield "study", write_report(study)
+    if search is not None:
+        yield "emm", write_report(search)
 
 
-def screens(browser: Any, page: Path) -> Iterator[tuple[str, Image.Image]]:
-    """Yield the first screen of a page at both widths, light and dark."""
+def screens(
+    browser: Any, page: Path, name: str, wanted: set[str]
+) -> Iterator[tuple[str, Image.Image]]:
+    """Yield the first screens of a page at both widths, light and dark: all, or those wanted."""
     for size, (width, height) in SIZES.items():
         for theme in ("light", "dark"):
+            screen = f"{name}-{size}-{theme}"
+            if wanted and screen not in wanted:
+                continue
             tab = browser.new_page(viewport={"width": width, "height": height}, color_scheme=theme)
             tab.goto(page.as_uri())
             tab.wait_for_selector("html[data-charts]")
             tab.wait_for_timeout(300)  # pictures are drawn after the charts
-            yield f"{size}-{theme}", Image.open(io.BytesIO(tab.screenshot()))
+            yield screen, Image.open(io.BytesIO(tab.screenshot()))
             tab.close()
 
 
@@ -86,9 +95,9 @@ def save(picture: Image.Image, path: Path) -> None:
     """Write a picture in as many colors as its size allows."""
     for colors in (256, 128, 64, 32):
         buffer = io.BytesIO()
-        picture.convert("RGB").quantize(colors, dither=Image.Dither.NONE).save(
-            buffer, "PNG", optimize=True
-        )
+        picture.convert("RGB").quantize(
+            colors, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+        ).save(buffer, "PNG", optimize=True)
         if len(buffer.getvalue()) < MOST_BYTES:
             break
     path.write_bytes(buffer.getvalue())
@@ -100,20 +109,21 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("cifar", type=Path)
-    parser.add_argument("--runs", type=Path)
+    parser.add_argument("--search", type=Path)
     parser.add_argument("--all", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        make_audits(options.cifar, Path(folder))
+        audits = Path(folder) / "audits"
+        make_audits(options.cifar, audits)
         path = shutil.which("chromium") or shutil.which("google-chrome")
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        for name, page in pages(Path(folder), options.runs):
-            for screen, picture in screens(browser, page):
+        for name, page in pages(audits, options.search):
+            for screen, picture in screens(browser, page, name, set() if options.all else KEPT):
                 if options.all:
                     options.all.mkdir(parents=True, exist_ok=True)
-                    picture.save(options.all / f"{name}-{screen}.png")
-                elif f"{name}-{screen}" in KEPT:
-                    save(picture, IMAGES / f"{name}-{screen}.png")
+                    picture.save(options.all / f"{screen}.png")
+                else:
+                    save(picture, IMAGES / f"{screen}.png")
         browser.close()
 
 

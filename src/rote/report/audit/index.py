@@ -26,7 +26,6 @@ class Row:
     above_control: str
     missed: str
     """Kinds of copies, or why none are named."""
-    unit: str
 
 
 def index_context(folder: Path) -> dict[str, Any]:
@@ -63,5 +62,4 @@ def _row(path: Path) -> Row:
         share=words.percent_of(file.rate.value),
         above_control=words.format_points(found[0].excess) if found[0].excess else "",
         missed="not tried" if recall is None else missed or "none of those tried",
-        unit=file.generated.items,
     )
