@@ -170,7 +170,7 @@ def _sentence(found: dict[str, Any], *, items: str, own: bool) -> str:
     >>> found = {"images": 76800, "epochs": None, "exposures": emm, "reason": None}
     >>> found["elasticity"] = {"value": 0.8, "low": 0.5, "high": 1.1}
     >>> _sentence(found, items="images", own=True)
-    'At this budget of 76,800 images seen, each was seen about 1,800 times at the EMM; twice the training gives about 1.7 times the EMM (1.4 to 2.1), if it goes on as from half of the training to all of it.'
+    "At this budget of 76,800 images seen, a training set of the EMM's size is seen about 1,800 times; twice the training gives about 1.7 times the EMM (1.4 to 2.1), if it goes on as from half of the training to all of it."
     """  # noqa: E501
     exposures, elasticity = found["exposures"], found["elasticity"]
     if exposures is None:
@@ -181,7 +181,8 @@ def _sentence(found: dict[str, Any], *, items: str, own: bool) -> str:
         )
     else:
         said = (
-            f"At this budget of {found['images']:,} {items} seen, each was seen {_times(exposures)}"
+            f"At this budget of {found['images']:,} {items} seen, a training set of the EMM's size is "
+            f"seen {_times(exposures)}"
         )
     if elasticity is None:
         return f"{said}; how the EMM goes with the budget is not known: {found['reason']}."
@@ -196,7 +197,7 @@ def _sentence(found: dict[str, Any], *, items: str, own: bool) -> str:
 def _times(exposures: dict[str, float | None]) -> str:
     value, low, high = (exposures[key] for key in ("value", "low", "high"))
     if value is not None:
-        return f"about {float(f'{value:.2g}'):,.0f} times at the EMM"
+        return f"about {float(f'{value:.2g}'):,.0f} times"
     if high is not None:
-        return f"at most {float(f'{high:.2g}'):,.0f} times at the EMM"
-    return f"at least {float(f'{low:.2g}'):,.0f} times at the EMM"
+        return f"at most {float(f'{high:.2g}'):,.0f} times"
+    return f"at least {float(f'{low:.2g}'):,.0f} times"

@@ -117,7 +117,7 @@ def test_what_is_not_known_has_its_reason(points, emm, why):
     assert why in found["sentence"] and "None" not in found["sentence"]
     if emm is not None and emm.status == "above":
         assert found["exposures"] == {"value": None, "low": None, "high": 1920.0}
-        assert "at most 1,900 times at the EMM" in found["sentence"]
+        assert "seen at most 1,900 times;" in found["sentence"]
 
 
 def test_examples_in_docstrings():
