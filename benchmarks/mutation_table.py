@@ -168,7 +168,7 @@ FAULTS = (
         "math.floor(needed) - rate.total",
     ),
     sequential("two sets of weights share no alpha", "** 2 / sets", "** 2"),
-    clustered("no degrees of freedom", "clusters / (clusters - 1) * float(", "1.0 * float("),
+    clustered("large clusters draw the mean unseen", "/ (1 - size / total)", "/ 1.0"),
     roc("the area on the other side", "auc = 1 - float(", "auc = float("),
     agreement(
         "chance agreement of one ruler with itself",
@@ -409,4 +409,17 @@ FAULTS = (
     ),
     neighbors_file("verdicts of another audit", "memorized.sum() != rate.count", "False"),
     neighbors_file("the ratio upside down", "np.divide(nn1, nn2, out", "np.divide(nn2, nn1, out"),
+    clustered("few clusters are believed", "UNSEEN = 4", "UNSEEN = 0"),
+    agreement("kappa's influence without chance", "agree - float(kappa_of(cells))", "agree - 0.0"),
+    data_copying(
+        "cells that share groups are independent",
+        "share @ (together / np.outer(scale, scale)) @ share",
+        "share @ share",
+    ),
+    likelihood(
+        "the excess of all items", "_gap(parts, trained, scored)", "_gap([made], trained, scored)"
+    ),
+    variants(
+        "unseen items of all classes", "        population = pool\n", "        population = first\n"
+    ),
 )
