@@ -74,7 +74,7 @@ CASES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("--verify", "--training good", "rote data shard"),
     ),
     "unreadable file": ((*AUDIT, "torn"), ("3.png", "--skip-unreadable")),
-    "mixed sizes": ((*AUDIT, "mixed-sizes"), ("--resolution",)),
+    "mixed sizes": (("train", "--data", "mixed-sizes", "--out", "out"), ("--resolution",)),
     "mixed channels": ((*AUDIT, "mixed-channels"), ("--channels 3",)),
     "other channels": ((*AUDIT, "color.npz"), ("color", "grey", "--channels")),
     "other size": ((*AUDIT, "big.npz"), ("16x16", "8x8", "--resolution")),
