@@ -40,6 +40,9 @@ def test_a_study_compares_its_values_and_writes_them_down(labels):
     out, found = labels
     value = read_json(out / "study.json")
     assert value == found.to_json()
+    assert found.summary().startswith(value["sentence"])
+    assert found.to_pandas().groupby("value").size().to_dict() == {"none": 2, "true": 1}
+    assert "<svg" in found._repr_html_()
     assert [cell["value"] for cell in value["cells"]] == ["none", "true"]
     assert [len(cell["runs"]) for cell in value["cells"]] == [2, 1]
     (effect,) = value["effects"]

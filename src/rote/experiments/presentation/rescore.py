@@ -31,7 +31,7 @@ class Rescored(Shown):
     def sentences(self) -> Sequence[str]:
         """Return what was rescored, and the answer under each definition."""
         runs, entries = len(self.json["runs"]), self.json["criteria"]
-        lines = [f"{runs} runs under {len(entries)} definitions of a copy"]
+        lines = [f"{runs} runs, definitions of a copy: {len(entries)}"]
         for entry in entries:
             if not self.is_study:
                 lines.append(f"{entry['name']}: {emm_text(entry)}")

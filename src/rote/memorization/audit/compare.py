@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ import numpy.typing as npt
 from rote.core.atomic_files import read_json
 from rote.core.errors import ConfigError, RunError, did_you_mean
 from rote.core.files.saved_together import read_together
+from rote.core.presentation.shown import Shown
 from rote.results.audit import CompareFile
 from rote.results.schema import write_result
 from rote.stats.rates import Difference, Rate, mcnemar, newcombe, newcombe_paired, wilson
@@ -42,8 +44,8 @@ class Saved:
     facts: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Shown):
     """The difference first - second of two rates.
 
     Attributes
@@ -70,6 +72,19 @@ class Comparison:
     first_only: int | None
     second_only: int | None
     warnings: tuple[str, ...]
+
+    def sentences(self) -> Sequence[str]:
+        """Return the difference, both rates, whether they were paired, and what else differs."""
+        paired = f"independent samples: {self.why}"
+        if self.p_value is not None:
+            paired = f"paired: {self.why} (McNemar, exact: p = {self.p_value:.3g})"
+        return (
+            f"memorized by {self.criterion}, first - second: {self.difference}",
+            f"first: {self.first}",
+            f"second: {self.second}",
+            paired,
+            *(f"note: {warning}" for warning in self.warnings),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the comparison as plain types."""

@@ -53,6 +53,7 @@ def assert_not_memorized(
     >>> assert_not_memorized(others, training, fail_above=0.5).rate.count
     0
     """
+    __tracebackhide__ = True  # pytest then shows the line of the test, and not this function
     found = audit(
         generated,
         training,

@@ -7,6 +7,7 @@ import pytest
 from audits import ratio_audit as audit
 from scipy.spatial.distance import cdist
 
+import rote
 from rote.core.atomic_files import read_json, write_json
 from rote.core.errors import ConfigError, DataError, RunError
 from rote.data.convert import for_models
@@ -160,3 +161,21 @@ def test_images_are_scored_as_the_audit_scores_them():
         by_name["authenticity"].control.count
         == (fresh.min(1) < within.min(1)[fresh.argmin(1)]).sum()
     )
+
+
+def test_a_search_and_its_rescoring_show_themselves(searched, found):
+    value = read_json(searched / "emm.json")
+    search = rote.estimate_emm(
+        "iris", CONFIG, out=str(searched), seed=3
+    )  # finished: nothing trains
+    assert search.to_json() == value
+    assert search.summary().startswith(value["sentence"])
+    assert search.to_pandas()["size"].tolist() == [point["size"] for point in value["points"]]
+    again = rote.rescore(str(searched), criterion="ratio", quality=False)
+    assert again.to_json()["criteria"] == found["criteria"][:1]
+    assert again.sentences()[1].startswith("ratio: EMM")
+    assert len(again.sentences()) == 2
+    assert again.to_pandas()["criterion"].tolist() == ["ratio"]
+    for result in (search, again):
+        assert len(repr(result)) < 300
+        assert "<svg" in result._repr_html_()
