@@ -70,7 +70,7 @@ class ImageSample:
         for digest, position in sorted(found)[:SIZE]:
             image = images[position : position + 1]
             more.append(_Kept(digest, int(image.min()), int(image.max()), seen(image)[0]))
-        release_pages(images)
+            release_pages(images)
         self._add(more)
 
     @property

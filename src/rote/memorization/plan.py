@@ -44,7 +44,7 @@ CANDIDATES = 8 * 512 * 8192
 """Bytes that a thread notes of a block of queries."""
 WIDTH = 2048
 """Numbers of a row of a network that is not opened yet."""
-PRODUCTS = 2**27
+PRODUCTS = 2**28
 """Bytes of a block of products of a thread, of long items."""
 
 
@@ -223,7 +223,8 @@ def _stages(
     item = training.item_bytes
     largest = max(side.count for side in sides)
     # What is measured together for the spacing, its pages, and what is multiplied of it.
-    spacing = 2 * max(TOGETHER, item) + threads * PRODUCTS
+    long = training.itemsize == 1 and item >= LONG
+    spacing = 2 * max(TOGETHER, item) + (threads * PRODUCTS if long else 0)
     grouping = largest * GROUPING + max(FITTING, spacing)
     query = min(max(block, item), max(side.count for side in sides) * item)
     searched = _search_bytes(generated, training, query, threads=threads, in_place=in_place)

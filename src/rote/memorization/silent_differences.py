@@ -187,8 +187,11 @@ class Probe:
         # Many are near under several changes: each is read once.
         read, place = np.unique(near, return_inverse=True)
         place = place.reshape(near.shape)
-        pictures = seen(self._images, read)
-        release_pages(self._images)
+        step = max(1, CHUNK_BYTES // self._images[:1].nbytes)
+        pictures = np.empty((len(read), *sample.shape[1:]), np.uint8)
+        for start in range(0, len(read), step):
+            pictures[start : start + step] = seen(self._images, read[start : start + step])
+            release_pages(self._images)
         group = self._group[read]
         looks = [_measured(sample, pictures, group, place[0], PLAIN)]
         for places, change in zip(place[1:], changes, strict=True):
