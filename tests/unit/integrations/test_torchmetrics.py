@@ -3,7 +3,6 @@
 import copy
 import pickle
 
-import numpy as np
 import pytest
 import torch
 from torchmetrics import MetricCollection
@@ -66,7 +65,7 @@ def test_copies_share_the_training_side_and_nothing_else(metric, digits) -> None
 
 def test_errors_are_those_of_the_rate(metric, digits) -> None:
     with pytest.warns(UserWarning, match="before the ``update``"):  # torchmetrics' own
-        assert np.isnan(metric.compute())
+        assert metric.compute().isnan()
     assert metric.rate is None
     with pytest.raises(rote.RoteError, match="value_range"):
         metric.update(digits[:3].float())
