@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from scene import Scene, plane
-from trained import Setting, copied, samples
+from trained import Setting, chance, copied, samples
 
 import rote
 from rote.diffusion.conditioning import conditioning
@@ -36,7 +36,8 @@ def draw() -> None:
         rate = rote.wilson(int(flagged.sum()), 256)
         scene.says.append(
             f"{count} label{'s' if count > 1 else ''}: drawn by lot for 16 points; the one shown has {own.sum()} of them. Over "
-            f"all labels {rate.value:.0%} of 256 samples are flagged as copies ({rate.low:.0%} to {rate.high:.0%}); 11 % would be chance."
+            f"all labels {rate.value:.0%} of 256 samples are flagged as copies ({rate.low:.0%} to {rate.high:.0%}), and "
+            f"{chance(setting.points):.0%} of fresh points of the ring."
         )
     scene.moves("dots", "quiet", others, "training point of another label")
     scene.moves("dots", "training", mine, "training point of the label shown")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from scene import Scene, axis, plane
-from trained import Setting, copied, samples
+from trained import Setting, chance, copied, samples
 
 import rote
 from rote.data.dataset import Dataset
@@ -61,6 +61,7 @@ def networks() -> None:
     scene.slider("Training points seen", [f"{seen:,}" for seen, _ in runs[0]], start=7)
     scene.slider("Training points", [str(n) for n in SIZES], start=0)
     scene.slider("Width of the network", [str(w) for w in WIDTHS], start=1)
+    by_chance = {n: chance(Setting(size=n).points) for n in SIZES}
     copies, novel = [], []
     for when in range(len(runs[0])):
         for setting, run in zip(settings, runs, strict=True):
@@ -73,7 +74,7 @@ def networks() -> None:
             scene.says.append(
                 f"{setting.size} points, width {setting.width}, {run[when][0]:,} seen: each point "
                 f"{run[when][0] // setting.size:,} times. Flagged as copies: {rate.value:.0%} "
-                f"({rate.low:.0%} to {rate.high:.0%}) of 256 samples; 11 % would be chance in a plane."
+                f"({rate.low:.0%} to {rate.high:.0%}) of 256 samples, and {by_chance[setting.size]:.0%} of fresh points of the ring."
             )
     points = [[[*p, 4] for p in Setting(size=n).points] for n in SIZES]
     scene.moves("dots", "second", novel, "sample that is no copy")

@@ -72,3 +72,8 @@ def copied(found: Points, training: Points) -> np.ndarray:
     """Return which samples (N,) the ratio calls copies of the training points."""
     near = rote.nearest_neighbors(found.astype(np.float32), training.astype(np.float32), k=2)
     return RatioCriterion().memorized(near.sq_distances[:, 0], near.sq_distances[:, 1])
+
+
+def chance(training: Points) -> float:
+    """Return the share of 20,000 fresh points of the ring, copies of nothing, that the ratio flags."""
+    return float(copied(flower(20_000, seed=1), training).mean())

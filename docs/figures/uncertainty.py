@@ -106,7 +106,9 @@ def calibration() -> None:
         x=axis(0, 1, "ratio", (0, 0.33, 0.5, 0.75, 1)),
         y=axis(0, 0.16, "share of images", (0, 0.05, 0.1, 0.15)),
     )
-    scene.slider("Held-out images that may pass", [f"{share:.1%}" for share in asked], start=1)
+    scene.slider(
+        "Held-out images that may be flagged", [f"{share:.1%}" for share in asked], start=1
+    )
 
     def bars(values: np.ndarray) -> list[np.ndarray]:
         share = np.histogram(values, edges)[0] / len(values)
@@ -126,7 +128,7 @@ def calibration() -> None:
         lines.append([[found.threshold, 0, found.threshold, 0.16]])
         low, high = found.false_positives
         scene.says.append(
-            f"At most {share:.1%} of unseen digits may pass: the threshold is {found.threshold:.2f} (true false-positive rate "
+            f"At most {share:.1%} of unseen digits may be flagged: the threshold is {found.threshold:.2f} (true false-positive rate "
             f"{low:.2%} to {high:.2%}). It finds {(theirs < found.threshold).mean():.0%} of the copies; 1/3 finds "
             f"{(theirs < 1 / 3).mean():.0%}."
         )
