@@ -79,9 +79,12 @@ def _sentences(found: Audit) -> list[str]:
         f"{item}, not near training), {counts['novel']:,} novel"
     ]
     if counts["memorized"]:
+        often = f"the most copied 1 % make {100 * coverage['top_share']:.0f} % of the copies"
+        if coverage["distinct_references"] == counts["memorized"]:
+            often = "none more than once"
         lines.append(
             f"{coverage['distinct_references']:,} of {coverage['references']:,} training {items} "
-            f"reproduced; the most copied 1 % make {100 * coverage['top_share']:.0f} % of the copies"
+            f"reproduced; {often}"
         )
     exact, near = found.duplicates.to_json(), found.groups.to_json()
     rms = found.settings.duplicate_rms

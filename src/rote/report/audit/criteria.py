@@ -5,7 +5,7 @@ Audits written by older versions hold fewer keys; what is not there is left out 
 
 from __future__ import annotations
 
-from rote.report.words import format_interval, format_rate, format_signed, plain
+from rote.report.words import format_signed, one, percent_of, plain
 from rote.results.audit import AuditFile, Coverage, Leaks, Verdicts
 from rote.results.criterion import Calibration, Criterion
 from rote.stats.rates import Difference, Rate
@@ -83,25 +83,25 @@ def ratio_verdicts(file: AuditFile) -> Verdicts:
 
 
 def excess_sentence(first: Criterion, *, controls: str) -> str:
-    """Say in one sentence what the control leaves of the rate; empty without a control.
+    """Say what the control leaves of the rate; empty without a control.
 
-    ``controls`` is what its images are called, such as "held-out images".
+    ``controls`` is what its items are, such as "real images not used in training".
     """
     control, excess = first.control, first.excess
     if control is None:
         return ""
-    held_out = f"{control.count:,} of {control.total:,} {controls} are flagged too"
+    low, high = percent_of(control.low), percent_of(control.high)
+    flagged = f"{control.count:,} flagged, so false alarms are probably {low} to {high}"
     if control.count == 0:
-        held_out = f"None of {control.total:,} {controls} is flagged"
-    if excess is None:
-        return f"{held_out} ({format_rate(control)}, interval {format_interval(control)})."
-    if first.rate is not None and first.rate.count == 0:
-        return f"{held_out}."
-    if excess.low > 0:
-        return f"{held_out}, so this is more than false alarms."
+        flagged = f"none flagged, so false alarms are probably below {high}"
+    told = f"Compared with {control.total:,} {controls} (the control): {flagged}."
+    if excess is None or (first.rate is not None and first.rate.count == 0) or excess.low > 0:
+        return told
     if excess.high < 0:
-        return f"{held_out}: a larger share than of the generated ones. Nothing points at copies."
-    return f"{held_out}, so the rate cannot be told apart from false alarms."
+        return (
+            f"{told} That is a larger share than of the generated ones: nothing points at copies."
+        )
+    return f"{told} The share above cannot be told apart from that."
 
 
 def excess_interval(excess: Difference) -> str:
@@ -122,6 +122,8 @@ def coverage_facts(found: Coverage, rate: Rate, *, unit: str) -> list[str]:
         facts.append(
             f"Duplicates counted as one, that is {found.distinct_groups:,} different {unit}."
         )
+    if distinct == rate.count:
+        return [*facts, f"No training {one(unit)} was copied more than once."]
     if (
         found.top_share is not None and found.top_share < 1
     ):  # 1 where less than 1 % is copied at all

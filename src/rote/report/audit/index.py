@@ -54,7 +54,7 @@ def _row(path: Path) -> Row:
     file = read_result(path, AuditFile)
     found = all_criteria(file)
     recall = recall_of(file.positive_control, found)
-    missed = words.join([kind.kind for kind in missed_of(file, recall)])
+    missed = missed_of(file, recall).copies
     return Row(
         name=path.parent.name,
         file=file,

@@ -70,7 +70,12 @@ def audit_context(folder: Path) -> dict[str, Any]:
         "titles": criteria.titles_of(file),
         "verdicts": criteria.ratio_verdicts(file),
         "excess": found[0].excess,
-        "excess_sentence": criteria.excess_sentence(found[0], controls=controls),
+        "excess_sentence": criteria.excess_sentence(
+            found[0],
+            controls=f"training {unit} set aside"
+            if file.set_aside
+            else f"real {unit} not used in training",
+        ),
         "recall": recall,
         "first": first_screen(audit, found, recall, unit=unit),
         "supplement": supplement_of(file),

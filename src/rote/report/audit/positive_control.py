@@ -21,7 +21,8 @@ OLD_KINDS = {
     "tone": ("Brightness and contrast", "brightness-changed"),
     "resize": ("Down and up sampling", "resampled"),
 }
-FINDS, MISSES = 0.9, 0.1
+FINDS, SEEN = 0.9, 0.5
+"""Shares of the copies made so: found, and seen at all; below that they are said to be missed."""
 Row = tuple[str, Rate, Rate | None, tuple[Rate | None, ...]]
 
 
@@ -38,8 +39,24 @@ class Corruption:
 
 
 @dataclass(frozen=True)
+class Blind:
+    """Copies of which a criterion finds less than half, with their counts.
+
+    ``start`` is the mildest strength where that is so; empty where it is so at every one.
+    """
+
+    adjective: str
+    start: str
+    found: int
+    made: int
+
+    def __str__(self) -> str:
+        return f"{self.adjective} (from {self.start})" if self.start else self.adjective
+
+
+@dataclass(frozen=True)
 class Sight:
-    """What one criterion finds, finds in part and misses, each as a list for people."""
+    """What one criterion finds, finds in part and mostly misses, each as a list for people."""
 
     title: str
     finds: str
@@ -55,7 +72,7 @@ class Recall:
     predicted: bool  # whether the tolerance predicts the recall of the ratio
     criteria: tuple[str, ...]
     corruptions: tuple[Corruption, ...]
-    blind: tuple[str, ...]  # kinds of copies that the first criterion misses
+    blind: tuple[Blind, ...]  # what the first criterion mostly misses
     sentence: str
     sights: tuple[Sight, ...]
 
@@ -79,7 +96,7 @@ def recall_of(found: PositiveControl | None, criteria: Sequence[Criterion]) -> R
         predicted=any(cell.predicted for cell in found.cells),
         criteria=titles,
         corruptions=corruptions,
-        blind=tuple(name for name, *_ in _blind(corruptions)) if shown else (),
+        blind=_blind(corruptions, 0) if shown else (),
         sentence=_sentence(corruptions, titles[0]) if shown else "",
         sights=tuple(_sight(title, n, corruptions) for n, title in enumerate(titles)),
     )
@@ -109,8 +126,8 @@ def _rates(corruption: Corruption, criterion: int) -> list[tuple[str, Rate]]:
 
 
 def _sight(title: str, criterion: int, corruptions: Sequence[Corruption]) -> Sight:
-    """Sort the corruptions into found, found in part, and missed."""
-    finds, partly, misses = [], [], []
+    """Sort the corruptions into found, found in part, and mostly missed."""
+    finds, partly = [], []
     for corruption in corruptions:
         rates = _rates(corruption, criterion)
         found = [strength for strength, rate in rates if rate.value >= FINDS]
@@ -120,35 +137,33 @@ def _sight(title: str, criterion: int, corruptions: Sequence[Corruption]) -> Sig
             finds.append(corruption.adjective)
         elif found:
             finds.append(f"{corruption.adjective} (to {found[-1]})")
-        elif all(rate.value <= MISSES for _, rate in rates):
-            misses.append(corruption.adjective)
-        else:
-            partly.append(corruption.adjective)
+        some = [strength for strength, rate in rates if SEEN <= rate.value < FINDS]
+        if some:
+            partly.append(f"{corruption.adjective} ({join(some)})")
+    misses = [str(blind) for blind in _blind(corruptions, criterion)]
     return Sight(title, *(join(part) or "none" for part in (finds, partly, misses)))
 
 
 def _sentence(corruptions: Sequence[Corruption], title: str) -> str:
-    """Say what a low rate says nothing about, with the counts that show it."""
-    blind = _blind(corruptions)
+    """Say what a low rate says little about, with the counts that show it."""
+    blind = _blind(corruptions, 0)
     if not blind:
-        return (
-            f"Every kind of copy tried here is found by the {title.lower()} at some strength; "
-            "what it misses is in the table."
-        )
-    names = join([name for name, _, _ in blind], "or")
-    counts = join([f"{found:,} of {made:,} {name}" for name, found, made in blind])
+        return f"Of every kind of copy tried here, the {title.lower()} finds half and more, however made."
+    counts = join([f"{one.found:,} of {one.made:,} {one}" for one in blind])
     return (
-        f"A low rate says nothing about {names} copies: of copies that were made so on purpose, the "
+        f"A low rate says little about copies like these: of those made so on purpose, the "
         f"{title.lower()} finds {counts}."
     )
 
 
-def _blind(corruptions: Sequence[Corruption]) -> list[tuple[str, int, int]]:
-    """Return the kinds that the first criterion misses at every strength: name, found, made."""
+def _blind(corruptions: Sequence[Corruption], criterion: int) -> tuple[Blind, ...]:
+    """Return the kinds and strengths of which a criterion finds less than half."""
     blind = []
     for corruption in corruptions:
-        rates = [rate for _, rate in _rates(corruption, 0)]
-        if rates and all(rate.value <= MISSES for rate in rates):
-            found, made = sum(r.count for r in rates), sum(r.total for r in rates)
-            blind.append((corruption.adjective, found, made))
-    return blind
+        rates = _rates(corruption, criterion)
+        missed = [(strength, rate) for strength, rate in rates if rate.value < SEEN]
+        if missed:
+            start = "" if len(missed) == len(rates) else missed[0][0]
+            found, made = sum(r.count for _, r in missed), sum(r.total for _, r in missed)
+            blind.append(Blind(corruption.adjective, start, found, made))
+    return tuple(blind)

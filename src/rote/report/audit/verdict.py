@@ -17,13 +17,14 @@ from rote.results.gallery import EXACT
 from rote.stats.rates import Rate
 
 SEEN_BY = {
-    "flip": "invariances flip",
-    "shift": "invariances shift",
-    "tone": "invariances tone",
-    "blur": "space lowres",
-    "noise": "space lowres",
-    "resize": "space lowres",
-    "jpeg": "space lowres",
+    "flip": ("invariances", "flip"),
+    "shift": ("invariances", "shift"),
+    "tone": ("invariances", "tone"),
+    "blur": ("space", "lowres"),
+    "noise": ("space", "lowres"),
+    "resize": ("space", "lowres"),
+    "jpeg": ("space", "lowres"),
+    "crop": ("space", "lowres"),
 }
 """Argument and value that see copies made so, as measured (`docs/results/spaces.md`)."""
 
@@ -38,10 +39,10 @@ class Decision:
 
 @dataclass(frozen=True)
 class Missed:
-    """A kind of copy that this audit would hardly have found, and the option that would; may be empty."""
+    """Copies that this audit would mostly have missed; the options that would see them, and which."""
 
-    kind: str
-    option: str
+    copies: str
+    options: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -68,22 +69,25 @@ def decision_of(file: AuditFile, criteria: Sequence[Criterion], *, unit: str) ->
     gate = file.gate
     if gate is None:
         return None
-    limit = f"the limit is {percent_of(gate.limit)}"
     asked = next((c for c in criteria if c.name == gate.criterion), None)
     by = f" by the {criterion_title(asked).lower()}" if asked and asked is not criteria[0] else ""
     # Where samples come in groups, the gate is held against the wider interval.
     grouped = file.clusters.rates.get(gate.criterion) if file.clusters else None
     rate = grouped or (asked.rate if asked else None)
+    limit = f"the limit is {percent_of(gate.limit)}"
+    if rate is not None:
+        limit = f"{percent_of(rate.value)} are copies{by}, {limit}"
     if gate.decision == "undecided":
         if gate.doubt:
-            return Decision("undecided", f"{limit}, and the share is doubtful: {plain(gate.doubt)}")
+            return Decision("undecided", f"{limit}. The share is doubtful: {plain(gate.doubt)}")
         more = f"; about {gate.more_images:,} more would decide" if gate.more_images else ""
-        return Decision("undecided", f"{limit}, and these {unit} are too few to decide{more}")
+        return Decision("undecided", f"{limit}. These {unit} are too few to decide{more}")
+    word = "pass" if gate.decision == "below" else "fail"
     if rate is None:
-        return Decision("pass" if gate.decision == "below" else "fail", limit)
-    if gate.decision == "below":
-        return Decision("pass", f"{limit}, and at most {percent_of(rate.high)} are copies{by}")
-    return Decision("fail", f"{limit}, and at least {percent_of(rate.low)} are copies{by}")
+        return Decision(word, limit)
+    end = "at most" if word == "pass" else "at least"
+    bound = percent_of(rate.high if word == "pass" else rate.low)
+    return Decision(word, f"{limit}. Allowing for chance, the share is {end} {bound}")
 
 
 def interval_sentence(rate: Rate) -> str:
@@ -99,17 +103,34 @@ def interval_sentence(rate: Rate) -> str:
     )
 
 
-def missed_of(file: AuditFile, recall: Recall | None) -> list[Missed]:
-    """Return the kinds of copies that the first criterion misses at every strength, with a way out."""
+def missed_of(file: AuditFile, recall: Recall | None) -> Missed:
+    """Return the copies of which the first criterion finds less than half, with a way out."""
     if recall is None or file.positive_control is None:
-        return []
+        return Missed("", ())
     kinds = {kind_of(cell)[1]: cell.corruption for cell in file.positive_control.cells}
-    used = set(file.invariances.names) | {entry.space.name for entry in file.spaces}
-    found = []
-    for kind in recall.blind:
-        option = SEEN_BY.get(kinds.get(kind, kind), "")
-        found.append(Missed(kind, "" if option.split(" ")[-1] in used else option))
-    return found
+    used = {
+        "invariances": list(file.invariances.names),
+        "space": [plain(entry.space.name) for entry in file.spaces] or [file.criterion.space],
+    }
+    more: dict[str, list[str]] = {}
+    seen: dict[str, list[str]] = {}
+    for blind in recall.blind:
+        argument, value = SEEN_BY.get(kinds[blind.adjective], ("", ""))
+        if argument and value not in used[argument]:
+            seen.setdefault(argument, []).append(blind.adjective)
+            values = more.setdefault(argument, list(used[argument]))
+            values += [] if value in values else [value]
+    flags = {
+        "invariances": f"--invariances {','.join(more.get('invariances', ()))}",
+        "space": " ".join(f"--space {name}" for name in more.get("space", ())),
+    }
+    whole = [blind.adjective for blind in recall.blind if not blind.start]
+    strong = [str(blind) for blind in recall.blind if blind.start]
+    copies = [f"{join(whole, 'or')} ones"] if whole else []
+    copies += [f"strongly changed ones: {join(strong)}"] if strong else []
+    return Missed(
+        ", and ".join(copies), tuple((flags[name], join(told)) for name, told in seen.items())
+    )
 
 
 def worst_pairs(audit: Audit) -> list[WorstPair]:

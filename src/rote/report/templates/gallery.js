@@ -293,7 +293,7 @@ const roteGallery = (() => {
     const box = get("rest");
     if (!box) return;
     box.hidden = rows.length === 0;
-    get("rest-count").textContent = `${integer(rows.length)} more ${rows.length === 1 ? "matches" : "match"}, without ${rows.length === 1 ? "a picture" : "pictures"} here`;
+    get("rest-count").textContent = `${integer(rows.length)} more shown by this filter, without ${rows.length === 1 ? "a picture" : "pictures"} here`;
     if (state.find && rows.length) box.open = true;
     for (const head of box.querySelectorAll("th[data-order]")) {
       head.ariaSort = { [head.dataset.order]: "ascending", [`-${head.dataset.order}`]: "descending" }[state.order] ?? null;
@@ -323,8 +323,8 @@ const roteGallery = (() => {
 
   function note(set, shown, all) {
     const parts = [all === shown
-      ? `${integer(shown)} of ${integer(set.pictures)} cards match`
-      : `${integer(all)} match, ${integer(shown)} of them ${shown === 1 ? "has" : "have"} pictures here`];
+      ? `${integer(shown)} of ${integer(set.pictures)} cards shown by this filter`
+      : `${integer(all)} shown by this filter, ${integer(shown)} of them ${shown === 1 ? "has" : "have"} pictures here`];
     if (set.pictures < set.total) parts.push(`pictures are of the lowest ratios, an even spread over the rest of all ${integer(set.total)}${set.twins ? ", and some of every group listed below" : ""}; the recount uses every one`);
     if (set.factor > 1) parts.push(`pictures are shown ${+set.factor.toFixed(1)} times smaller than measured`);
     if (set.large) parts.push(`${integer(set.large.count)} pairs can be seen larger, from ${set.large.folder} beside this page`);

@@ -30,12 +30,12 @@ def test_the_answer_is_rate_excess_and_three_verdicts(full: Path, page: Page) ->
     audit = json.loads((full / "audit.json").read_text())
     excess, verdicts = audit["excess"], audit["verdicts"]["ratio"]
     assert f"+{excess['value']:.3f} [+{excess['low']:.3f} to +{excess['high']:.3f}]" in page.text
-    assert "so this is more than false alarms" in page.text
+    assert "real images not used in training (the control): " in page.text
     label = (
         f"{verdicts['memorized']} memorized, 12 collapsed, {verdicts['novel']} no copy seen, of 600"
     )
     assert [a for _, a in page.tags if a.get("aria-label") == label]
-    assert "Undecided the limit is 25 %, and these images are too few to decide" in page.text
+    assert "are copies, the limit is 25 %. These images are too few to decide" in page.text
     assert "about 281 more would decide" in page.text
 
 
@@ -47,8 +47,8 @@ def test_criteria_lie_side_by_side(page: Page) -> None:
 
 
 def test_the_positive_control_names_what_goes_unseen(page: Page) -> None:
-    assert "Would have missed mirrored copies" in page.text
-    assert "the ratio finds 0 of 50 mirrored" in page.text
+    counts = "20 of 50 noisy (from 32 levels), 3 of 50 recompressed (from quality 30) and 0 of 50"
+    assert f"the ratio finds {counts} mirrored" in page.text
     assert "noisy (to 4 levels) and recompressed (to quality 90)" in page.text
     cells = [a for t, a in page.tags if t == "td" and "heat" in (a.get("class") or "")]
     labels = [a.get("aria-label") for a in cells]
@@ -62,11 +62,11 @@ def test_everything_seen_is_said_as_such(tmp_path: Path) -> None:
 
     def drop(audit: dict[str, Any]) -> None:
         cells = audit["positive_control"]["cells"]
-        audit["positive_control"]["cells"] = [c for c in cells if c["corruption"] == "noise"]
+        audit["positive_control"]["cells"] = [c for c in cells if c["strength"] == 4]
 
     edit(run_dir / "audit.json", drop)
     assert (
-        "Every kind of copy tried here is found by the ratio at some strength"
+        "Of every kind of copy tried here, the ratio finds half and more, however made."
         in report(run_dir).text
     )
 
@@ -150,14 +150,17 @@ def test_without_a_control_and_with_images_set_aside(tmp_path: Path) -> None:
     assert "No control: nobody knows how many" in text
     assert "held out</span>" not in text
     text = report(full_audit_run(tmp_path / "aside", aside=400)).text
-    assert "above set-aside ones" in text and "400 training images, taken at random" in text
+    assert (
+        "400 training images set aside (the control)" in text
+        and "400 training images, taken at random" in text
+    )
     assert "set-aside images" in text
 
 
 @pytest.mark.parametrize(
     ("excess", "sentence"),
     [
-        ((0.05, -0.01, 0.11), "cannot be told apart from false alarms"),
+        ((0.05, -0.01, 0.11), "cannot be told apart from that"),
         ((-0.05, -0.1, -0.01), "a larger share than of the generated ones"),
     ],
 )

@@ -35,14 +35,26 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("gate", "word", "why"),
     [
         (None, None, None),
-        ({"decision": "above"}, "fail", "the limit is 5 %, and at least {low} are copies"),
-        ({"decision": "below"}, "pass", "the limit is 5 %, and at most {high} are copies"),
+        (
+            {"decision": "above"},
+            "fail",
+            "{share} are copies, the limit is 5 %. Allowing for chance, the share is at least {low}",
+        ),
+        (
+            {"decision": "below"},
+            "pass",
+            "{share} are copies, the limit is 5 %. Allowing for chance, the share is at most {high}",
+        ),
         (
             {"more_images": 12},
             "undecided",
-            "the limit is 5 %, and these images are too few to decide; ",
+            "{share} are copies, the limit is 5 %. These images are too few to decide",
         ),
-        ({"doubt": "odd"}, "undecided", "the limit is 5 %, and the share is doubtful: odd"),
+        (
+            {"doubt": "odd"},
+            "undecided",
+            "{share} are copies, the limit is 5 %. The share is doubtful: odd",
+        ),
     ],
 )
 def test_a_gate_is_passed_failed_or_undecided(
@@ -56,7 +68,10 @@ def test_a_gate_is_passed_failed_or_undecided(
         assert found is None
         return
     assert found is not None and why is not None
-    ends = {"low": in_percent(file.rate.low), "high": in_percent(file.rate.high)}
+    rate = file.rate
+    ends = {
+        n: in_percent(v) for n, v in (("share", rate.value), ("low", rate.low), ("high", rate.high))
+    }
     assert (found.word, spaced(found.why).startswith(why.format(**ends))) == (word, True)
 
 
@@ -84,11 +99,27 @@ def test_the_worst_pairs_are_those_of_the_lowest_ratios(full: Path) -> None:
 
 def test_the_option_that_sees_what_is_missed_stands_beside_it(tmp_path: Path) -> None:
     run_dir = full_audit_run(tmp_path)
-    assert "Would have missed mirrored copies." in report(run_dir).text  # with flip, and missed yet
-    edit(run_dir / "audit.json", lambda a: a["invariances"].update(names=[]))
+    strong = "noisy (from 32 levels) and recompressed (from quality 30)"
+    told = f"Copies it would mostly miss: mirrored ones, and strongly changed ones: {strong}."
+    space = "--space pixel --space lowres sees more of the noisy and recompressed ones."
+    # With flip, and missed yet: no option is left for mirrored ones.
+    assert f"{told} {space} What it sees" in report(run_dir).text
+    edit(run_dir / "audit.json", lambda a: a["invariances"].update(names=["shift"]))
+    flip = "--invariances shift,flip sees more of the mirrored ones."
+    assert f"{told} {space} {flip} What it sees" in report(run_dir).text
+
+
+def test_a_failed_gate_says_what_to_do_next(full: Path, tmp_path: Path) -> None:
+    assert "Next:" not in report(full).text  # not decided
+    run_dir = full_audit_run(tmp_path)
+    edit(run_dir / "audit.json", lambda a: a["gate"].update(decision="above"))
+    text = report(run_dir).text
+    copies = read_result(run_dir / "audit.json", AuditFile).rate.count
     assert (
-        "Would have missed mirrored (--invariances flip sees them) copies." in report(run_dir).text
+        f"Next: look at all {copies} copies; audit again with --space pixel --space lowres; check that "
+        "these 400 are all the training images." in text
     )
+    assert "below 0.333 counts as a copy, 0 is exact" in text
 
 
 def test_without_a_positive_control_nothing_is_claimed(tmp_path: Path) -> None:
