@@ -42,7 +42,7 @@ class Missed:
     """Copies that this audit would mostly have missed; the options that would see them, and which."""
 
     copies: str
-    options: tuple[tuple[str, str], ...]
+    options: tuple[tuple[str, tuple[str, ...], str], ...]  # argument, its values, kinds of copies
 
 
 @dataclass(frozen=True)
@@ -120,17 +120,14 @@ def missed_of(file: AuditFile, recall: Recall | None) -> Missed:
             seen.setdefault(argument, []).append(blind.adjective)
             values = more.setdefault(argument, list(used[argument]))
             values += [] if value in values else [value]
-    flags = {
-        "invariances": f"--invariances {','.join(more.get('invariances', ()))}",
-        "space": " ".join(f"--space {name}" for name in more.get("space", ())),
-    }
+    if "invariances" in more:  # one list; spaces are given one by one
+        more["invariances"] = [",".join(more["invariances"])]
     whole = [blind.adjective for blind in recall.blind if not blind.start]
     strong = [str(blind) for blind in recall.blind if blind.start]
     copies = [f"{join(whole, 'or')} ones"] if whole else []
     copies += [f"strongly changed ones: {join(strong)}"] if strong else []
-    return Missed(
-        ", and ".join(copies), tuple((flags[name], join(told)) for name, told in seen.items())
-    )
+    options = tuple((name, tuple(more[name]), join(told)) for name, told in seen.items())
+    return Missed(", and ".join(copies), options)
 
 
 def worst_pairs(audit: Audit) -> list[WorstPair]:
