@@ -49,7 +49,7 @@ ONE_LINE = {
     "a near set": (("audit", "samples", "digit"), "did you mean 'digits'"),
     "a missing folder": (
         ("audit", "sample/", "train"),
-        "'sample/' does not exist; give --generated",
+        "'sample/' does not exist (did you mean 'samples'?); give --generated",
     ),
 }
 USAGE = {

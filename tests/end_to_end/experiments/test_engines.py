@@ -249,7 +249,7 @@ def test_results_come_home_from_workers_that_do_not_see_the_folder(
 
 
 WRONG = {
-    "engine": (("--engine", "dask"), "--engine dask is unknown; choose local or ray"),
+    "engine": (("--engine", "dask"), "--engine dask is unknown (known: local, ray)"),
     "address": (("--ray-address", "auto"), "--ray-address is for --engine ray"),
     "share": (("--gpus-per-run", "0.5"), "--gpus-per-run is for --engine ray"),
     "both": (

@@ -191,7 +191,7 @@ def test_what_goes_wrong_in_a_worker_is_one_line_too() -> None:
 
 
 WRONG = {
-    "engine": (("--engine", "dask"), "--engine dask is unknown; choose local or ray"),
+    "engine": (("--engine", "dask"), "--engine dask is unknown (known: local, ray)"),
     "address": (("--ray-address", "auto"), "--ray-address is for --engine ray"),
     "workers": (("--workers", "2"), "--workers is for --engine ray"),
     "both": (

@@ -33,11 +33,11 @@ def test_all_criteria_from_the_same_runs(folder):
 
 def test_bad_input_is_one_line(folder):
     for arguments, expected in (
-        (["rescore", "nowhere"], "holds neither emm.json nor study.json"),
+        (["rescore", "nowhere"], "nowhere does not exist; give the --out of a finished"),
         (["rescore", "run", "--data", "wine"], "is not what the search in run drew from"),
         (["rescore", "run", "--criterion", "ratoi"], "did you mean"),
-        (["membership", "nowhere"], "not a directory"),
-        (["membership", "m", "--false-positive-rate", "2"], "--false-positive-rate is 2"),
+        (["membership", "nowhere"], "nowhere does not exist; give the --out of `rote train`"),
+        (["membership", "."], "holds no training"),
     ):
         done = run(*arguments, cwd=folder)
         assert done.returncode == 1 and expected in done.stderr, done.stderr
@@ -49,6 +49,8 @@ def test_membership_of_a_trained_run(folder):
     train = ["train", "--size", "16", "--set", "train.batch=16", "--set", "train.images=640"]
     train += ["--set", "model.width=8", "--set", "model.channel_mult=[1]", "--out", "m"]
     ok(*train, cwd=folder)
+    wrong = run("membership", "m", "--false-positive-rate", "2", cwd=folder)
+    assert wrong.returncode == 1 and "--false-positive-rate is 2" in wrong.stderr
     said = json.loads(ok("membership", "m", "--draws", "1", "--json", cwd=folder))
     assert [level["sigma"] for level in said["levels"]] == [0.1, 0.2, 0.4, 0.8, 1.6]
     assert (said["training"]["count"], said["holdout"]["count"]) == (16, 1781)

@@ -8,6 +8,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import rote
+from rote.memorization.monitor.options import OnsetTest
 
 EVERY = 64
 
@@ -40,7 +41,11 @@ def model() -> Copier:
 @pytest.fixture
 def monitor(model: Copier) -> rote.MemorizationMonitor:
     return rote.MemorizationMonitor(
-        model.training_images, every_images=EVERY, samples=40, stop_at="begun"
+        model.training_images,
+        every_images=EVERY,
+        samples=40,
+        stop_at="begun",
+        test=OnsetTest(null_rate=0.001),
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 from rote.core.errors import DataError, did_you_mean
@@ -31,12 +33,13 @@ def existing_path(source: str | Path) -> Path:
             f"'{shown(text)}' cannot be opened ({reason}); give `source` another path"
         ) from None
     if found is None:
-        other = near(path) if text else ""
         if isinstance(source, str) and "/" not in text and "." not in text:
-            hint = other or did_you_mean(text, named_sources())
+            hint = near(path, named_sources()) if text else ""
+            hint = hint or did_you_mean(text, named_sources())
             raise DataError(
                 f"`source` '{shown(text)}' is neither a named source{hint} nor a path that exists"
             )
+        other = near(path) if text else ""
         raise DataError(
             f"'{shown(text)}' does not exist{other}; give `source` a folder, a .zip, .tar, .npz, .npy, "
             ".csv or .parquet file, an image, or a named source"
@@ -48,11 +51,10 @@ def existing_path(source: str | Path) -> Path:
     return path
 
 
-def near(path: Path) -> str:
-    """Say what of nearly that name is there; nothing where nothing is."""
-    try:
-        names = sorted(other.name for other in path.parent.iterdir())
-    except OSError:
-        return ""
+def near(path: Path, known: Iterable[str] = ()) -> str:
+    """Say which file beside the path, or which known name, is the nearest; nothing where none is near."""
+    names = list(known)
+    with contextlib.suppress(OSError):
+        names += sorted(other.name for other in path.parent.iterdir())
     found = difflib.get_close_matches(path.name, names, n=1)
     return f" (did you mean '{shown(path.with_name(found[0]))}'?)" if found else ""
