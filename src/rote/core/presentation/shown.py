@@ -5,8 +5,10 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from rote.core.console import one_line, print_text
+from rote.core.presentation.figures import svg_html
 
 CARD = (
     "font-family:system-ui,sans-serif;border:1px solid #8886;border-left:6px solid {color};"
@@ -55,6 +57,24 @@ class Shown:
         head = f'<div style="font-size:1.2em;font-weight:600">{first}</div>'
         style = CARD.format(color=COLORS[self.tone])
         return f'<div style="{style}">{head}{lines}{self.figure_html()}</div>'
+
+
+class ShownFile(Shown):
+    """Base of results that are what a result file holds, with a chart of it."""
+
+    json: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of the result file."""
+        return self.json
+
+    def plot(self) -> Any:
+        """Return an Altair chart; a notebook draws it."""
+        raise NotImplementedError
+
+    def figure_html(self) -> str:
+        """Return the chart."""
+        return svg_html(self.plot())
 
 
 def in_notebook() -> bool:

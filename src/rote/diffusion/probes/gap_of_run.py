@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rote.core.devices import resolve_device
-from rote.core.presentation.figures import WIDTH, inline, svg_html
-from rote.core.presentation.shown import Shown
+from rote.core.presentation.figures import WIDTH, inline
+from rote.core.presentation.shown import ShownFile
 from rote.core.progress.display import progress
 from rote.diffusion.checkpoint import check_weights
 from rote.diffusion.probes.gap import SIGMAS
@@ -25,14 +25,10 @@ SHOWN_SIGMA = 0.8
 
 
 @dataclass(frozen=True, repr=False)
-class Gaps(Shown):
+class Gaps(ShownFile):
     """The gap of every snapshot of a run; `json` is the content of `gap.json`."""
 
     json: dict[str, Any]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the content of `gap.json`."""
-        return self.json
 
     def sentences(self) -> Sequence[str]:
         """Return the last snapshot's gap, and what it means."""
@@ -73,10 +69,6 @@ class Gaps(Shown):
         line = drawn.mark_line(point=True).encode(y=altair.Y("gap:Q", title="gap"))
         band = drawn.mark_rule(opacity=0.5).encode(y="low:Q", y2="high:Q")
         return (band + line).properties(width=WIDTH, height=220)
-
-    def figure_html(self) -> str:
-        """Return the chart."""
-        return svg_html(self.plot())
 
 
 def gap(

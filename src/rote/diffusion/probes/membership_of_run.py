@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rote.core.devices import resolve_device
-from rote.core.presentation.figures import intervals, svg_html
-from rote.core.presentation.shown import Shown
+from rote.core.presentation.figures import intervals
+from rote.core.presentation.shown import ShownFile
 from rote.core.progress.display import progress
 from rote.diffusion.checkpoint import check_weights
 from rote.diffusion.probes.gap import SIGMAS
@@ -26,14 +26,10 @@ FALSE_POSITIVE_RATE = 0.01
 
 
 @dataclass(frozen=True, repr=False)
-class Membership(Shown):
+class Membership(ShownFile):
     """How well the loss tells members; `json` is the content of `membership.json`."""
 
     json: dict[str, Any]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the content of `membership.json`."""
-        return self.json
 
     def sentences(self) -> Sequence[str]:
         """Return the AUC of every noise level, and on what it rests."""
@@ -72,10 +68,6 @@ class Membership(Shown):
             for row in self._rows()
         ]
         return intervals(rows, "AUC (0.5: not told apart)", domain=(0, 1))
-
-    def figure_html(self) -> str:
-        """Return the chart."""
-        return svg_html(self.plot())
 
 
 def level_text(level: dict[str, Any]) -> str:

@@ -6,22 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rote.core.presentation.figures import intervals, svg_html
-from rote.core.presentation.shown import Shown
+from rote.core.presentation.figures import intervals
+from rote.core.presentation.shown import ShownFile
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclass(frozen=True, repr=False)
-class Rescored(Shown):
+class Rescored(ShownFile):
     """A search or a study under other definitions; `json` is the content of `criteria.json`."""
 
     json: dict[str, Any]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the content of `criteria.json`."""
-        return self.json
 
     @property
     def is_study(self) -> bool:
@@ -77,10 +73,6 @@ class Rescored(Shown):
             if row["value"] is not None
         ]
         return intervals(rows, "difference of rates" if self.is_study else "EMM, training items")
-
-    def figure_html(self) -> str:
-        """Return the chart."""
-        return svg_html(self.plot())
 
 
 def emm_text(entry: dict[str, Any]) -> str:

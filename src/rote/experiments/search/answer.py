@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rote.core.atomic_files import read_json
-from rote.core.presentation.figures import svg_html
-from rote.core.presentation.shown import Shown
+from rote.core.presentation.shown import ShownFile
 from rote.data.dataset import Dataset
 from rote.emm.curve import EmmInterval
 from rote.experiments.presentation import emm as presentation
@@ -38,7 +37,7 @@ PATH_SETTINGS = (
 
 
 @dataclass(frozen=True, repr=False)
-class EmmEstimate(Shown):
+class EmmEstimate(ShownFile):
     """The result of a search; `to_json` is the content of `emm.json`."""
 
     found: EmmInterval
@@ -71,10 +70,6 @@ class EmmEstimate(Shown):
         """Exposures of an item at the EMM, and how the EMM grows with the training; `budget.sentence`."""
         return self._file.budget
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the content of `emm.json`."""
-        return self.json
-
     @cached_property
     def _file(self) -> EmmFile:
         return EmmFile.model_validate_json(json.dumps(self.json))
@@ -82,10 +77,6 @@ class EmmEstimate(Shown):
     def sentences(self) -> Sequence[str]:
         """Return the answer, what it rests on, the controls, and what was left out."""
         return presentation.sentences(self._file)
-
-    def figure_html(self) -> str:
-        """Return the chart."""
-        return svg_html(self.plot())
 
     def to_pandas(self) -> pd.DataFrame:
         """Return a row for every run, by size and replicate; needs pandas."""

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from rote.core.presentation.figures import svg_html
-from rote.core.presentation.shown import Shown
+from rote.core.presentation.shown import ShownFile
 from rote.experiments.presentation import study as presentation
 from rote.results.study import StudyFile
 
@@ -18,16 +17,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, repr=False)
-class StudyResult(Shown):
+class StudyResult(ShownFile):
     """The result of a study; `to_json` is the content of `study.json`."""
 
     name: str
     sentence: str
     json: dict[str, Any]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the content of `study.json`."""
-        return self.json
 
     @cached_property
     def _file(self) -> StudyFile:
@@ -36,10 +31,6 @@ class StudyResult(Shown):
     def sentences(self) -> Sequence[str]:
         """Return the answer, what the paper says, and the differences with their intervals."""
         return presentation.sentences(self._file)
-
-    def figure_html(self) -> str:
-        """Return the chart."""
-        return svg_html(self.plot())
 
     def to_pandas(self) -> pd.DataFrame:
         """Return a row for every run; needs pandas."""
