@@ -53,9 +53,5 @@ def training_context(run_dir: Path) -> dict[str, Any]:
         "source_name": "config.json",
         "drawn": set(specs),
         "gallery": None,
-        "charts": {
-            "light": charts.theme(dark=False),
-            "dark": charts.theme(dark=True),
-            "specs": specs,
-        },
+        "charts": charts.on_page(specs),
     }

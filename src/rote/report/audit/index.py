@@ -42,11 +42,7 @@ def index_context(folder: Path) -> dict[str, Any]:
         "counts": [(word, counts[word]) for word in ("fail", "undecided", "pass") if counts[word]],
         "ungated": sum(row.decision is None for row in rows),
         "gallery": None,
-        "charts": {
-            "light": charts.theme(dark=False),
-            "dark": charts.theme(dark=True),
-            "specs": {},
-        },
+        "charts": charts.on_page({}),
     }
 
 

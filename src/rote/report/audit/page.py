@@ -166,12 +166,10 @@ def _charts(audit: Audit, *, calibrated: float | None, unit: str, columns: int) 
     from rote.report.charts import chart as charts
 
     lines = charts_audit.threshold_lines(audit, calibrated)
-    return {
-        "light": charts.theme(dark=False),
-        "dark": charts.theme(dark=True),
-        "specs": {
+    return charts.on_page(
+        {
             "thresholds": charts_audit.thresholds(audit, lines),
             "ratios": charts_audit.ratio_distribution(audit, lines),
             "distances": charts_audit.distance_distribution(audit, columns=columns, unit=unit),
-        },
-    }
+        }
+    )

@@ -7,6 +7,7 @@ told apart in the common forms of color blindness (vermilion against blue, and b
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -114,6 +115,11 @@ def theme(*, dark: bool) -> Spec:
             "chosen": {"fill": paper, "strokeWidth": 2.5},
         },
     }
+
+
+def on_page(specs: Mapping[str, Spec]) -> dict[str, Any]:
+    """Return what a page is given to draw charts, by name, on a light and on a dark ground."""
+    return {"light": theme(dark=False), "dark": theme(dark=True), "specs": specs}
 
 
 def rate_row(rate: Rate) -> Spec:

@@ -52,11 +52,7 @@ def compare_context(folder: Path) -> dict[str, Any]:
         "source_text": (folder / "compare.json").read_text(encoding="utf-8"),
         "source_name": "compare.json",
         "gallery": None,
-        "charts": {
-            "light": charts.theme(dark=False),
-            "dark": charts.theme(dark=True),
-            "specs": {},
-        },
+        "charts": charts.on_page({}),
     }
 
 

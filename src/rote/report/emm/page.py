@@ -63,11 +63,7 @@ def search_context(run_dir: Path) -> dict[str, Any]:
             chosen=shown,
             labels=class_names(file.data),
         ),
-        "charts": {
-            "light": charts.theme(dark=False),
-            "dark": charts.theme(dark=True),
-            "specs": words.reworded(_charts(search, gap, definitions), items),
-        },
+        "charts": charts.on_page(words.reworded(_charts(search, gap, definitions), items)),
     }
 
 

@@ -88,11 +88,7 @@ def study_context(folder: Path) -> dict[str, Any]:
         "source_text": (folder / "study.json").read_text(encoding="utf-8"),
         "source_name": "study.json",
         "gallery": None,
-        "charts": {
-            "light": charts.theme(dark=False),
-            "dark": charts.theme(dark=True),
-            "specs": words.reworded(specs, file.data.items),
-        },
+        "charts": charts.on_page(words.reworded(specs, file.data.items)),
     }
 
 
@@ -128,13 +124,9 @@ def overview_context(folder: Path) -> dict[str, Any]:
         "scale": first.scale,
         "claim": claim,
         "gallery": None,
-        "charts": {
-            "light": charts.theme(dark=False),
-            "dark": charts.theme(dark=True),
-            "specs": {
-                "effects": charts_study.effects([(study.file, effect) for study, effect in rows])
-            },
-        },
+        "charts": charts.on_page(
+            {"effects": charts_study.effects([(study.file, effect) for study, effect in rows])}
+        ),
     }
 
 
