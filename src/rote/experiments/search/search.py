@@ -222,9 +222,10 @@ def _play(
     rounds: list[dict[str, Any]] = []
     seen: dict[str, RunSpec] = {}
     while True:
-        takes = RunSeconds.learned([(task.size, run_seconds(task.folder)) for task in tasks])
-        budget = search.budget_seconds
-        left = None if budget is None else budget - clock.seconds
+        takes, left = None, None
+        if search.budget_seconds is not None:
+            takes = RunSeconds.learned([(task.size, run_seconds(task.folder)) for task in tasks])
+            left = search.budget_seconds - clock.seconds
         proposal = next_runs(
             [observed(point) for point in points],
             grid=grid,
