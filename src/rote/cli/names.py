@@ -14,6 +14,7 @@ from typing import Any
 
 import typer
 
+from rote.cli.values import completed
 from rote.core.errors import ConfigError, did_you_mean
 from rote.data.ahead.existing import near
 
@@ -66,23 +67,19 @@ def named(flag: str, names: Callable[[], tuple[str, ...]], metavar: str, help: s
 def study_name(help: str, *, others: tuple[str, ...]) -> Any:
     """Return an argument that takes the name of a study, a TOML file, or one of ``others``."""
 
-    def check(name: str) -> str:
-        known = (*others, *study_names())
-        if name not in known and not name.endswith(".toml"):
-            raise ConfigError(f"the study '{name}' is unknown{did_you_mean(name, known)}")
-        return name
-
     def names() -> tuple[str, ...]:
         return (*others, *study_names())
+
+    def check(name: str) -> str:
+        if name not in names() and not name.endswith(".toml"):
+            raise ConfigError(f"the study '{name}' is unknown{did_you_mean(name, names())}")
+        return name
 
     return typer.Argument(help=help, callback=check, autocompletion=_completed(names))
 
 
 def _completed(names: Callable[[], tuple[str, ...]]) -> Callable[[str], list[str]]:
-    def complete(incomplete: str) -> list[str]:
-        return [name for name in names() if name.startswith(incomplete)]
-
-    return complete
+    return lambda incomplete: completed(names())(incomplete)
 
 
 def made_by(commands: str, *, help: str, label: str = "") -> Any:

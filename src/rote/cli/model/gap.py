@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,15 +9,14 @@ import typer
 from rote.cli import options
 from rote.cli.app import command
 from rote.cli.command import takes_options
-from rote.cli.model.probe import ProbeOptions, TheDevice, TheSeed
-from rote.cli.names import made_by
+from rote.cli.model.probe import ProbeOptions, TheDevice, TheRun, TheSeed
 
 
 @command(example="rote gap runs/mine")
 @takes_options
 def gap(
     *,
-    run: Annotated[Path, made_by("`rote train`", help="The --out folder of `rote train`.")],
+    run: TheRun,
     probe: ProbeOptions,
     points: Annotated[
         int, typer.Option("--points", min=2, help="Noisy images per noise level.")

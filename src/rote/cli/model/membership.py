@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,8 +9,7 @@ import typer
 from rote.cli import options
 from rote.cli.app import command
 from rote.cli.command import takes_options
-from rote.cli.model.probe import ProbeOptions, TheDevice, TheSeed
-from rote.cli.names import made_by
+from rote.cli.model.probe import ProbeOptions, TheDevice, TheRun, TheSeed
 from rote.cli.values import rate
 
 
@@ -19,7 +17,7 @@ from rote.cli.values import rate
 @takes_options
 def membership(
     *,
-    run: Annotated[Path, made_by("`rote train`", help="The --out folder of `rote train`.")],
+    run: TheRun,
     probe: ProbeOptions,
     draws: Annotated[
         int, typer.Option("--draws", min=1, help="Noises per image and noise level.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rote.cli import options
+from rote.cli.names import made_by
 from rote.cli.source import SourceOptions, load
 from rote.cli.values import choice
 from rote.core.devices import DEVICES
@@ -26,6 +27,7 @@ Holdout = Annotated[
 ]
 
 
+TheRun = Annotated[Path, made_by("`rote train`", help="The --out folder of `rote train`.")]
 TheSeed = Annotated[
     int | None,
     typer.Option("--seed", min=0, help="Root seed of all randomness. [default: the training's]"),

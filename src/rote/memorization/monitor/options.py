@@ -88,7 +88,8 @@ class OnsetTest:
             "`begun` rests on an assumption, for want of `holdout`: a model that copies nothing has at "
             f"most {NULL_RATE:g} of its samples look like copies. Where chance likenesses are but 0.003, "
             "most long trainings raise a false alarm; give `holdout`, real images that were not trained "
-            "on, or say the rate with `test=OnsetTest(null_rate=...)`"
+            "on, or say the rate with `test=OnsetTest(null_rate=...)`, of "
+            "`rote.memorization.monitor.options`"
         )
         warnings.warn(text, RoteWarning, stacklevel=3)
         return (Notice("control", text, {"null_rate": NULL_RATE, "assumed": True}, doubtful=False),)
