@@ -273,24 +273,6 @@ def new_array(
             made[0].replace(path if name is None else path.with_name(name()))
 
 
-def write_row(array: npt.NDArray[Any], place: int, row: npt.NDArray[Any]) -> None:
-    """Put a row into an array; into a mapped file by writing it, which costs less than its pages.
-
-    ``array`` is what `new_array` made, or any other that lies in memory.
-    """
-    if not hasattr(array, "filename"):
-        array[place] = row
-        return
-    import numpy as np
-
-    mapped: Any = array
-    with open(mapped.filename, "r+b", buffering=0) as handle:  # noqa: PTH123
-        left = np.ascontiguousarray(row).data.cast("B")
-        handle.seek(mapped.offset + place * mapped.strides[0])
-        while left:
-            left = left[handle.write(left) :]
-
-
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON file that rote wrote.
 

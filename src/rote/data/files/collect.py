@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from rote.core.atomic_files import write_row
 from rote.core.errors import DataError
 from rote.core.memory import memory_of_machine
 from rote.data.account import Treated
@@ -149,7 +148,7 @@ class Collector:
         if self.images is None:
             self.images = self._room_for(result.pixels.shape)
         if self.images.shape[1:] == result.pixels.shape:  # else an error follows in any case
-            write_row(self.images, len(self.kept), result.pixels)
+            self.images[len(self.kept)] = result.pixels
             self.kept.append(index)
             if self.hashed:
                 self.items.append(result.item)

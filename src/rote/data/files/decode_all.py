@@ -11,6 +11,7 @@ from itertools import groupby
 import numpy as np
 import numpy.typing as npt
 
+from rote.core.mapped_pages import release_pages
 from rote.core.progress.work import counted_results, work
 from rote.data.files.archives import Entry
 from rote.data.files.collect import BATCH, Collector, Decoded, MakeRoom, Result, in_memory
@@ -161,6 +162,8 @@ def decode_all(
             for offset, result in enumerate(results):
                 collector.add(start + offset, batch[offset], result)
             decoded.reach(stop)
+            if collector.images is not None:
+                release_pages(collector.images)
     return collector.finish(window)
 
 
