@@ -202,7 +202,10 @@ def showing() -> Iterator[None]:
 @contextlib.contextmanager
 def progress(what: str, total: int | None = None) -> Iterator[Callable[[int, int | None], None]]:
     """Show how far one thing is: yields what is called with done and total, None where not known."""
-    with work(what, total) as own, showing():  # what is shown last is this, and not that all has ended
+    with (
+        work(what, total) as own,
+        showing(),
+    ):  # what is shown last is this, and not that all has ended
 
         def report(done: int, total: int | None) -> None:
             own.done, own.total = done, total

@@ -50,8 +50,13 @@ class Blind:
     found: int
     made: int
 
+    def told(self, noun: str = "") -> str:
+        """Say what copies these are, with a noun where the sentence has none."""
+        named = f"{self.adjective} {noun}".strip()
+        return f"{named} (from {self.start})" if self.start else named
+
     def __str__(self) -> str:
-        return f"{self.adjective} (from {self.start})" if self.start else self.adjective
+        return self.told()
 
 
 @dataclass(frozen=True)
@@ -149,7 +154,7 @@ def _sentence(corruptions: Sequence[Corruption], title: str) -> str:
     blind = _blind(corruptions, 0)
     if not blind:
         return f"Of every kind of copy tried here, the {title.lower()} finds half and more, however made."
-    counts = join([f"{one.found:,} of {one.made:,} {one}" for one in blind])
+    counts = join([f"{one.found:,} of {one.made:,} {one.told('copies')}" for one in blind])
     return (
         f"A low rate says little about copies like these: of those made so on purpose, the "
         f"{title.lower()} finds {counts}."
