@@ -190,9 +190,11 @@ def test_a_study_reads_a_table_by_the_columns_that_are_named(tmp_path):
     rng = np.random.default_rng(0)
     cells = [f"{n},{rng.normal()},{rng.normal()},{'ab'[n % 2]}" for n in range(80)]
     (tmp_path / "t.csv").write_text("\n".join(["number,x,y,kind", *cells]))
-    shutil.copy(TRAINERS / "gaussian_copula.py", tmp_path)
+    shutil.copy(
+        TRAINERS / "gaussian_copula.py", tmp_path / "copula_of_cells.py"
+    )  # its own name: here, not in a process
     asked = ("study", "labels", "--data", "t.csv", "--scale", "smoke", "--dry-run", "--json")
-    asked += ("--trainer", "gaussian_copula:trainer", "--value", "true")
+    asked += ("--trainer", "copula_of_cells:trainer", "--value", "true")
     named = run_here(*asked, "--label", "kind", "--ignore", "number", cwd=tmp_path)
     assert named.returncode == 0, named.stderr
     assert json.loads(named.stdout)["total"]["runs"] >= 2
