@@ -72,6 +72,9 @@ class Dataset:
         What became of everything under the source, where it was files or arrays.
     window
         Which values became black and white, where images were deeper than 8 bits.
+    groups
+        Name of the group that each item belongs to, such as its patient, household or video; None where
+        nothing is known of groups (`rote.data.groups`). Untrusted text.
     """
 
     items: npt.NDArray[Any]
@@ -85,6 +88,7 @@ class Dataset:
     scaling: Scaling | None = None
     account: Account | None = None
     window: Range | None = None
+    groups: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         where = shown(self.source)
@@ -117,6 +121,11 @@ class Dataset:
         if not self.names:
             object.__setattr__(self, "names", tuple(f"#{i}" for i in range(len(self.items))))
         assert len(self.names) == len(self.items)
+        if self.groups is not None and len(self.groups) != len(self.items):
+            raise DataError(
+                f"{where}: {len(self.items)} items but {len(self.groups)} groups; the name of one group "
+                "per item is expected"
+            )
 
     def __len__(self) -> int:
         return len(self.items)
@@ -194,6 +203,8 @@ class Dataset:
             "shape": list(self.shape),
             "kind": self.kind,
         }
+        if self.groups is not None:
+            told["groups"] = len(set(self.groups))
         if self.schema is None:
             return told
         return told | {"columns": [column.to_json() for column in self.schema.columns]}
@@ -224,6 +235,7 @@ class Dataset:
             labels=None if self.labels is None else self.labels[indices],
             names=tuple(self.names[i] for i in indices),
             seeds=None if self.seeds is None else self.seeds[indices],
+            groups=None if self.groups is None else tuple(self.groups[i] for i in indices),
         )
 
     def scaled(self, scaling: Scaling) -> Dataset:

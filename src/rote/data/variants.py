@@ -74,7 +74,7 @@ class TrainingSet:
 
 
 def combine(first: Dataset, second: Dataset) -> Dataset:
-    """Return both sources in one, the second behind the first; labels only where both have some.
+    """Return both sources in one, the second behind the first; labels and groups where both have them.
 
     Raises
     ------
@@ -94,12 +94,16 @@ def combine(first: Dataset, second: Dataset) -> Dataset:
             f"`source` has the classes {', '.join(first.classes[:3])}... and `second` "
             f"{', '.join(second.classes[:3])}...; mix sources of the same classes"
         )
+    groups = None
+    if first.groups is not None and second.groups is not None:
+        groups = (*first.groups, *second.groups)
     return Dataset(
         items=np.concatenate([first.items, second.items]),
         labels=labels,
         classes=() if labels is None else first.classes,
         names=(*first.names, *second.names),
         source=f"{first.source} + {second.source}",
+        groups=groups,
     )
 
 

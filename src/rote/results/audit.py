@@ -91,6 +91,7 @@ class Control(Result):
     classes: tuple[Any, ...] = ()
     account: SourceAccount | None = None
     window: tuple[Number, Number] | None = None
+    groups: Count | None = None
 
     @property
     def items(self) -> str:

@@ -95,6 +95,8 @@ class Side(Result):
     """Of files and arrays: what was read, left out and changed."""
     window: tuple[Number, Number] | None = None
     """Which values became black and white, where images are deeper than 8 bits."""
+    groups: Count | None = None
+    """Groups that the items belong to, such as patients; None: nothing is known of groups."""
 
     @property
     def items(self) -> str:

@@ -5,6 +5,7 @@ import pytest
 
 from rote.core.errors import DataError
 from rote.data.dataset import Dataset
+from rote.data.variants import combine
 
 
 def images(count=6, channels=3):
@@ -66,6 +67,18 @@ def test_take_keeps_images_labels_and_names_together():
     assert np.array_equal(taken.items, images()[[4, 0]])
     assert taken.labels.tolist() == [1, 0]
     assert taken.names == ("#4", "#0")
+
+
+def test_groups_stay_with_their_items_and_tell_no_digest():
+    data = Dataset(images(), groups=tuple("aabbcc"))
+    assert data.take(np.array([4, 0])).groups == ("c", "a")
+    assert data.subset(6, seed=None).groups == data.groups
+    assert combine(data, data).groups == data.groups * 2
+    assert combine(data, Dataset(images())).groups is None
+    assert data.describe()["groups"] == 3 and "groups" not in Dataset(images()).describe()
+    assert data.digest == Dataset(images()).digest
+    with pytest.raises(DataError, match="6 items but 2 groups"):
+        Dataset(images(), groups=("a", "b"))
 
 
 def test_without_a_seed_subsets_keep_the_order_of_the_source():

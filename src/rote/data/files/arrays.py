@@ -272,6 +272,8 @@ def arrays_of(dataset: Dataset) -> dict[str, npt.NDArray[Any]]:
     for name, array in (("seeds", dataset.seeds), ("labels", dataset.labels)):
         if array is not None:
             arrays[name] = array
+    if dataset.groups is not None:
+        arrays["groups"] = np.array(dataset.groups)
     if dataset.schema is not None:
         arrays["schema"] = np.array(json.dumps(dataset.schema.to_json()))
     return arrays

@@ -29,7 +29,7 @@ from rote.data.tables.schema import Schema
 _KEYS = (SERIES, "images", "x_train", "x_test", "data", "arr_0")
 _OWN_LABELS = {"x_train": "y_train", "x_test": "y_test", "arr_0": "arr_1"}
 _LABELS = ("labels", "label", "y", "targets", "target")
-_BESIDE = ("classes", "seeds", "schema")
+_BESIDE = ("classes", "seeds", "schema", "groups")
 
 
 def load_array_file(
@@ -108,6 +108,8 @@ def load_array_file(
     dataset = replace(dataset, account=account)
     if "schema" in arrays:
         dataset = replace(dataset, schema=_schema(arrays["schema"], dataset, where=where))
+    if "groups" in arrays:
+        dataset = replace(dataset, groups=_groups(arrays["groups"], dataset, where=where))
     seeds = arrays.get("seeds")
     # Anything else under that name is not what `rote sample` writes, and nothing depends on it.
     if seeds is not None and seeds.dtype == np.int64 and seeds.shape == (len(dataset),):
@@ -212,6 +214,16 @@ def _member(loaded: Any, key: str, file: FileState, decoded: Path | None) -> npt
     if size > memory_of_machine():
         raise MemoryError
     return loaded[key]
+
+
+def _groups(groups: npt.NDArray[Any], dataset: Dataset, *, where: str) -> tuple[str, ...] | None:
+    """Check an array of groups: one text or whole number per item."""
+    if groups.shape != (len(dataset),) or groups.dtype.kind not in "iuU":
+        raise DataError(
+            f"{where}: groups are {groups.dtype} of shape {groups.shape} for {len(dataset):,} items; "
+            "expected is one text or whole number per item: write them so, or leave them out"
+        )
+    return tuple(storable(str(group)) for group in groups.tolist())
 
 
 def _schema(text: npt.NDArray[Any], dataset: Dataset, *, where: str) -> Schema | None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from rote.core.errors import DataError
+from rote.data.files.arrays import arrays_of
 from rote.data.load import load_images
 
 RNG = np.random.default_rng(0)
@@ -250,3 +251,16 @@ def test_a_member_that_is_no_array_is_one_line(tmp_path, member):
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(f"{member}.npy", b"text")
     assert "no NumPy arrays" in error_of(path)
+
+
+def test_groups_of_an_npz_are_read_back_and_checked(tmp_path):
+    path = tmp_path / "x.npz"
+    np.savez(path, images=RGB, groups=np.array(["ann", "ann", "bob", "ann"]))
+    found = load_images(path)
+    assert found.groups == ("ann", "ann", "bob", "ann")
+    np.savez(path, **arrays_of(found))
+    assert load_images(path).groups == found.groups
+    np.savez(path, images=RGB, groups=np.array([7, 7, 8, 9]))
+    assert load_images(path).groups == ("7", "7", "8", "9")
+    np.savez(path, images=RGB, groups=np.zeros((4, 2)))
+    assert "one text or whole number per item" in error_of(path)
