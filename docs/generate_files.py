@@ -28,7 +28,7 @@ from rote.stats.rates import Difference, Rate
 
 SOURCE = Path(__file__).parent / "files.md.in"
 TARGET = Path(__file__).parent / "reference" / "files.md"
-MARK = re.compile(r"^@ (\w+)\.(\w+)$", re.MULTILINE)
+MARK = re.compile(r"^@ ([\w.]+)\.(\w+)$", re.MULTILINE)
 ALWAYS_SHARED = (Rate, Difference)
 PLAIN = {str: "text", bool: "true or false", int: "whole number", float: "number", Any: "anything"}
 

@@ -36,6 +36,11 @@ from .experiments.trainers.protocol import (
 from .memorization.audit.audit import audit as audit
 from .memorization.audit.compare import Comparison as Comparison, compare as compare
 from .memorization.audit.finished import Audit as Audit
+from .memorization.dedup.dedup import (
+    Deduplicated as Deduplicated,
+    dedup as dedup,
+    undo_dedup as undo_dedup,
+)
 from .memorization.monitor.monitor import MemorizationMonitor as MemorizationMonitor
 from .memorization.monitor.rate import MemorizationRate as MemorizationRate
 from .memorization.presentation.assertion import assert_not_memorized as assert_not_memorized

@@ -12,6 +12,7 @@
 `rote report`          write the report of a run again
 `rote data`            list the named sets, show a source, keep or clear decoded images, and
                        write shards (`rote data shard`)
+`rote dedup`           a source without its near-duplicates
 `rote neighbors`       the exact nearest images in shards, past one memory
 =====================  ========================================================================
 
@@ -44,7 +45,7 @@ from rote.core.memory import is_out_of_memory
 
 # Each module adds its commands to the app; the order is that of `rote --help`.
 from rote.cli.audit import audit, compare  # noqa: F401  isort: skip
-from rote.cli.data import data  # noqa: F401  isort: skip
+from rote.cli.data import data, dedup  # noqa: F401  isort: skip
 from rote.cli.experiments import emm  # noqa: F401  isort: skip
 from rote.cli.model import gap, membership  # noqa: F401  isort: skip
 from rote.cli.audit import neighbors  # noqa: F401  isort: skip

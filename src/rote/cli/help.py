@@ -26,7 +26,7 @@ GROUPS = {
     "duplicate-rms positive-control set-aside ruler-resolution through-autoencoder quality population "
     "cluster-by paired epsilon tolerance replicates gap points draws sigmas k audit:seed gap:seed "
     "membership:seed gap:weights membership:weights",
-    "What is written": "out json spreadsheet summary-md junit track shard-size clear help",
+    "What is written": "out keep undo json spreadsheet summary-md junit track shard-size clear help",
     "How fast": "device workers engine ray-address gpus-per-run gpu threads memory no-cache budget "
     "time-limit timings dry-run",
 }
@@ -50,6 +50,7 @@ COMMANDS = {
     },
     "Data and pages": {
         "data": "named sets, a look into any source, shards, the cache",
+        "dedup": "a source without its near-duplicates",
         "report": "write the page of a finished run again",
     },
 }

@@ -1,0 +1,250 @@
+"""Files of a source without its duplicates: copied as they are, with their captions; the way back."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import hashlib
+import io
+import json
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from rote.core.atomic_files import one_line_io, write_file, write_npz
+from rote.core.errors import ConfigError, DataError, RunError
+from rote.core.progress.work import counted
+from rote.data.dataset import Dataset
+from rote.data.files.archives import Entry, hidden, is_archive, open_files
+from rote.data.files.arrays import arrays_of
+from rote.data.files.captions import FILES as CAPTIONS
+from rote.data.files.decode import UnreadableImageError, header_of
+from rote.data.files.listing import SIDECAR
+from rote.data.load import load_images
+from rote.data.messages import shown, storable
+from rote.data.named.names import named_sources
+from rote.data.options import ReadOptions
+from rote.results.mitigation.dedup import DedupFile
+
+TEXTS = ("text", "caption", "prompt")
+
+
+Entries = dict[str, Entry]
+"""Files that are not hidden, by their names."""
+
+
+@contextlib.contextmanager
+def opened(source: Any, options: ReadOptions) -> Iterator[Entries | None]:
+    """Yield the files of a source that is a folder or an archive; None of all else.
+
+    Raises
+    ------
+    ConfigError
+        If the images are pages of files, or lie in several archives.
+    """
+    if not isinstance(source, str | Path) or str(source) in named_sources():
+        yield None
+        return
+    path = Path(source).expanduser()
+    array = path.suffix.lower() in (".npz", ".npy")  # an npz file is a zip archive, of arrays
+    if not path.is_dir() and (array or not path.is_file() or not is_archive(path)):
+        yield None
+        return
+    if options.frames != "first":
+        raise ConfigError("`frames` all makes one file several images; leave it at first")
+    with open_files(path) as files:
+        if any(entry.name != entry.path for entry in files):
+            raise ConfigError(
+                f"{shown(path)} is a folder of archives; unpack them, or give one of them"
+            )
+        yield {storable(entry.name): entry for entry in files if not hidden(entry.name)}
+
+
+def size_of(entry: Entry) -> tuple[int, int]:
+    """Return the pixels and the bytes of an image.
+
+    Raises
+    ------
+    DataError
+        If its file does not tell.
+    """
+    content = _stored(entry)
+    header = header_of(content)
+    if header is None:
+        raise DataError(
+            f"{shown(entry.name)} does not say how large it is; give `keep` first or sharpest"
+        )
+    return header.width * header.height, len(content)
+
+
+def sha256_of(entry: Entry) -> str:
+    """Return the SHA-256 of a file."""
+    return hashlib.sha256(_stored(entry)).hexdigest()
+
+
+def check_new(out: Path, *, files: bool) -> Path:
+    """Refuse a place that holds something, or is of the wrong kind.
+
+    Raises
+    ------
+    ConfigError
+        One line.
+    """
+    if files and (out.suffix == ".npz" or (out.exists() and not out.is_dir())):
+        raise ConfigError(f"`out` {out}: images of files are kept as files; give a new folder")
+    if not files and out.suffix != ".npz":
+        raise ConfigError(f"`out` {out}: images of an array are kept as one; give a new .npz file")
+    if out.is_file() or (out.is_dir() and any(out.iterdir())):
+        raise ConfigError(f"`out` {out} holds something already; give a new one")
+    return out
+
+
+def write_array(path: Path, dataset: Dataset) -> None:
+    """Write the images of an array, with labels, as one npz file."""
+    arrays = arrays_of(dataset)
+    if dataset.labels is not None:
+        arrays["classes"] = np.array(dataset.classes)
+    write_npz(path, arrays)
+
+
+def write_clean(
+    entries: Entries, names: Sequence[str], dropped: set[str], out: Path
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Copy all images but the dropped ones, with their captions and labels, all or none.
+
+    Returns
+    -------
+    tuple
+        The files of captions that were changed, and the captions of the dropped images.
+
+    Raises
+    ------
+    DataError
+        If a name cannot be that of a file of a folder, or captions cannot be read.
+    RunError
+        If something cannot be written.
+    """
+    kept = [name for name in names if name not in dropped]
+    captions = {
+        name: _text(_stored(entries[text])).strip()
+        for name in sorted(dropped)
+        for text in _beside([name], entries)
+    }
+    changed = []
+    with one_line_io(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as held:
+            folder = Path(held, "clean")
+            for name in counted([*kept, *_beside(kept, entries)], "files copied"):
+                write_file(folder / _safe(name), _stored(entries[name]))
+            for name in (name for name in entries if _base(name) in (*CAPTIONS, SIDECAR)):
+                content = _stored(entries[name])
+                if _base(name) in CAPTIONS:
+                    content, gone = _without(content, name, dropped)
+                    captions |= gone
+                    changed += [name] if gone else []
+                write_file(folder / _safe(name), content)
+            if out.exists():
+                out.rmdir()
+            folder.replace(out)
+    return tuple(changed), captions
+
+
+def restore(told: DedupFile, place: Path, *, options: ReadOptions) -> None:
+    """Write what was dropped back to its place, once all of it is there as it was.
+
+    Raises
+    ------
+    RunError
+        If the source is not there any more, or has changed.
+    """
+    assert told.source is not None
+    try:
+        if place.suffix == ".npz":
+            dataset = load_images(told.source, options=options)
+            if dataset.digest != told.digest:
+                raise DataError("its images are others now")
+            write_array(place, dataset)
+            return
+        with opened(told.source, ReadOptions()) as entries:
+            if entries is None:
+                raise DataError("it is no folder or archive now")
+            for row in told.dropped:
+                content = _stored(entries[row.name]) if row.name in entries else b""
+                if hashlib.sha256(content).hexdigest() != row.sha256:
+                    raise DataError(f"{shown(row.name)} is not what it was")
+            names = [row.name for row in told.dropped]
+            for name in counted([*names, *_beside(names, entries), *told.captions], "files copied"):
+                write_file(place / _safe(name), _stored(entries[name]))
+    except (DataError, ConfigError, KeyError) as error:
+        raise RunError(
+            f"what was dropped cannot be taken from {told.source} again ({error}); nothing was put back"
+        ) from None
+
+
+def _beside(names: Sequence[str], entries: Entries) -> list[str]:
+    """Return the texts that lie beside images under their names."""
+    texts = (re.sub(r"\.[^./]*$", "", name) + ".txt" for name in names)
+    return [text for text in dict.fromkeys(texts) if text in entries]
+
+
+def _base(name: str) -> str:
+    return name.split("/")[-1]
+
+
+def _safe(name: str) -> PurePosixPath:
+    """Return a relative name as a path that stays within its folder.
+
+    Raises
+    ------
+    DataError
+        If it leads elsewhere.
+    """
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0] or "\0" in name:
+        raise DataError(f"{shown(name)} is no name of a file within a folder; rename it")
+    return path
+
+
+def _stored(entry: Entry) -> bytes:
+    try:
+        return entry.stored()
+    except UnreadableImageError as error:
+        raise DataError(f"{shown(entry.name)} cannot be read ({error}); write it again") from None
+
+
+def _text(content: bytes) -> str:
+    wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+    return content.decode("utf-16" if wide else "utf-8-sig", "replace")
+
+
+def _without(content: bytes, name: str, dropped: set[str]) -> tuple[bytes, dict[str, str]]:
+    """Return a file of captions without the rows of dropped images, and the captions of these."""
+    below, gone, lines = name.rpartition("/")[0], {}, io.StringIO(_text(content), newline="")
+    kept = io.StringIO(newline="")
+    prefix = f"{below}/" if below else ""
+
+    def taken_out(row: dict[str, Any]) -> bool:
+        image = prefix + str(row.get("file_name", "")).replace("\\", "/").removeprefix("./")
+        if image not in dropped:
+            return False
+        gone[image] = str(next((row[key] for key in TEXTS if key in row), ""))
+        return True
+
+    try:
+        if name.endswith(".csv"):
+            reader = csv.DictReader(lines)
+            writer = csv.DictWriter(kept, reader.fieldnames or [], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(row for row in reader if not taken_out(row))
+        else:
+            kept.writelines(
+                line for line in lines if not line.strip() or not taken_out(json.loads(line))
+            )
+    except (ValueError, csv.Error, AttributeError) as error:
+        raise DataError(f"{shown(name)} cannot be read ({shown(error)}); write it again") from None
+    return (kept.getvalue().encode() if gone else content), gone

@@ -1,0 +1,43 @@
+"""Names of files are untrusted, and captions lie beside images as well as in tables."""
+
+import zipfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from rote.core.errors import DataError
+from rote.data.options import ReadOptions
+from rote.memorization.dedup.dedup import dedup
+
+
+def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+    Image.new("L", (8, 8), 50).save(tmp_path / "a.png")
+    Image.new("L", (8, 8), 200).save(tmp_path / "b.png")
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        archive.write(tmp_path / "a.png", "a.png")
+        archive.write(tmp_path / "b.png", "x/../../b.png")
+    with pytest.raises(DataError, match="no name of a file within a folder"):
+        dedup(tmp_path / "all.zip", tmp_path / "clean")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "all.zip", "b.png"]
+
+
+def test_texts_beside_images_stay_with_them_and_tables_lose_rows(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for name, level in (("a.png", 50), ("b.png", 50), ("c.png", 200)):
+            Image.new("L", (8, 8), level).save(tmp_path / name)
+            archive.write(tmp_path / name, f"in/{name}")
+            archive.writestr(f"in/{name[0]}.txt", f"text of {name}")
+        rows = 'file_name,text,note\na.png,"first, of\ntwo",1\nb.png,other,2\nc.png,third,3\n'
+        archive.writestr("in/metadata.csv", rows)
+        archive.writestr("in/readme.md", "no caption")
+    found = dedup(tmp_path / "all.zip", tmp_path / "clean", options=ReadOptions())
+    (row,) = found.json["dropped"]
+    assert (row["name"], row["kept"], row["rms"], row["caption"]) == (
+        *("in/b.png", "in/a.png", 0.0, "other"),
+    )
+    inside = tmp_path / "clean" / "in"
+    assert sorted(path.name for path in inside.iterdir()) == [
+        *("a.png", "a.txt", "c.png", "c.txt", "metadata.csv"),
+    ]
+    assert (inside / "metadata.csv").read_text() == rows.replace("b.png,other,2\n", "")
