@@ -1,10 +1,9 @@
-"""Make the pictures of the report in docs/images: first screens of pages made from real images.
+"""Make the pictures of the report in docs/images: first screens at two widths, light and dark.
 
-    python docs/screenshots.py CIFAR [--search FOLDER] [--all FOLDER]
+    python docs/screenshots.py CIFAR [--search FOLDER]
 
 CIFAR is a folder with `cifar10_train.npz` and `cifar10_test.npz`. ``--search`` is the `--out` of a
-finished `rote emm`; without it that page is left out. The study is one of docs/results. ``--all`` takes
-every screen at both widths, light and dark, to be looked at, and writes no docs/images. Needs Playwright
+finished `rote emm`; without it that page is left out. The study is one of docs/results. Needs Playwright
 and Chromium.
 """
 
@@ -27,11 +26,6 @@ from rote.report import write_report
 
 IMAGES = Path(__file__).parent / "images"
 SIZES = {"desk": (1440, 900), "phone": (390, 844)}
-KEPT = {
-    *("audit-failed-desk-light", "audit-failed-desk-dark", "audit-failed-phone-light"),
-    *("audit-passed-desk-light", "audit-undecided-desk-light", "emm-desk-light"),
-    *("study-desk-light", "compare-desk-light", "index-desk-light"),
-}
 MOST_BYTES = 150_000
 
 
@@ -74,20 +68,15 @@ def pages(audits: Path, search: Path | None) -> Iterator[tuple[str, Path]]:
         yield "emm", write_report(search)
 
 
-def screens(
-    browser: Any, page: Path, name: str, wanted: set[str]
-) -> Iterator[tuple[str, Image.Image]]:
-    """Yield the first screens of a page at both widths, light and dark: all, or those wanted."""
+def screens(browser: Any, page: Path) -> Iterator[tuple[str, Image.Image]]:
+    """Yield the first screens of a page at both widths, light and dark."""
     for size, (width, height) in SIZES.items():
         for theme in ("light", "dark"):
-            screen = f"{name}-{size}-{theme}"
-            if wanted and screen not in wanted:
-                continue
             tab = browser.new_page(viewport={"width": width, "height": height}, color_scheme=theme)
             tab.goto(page.as_uri())
             tab.wait_for_selector("html[data-charts]")
             tab.wait_for_timeout(300)  # pictures are drawn after the charts
-            yield screen, Image.open(io.BytesIO(tab.screenshot()))
+            yield f"{size}-{theme}", Image.open(io.BytesIO(tab.screenshot()))
             tab.close()
 
 
@@ -110,7 +99,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("cifar", type=Path)
     parser.add_argument("--search", type=Path)
-    parser.add_argument("--all", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         audits = Path(folder) / "audits"
@@ -118,12 +106,8 @@ def main() -> None:
         path = shutil.which("chromium") or shutil.which("google-chrome")
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         for name, page in pages(audits, options.search):
-            for screen, picture in screens(browser, page, name, set() if options.all else KEPT):
-                if options.all:
-                    options.all.mkdir(parents=True, exist_ok=True)
-                    picture.save(options.all / f"{screen}.png")
-                else:
-                    save(picture, IMAGES / f"{screen}.png")
+            for screen, picture in screens(browser, page):
+                save(picture, IMAGES / f"{name}-{screen}.png")
         browser.close()
 
 

@@ -9,6 +9,7 @@ import pytest
 from full_runs import full_audit_run
 from report_runs import audit_run, emm_run
 
+from rote.memorization.audit.compare import compare
 from rote.report import write_report
 
 pytestmark = pytest.mark.browser
@@ -50,6 +51,8 @@ def test_axe_finds_nothing_in_both_themes(open_page, tmp_path: Path, make) -> No
     assert problems(page) == []
 
 
-def test_axe_finds_nothing_on_an_index_of_audits(open_page, tmp_path: Path) -> None:
+def test_axe_finds_nothing_on_an_index_of_audits_and_on_two_compared(open_page, tmp_path) -> None:
     audit_run(tmp_path / "a")
     assert problems(open_page(write_report(tmp_path), width=390, dark=True)) == []
+    compare(tmp_path / "a", tmp_path / "a").save(tmp_path / "both", folders=(tmp_path / "a",) * 2)
+    assert problems(open_page(write_report(tmp_path / "both"), width=390, dark=True)) == []
