@@ -188,20 +188,20 @@ def test_a_user_that_is_in_no_list_and_has_no_home(room, tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_fifty_audits_take_what_one_takes(digits, tmp_path):
+def test_many_audits_take_what_one_takes(digits, tmp_path):
     def held() -> tuple[int, int, int]:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         tasks = len(list(Path("/proc/self/task").iterdir()))
         return pages * 4096, len(list(Path("/proc/self/fd").iterdir())), tasks
 
     taken = []
-    for number in range(50):
+    for number in range(25):
         found = rote.audit(digits[number : number + 60], digits[:300], holdout=digits[400:460])
         found.save(tmp_path)
         rote.write_report(tmp_path)
         taken.append(held())
-    assert max(memory for memory, _, _ in taken[20:]) < taken[19][0] + 60e6
-    assert taken[-1][1:] == taken[19][1:]
+    assert max(memory for memory, _, _ in taken[10:]) < taken[9][0] + 60e6
+    assert taken[-1][1:] == taken[9][1:]
     assert threading.active_count() == 1
 
 
