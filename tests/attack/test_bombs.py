@@ -134,7 +134,7 @@ def test_a_large_black_image_is_no_bomb(tmp_path: Path) -> None:
     assert (found[0].max(), found[1].min()) == (0, 200)
 
 
-@pytest.mark.parametrize("count", [1_000, pytest.param(100_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [1_000, pytest.param(20_000, marks=pytest.mark.slow)])
 def test_very_many_members(tmp_path: Path, count: int) -> None:
     path, content = tmp_path / "a.zip", png()
     with zipfile.ZipFile(path, "w") as held:

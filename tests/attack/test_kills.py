@@ -24,7 +24,7 @@ pytestmark = [
 ]
 KILLS = int(os.environ.get("ROTE_TEST_KILLS", "1"))
 """Of each command; tens of them take minutes."""
-MANY = pytest.mark.skipif(KILLS == 1, reason="one kill of a search and of a study is in end_to_end")
+MANY = pytest.mark.skipif(KILLS == 1, reason="one kill of each of these is in end_to_end")
 TRAIN = (
     *("train", "--data", "digits", "--size", "64", "--set", "model.width=8"),
     *("--set", "model.channel_mult=[1]", "--set", "train.batch=16", "--set", "train.images=8000"),
@@ -79,7 +79,7 @@ def room(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "name", ["train", pytest.param("emm", marks=MANY), pytest.param("study", marks=MANY), "audit"]
+    "name", [*(pytest.param(name, marks=MANY) for name in ("train", "emm", "study")), "audit"]
 )
 def test_killed_at_random_moments_it_carries_on_to_the_same(name: str, room: Path) -> None:
     arguments = COMMANDS[name]

@@ -36,6 +36,6 @@ def test_sources_and_classes_of_all_kinds_run_nothing(
         names = [as_written(name) for name in NAMES[first : first + 10]]
         names += ["x"] * (10 - len(names))
         out = tmp_path / str(first)
-        emm_run(out, sizes=(64, 128), source=names[0], classes=names)
+        emm_run(out, sizes=(64,), source=names[0], classes=names)
         page = open_page(write_report(out))
         assert page.evaluate("typeof window.pwned") == "undefined"

@@ -19,7 +19,7 @@ from rote.stats.rates import Difference
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]  # four trainings before the first page
 NAMES = ("duration", "width")
-SCREENS = [(360, False), (768, True), (1440, False), (1440, True)]
+SCREENS = [(360, False), (1440, True)]
 PIXELS = """img => {
     const canvas = document.createElement("canvas");
     [canvas.width, canvas.height] = [img.naturalWidth, img.naturalHeight];

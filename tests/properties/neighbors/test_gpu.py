@@ -66,7 +66,7 @@ def check(queries, references, search):
         assert np.array_equal(one[0], expected[-1:])
 
 
-@settings(max_examples=80)
+@settings(max_examples=30)
 @given(searches(), st.sampled_from([(0, 2), (0, 256), (126, 131), (7, 8)]), st.booleans())
 def test_images(search, values, extremes):
     rng, dimension = search["rng"], search["dimension"]
@@ -78,7 +78,7 @@ def test_images(search, values, extremes):
     check(queries, references, search)
 
 
-@settings(max_examples=80)
+@settings(max_examples=30)
 @given(
     searches(),
     st.sampled_from([0.0, 1.0, 1e6, -1e9]),

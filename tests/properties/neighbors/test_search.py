@@ -78,7 +78,7 @@ def cut_into(search, monkeypatch):
         monkeypatch.setattr(cpu_projection, "BLOCK_DIMENSIONS", search["rows"] * 100)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(searches(), st.sampled_from([(0, 2), (254, 256), (0, 256), (126, 131)]), st.booleans())
 def test_images_equal_integer_brute_force_with_ties(search, values, extremes):
     rng, dimension = search["rng"], search["dimension"]
@@ -92,7 +92,7 @@ def test_images_equal_integer_brute_force_with_ties(search, values, extremes):
         check(queries, references, search["k"])
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(
     searches(),
     st.sampled_from([0.0, 1.0, 1e6, -1e9]),

@@ -47,8 +47,9 @@ def test_criteria_lie_side_by_side(page: Page) -> None:
 
 
 def test_the_positive_control_names_what_goes_unseen(page: Page) -> None:
-    counts = "20 of 50 noisy (from 32 levels), 3 of 50 recompressed (from quality 30) and 0 of 50"
-    assert f"the ratio finds {counts} mirrored" in page.text
+    noisy, recompressed = "noisy copies (from 32 levels)", "recompressed copies (from quality 30)"
+    counts = f"20 of 50 {noisy}, 3 of 50 {recompressed} and 0 of 50 mirrored copies"
+    assert f"the ratio finds {counts}" in page.text
     assert "noisy (to 4 levels) and recompressed (to quality 90)" in page.text
     cells = [a for t, a in page.tags if t == "td" and "heat" in (a.get("class") or "")]
     labels = [a.get("aria-label") for a in cells]
