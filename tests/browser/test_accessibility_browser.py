@@ -9,6 +9,8 @@ import pytest
 from full_runs import full_audit_run
 from report_runs import audit_run, emm_run
 
+import rote
+from rote.data.load import load_images
 from rote.memorization.audit.compare import compare
 from rote.report import write_report
 
@@ -54,5 +56,9 @@ def test_axe_finds_nothing_in_both_themes(open_page, tmp_path: Path, make) -> No
 def test_axe_finds_nothing_on_an_index_of_audits_and_on_two_compared(open_page, tmp_path) -> None:
     audit_run(tmp_path / "a")
     assert problems(open_page(write_report(tmp_path), width=390, dark=True)) == []
-    compare(tmp_path / "a", tmp_path / "a").save(tmp_path / "both", folders=(tmp_path / "a",) * 2)
+    digits, sides = load_images("digits"), (tmp_path / "few", tmp_path / "many")
+    for side, copies in zip(sides, (2, 20), strict=True):
+        made = digits.items[300 - copies : 340 - copies]
+        rote.audit(made, digits.items[:300], positive_control=0).save(side)
+    compare(*sides).save(tmp_path / "both", folders=sides)
     assert problems(open_page(write_report(tmp_path / "both"), width=390, dark=True)) == []

@@ -10,7 +10,7 @@ from typing import Any
 from rote.report import words
 from rote.report.audit.criteria import all_criteria
 from rote.report.audit.positive_control import recall_of
-from rote.report.audit.verdict import Decision, decision_of, missed_of
+from rote.report.audit.verdict import Decision, decision_of
 from rote.results.audit import AuditFile
 from rote.results.schema import read_result
 
@@ -25,7 +25,7 @@ class Row:
     share: str
     above_control: str
     missed: str
-    """Kinds of copies, or why none are named."""
+    """Kinds of copies (each audit's page says from which strength on), or why none are named."""
 
 
 def index_context(folder: Path) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def _row(path: Path) -> Row:
     file = read_result(path, AuditFile)
     found = all_criteria(file)
     recall = recall_of(file.positive_control, found)
-    missed = missed_of(file, recall).copies
+    missed = words.join([blind.adjective for blind in recall.blind]) if recall else ""
     return Row(
         name=path.parent.name,
         file=file,
