@@ -15,6 +15,15 @@ from .diffusion.probes.membership_of_run import (
     Membership as Membership,
     membership as membership,
 )
+from .diffusion.pipelines.folder import PromptSets as PromptSets, sample_pipeline as sample_pipeline
+from .diffusion.pipelines.opened import (
+    OpenPipeline as OpenPipeline,
+    open_pipeline as open_pipeline,
+)
+from .diffusion.pipelines.screen import (
+    ScreenedPrompts as ScreenedPrompts,
+    screen_prompts as screen_prompts,
+)
 from .diffusion.sample import sample as sample
 from .diffusion.training.loop import train as train
 from .experiments.config import (

@@ -48,6 +48,18 @@ CASES = {
         (*AUDIT, "--through-autoencoder", "folder"),
         "pip install 'rote-memorization[diffusers]'",
     ),
+    "pipeline": (
+        "transformers",
+        "transformers",
+        ("prompts", "owner/name", "--prompts", "captions.txt"),
+        "pip install 'rote-memorization[diffusers]'",
+    ),
+    "lora": (
+        "peft",
+        "peft",
+        ("sample", "owner/name", "--prompts", "captions.txt", "--lora", "l", "--out", "found"),
+        "pip install 'rote-memorization[diffusers]'",
+    ),
     "parquet": (
         "pyarrow",
         "pyarrow",

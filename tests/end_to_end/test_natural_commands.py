@@ -19,6 +19,9 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).mkdir()
         for place in places:
             Image.fromarray(images[place]).save(folder / name / f"{place:04}.png")
+    (folder / "pipeline" / "unet").mkdir(parents=True)
+    (folder / "pipeline" / "model_index.json").write_text("{}")
+    (folder / "lora.safetensors").write_bytes(b"weights")
     return folder
 
 
@@ -34,6 +37,14 @@ WORKS = {
     "a name": (("audit", "samples", "digits"), 0, "5 of 25"),
 }
 ONE_LINE = {
+    "a pipeline": (
+        ("audit", "pipeline", "train"),
+        "pipeline is a pipeline of diffusers; `rote sample pipeline --prompts TRAINING --out samples`",
+    ),
+    "a LoRA": (
+        ("audit", "lora.safetensors", "train"),
+        "of a LoRA, `rote sample PIPELINE --lora lora.safetensors --prompts TRAINING --out samples`",
+    ),
     "both ways": (
         ("audit", "samples", "train", "--training", "train"),
         "TRAINING is given twice, as train and as --training train; give it once",

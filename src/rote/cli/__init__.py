@@ -5,10 +5,11 @@
 `rote compare`         the difference of two audits
 `rote emm`             the largest training set that a model learns by rote
 `rote rescore`         the same search under other definitions of a copy
-`rote train`           one model; `rote sample` draws from it
+`rote train`           one model; `rote sample` draws from it, or from a pipeline
 `rote optimum`         draw from the theoretical optimum of a training set
 `rote gap`             how far a model is from that optimum, without sampling
 `rote membership`      whether its loss tells training from held-out images
+`rote prompts`         which prompts a text-to-image pipeline knows, without training data
 `rote report`          write the report of a run again
 `rote data`            list the named sets, show a source, keep or clear decoded images, and
                        write shards (`rote data shard`)
@@ -47,7 +48,7 @@ from rote.core.memory import is_out_of_memory
 from rote.cli.audit import audit, compare  # noqa: F401  isort: skip
 from rote.cli.data import data, dedup  # noqa: F401  isort: skip
 from rote.cli.experiments import emm  # noqa: F401  isort: skip
-from rote.cli.model import gap, membership  # noqa: F401  isort: skip
+from rote.cli.model import gap, membership, prompts  # noqa: F401  isort: skip
 from rote.cli.audit import neighbors  # noqa: F401  isort: skip
 from rote.cli import report  # noqa: F401  isort: skip
 from rote.cli.experiments import rescore  # noqa: F401  isort: skip

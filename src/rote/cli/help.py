@@ -19,13 +19,15 @@ OTHER = "Before the command"
 GROUPS = {
     "What is read": "generated training holdout data second size first stratify resolution channels "
     "resize alpha exif frames window axes include exclude skip-unreadable categorical label ignore "
-    "captions run search sources source folder verify",
+    "captions run pipeline search sources source folder verify",
     "What is made": "name preset set scale value sizes seeds trainer train-command sample-command layout "
-    "count weights steps solver churn sample:label seed",
+    "prompts control-prompts empty-prompt per-caption lora lora-scale dtype "
+    "count weights guidance steps solver churn sample:label seed",
     "What is measured": "space criterion ratio-threshold false-positive-rate fail-above invariances "
     "duplicate-rms positive-control set-aside ruler-resolution through-autoencoder quality population "
     "cluster-by paired epsilon tolerance replicates gap points draws sigmas k audit:seed gap:seed "
-    "membership:seed gap:weights membership:weights",
+    "membership:seed gap:weights membership:weights "
+    "prompts:prompts prompts:control-prompts",
     "What is written": "out keep undo json spreadsheet summary-md junit track shard-size clear help",
     "How fast": "device workers engine ray-address gpus-per-run gpu threads memory no-cache budget "
     "time-limit timings dry-run",
@@ -43,9 +45,10 @@ COMMANDS = {
         "rescore": "a search or study again, under other definitions of a copy",
     },
     "Look into one model": {
-        "sample": "draw from it",
+        "sample": "draw from it, or from a text-to-image pipeline",
         "optimum": "draw from what it would be if it could only copy",
         "gap": "how far it is from that, without sampling",
+        "prompts": "which prompts a pipeline knows, without training data",
         "membership": "does its loss tell training from held-out images?",
     },
     "Data and pages": {

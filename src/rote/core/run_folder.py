@@ -36,6 +36,7 @@ HOLDS = {
     "train": "a training run (`rote train`)",
     "emm": "a search for the EMM (`rote emm`)",
     "studies": "several studies (`rote study all`)",
+    "pipeline": "images of a pipeline (`rote sample`)",
     "shards": "shards (`rote data shard`)",
     "neighbors": "a search for neighbors (`rote neighbors`)",
 }

@@ -162,6 +162,11 @@ def _load_path(
     listing = single_file(path)
     if suffix in (*EXTENSIONS, *FOREIGN_EXTENSIONS) or is_image(listing.entries[0]):
         return _load_files(str(path), listing, options, folder=decoded)
+    if suffix == ".safetensors":
+        raise DataError(
+            f"{shown(path)} holds weights; of a LoRA, `rote sample PIPELINE --lora {shown(path)} "
+            "--prompts TRAINING --out samples` makes images: give `source` that folder"
+        )
     raise DataError(
         f"{shown(path)} is a file of unknown type '{shown(suffix)}'; give `source` a folder, a .zip, "
         f".tar, .npz or .npy file, a table ({', '.join(TABLE_EXTENSIONS)}), or an image "

@@ -1,4 +1,4 @@
-"""`membership.json`: do training items have a lower loss than others? (`rote membership`)."""
+"""What a model knows, without sampling: `membership.json` by its loss, `prompts.json` by its prompts."""
 
 from __future__ import annotations
 
@@ -40,3 +40,41 @@ class MembershipFile(ResultFile):
     holdout_in_training: Count
     """Equal to a training item, and left out."""
     levels: tuple[Level, ...]
+
+
+class PromptScore(Result):
+    """One prompt."""
+
+    text: str
+    score: Number
+    """Length of what guidance adds at the first step, the mean over the draws; units of the latents."""
+
+
+class Lora(Result):
+    """A LoRA that was loaded."""
+
+    file: str
+    scale: Number
+
+
+class PromptsFile(ResultFile):
+    """`rote prompts`."""
+
+    kind: Literal["prompts"]
+    pipeline: str
+    """How it was given."""
+    weights_sha256: str
+    """Of all its weights, those of a LoRA among them."""
+    lora: Lora | None
+    draws: Positive
+    """Noises for each prompt."""
+    steps: Positive
+    """Of the schedule whose first step was looked at."""
+    seed: int
+    roc: Roc | None
+    """Of the prompts against the control prompts, of scores times -1. null: no control prompts."""
+    prompts: tuple[PromptScore, ...]
+    """The highest first."""
+    control: tuple[PromptScore, ...]
+    says: str
+    """What a score does not say."""

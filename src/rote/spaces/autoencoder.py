@@ -6,7 +6,7 @@ and the held-out one as the control that it is, go through the same encoder and 
 x -> D(mean of E(x)), rounded to 8 bits as samples are.
 
 The autoencoder is diffusers' `AutoencoderKL`, by the name of a repository or a folder with config.json
-and diffusion_pytorch_model.safetensors.
+and diffusion_pytorch_model.safetensors. Of the folder of a pipeline it is the part `vae`.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def load_autoencoder(name: str, *, device: str = "cpu") -> Autoencoder:
     Parameters
     ----------
     name
-        A folder, or a repository of the Hugging Face hub.
+        A folder, of an autoencoder or of a pipeline, or a repository of the Hugging Face hub.
 
     Raises
     ------
@@ -118,6 +118,8 @@ def load_autoencoder(name: str, *, device: str = "cpu") -> Autoencoder:
             f"{extra('diffusers')}"
         ) from None
     folder = Path(name).expanduser()
+    if (folder / "model_index.json").exists():
+        folder = folder / "vae"
     try:
         where = str(folder) if folder.is_dir() else name
         with quiet(logging):
@@ -128,7 +130,7 @@ def load_autoencoder(name: str, *, device: str = "cpu") -> Autoencoder:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
         raise ConfigError(
             f"`through_autoencoder` {name} cannot be loaded ({reason}); give a folder with config.json "
-            f"and {WEIGHTS}, such as the vae folder of the model"
+            f"and {WEIGHTS}, or the folder of a pipeline"
         ) from error
     wrong = misfits(found)
     if wrong:

@@ -29,6 +29,9 @@ def channels_first(num, seed):
 def noise(num, seed):
     return np.random.default_rng(seed).integers(0, 256, (num, 8, 8, 1)).astype(np.uint8)
 
+def with_captions(num, seed):
+    return copies(num, seed), ["a digit"] * num
+
 def as_list(num, seed):
     return copies(num, seed).tolist()
 
@@ -146,6 +149,7 @@ WRONG = {
     "own_sampler:constant": ("constant is no function",),
     "broken_module:copies": ("importing broken_module raised ZeroDivisionError",),
     "needs_another:copies": ("importing needs_another raised", "no_such_package"),
+    "own_sampler:with_captions": ("perhaps images and their captions", "metadata.jsonl"),
     "own_sampler:as_list": ("builtins.list", "uint8"),
     "own_sampler:unit": ("from 0 to 1", "255"),
     "own_sampler:whole_floats": ("float32", "astype('uint8')"),

@@ -211,6 +211,12 @@ def _is_part(name: str | None, whole: str) -> bool:
 def _checked(given: object, size: int, source: str) -> npt.NDArray[Any]:
     """Refuse what is not ``size`` uint8 images (or vectors); return them channels last."""
     where = f"--generated {source}"
+    if isinstance(given, tuple):
+        raise DataError(
+            f"{where} gave {len(given)} things, perhaps images and their captions; let it "
+            "return the images alone, or write them into a folder with a metadata.jsonl (file_name, "
+            "text) and give that"
+        )
     if not isinstance(given, np.ndarray):
         raise DataError(
             f"{where} gave {type(given).__module__}.{type(given).__qualname__}; a uint8 NumPy array "

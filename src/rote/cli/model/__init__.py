@@ -1,1 +1,1 @@
-"""Commands of one model: `rote train`, `rote sample`, `rote optimum`, `rote gap`, `rote membership`."""
+"""Commands of one model: `rote train`, `rote sample`, `rote optimum`, `rote gap` and so on."""

@@ -33,6 +33,7 @@ from rote.data.options import ReadOptions
 from rote.data.shards.read import INDEX
 
 SIDECAR = "dataset.json"
+PIPELINE = "model_index.json"
 _IMAGE_EXTENSIONS = frozenset((*EXTENSIONS, *FOREIGN_EXTENSIONS))
 
 
@@ -203,6 +204,11 @@ def _none(
         return DataError(
             f"{where} is a folder of shards, which `rote neighbors` searches; give `source` the source "
             "that they were written from"
+        )
+    if any(entry.name == PIPELINE for entry in files):
+        return DataError(
+            f"{where} is a pipeline of diffusers; `rote sample {where} --prompts TRAINING --out samples` "
+            "makes its images: give `source` that folder"
         )
     unwanted = sum(reason.startswith(("in `", "not in `")) for reason, _, _ in others)
     if unwanted:

@@ -1,0 +1,1 @@
+"""Text-to-image pipelines of diffusers: opened, with a LoRA, asked for images, screened by prompts."""
