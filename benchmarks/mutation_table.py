@@ -99,7 +99,9 @@ invariances = _of(
     "unit/memorization/test_invariances.py",
     "unit/memorization/test_matching.py",
 )
-corruptions = _of("memorization/corruptions.py", "unit/memorization/test_corruptions.py")
+corruptions = _of(
+    "memorization/corruptions/catalog.py", "unit/memorization/corruptions/test_catalog.py"
+)
 preconditioning = _of(
     "diffusion/preconditioning.py",
     "unit/diffusion/test_preconditioning.py",

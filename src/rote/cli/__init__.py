@@ -85,6 +85,7 @@ def main() -> None:
     _check_process()
     # What Pillow has to say about the metadata of a file changes no pixel.
     warnings.filterwarnings("ignore", module="PIL")
+    warnings.filterwarnings("ignore", module="pydicom")
     try:
         app(prog_name="rote")
     except RoteError as error:

@@ -84,19 +84,50 @@ class ImageOptions:
     ] = "apply"
     frames: Annotated[
         str,
-        choice("--frames", get_args(Frames), "Of animations and files of several pages."),
+        choice(
+            "--frames",
+            get_args(Frames),
+            "Of animations and files of several pages; volume: the pages of a TIFF are one volume.",
+        ),
     ] = "first"
     window: Annotated[
         str | None,
         typer.Option(
             "--window",
             metavar="LOW,HIGH",
-            help="Values that become black and white, of 16-bit and other deep images; or percentile.",
+            help="Values that become black and white, of 16-bit and other deep images and of volumes; "
+            "or percentile.",
         ),
     ] = None
     axes: Annotated[
         str | None,
-        typer.Option("--axes", help="Order of an array's axes, as NHWC, NCHW, CHW or HWN."),
+        typer.Option(
+            "--axes", help="Order of an array's axes, as NHWC, NCHW, CHW, HWN or, of volumes, NDHW."
+        ),
+    ] = None
+    spacing: Annotated[
+        str | None,
+        typer.Option(
+            "--spacing",
+            metavar="D,H,W",
+            help="Volumes: bring voxels to so many millimeters; one number for all three.",
+        ),
+    ] = None
+    crop: Annotated[
+        str | None,
+        typer.Option(
+            "--crop",
+            metavar="D,H,W",
+            help="Volumes: keep so many voxels around the middle; black where there are fewer.",
+        ),
+    ] = None
+    slices: Annotated[
+        str | None,
+        typer.Option(
+            "--slices",
+            metavar="AXIS:FIRST:LAST",
+            help="Volumes: take these slices along D, H or W as images, as D:40:60.",
+        ),
     ] = None
 
     def given(self) -> dict[str, Any]:
@@ -120,7 +151,7 @@ class ImageOptions:
         DataError
             If a value is not one of those that the help names.
         """
-        from rote.data.options import ReadOptions, parse_window
+        from rote.data.options import ReadOptions, parse_slices, parse_three, parse_window
 
         return ReadOptions(
             resolution=self.resolution,
@@ -134,6 +165,9 @@ class ImageOptions:
             frames=cast("Any", self.frames),
             window=None if self.window is None else parse_window(self.window),
             axes=self.axes,
+            spacing=None if self.spacing is None else cast("Any", parse_three(self.spacing)),
+            crop=None if self.crop is None else cast("Any", parse_three(self.crop)),
+            slices=None if self.slices is None else cast("Any", parse_slices(self.slices)),
         ).with_window(None if like is None else like.window)
 
     def reading(self, like: Dataset | None = None) -> Reading:

@@ -14,6 +14,7 @@ import torch
 
 from rote.core.errors import DataError
 from rote.data.dataset import Dataset, Kind
+from rote.data.messages import shown
 from rote.data.scaling import Scaling
 
 
@@ -73,9 +74,20 @@ def as_items(samples: torch.Tensor, like: Dataset, *, source: str) -> Dataset:
 
 
 def for_models(dataset: Dataset) -> tuple[Dataset, Scaling | None]:
-    """Return the data set as training and distances take it: images untouched, all else scaled."""
+    """Return the data set as training and distances take it: images untouched, all else scaled.
+
+    Raises
+    ------
+    DataError
+        Of volumes, which no model here is trained on.
+    """
     if dataset.kind == "image":
         return dataset, None
+    if dataset.kind == "volume":
+        raise DataError(
+            f"{shown(dataset.source)} holds volumes, and models are trained on images, vectors or "
+            "series; take images out of them with `slices`"
+        )
     scaling = Scaling.fit(dataset.items, dataset.schema)
     return dataset.scaled(scaling), scaling
 

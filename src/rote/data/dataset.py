@@ -1,8 +1,8 @@
 """`Dataset`: all items of one source, in memory or mapped, with labels and a digest.
 
-Images rest as uint8 (N, H, W, C) with C = 1 (grey) or 3 (RGB); vectors as float32 (N, D), the rows of a
-table among them; series as float32 (N, T, C). On a device the whole set is one tensor, so training needs
-no loader: an 8-bit CIFAR-10 is 154 MB.
+Images rest as uint8 (N, H, W, C) with C = 1 (grey) or 3 (RGB), volumes as uint8 (N, D, H, W, C);
+vectors as float32 (N, D), the rows of a table among them; series as float32 (N, T, C). On a device the
+whole set is one tensor, so training needs no loader: an 8-bit CIFAR-10 is 154 MB.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     import torch
 
 
-Kind = Literal["image", "vector", "series"]
-_KINDS: dict[int, Kind] = {1: "vector", 2: "series", 3: "image"}
+Kind = Literal["image", "volume", "vector", "series"]
+_KINDS: dict[int, Kind] = {1: "vector", 2: "series", 3: "image", 4: "volume"}
 
 
 def kind_of_shape(shape: tuple[int, ...]) -> Kind:
-    """Return the kind of items whose shape models see: (C, H, W), (C, T) or (D,).
+    """Return the kind of items whose shape models see: (C, H, W), (C, D, H, W), (C, T) or (D,).
 
     >>> kind_of_shape((3, 8, 8)), kind_of_shape((1, 24)), kind_of_shape((13,))
     ('image', 'series', 'vector')
@@ -46,12 +46,13 @@ def kind_of_shape(shape: tuple[int, ...]) -> Kind:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images, vectors or series with optional labels, held in memory.
+    """Images, volumes, vectors or series with optional labels, held in memory.
 
     Attributes
     ----------
     items
-        uint8 (N, H, W, C) images, float32 (N, D) vectors, or float32 (N, T, C) series.
+        uint8 (N, H, W, C) images, uint8 (N, D, H, W, C) volumes, float32 (N, D) vectors, or float32
+        (N, T, C) series.
     labels
         int64 (N,) class numbers in [0, len(classes)), or None.
     classes
@@ -71,7 +72,7 @@ class Dataset:
     account
         What became of everything under the source, where it was files or arrays.
     window
-        Which values became black and white, where images were deeper than 8 bits.
+        Which values became black and white, where images or volumes were deeper than 8 bits.
     groups
         Name of the group that each item belongs to, such as its patient, household or video; None where
         nothing is known of groups (`rote.data.groups`). Untrusted text.
@@ -98,11 +99,14 @@ class Dataset:
                     f"{where}: images have {self.items.shape[3]} channels; 1 (grey) or 3 "
                     "(RGB) are expected, in the order (N, height, width, channels)"
                 )
-        elif not (self.items.dtype == np.float32 and self.items.ndim in (2, 3)):
+        elif not (self.items.dtype == np.float32 and self.items.ndim in (2, 3)) and not (
+            self.items.dtype == np.uint8 and self.items.ndim == 5
+        ):
             raise DataError(
                 f"{where}: an array of {self.items.dtype} with shape {self.items.shape} is "
-                "neither images (uint8, (N, height, width, channels)) nor vectors (float32, (N, D)) "
-                "nor series (float32, (N, times, channels))"
+                "neither images (uint8, (N, height, width, channels)) nor volumes (uint8, (N, depth, "
+                "height, width, channels)) nor vectors (float32, (N, D)) nor series (float32, (N, times, "
+                "channels))"
             )
         assert self.schema is None or self.items.shape[1:] == (self.schema.width,)
         if self.labels is not None and self.labels.shape != (len(self.items),):
@@ -138,12 +142,17 @@ class Dataset:
 
     @property
     def kind(self) -> Kind:
-        """Whether the items are images, vectors or series."""
+        """Whether the items are images, volumes, vectors or series."""
         return _KINDS[self.items.ndim - 1]
 
     @property
+    def in_levels(self) -> bool:
+        """Whether values are 8-bit levels, of images and volumes; others have units that are scaled."""
+        return self.items.dtype == np.uint8
+
+    @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of one item as models see it: images (C, H, W), series (C, T), vectors (D,)."""
+        """Shape of an item as models see it: (C, H, W), (C, D, H, W), series (C, T), vectors (D,)."""
         *places, channels = (int(size) for size in self.items.shape[1:])
         return (channels, *places)
 
@@ -219,7 +228,7 @@ class Dataset:
         return told
 
     def tensor(self, device: str | torch.device = "cpu") -> torch.Tensor:
-        """Return all items as one tensor: uint8 (N, C, H, W), float32 (N, D) or float32 (N, C, T)."""
+        """Return all items as a tensor, channels first: uint8 (N, C, ...), float32 (N, D), (N, C, T)."""
         import torch
 
         items = torch.from_numpy(np.ascontiguousarray(self.items))

@@ -1,7 +1,7 @@
-"""`load_images`: every source of images, tables or series, by one name or path.
+"""`load_images`: every source of images, volumes, tables or series, by one name or path.
 
 A source is a named set, a folder, a zip or tar archive, an .npz or .npy file, a CSV or Parquet table, one
-image file, or images in memory.
+file of an image or a volume, or images in memory.
 What each of them may hold is told in `docs/how-to/data.md`.
 """
 
@@ -41,6 +41,8 @@ from rote.data.resample import Pixels, fit_images
 from rote.data.tables.encode import adopt
 from rote.data.tables.files import TABLE_EXTENSIONS, is_frame, load_table
 from rote.data.tables.table import Reading
+from rote.data.volumes.decode_all import decode_volumes
+from rote.data.volumes.fit import fit_volumes, refuse_options
 
 __all__ = ["fit_dataset", "load_images", "named_sources"]
 
@@ -58,7 +60,7 @@ def load_images(
     progress: Progress | None = None,
     listing: Listing | None = None,
 ) -> Dataset:
-    """Load all images, rows or series of a source into memory.
+    """Load all images, volumes, rows or series of a source into memory.
 
     Parameters
     ----------
@@ -94,8 +96,8 @@ def load_images(
     Returns
     -------
     Dataset
-        uint8 (N, H, W, C) images, float32 (N, D) vectors or (N, T, C) series, N >= 1; what became of
-        everything under the source is in ``.account``.
+        uint8 (N, H, W, C) images or (N, D, H, W, C) volumes, float32 (N, D) vectors or (N, T, C)
+        series, N >= 1; what became of everything under the source is in ``.account``.
 
     Raises
     ------
@@ -119,8 +121,10 @@ def load_images(
     if not isinstance(source, str | Path):
         dataset = _load_object(source, options)
     elif isinstance(source, str) and source in EMBEDDED:
+        refuse_options(options, "a named set", where=source)
         dataset = embedded.load_embedded(source)
     elif isinstance(source, str) and source in CIFAR10:
+        refuse_options(options, "a named set", where=source)
         part: Literal["train", "test"] = "train" if source == "cifar10" else "test"
         dataset = cifar10.load_cifar10(part, cache=cache or cache_folder(), progress=progress)
     else:
@@ -153,14 +157,18 @@ def _load_path(
 ) -> Dataset:
     suffix = extension_of(path.name)
     if path.is_file() and suffix in (".npz", ".npy"):
-        return load_array_file(path, options=options, decoded=decoded)
+        return fit_volumes(load_array_file(path, options=options, decoded=decoded), options)
     if listing is not None:
         return _load_files(str(path), listing, options, folder=decoded)
     if path.is_dir() or is_archive(path):
         with open_listing(path, options) as listing:
             return _load_files(str(path), listing, options, folder=decoded)
-    listing = single_file(path)
-    if suffix in (*EXTENSIONS, *FOREIGN_EXTENSIONS) or is_image(listing.entries[0]):
+    listing = single_file(path, options)
+    if (
+        listing.volumes
+        or suffix in (*EXTENSIONS, *FOREIGN_EXTENSIONS)
+        or is_image(listing.entries[0])
+    ):
         return _load_files(str(path), listing, options, folder=decoded)
     if suffix == ".safetensors":
         raise DataError(
@@ -175,6 +183,9 @@ def _load_path(
 
 
 def _load_table(source: Any, reading: Reading, options: ReadOptions) -> Dataset:
+    refuse_options(
+        options, "a table", where=shown(source) if isinstance(source, Path) else "the frame"
+    )
     dataset = load_table(source, reading, skip_unreadable=options.skip_unreadable)
     return fit_dataset(dataset, options.resolution, options.channels)
 
@@ -184,9 +195,10 @@ def _load_object(source: Any, options: ReadOptions) -> Dataset:
     held = images_in_memory(source)
     if isinstance(held.images, np.ndarray):
         where = "array" if isinstance(source, np.ndarray) else type(source).__name__.lower()
-        return dataset_of_array(held.images, labels=held.labels, where=where, options=options)
+        dataset = dataset_of_array(held.images, labels=held.labels, where=where, options=options)
+        return fit_volumes(dataset, options)
     where = f"{type(source).__name__} of {len(held.images):,} images"
-    dataset = _load_files(where, listed(held.images), options, folder=None)
+    dataset = _load_files(where, listed(held.images, options), options, folder=None)
     if held.labels is None or len(dataset) != len(held.labels):
         return dataset
     labels, classes = labels_of_array(held.labels, None, count=len(dataset), where=where)
@@ -196,17 +208,25 @@ def _load_object(source: Any, options: ReadOptions) -> Dataset:
 def _load_files(
     source: str, listing: Listing, options: ReadOptions, *, folder: Path | None
 ) -> Dataset:
-    entries = paged(listing.entries, options)
+    entries = listing.entries if listing.volumes else paged(listing.entries, options)
     where = shown(source)
+    if not listing.volumes:
+        refuse_options(options, "images", where=where)
     labels, classes = labels_of_files(
         [entry.path for entry in entries], listing.sidecar, where=where, below=listing.below
     )
-    decoded = decode_cached(entries, where=where, options=options, folder=folder)
+    decoded = decode_cached(
+        entries,
+        where=where,
+        options=options,
+        folder=folder,
+        volumes=decode_volumes if listing.volumes else None,
+    )
     unreadable = [("unreadable", extension_of(name), name) for name in decoded.unreadable]
     account = Account(
         listing.files,
-        len(listing.entries) - len(unreadable),
-        (*listing.left_out, *left_out(unreadable)),
+        len(listing.entries) - len(unreadable) - sum(group.count for group in decoded.left_out),
+        (*listing.left_out, *decoded.left_out, *left_out(unreadable)),
         decoded.treated,
         decoded.notes,
     )
@@ -214,11 +234,12 @@ def _load_files(
         items=decoded.images,
         labels=None if labels is None else labels[decoded.kept],
         classes=classes,
-        names=tuple(storable(entries[i].name) for i in decoded.kept),
+        names=decoded.names or tuple(storable(entries[i].name) for i in decoded.kept),
         source=storable(source),
         unreadable=tuple(storable(name) for name in decoded.unreadable),
         account=account,
         window=decoded.window,
+        groups=decoded.groups,
     )
 
 
@@ -243,9 +264,9 @@ def fit_dataset(
     if dataset.kind != "image":
         option = "`resolution`" if resolution is not None else "`channels`"
         if resolution is not None or channels is not None:
+            words = {"vector": "vectors", "series": "series", "volume": "volumes"}[dataset.kind]
             raise DataError(
-                f"{option} is for images, and {shown(dataset.source)} holds "
-                f"{'vectors' if dataset.kind == 'vector' else 'series'} of "
+                f"{option} is for images, and {shown(dataset.source)} holds {words} of "
                 f"{' x '.join(map(str, dataset.items.shape[1:]))} numbers; leave it out"
             )
         return dataset

@@ -171,4 +171,4 @@ def _of_path(path: str | Path) -> Entry:
     found = Path(path).expanduser()
     if not found.is_file():
         raise DataError(f"'{shown(path)}' in the list of `source` is no file; give paths of images")
-    return Entry(str(path), file_reader(found), found.name)
+    return Entry(str(path), file_reader(found), found.name, file=found)

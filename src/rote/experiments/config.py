@@ -173,10 +173,15 @@ def preset(name: str, *, kind: str = "image") -> ExperimentConfig:
     Raises
     ------
     ConfigError
-        If the name is unknown.
+        If the name is unknown, or of volumes.
     """
     if name not in PRESETS:
         raise ConfigError(f"`preset` {name} is unknown{did_you_mean(name, PRESETS)}")
+    if kind == "volume":
+        raise ConfigError(
+            "models are trained on images, vectors and series, and `data` holds volumes; take images out "
+            "of them with `slices`"
+        )
     config = PRESETS[name]()
     if kind != "image":
         if kind == "vector":

@@ -16,8 +16,8 @@ from rote.data.dataset import Dataset
 from rote.data.messages import shown
 from rote.data.sampling import drawn_by_content
 from rote.data.scaling import VECTOR_STD
+from rote.memorization.corruptions.numbers import measured_columns
 from rote.memorization.defaults import RATIO_THRESHOLD
-from rote.memorization.number_corruptions import measured_columns
 from rote.memorization.silent_differences import makes_copies
 from rote.neighbors.search import nearest_neighbors
 from rote.spaces.gower import Gower
@@ -117,7 +117,7 @@ def deciding_columns(
     gower
         Whether the distance is Gower's; else it is L2.
     """
-    if training.kind == "image" or training.scaling is None:
+    if training.scaling is None:
         return None
     rows = np.linspace(0, len(generated) - 1, min(len(generated), MOST_LOOKED_AT)).astype(np.int64)
     ours = generated.items[rows].astype(np.float64)
@@ -173,7 +173,7 @@ def other_units(
     seed
         Of the sample, which depends on what the items hold and not on their order.
     """
-    if training.kind == "image" or training.scaling is None or not len(generated):
+    if training.scaling is None or not len(generated):
         return None
     drawn = drawn_by_content(
         generated.items, np.arange(len(generated)), seed=child_seed(seed, "probe")

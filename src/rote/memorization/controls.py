@@ -31,11 +31,11 @@ from rote.data.dataset import Dataset
 from rote.data.resample import workers
 from rote.data.sampling import drawn_by_content
 from rote.memorization.corruptions import Degradation, degradations, given_to, seeds
+from rote.memorization.corruptions.numbers import items_of, numbers_of
 from rote.memorization.criteria import RatioCriterion
 from rote.memorization.criteria.tolerance import within_tolerance
 from rote.memorization.evaluator import CriteriaEvaluator, Measured, rows_at_once
 from rote.memorization.matching import Matches, Nearest
-from rote.memorization.number_corruptions import items_of, numbers_of
 from rote.stats.rates import Rate, wilson
 
 
@@ -213,7 +213,7 @@ def degraded_copies(
     Parameters
     ----------
     training
-        Images, or vectors or series in units of each column's spread.
+        Images or volumes, or vectors or series in units of each column's spread.
     positions
         int64: the training items to choose from.
     copies
@@ -231,7 +231,7 @@ def degraded_copies(
     chosen = drawn[:copies]
     kinds = degradations(training.kind)
     shape, dtype = training.items.shape[1:], training.items.dtype
-    if training.kind == "image":
+    if training.in_levels:
         make = _degrading(training.items, chosen, kinds, seed=seed)
         return Copies(chosen, kinds, make, shape, dtype)
     originals = training.items[chosen]

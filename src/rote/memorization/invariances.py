@@ -8,7 +8,8 @@ With invariances flip, shift and tone the distance of a query q to a reference r
     tone    taken between z(q) and z(r), z(x) = 64 (x - mean(x)) / max(std(x), 8): one brightness and
             one contrast per image no longer matter; images flatter than 8 grey levels stay flat
 
-and flip and shift combine with each other and with tone. The minimum is taken per reference: a mirrored
+Of volumes flip and tone are there, and mirrored are left and right; shift is of images alone. Flip and
+shift combine with each other and with tone. The minimum is taken per reference: a mirrored
 reference never becomes a reference of its own, where it would sit at NN2 and hide copies of symmetric
 images.
 
@@ -34,6 +35,8 @@ KINDS = ("flip", "shift", "tone")
 MOST_SHIFT = 2
 TONE_SCALE = 64.0
 FLATTEST = 8.0
+TOGETHER = 2**24
+"""Values that are standardized at once."""
 
 
 @dataclass(frozen=True)
@@ -102,18 +105,19 @@ def offsets(invariances: Invariances) -> tuple[Offset, ...]:
 
 
 def mirrored(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return images (N, H, W, C) with left and right exchanged."""
-    return images[:, :, ::-1]
+    """Return images (N, H, W, C), or volumes (N, D, H, W, C), with left and right exchanged."""
+    return images[..., ::-1, :]
 
 
 def standardized(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Return images with one mean and one contrast: z of the module's docstring, float32."""
+    """Return images or volumes with one mean and one contrast: z of the module's docstring, float32."""
     result = np.empty(images.shape, np.float32)
-    for start in range(0, len(images), 1024):
-        part = images[start : start + 1024].astype(np.float64)
-        mean = part.mean(axis=(1, 2, 3), keepdims=True)
-        spread = part.std(axis=(1, 2, 3), keepdims=True)
-        result[start : start + 1024] = TONE_SCALE * (part - mean) / np.maximum(spread, FLATTEST)
+    step = max(1, min(1024, TOGETHER // max(1, images[:1].size)))
+    for start in range(0, len(images), step):
+        part = images[start : start + step].astype(np.float64)
+        axes = tuple(range(1, part.ndim))
+        mean, spread = (f(axis=axes, keepdims=True) for f in (part.mean, part.std))
+        result[start : start + step] = TONE_SCALE * (part - mean) / np.maximum(spread, FLATTEST)
     return result
 
 

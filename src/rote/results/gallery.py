@@ -27,13 +27,21 @@ LARGE_FOLDER = "report-pairs"
 """Of the pictures beside a page: `7.jpg` is generated image 7, and right of it its nearest."""
 
 
-def factor_of(height: int, width: int, *, longest: int = LONGEST) -> int:
-    """Return how many times smaller pictures of a size are kept.
+GAP = 1
+"""Pixels between the planes of a volume."""
+
+
+LOOKED_THROUGH, MOST_LOOKED_THROUGH = 40, 24
+"""Voxels each way, at most, of volumes that a page looks through, and pairs of such."""
+
+
+def factor_of(*sizes: int, longest: int = LONGEST) -> int:
+    """Return how many times smaller pictures, or volumes, of a size are kept.
 
     >>> factor_of(32, 32), factor_of(512, 384)
     (1, 4)
     """
-    return max(1, -(-max(height, width) // longest))
+    return max(1, -(-max(sizes) // longest))
 
 
 def shrink(pictures: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
@@ -61,6 +69,50 @@ def picture_of(pixels: NDArray[np.uint8]) -> Image.Image:
     )
 
 
+def planes_shape(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return the height and the width of the sheet of a volume (D, H, W, C).
+
+    >>> planes_shape((10, 20, 30, 1))
+    (31, 51)
+    """
+    depth, height, width, _ = shape
+    return height + GAP + depth, width + GAP + height
+
+
+def planes_of(volume: NDArray[np.uint8], factor: int = 1) -> NDArray[np.uint8]:
+    """Return the middle planes of a volume (D, H, W, C) as one picture (h, w, 1 or 3), made smaller.
+
+    The axial plane stands above the coronal one, the sagittal one right of that; the head is up in both.
+
+    >>> planes_of(np.full((2, 2, 2, 1), 9, np.uint8))[..., 0].tolist()
+    [[9, 9, 0, 0, 0], [9, 9, 0, 0, 0], [0, 0, 0, 0, 0], [9, 9, 0, 9, 9], [9, 9, 0, 9, 9]]
+    """
+    volume = smaller(in_colors(volume), factor)
+    depth, height, width, channels = volume.shape
+    sheet = np.zeros((*planes_shape(volume.shape), channels), np.uint8)
+    sheet[:height, :width] = volume[depth // 2]
+    sheet[height + GAP :, :width] = volume[::-1, height // 2]
+    sheet[height + GAP :, width + GAP :] = volume[::-1, :, width // 2]
+    return sheet
+
+
+def in_colors(volume: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a volume of 1 or 3 channels; of any other number the first is shown."""
+    return volume if volume.shape[-1] in (1, 3) else volume[..., :1]
+
+
+def smaller(volume: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
+    """Average blocks of ``factor`` voxels each way; what is left over at the end is cut off."""
+    if factor == 1:
+        return volume
+    sizes = [max(1, side // factor) for side in volume.shape[:3]]
+    blocks = [min(factor, side) for side in volume.shape[:3]]
+    cut = volume[tuple(slice(size * block) for size, block in zip(sizes, blocks, strict=True))]
+    split = [part for pair in zip(sizes, blocks, strict=True) for part in pair]
+    means = cut.reshape(*split, volume.shape[3]).mean(axis=(1, 3, 5), dtype=np.float32)
+    return np.rint(means).astype(np.uint8)
+
+
 @dataclass(frozen=True)
 class Gallery:
     """The lowest ratios, some of the rest, some of each listed group.
@@ -83,6 +135,9 @@ class Gallery:
     tiles
         float (n, 4, 4): RMS difference of each tile to the nearest image, both as they match; NaN where
         it was not measured, None in older files and of other items.
+    voxels, voxels_shrunk
+        uint8 (k, 2, D, H, W, C): the first k generated volumes and their nearest, so many times smaller;
+        None of other items.
     """
 
     index: NDArray[np.int64]
@@ -98,6 +153,8 @@ class Gallery:
     apart: NDArray[Any] | None = None
     shrunk: int = 1
     tiles: NDArray[Any] | None = None
+    voxels: NDArray[np.uint8] | None = None
+    voxels_shrunk: int = 1
 
 
 def read_gallery(path: Path, *, total: int, columns: tuple[str, ...]) -> Gallery:
@@ -111,7 +168,7 @@ def read_gallery(path: Path, *, total: int, columns: tuple[str, ...]) -> Gallery
     shown = ("generated_index", "generated", "nn1", "nn2", "nn1_index", "labels")
     small = ("small", "small_side", "small_index")
     more = ("cells", "apart") if columns else ()
-    arrays = read_arrays(path, shown, (*small, "shrunk", "tiles", *more))
+    arrays = read_arrays(path, shown, (*small, "shrunk", "tiles", "voxels", "voxels_shrunk", *more))
     index, generated, nn1, nn2, nearest, labels = (arrays[name] for name in shown)
     rows = len(index)
     same = generated.shape == nn1.shape == nn2.shape and len(generated) == rows
@@ -137,6 +194,16 @@ def read_gallery(path: Path, *, total: int, columns: tuple[str, ...]) -> Gallery
     shrunk = arrays.get("shrunk", np.ones((), np.int64))
     if shrunk.shape != () or shrunk.dtype.kind != "i" or shrunk < 1:
         raise RunError(f"{path} is damaged: shrunk is no whole number from 1 on; run again")
+    voxels, reduced = arrays.get("voxels"), arrays.get("voxels_shrunk", np.ones((), np.int64))
+    if voxels is not None and not (
+        voxels.dtype == np.uint8
+        and voxels.ndim == 6
+        and len(voxels) <= rows
+        and voxels.shape[1] == 2
+        and voxels.shape[5] in (1, 3)
+        and (reduced.shape, reduced.dtype.kind) == ((), "i")
+    ):
+        raise RunError(f"{path} is damaged: its volumes do not fit its pictures; run again")
     tiles = arrays.get("tiles")
     if tiles is not None and (tiles.ndim != 3 or len(tiles) != rows or tiles.dtype.kind != "f"):
         raise RunError(f"{path} is damaged: its tiles do not fit its pictures; run again")
@@ -154,6 +221,8 @@ def read_gallery(path: Path, *, total: int, columns: tuple[str, ...]) -> Gallery
         apart=apart,
         shrunk=int(shrunk),
         tiles=tiles,
+        voxels=voxels,
+        voxels_shrunk=int(reduced),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from rote.results.schema import Count, Number, Positive, Result
 
-Kind = Literal["image", "vector", "series"]
+Kind = Literal["image", "volume", "vector", "series"]
 
 
 class Column(Result):
@@ -83,7 +83,8 @@ class Side(Result):
     count: Count
     """Items."""
     shape: tuple[Positive, ...]
-    """Of one item: (channels, height, width), (numbers,) or (channels, times)."""
+    """Of one item: (channels, height, width), (channels, depth, height, width), (numbers,) or (channels,
+    times)."""
     kind: Kind
     columns: tuple[Column, ...] = ()
     """Tables only."""

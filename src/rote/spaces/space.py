@@ -80,6 +80,8 @@ class Space:
         What it is, for people; empty: those of its entry in the catalog.
     takes
         The kind of data.
+    of_volumes
+        The same for volumes (N, D, H, W, C); None: it takes none.
     foreign
         Whether its network came from outside, as a file or as a function of the user's: such a one is
         tried before it is believed (`rote.spaces.guard`).
@@ -100,7 +102,8 @@ class Space:
     smallest: int = 1
     width: int | None = None
     words: str = ""
-    takes: Literal["images", "numbers", "tables"] = "images"
+    takes: Literal["images", "volumes", "numbers", "tables"] = "images"
+    of_volumes: Space | None = None
     foreign: Literal["", "file", "function"] = ""
 
     @property
@@ -155,7 +158,7 @@ class Space:
 
     def check_size(self, shape: tuple[int, ...]) -> None:
         """Refuse images (N, H, W, C) that are smaller than the network takes."""
-        height, width = shape[1:3]
+        *_, height, width = shape[1:-1]
         if min(height, width) < self.smallest:
             raise DataError(
                 f"`space` {self.name} takes images from {self.smallest}x{self.smallest} on, and these "
@@ -232,9 +235,11 @@ def unit_rows(rows: Rows) -> Rows:
 
 
 PIXEL = Space(
-    "pixel", "8-bit values as they are", words="The images themselves, compared on integers."
+    "pixel",
+    "8-bit values as they are",
+    words="The images themselves, or the voxels of volumes, compared on integers.",
 )
-"""The space of the images themselves."""
+"""The space of the images or volumes themselves."""
 COLUMNS = Space(
     "columns",
     "values as they are given",
@@ -255,6 +260,6 @@ GOWER = Space(
 
 def own_space(dataset: Dataset) -> Space:
     """Return where distances between items of this kind are taken unless another space is asked for."""
-    if dataset.kind == "image":
+    if dataset.in_levels:
         return PIXEL
     return GOWER if dataset.schema is not None and dataset.schema.mixed else COLUMNS

@@ -88,7 +88,7 @@ def _sentences(found: Audit) -> list[str]:
         )
     exact, near = found.duplicates.to_json(), found.groups.to_json()
     rms = found.settings.duplicate_rms
-    unit = " levels" if found.training.kind == "image" else ""
+    unit = " levels" if found.training.in_levels else ""
     within = f", {near['images']:,} in {near['groups']:,} within {rms:g}{unit}" if rms else ""
     spacing = found.settings.spacing
     if rms and spacing:

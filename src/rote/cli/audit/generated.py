@@ -103,7 +103,7 @@ def load_generated(
         return load(source, how, flag="--generated", like=like, decoded=decoded, listing=listing)
     file = str(path / _FRESH)
     found = load(file, how.of_images(), flag="--generated", decoded=decoded)
-    return found if found.kind == "image" else _with_columns(_in_units_of_data(found, path), like)
+    return found if found.in_levels else _with_columns(_in_units_of_data(found, path), like)
 
 
 def _with_columns(found: Dataset, like: Dataset) -> Dataset:
@@ -228,7 +228,7 @@ def _checked(given: object, size: int, source: str) -> npt.NDArray[Any]:
             f"({size}, H, W, C) or ({size}, C, H, W) is expected"
         )
     items = dataset_of_array(given, where=where)
-    if items.kind == "image" and given.dtype != np.uint8:
+    if items.in_levels and given.dtype != np.uint8:
         raise DataError(
             f"{where} gave images of type {given.dtype}; uint8 is expected, so that no batch is "
             "rounded by guess: add .astype('uint8')"

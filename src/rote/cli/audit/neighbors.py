@@ -202,7 +202,7 @@ def _alike(
 
     if not (isinstance(made, Dataset) and isinstance(trained, Dataset)):
         return made, trained
-    if trained.kind != "image":
+    if not trained.in_levels:
         say(
             "distances are in the columns' own units, so that columns of large numbers decide; "
             "rote audit takes each in units of its spread"

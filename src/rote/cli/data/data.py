@@ -33,7 +33,10 @@ def list_named() -> None:
 def show(
     *,
     source: Annotated[
-        str, typer.Argument(help="A named set, a folder, or a zip, npz, npy, csv or parquet file.")
+        str,
+        typer.Argument(
+            help="A named set, a folder, or a zip, npz, npy, csv, parquet or scan file."
+        ),
     ],
     how: SourceOptions,
     json: options.Json = False,
@@ -70,6 +73,9 @@ def _rows(value: dict[str, Any], told: list[str]) -> list[list[str]]:
     count, shape = value["count"], value["shape"]
     if value["kind"] == "image":
         size = f"{count:,} images, {shape[2]} wide, {shape[1]} high, {shape[0]} channel"
+    elif value["kind"] == "volume":
+        sides = f"{shape[1]} deep, {shape[2]} high, {shape[3]} wide"
+        size = f"{count:,} volumes, {sides}, {shape[0]} channel"
     elif value["kind"] == "series":
         size = f"{count:,} series of {shape[1]} times, {shape[0]} channel"
     else:

@@ -89,10 +89,15 @@ class Entry:
         assert isinstance(found, bytes)
         return found
 
-    def stored(self) -> bytes:
-        """Return the content of a file, which is no image that is open already; errors as `content`."""
-        found = self._read(None)
+    def stored(self, *, most: int | None = None) -> bytes:
+        """Return the content of a file, which is no image that is open already; errors as `content`.
+
+        ``most`` bytes are read of a file that may be larger than an image.
+        """
+        found = self._read(None if most is None else most + 1)
         assert isinstance(found, bytes)
+        if most is not None and len(found) > most:
+            raise UnreadableImageError(f"larger than {most // 2**20:,} MiB")
         return found
 
     def _read(self, size: int | None) -> bytes | Image.Image:

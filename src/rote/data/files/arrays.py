@@ -25,13 +25,13 @@ from rote.data.files.window import measure, percentile_window, to_uint8
 from rote.data.labels import NO_LABELS, labels_of_array
 from rote.data.options import Range, ReadOptions
 
-SERIES = "series"
+SERIES, VOLUMES = "series", "volumes"
 _DARK = 32
 """Images of 8 bits that all stay below this use 5 bits at most, which is said."""
 
 Convert = Callable[[npt.NDArray[Any]], npt.NDArray[np.uint8]]
 Keep = Callable[[npt.NDArray[Any], Convert], npt.NDArray[np.uint8]]
-"""Turns accepted images (N, H, W, C) into uint8 in C order, with what converts a block of them."""
+"""Turns accepted images (N, H, W, C), or volumes, into uint8 in C order, with what converts a block."""
 
 
 def _copied(images: npt.NDArray[Any], convert: Convert) -> npt.NDArray[np.uint8]:
@@ -52,7 +52,7 @@ def dataset_of_array(
     where: str,
     options: ReadOptions | None = None,
     keep: Keep = _copied,
-    series: bool = False,
+    named: str = "",
 ) -> Dataset:
     """Convert an array to a data set.
 
@@ -60,8 +60,8 @@ def dataset_of_array(
     ----------
     array
         Images: (N, H, W, C), (N, C, H, W) or grey (N, H, W), C = 1 or 3, whole numbers in 0..255 of
-        any type, or any numbers with a window. Vectors: finite floating-point (N, D). Series:
-        finite floating-point (N, T, C).
+        any type, or any numbers with a window. Volumes of such numbers: (N, D, H, W, C). Vectors:
+        finite floating-point (N, D). Series: finite floating-point (N, T, C).
     labels, classes
         As `rote.data.labels.labels_of_array` takes them.
     where
@@ -70,8 +70,9 @@ def dataset_of_array(
         The order of the axes and the window; all else is left to the caller.
     keep
         Where images go; a copy in memory by default.
-    series
-        Whether the array holds series: (N, T, C) is told from grey images by being asked for alone.
+    named
+        What a file calls the array. `SERIES`, (N, T, C), and `VOLUMES` of four axes, (N, D, H, W),
+        are told from images by that alone.
 
     Raises
     ------
@@ -86,13 +87,16 @@ def dataset_of_array(
         raise DataError(f"{where}: an array of shape {array.shape} has no items; give some")
     items: npt.NDArray[Any]
     window, account = None, None
-    if series:
+    if named == SERIES:
         items = _series(array, where=where)
     elif array.ndim == 2 and options.axes not in ("HW", "WH"):
         items = _vectors(array, where=where)
     else:
-        images = channels_last(array, axes_of(array.shape, options.axes, where=where))
-        if images.shape[3] not in (1, 3):
+        asked = options.axes
+        if named == VOLUMES and asked is None and array.ndim == 4:
+            asked = "NDHW"
+        images = channels_last(array, axes_of(array.shape, asked, where=where))
+        if images.ndim == 4 and images.shape[3] not in (1, 3):
             raise DataError(
                 f"{where}: images of an array of shape {array.shape} have {images.shape[3]} "
                 "channels; 1 (grey) "
@@ -185,7 +189,8 @@ def _check_finite(images: npt.NDArray[Any], *, where: str) -> None:
     if images.dtype.kind != "f":
         return
     broken = sum(
-        int((~np.isfinite(chunk)).any(axis=(1, 2, 3)).sum()) for chunk in blocks_of(images)
+        int((~np.isfinite(chunk)).reshape(len(chunk), -1).any(axis=1).sum())
+        for chunk in blocks_of(images)
     )
     if broken:
         raise DataError(
@@ -263,7 +268,7 @@ def two_levels(images: npt.NDArray[np.uint8]) -> list[int]:
 
 def item_key(kind: Kind) -> str:
     """Return the name under which an npz file of ours holds items."""
-    return SERIES if kind == "series" else "images"
+    return {"series": SERIES, "volume": VOLUMES}.get(kind, "images")
 
 
 def arrays_of(dataset: Dataset) -> dict[str, npt.NDArray[Any]]:

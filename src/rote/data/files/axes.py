@@ -16,6 +16,8 @@ _WORDS = {
     "NHWC": "{0} images of {1}x{2} with {3} channels",
     "NCHW": "{0} images of {2}x{3} with {1} channels",
     "HWCN": "{3} images of {0}x{1} with {2} channels",
+    "NDHWC": "{0} volumes of {1}x{2}x{3} with {4} channels",
+    "NCDHW": "{0} volumes of {2}x{3}x{4} with {1} channels",
 }
 
 
@@ -56,13 +58,18 @@ def axes_of(shape: tuple[int, ...], asked: str | None, *, where: str) -> str:
             f"{hint}"
         )
     if len(shape) == 4 and shape[3] == 4:
-        hint = "drop the alpha channel with x[..., :3], or say with `axes` which axis is which"
-    elif len(shape) in (3, 4):
+        hint = (
+            "drop the alpha channel with x[..., :3], or say with `axes` which axis is which, such as "
+            "NDHW of volumes"
+        )
+    elif len(shape) == 4:
+        hint = "give `axes` NDHW if these are volumes (or name the array 'volumes' in an npz file)"
+    elif len(shape) in (3, 5):
         hint = "say with `axes` which axis is which, such as NHWC, or give it that shape"
     raise DataError(
         f"{where}: an array of shape {shape} is not understood; expected are images (N, height, "
-        f"width, channels) with 1 or 3 channels, or grey (N, height, width), or vectors (N, D); "
-        f"{hint}"
+        f"width, channels) with 1 or 3 channels, or grey (N, height, width), volumes (N, depth, height, "
+        f"width, channels), or vectors (N, D); {hint}"
     )
 
 
@@ -86,12 +93,15 @@ def _readings(shape: tuple[int, ...]) -> tuple[str, ...]:
             return ("NHWC",)
         if second and shape[3] != 4:
             return ("NCHW",)
+    if len(shape) == 5:
+        found = [axes for axes in ("NDHWC", "NCDHW") if shape[axes.index("C")] in (1, 3)]
+        return tuple(found[:1]) if shape[1:] == (1,) * 4 else tuple(found)
     return ()
 
 
 def channels_last(array: npt.NDArray[Any], axes: str) -> npt.NDArray[Any]:
-    """Return images of any order of axes as a view (N, H, W, C)."""
-    order = [axes.index(axis) for axis in "NHWC" if axis in axes]
+    """Return images of any order of axes as a view (N, H, W, C), volumes as (N, D, H, W, C)."""
+    order = [axes.index(axis) for axis in "NDHWC" if axis in axes]
     turned = array.transpose(order)
     if "N" not in axes:
         turned = turned[None]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from rote.core.errors import DataError
 from rote.core.memory import memory_of_machine
-from rote.data.account import Treated
+from rote.data.account import LeftOut, Treated
 from rote.data.files.archives import Entry
 from rote.data.files.decode import TWO_LEVELS
 from rote.data.files.faults import changed_file
@@ -38,12 +38,12 @@ def in_memory(shape: tuple[int, ...]) -> Pixels:
 
 @dataclass(frozen=True)
 class Decoded:
-    """The readable images of a source.
+    """The readable images or volumes of a source.
 
     Attributes
     ----------
     images
-        uint8 (N, H, W, C).
+        uint8 (N, H, W, C), or volumes (N, D, H, W, C).
     kept
         int64 (N,): which entry each image came from.
     unreadable
@@ -56,6 +56,12 @@ class Decoded:
         What became black and white, where files are deeper than 8 bits.
     hashes
         What was hashed on the way, where that was asked for.
+    names
+        Of each item, where one file may hold several; None: the name of its entry.
+    left_out
+        Entries that hold nothing to be read, which is no fault of theirs.
+    groups
+        Whose each item is, such as a patient's, where all files tell.
     """
 
     images: Pixels
@@ -65,6 +71,9 @@ class Decoded:
     notes: tuple[str, ...] = ()
     window: Range | None = None
     hashes: Hashes | None = None
+    names: tuple[str, ...] | None = None
+    left_out: tuple[LeftOut, ...] = ()
+    groups: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ _Batch = tuple[int, Sequence[Entry], list[list[Entry]], Iterator[list[Result]]]
 
 def paged(entries: Sequence[Entry], options: ReadOptions) -> Sequence[Entry]:
     """Return an entry for every page of every file, where all are to be read."""
-    if options.frames == "first":
+    if options.frames != "all":
         return entries
     found: list[Entry] = []
     with ThreadPoolExecutor(workers()) as pool:

@@ -2,14 +2,13 @@
 
 The key is the content: SHA-256 over every file's name and bytes (of an array file, its bytes), the
 options, and the version of the decoder. Files are hashed as they are decoded, from the same read.
-An entry is `<key>.npy` (uint8 (N, H, W, C)) with `<key>.json` beside it, written last, which has its
+An entry is `<key>.npy` (uint8 (N, ...)) with `<key>.json` beside it, written last, which has its
 checksum, and files of what is known of the images (`rote.data.known`). Images mapped from it need not be
 in memory together.
 
 Files are not read again to be hashed where none of them changed: `<names>.seen` has the size and times
-of all files of these names, and the key that they led to (`source_state`). In the same way the checksum
-is compared where the entry itself is not as it was left, or the machine was started anew since; a damaged
-one is made anew.
+of all files of these names, and the key that they led to (`source_state`). So is the checksum compared
+where the entry is not as it was left, or the machine was started since; a damaged one is made anew.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import __version__ as PILLOW
 
 from rote.core.atomic_files import (
     new_array,
@@ -50,7 +50,7 @@ from rote.data.options import ReadOptions
 
 CACHE_FROM, CACHE_BYTES = 1000, 2**28
 """Files, or bytes of images, from which a source is kept: less is held in memory."""
-VERSION = 2
+VERSION, VOLUMES = 2, "volumes 1"
 _TICK = 0.02
 _ITEMS = "items "
 """Begins a checksum that is of the digests of all images."""
@@ -74,7 +74,12 @@ def decoded_folder() -> Path:
 
 
 def decode_cached(
-    entries: Sequence[Entry], *, where: str, options: ReadOptions, folder: Path | None
+    entries: Sequence[Entry],
+    *,
+    where: str,
+    options: ReadOptions,
+    folder: Path | None,
+    volumes: Callable[..., Decoded] | None = None,
 ) -> Decoded:
     """Decode as `decode_all` does, or map what was decoded before; arguments and errors as there.
 
@@ -82,10 +87,13 @@ def decode_cached(
     ----------
     folder
         Where entries are kept; None keeps none.
+    volumes
+        `rote.data.volumes.decode_all.decode_volumes`, where the files are of volumes.
     """
-    if folder is None or not _is_large(entries, options):
-        return decode_all(entries, where=where, options=options)
-    version = f"{VERSION} {_pillow()} {options.pixels}"
+    decode = volumes or decode_all
+    if folder is None or not _is_large(entries, options, volumes=volumes is not None):
+        return decode(entries, where=where, options=options)
+    version = f"{VERSION} {PILLOW} {options.pixels}{f' {VOLUMES}' if volumes else ''}"
     source = SourceState(entries, version, folder)
     key = source.key()
     path, note = folder / f"{key}.npy", folder / f"{key}.json"
@@ -100,9 +108,7 @@ def decode_cached(
 
     with _advised(folder):
         with new_array(folder / "pending.npy", name=name) as make_room:
-            found = decode_all(
-                entries, where=where, options=options, make_room=make_room, hashed=True
-            )
+            found = decode(entries, where=where, options=options, make_room=make_room, hashed=True)
         path = folder / name()
         _write_note(path.with_suffix(".json"), where, found.images.shape, found)
     source.note(path.stem)
@@ -114,8 +120,11 @@ def is_worth_keeping(files: int, item_bytes: int) -> bool:
     return files >= CACHE_FROM or files * item_bytes >= CACHE_BYTES
 
 
-def _is_large(entries: Sequence[Entry], options: ReadOptions) -> bool:
+def _is_large(entries: Sequence[Entry], options: ReadOptions, *, volumes: bool) -> bool:
     """Ask `is_worth_keeping`, by the first header of a file that can be read where it depends on that."""
+    if volumes:  # packed files take about half of what they hold
+        sizes = {one.file: one.file.stat().st_size for one in entries if one.file is not None}
+        return is_worth_keeping(len(entries), 2 * sum(sizes.values()) // len(entries))
     for entry in entries[:FIRST] if len(entries) < CACHE_FROM else ():
         with contextlib.suppress(UnreadableImageError):
             if header := header_of(entry.stored()):
@@ -152,7 +161,7 @@ def keep_array(
     with file.path.open("rb") as handle:
         content = hashlib.file_digest(handle, "sha256").hexdigest()
     file.check()
-    key = hashlib.sha256(f"{VERSION} {_pillow()} {options} {shape} {content}".encode()).hexdigest()
+    key = hashlib.sha256(f"{VERSION} {PILLOW} {options} {shape} {content}".encode()).hexdigest()
     entry, note = folder / f"{key}.npy", folder / f"{key}.json"
     if not _is_whole(entry, note):
         with _advised(folder):
@@ -231,9 +240,12 @@ def _write_note(note: Path, source: str, shape: tuple[int, ...], found: Decoded 
     time.sleep(_TICK)  # whoever changes the entry now leaves a later time
     value["mark"] = _mark(entry)
     if found is not None:
-        told = Account(0, 0, (), found.treated, found.notes).to_json()
+        told = Account(0, 0, found.left_out, found.treated, found.notes).to_json()
         value |= {
-            "kept": found.kept.tolist() if found.unreadable else None,
+            "kept": found.kept.tolist() if found.unreadable or found.names else None,
+            "names": found.names,
+            "groups": found.groups,
+            "left_out": told["left_out"],
             "unreadable": [storable(name) for name in found.unreadable],
             "treated": told["treated"],
             "notes": found.notes,
@@ -254,7 +266,7 @@ def _mapped(path: Path, note: Path, *, hashes: Hashes | None = None) -> Decoded:
             {"files": 0, "read": 0, "left_out": [], "treated": [], "notes": [], **value}
         )
         window = tuple(value.get("window") or ())
-        if images.dtype != np.uint8 or images.ndim != 4 or len(images) < len(kept):
+        if images.dtype != np.uint8 or images.ndim not in (4, 5) or len(images) < len(kept):
             raise ValueError("it does not fit its note")
         images = images[: len(kept)]
         keep_beside(images, path, {} if hashes is None else {NAME: hashes.items})
@@ -265,6 +277,9 @@ def _mapped(path: Path, note: Path, *, hashes: Hashes | None = None) -> Decoded:
             treated=told.treated,
             notes=told.notes,
             window=(float(window[0]), float(window[1])) if window else None,
+            names=tuple(value.get("names") or ()) or None,
+            left_out=told.left_out,
+            groups=tuple(value.get("groups") or ()) or None,
         )
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise _damaged(path, error) from None
@@ -309,12 +324,6 @@ def _mark(entry: Path) -> list[Any] | None:
 
 def _hash_of(digests: npt.NDArray[np.uint8]) -> str:
     return hashlib.sha256(np.ascontiguousarray(digests).data).hexdigest()
-
-
-def _pillow() -> str:
-    from PIL import __version__
-
-    return __version__
 
 
 def kept_entries(folder: Path) -> list[Kept]:

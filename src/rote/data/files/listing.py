@@ -1,4 +1,4 @@
-"""Which files of a source are its images; all others are counted, or stop the reading.
+"""Which files of a source are its images or volumes; all others are counted, or stop the reading.
 
 Images are told by what they hold: a file of a known extension is taken for an image without a look,
 of any
@@ -24,6 +24,7 @@ from rote.data.files.sniff import (
     DATA_EXTENSIONS,
     EXTENSIONS,
     FOREIGN_EXTENSIONS,
+    VOLUME_EXTENSIONS,
     Sort,
     extension_of,
     sort_of,
@@ -39,12 +40,12 @@ _IMAGE_EXTENSIONS = frozenset((*EXTENSIONS, *FOREIGN_EXTENSIONS))
 
 @dataclass(frozen=True)
 class Listing:
-    """The image files of one source in sorted order.
+    """The image files of one source, or its files of volumes, in sorted order.
 
     Attributes
     ----------
     entries
-        The images.
+        The images, or the files of volumes.
     sidecar
         Content of ``dataset.json``, or None.
     below
@@ -53,6 +54,8 @@ class Listing:
         How many files there are, of all kinds.
     left_out
         Those that are not read.
+    volumes
+        Whether they are files of volumes (`rote.data.volumes`).
     """
 
     entries: tuple[Entry, ...]
@@ -60,6 +63,7 @@ class Listing:
     below: str = ""
     files: int = 0
     left_out: tuple[LeftOut, ...] = ()
+    volumes: bool = False
 
 
 @contextlib.contextmanager
@@ -75,14 +79,17 @@ def open_listing(path: Path, options: ReadOptions) -> Iterator[Listing]:
         yield _listing(files, options, where=shown(path))
 
 
-def single_file(path: Path) -> Listing:
-    """List one image file given by its own path."""
-    return Listing((Entry(path.name, file_reader(path), path.name),), files=1)
+def single_file(path: Path, options: ReadOptions) -> Listing:
+    """List one file of an image or of volumes, given by its own path."""
+    entry = Entry(path.name, file_reader(path), path.name, file=path)
+    return Listing((entry,), files=1, volumes=_is_volume(entry, options))
 
 
-def listed(entries: Sequence[Entry]) -> Listing:
-    """List images that were given one by one, in their order."""
-    return Listing(tuple(entries), files=len(entries))
+def listed(entries: Sequence[Entry], options: ReadOptions) -> Listing:
+    """List images or volumes that were given one by one, in their order."""
+    on_disk = bool(entries) and all(entry.file is not None for entry in entries)
+    volumes = on_disk and all(_is_volume(entry, options) for entry in entries)
+    return Listing(tuple(entries), files=len(entries), volumes=volumes)
 
 
 def is_image(entry: Entry) -> bool:
@@ -90,8 +97,15 @@ def is_image(entry: Entry) -> bool:
     return _sort(entry) in ("image", "foreign")
 
 
+def _is_volume(entry: Entry, options: ReadOptions) -> bool:
+    """Say whether a file is to be read as volumes: by what it is, or a TIFF where that is asked for."""
+    sort = _sort(entry)
+    return sort == "volume" or (sort == "image" and options.frames == "volume")
+
+
 def _listing(files: Sequence[Entry], options: ReadOptions, *, where: str) -> Listing:
     images: list[Entry] = []
+    volumes: list[Entry] = []
     data: list[Entry] = []
     others: list[tuple[str, str, str]] = []
     sidecar = _sidecar(files)
@@ -104,15 +118,21 @@ def _listing(files: Sequence[Entry], options: ReadOptions, *, where: str) -> Lis
             if sort in ("image", "foreign"):
                 images.append(entry)
                 continue
+            if sort == "volume":
+                volumes.append(entry)
+                continue
             if sort == "data":
                 data.append(entry)
                 continue
             reason = sort
         others.append((reason, extension_of(entry.name), entry.name))
-    if not images:
+    if options.frames == "volume":
+        images, volumes = [], sorted([*images, *volumes], key=lambda entry: entry.name)
+    if not images and not volumes:
         raise _none(files, data, others, where=where)
-    if data:
-        raise _beside(images, data, where=where)
+    if data or (images and volumes):
+        what = "images" if images else "files of volumes"
+        raise _beside(images or volumes, data or volumes, where=where, what=what)
     content = None
     if sidecar is not None:
         try:
@@ -122,11 +142,12 @@ def _listing(files: Sequence[Entry], options: ReadOptions, *, where: str) -> Lis
                 f"{where}: {SIDECAR} cannot be read ({shown(error)}); remove it, or make it readable"
             ) from None
     return Listing(
-        tuple(images),
+        tuple(images or volumes),
         content,
         "" if sidecar is None else sidecar.name.replace("\\", "/").removesuffix(SIDECAR),
         len(files),
         left_out(others),
+        volumes=not images,
     )
 
 
@@ -167,6 +188,8 @@ def _sort(entry: Entry) -> Sort | str:
     extension = extension_of(entry.name)
     if extension in _IMAGE_EXTENSIONS:
         return "image"
+    if extension in VOLUME_EXTENSIONS:
+        return "volume"
     if extension in DATA_EXTENSIONS:
         return "data"
     try:
@@ -181,13 +204,12 @@ def _counted(entries: Sequence[Entry] | Sequence[str]) -> str:
     return ", ".join(f"{shown(name)} ({count:,})" for name, count in seen)
 
 
-def _beside(images: Sequence[Entry], data: Sequence[Entry], *, where: str) -> DataError:
+def _beside(images: Sequence[Entry], data: Sequence[Entry], *, where: str, what: str) -> DataError:
     extension = extension_of(data[0].name)
     pattern = f"*{extension}" if extension else data[0].name
     return DataError(
-        f"{where}: beside {len(images):,} images lie {len(data):,} files that might be data and are "
-        "not read "
-        f"({_counted(data)}; such as {shown(data[0].name)}); leave them out with `exclude` "
+        f"{where}: beside {len(images):,} {what} lie {len(data):,} files that might be data and are not "
+        f"read ({_counted(data)}; such as {shown(data[0].name)}); leave them out with `exclude` "
         f"'{shown(pattern)}', or give `source` what is meant"
     )
 
@@ -239,8 +261,9 @@ def _way(data: Sequence[Entry]) -> str:
             "to load an array or an archive in it, give `source` the path of that file; many arrays go "
             "into one npz file with numpy.savez(path, images=numpy.stack(arrays))"
         )
-    if extensions & {".dcm", ".dicom", ".nii", ".nii.gz", ".h5", ".hdf5", ".mp4", ".pt"}:
+    if extensions & {".mha", ".mhd", ".nrrd", ".h5", ".hdf5", ".mp4", ".pt"}:
         return (
-            "write the items into one npz file, as an array 'images' (N, height, width, channels)"
+            "write the items into one npz file, as an array 'images' (N, height, width, channels) or "
+            "'volumes' (N, depth, height, width, channels)"
         )
     return "give `source` another source"

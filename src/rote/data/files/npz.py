@@ -15,7 +15,7 @@ from rote.core.mapped_pages import is_mapped
 from rote.core.memory import memory_of_machine
 from rote.data.account import Account, LeftOut
 from rote.data.dataset import Dataset
-from rote.data.files.arrays import SERIES, Convert, dataset_of_array
+from rote.data.files.arrays import SERIES, VOLUMES, Convert, dataset_of_array
 from rote.data.files.decoded_cache import keep_array
 from rote.data.files.faults import FileState, stop_if_machine_fails, watch
 from rote.data.files.listing import matches
@@ -26,7 +26,7 @@ from rote.data.options import ReadOptions
 from rote.data.tables.schema import Schema
 
 # In this order; the first key that is present is taken, with the labels beside it if there are any.
-_KEYS = (SERIES, "images", "x_train", "x_test", "data", "arr_0")
+_KEYS = (SERIES, VOLUMES, "images", "x_train", "x_test", "data", "arr_0")
 _OWN_LABELS = {"x_train": "y_train", "x_test": "y_test", "arr_0": "arr_1"}
 _LABELS = ("labels", "label", "y", "targets", "target")
 _BESIDE = ("classes", "seeds", "schema", "groups")
@@ -100,7 +100,7 @@ def load_array_file(
         where=where,
         options=options,
         keep=keep,
-        series=name == SERIES,
+        named=name,
     )
     count = len(arrays) + len(unread)
     treated = () if dataset.account is None else dataset.account.treated
@@ -144,7 +144,8 @@ def _known(
             "or one that "
             "is named with `include`"
         )
-    arrays = {SERIES if items == SERIES else "items": _member(loaded, items, file, decoded)}
+    named = items if items in (SERIES, VOLUMES) else "items"
+    arrays = {named: _member(loaded, items, file, decoded)}
     read = {items}
     label_keys = (_OWN_LABELS.get(items, "labels"), *_LABELS)
     for key in label_keys:
@@ -152,12 +153,12 @@ def _known(
             continue
         found = loaded[key]
         # What has the name of labels is checked as such; arr_1 may be anything.
-        if key != "arr_1" or looks_like_labels(found, count=len(arrays.get("items", found))):
+        if key != "arr_1" or looks_like_labels(found, count=len(arrays[named])):
             arrays["labels"] = found
             read.add(key)
             break
     for key in _BESIDE:
-        if key in keys and (items in ("images", SERIES) or key == "classes"):
+        if key in keys and (items in ("images", SERIES, VOLUMES) or key == "classes"):
             arrays[key] = loaded[key]
             read.add(key)
     # numpy hands out the bytes of a member that is no array.
@@ -205,7 +206,7 @@ def _member(loaded: Any, key: str, file: FileState, decoded: Path | None) -> npt
         return loaded[key]
     found = map_member(file.path, name)
     shape, dtype = header
-    ready = dtype == np.uint8 and len(shape) == 4 and shape[3] in (1, 3)
+    ready = dtype == np.uint8 and len(shape) in (4, 5) and shape[-1] in (1, 3)
     if found is None and ready and decoded is not None:
         blocks = unpacked(file.path, name)
         found = keep_array(blocks, shape, file=file, options=name, folder=decoded)

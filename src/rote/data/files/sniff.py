@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-Sort = Literal["image", "foreign", "data", "text", "empty"]
+Sort = Literal["image", "foreign", "volume", "data", "text", "empty"]
 
 HEAD = 512
 """Bytes that are looked at."""
@@ -16,6 +16,9 @@ EXTENSIONS = (
 """Of files that are taken for images without a look."""
 FOREIGN_EXTENSIONS = (".avif", ".heic", ".heif", ".jxl", ".tga", ".exr", ".psd", ".svg")
 """Images too, which are not decoded: leaving them out silently would change the answer."""
+NIFTI_EXTENSIONS = (".nii", ".nii.gz")
+VOLUME_EXTENSIONS = (*NIFTI_EXTENSIONS, ".dcm", ".dicom", ".ima")
+"""Of files that are taken for volumes, or slices of some, without a look."""
 ARCHIVES = (".zip", ".tar")
 DATA_EXTENSIONS = (
     *(
@@ -33,10 +36,6 @@ DATA_EXTENSIONS = (
     *(".7z", ".rar", ".npy", ".npz", ".parquet", ".arrow", ".feather", ".h5", ".hdf5", ".mat"),
     *(".pt", ".pth", ".pkl", ".pickle", ".safetensors", ".tfrecord", ".tfrecords", ".lmdb", ".mdb"),
     *(
-        ".dcm",
-        ".dicom",
-        ".nii",
-        ".nii.gz",
         ".mha",
         ".mhd",
         ".nrrd",
@@ -63,6 +62,9 @@ _FOREIGN = re.compile(
     rb"|\x76\x2f\x31\x01|\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*|<!DOCTYPE svg[^>]*>\s*)*<svg\b",
     re.DOTALL,
 )
+_NIFTI = re.compile(rb".{344}n\+1\0|.{4}n\+2\0", re.DOTALL)
+_TIFF = re.compile(rb"II\*\0|MM\0\*|II\+\0|MM\0\+")
+_DICOM = slice(128, 132)
 _CONTROL = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 
 
@@ -80,6 +82,8 @@ def extension_of(name: str) -> str:
 def sort_of(head: bytes) -> Sort:
     r"""Tell a file by its first `HEAD` bytes: binary content that is no image might be data.
 
+    >>> sort_of(bytes(128) + b"DICM")
+    'volume'
     >>> sort_of(b"P5 3 3 255 ..."), sort_of(b"a caption"), sort_of(b"PK\x03\x04\0")
     ('image', 'text', 'data')
     """
@@ -89,6 +93,21 @@ def sort_of(head: bytes) -> Sort:
         return "image"
     if _FOREIGN.match(head):
         return "foreign"
+    if head[_DICOM] == b"DICM" or _NIFTI.match(head):
+        return "volume"
     # Two bytes begin UTF-16. Else a text of any encoding has no control characters.
     utf_16 = head.startswith((b"\xff\xfe", b"\xfe\xff"))
     return "text" if utf_16 or not _CONTROL.search(head) else "data"
+
+
+def volume_format(name: str, content: bytes) -> Literal["nifti", "tiff", "dicom"]:
+    r"""Tell which of the formats of volumes a file has; without any sign it is taken for DICOM.
+
+    >>> volume_format("scan.nii.gz", b"\x1f\x8b"), volume_format("IM001", bytes(128) + b"DICM")
+    ('nifti', 'dicom')
+    """
+    if content[_DICOM] == b"DICM":
+        return "dicom"
+    if extension_of(name) in NIFTI_EXTENSIONS or _NIFTI.match(content):
+        return "nifti"
+    return "tiff" if _TIFF.match(content) else "dicom"

@@ -93,8 +93,9 @@ def check_sides(
             "at least two must remain"
         )
     if training.kind != "image":
+        moved = settings.invariances.shift if training.in_levels else settings.invariances.names
         for name, wanted in (
-            ("`invariances`", bool(settings.invariances.names)),
+            (f"`invariances`{' shift' if training.in_levels else ''}", bool(moved)),
             *((f"`criterion` {name}", CRITERIA[name].images_only) for name in settings.criteria),
         ):
             if wanted:
@@ -132,18 +133,20 @@ def check_spaces(spaces: Sequence[Space], training: Dataset, settings: Settings)
     others = [space for space in spaces if space.kind != "images"]
     ours = own_space(training)
     for space in spaces:
-        if ours is PIXEL and space.takes != "images":
+        if ours is PIXEL and space.takes not in ("images", "volumes"):
             raise ConfigError(
-                f"`space` {space.name} is for tables, and `training` holds images; leave it out"
+                f"`space` {space.name} is for tables, and `training` holds {kind_words(training)}; leave "
+                "it out"
             )
         if space is GOWER and settings.duplicate_rms:
             raise ConfigError(
                 "`duplicate_rms` is a radius in L2, and under `space` gower equal rows are duplicates; "
                 "leave it out, or give `space` columns"
             )
-    if training.kind != "image" and others:
+    unfit = [space for space in others if training.kind != "volume" or space.takes != "volumes"]
+    if training.kind != "image" and unfit:
         raise ConfigError(
-            f"`space` {others[0].name} is for images, and `training` holds {kind_words(training)}; "
+            f"`space` {unfit[0].name} is for images, and `training` holds {kind_words(training)}; "
             "leave it out"
         )
     for name, wanted in (
@@ -184,5 +187,7 @@ def _shape(dataset: Dataset) -> str:
         return f"{dataset.shape[0]} numbers"
     if dataset.kind == "series":
         return f"{dataset.shape[1]} times in {dataset.shape[0]} channels"
-    channels, height, width = dataset.shape
+    channels, *depth, height, width = dataset.shape
+    if depth:
+        return f"{depth[0]}x{height}x{width} voxels in {channels} channel{'s' * (channels != 1)}"
     return f"{width}x{height} pixels in {'grey' if channels == 1 else 'color'}"

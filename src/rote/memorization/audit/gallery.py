@@ -16,7 +16,19 @@ from rote.data.resample import workers
 from rote.memorization.audit.agreement import MOST_DISPUTED, Agreement
 from rote.memorization.audit.result import Findings
 from rote.memorization.invariances import undone
-from rote.results.gallery import EXACT, LARGE, factor_of, picture_of, shrink
+from rote.results.gallery import (
+    EXACT,
+    LARGE,
+    LOOKED_THROUGH,
+    MOST_LOOKED_THROUGH,
+    factor_of,
+    in_colors,
+    picture_of,
+    planes_of,
+    planes_shape,
+    shrink,
+    smaller,
+)
 from rote.spaces.gower import Gower
 from rote.spaces.pairwise import GRID, tile_squares
 
@@ -48,33 +60,42 @@ def gallery(found: Findings, labels: npt.NDArray[np.int64] | None) -> dict[str, 
         "nn1_index": found.nn1_index[chosen],
         "labels": labels[chosen],
         **_matched_tiles(found, chosen),
+        **_voxels(found, chosen),
         **_small(found),
         **_cells(found, chosen),
     }
 
 
 def _shrunk(items: npt.NDArray[Any]) -> int:
-    return factor_of(*items.shape[1:3]) if items.dtype == np.uint8 else 1
+    if items.dtype != np.uint8:
+        return 1
+    if items.ndim == 5:
+        return factor_of(*planes_shape(items.shape[1:]))
+    return factor_of(*items.shape[1:3])
 
 
 def pictures_of(items: npt.NDArray[Any], rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-    """Return some items, images at most `LONGEST` pixels each way; each is read once, a few at a time."""
+    """Return some items, images at most `LONGEST` pixels each way; each is read once, a few at a time.
+
+    Of volumes it is their three middle planes.
+    """
     factor = _shrunk(items)
-    if factor == 1:
+    volumes = items.ndim == 5
+    if factor == 1 and not volumes:
         return np.asarray(items[rows])
     single, place = np.unique(rows, return_inverse=True)
+    way = planes_of if volumes else shrink
     with ThreadPoolExecutor(workers()) as pool:
-        found = list(pool.map(lambda row: shrink(np.asarray(items[row]), factor), single))
+        found = list(pool.map(lambda row: way(np.asarray(items[row]), factor), single))
     release_pages(items)
-    height, width, channels = items.shape[1:]
-    shape = (len(single), height // factor, width // factor, channels)
-    return np.array(found, np.uint8).reshape(shape)[place]
+    shape = way(np.empty(items.shape[1:], np.uint8), factor).shape
+    return np.array(found, np.uint8).reshape(len(single), *shape)[place]
 
 
 def _has_large(found: Findings) -> bool:
     """Say whether the items are images that a page shows as thumbnails."""
     items = found.generated.items
-    return items.dtype == np.uint8 and max(items.shape[1:3]) > EXACT
+    return items.dtype == np.uint8 and items.ndim == 4 and max(items.shape[1:3]) > EXACT
 
 
 def write_large(found: Findings, folder: Path) -> None:
@@ -99,10 +120,27 @@ def write_large(found: Findings, folder: Path) -> None:
     release_pages(training)
 
 
+def _voxels(found: Findings, chosen: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[Any]]:
+    """Return the volumes of the first pairs, small, for a page to look through; nothing of others."""
+    sides = (found.generated.items, found.training.items)
+    if sides[0].ndim != 5:
+        return {}
+    factor = factor_of(*sides[0].shape[1:3], *sides[0].shape[3:4], longest=LOOKED_THROUGH)
+    rows = chosen[:MOST_LOOKED_THROUGH]
+    pairs = [
+        [
+            smaller(in_colors(np.asarray(side[row])), factor)
+            for side, row in zip(sides, pair, strict=True)
+        ]
+        for pair in zip(rows.tolist(), found.nn1_index[rows].tolist(), strict=True)
+    ]
+    return {"voxels": np.array(pairs, np.uint8), "voxels_shrunk": np.array(factor, np.int64)}
+
+
 def _matched_tiles(found: Findings, chosen: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[Any]]:
     """Return how far each tile of a pair is apart, as the two match; NaN without a large picture."""
     generated, training = found.generated.items, found.training.items
-    if generated.dtype != np.uint8:
+    if generated.dtype != np.uint8 or generated.ndim != 4:
         return {}
     most = LOWEST + SPREAD if _has_large(found) else len(chosen)
     transform = found.measured.matches.transform

@@ -204,7 +204,7 @@ def prepare(
     own = own_space(training)
     # What is asked for by default is the space of the data's own kind.
     opened = open_spaces(options.space, device=device)
-    spaces = tuple(own if space is PIXEL else space for space in opened)
+    spaces = tuple(own if space is PIXEL else _fit(space, training) for space in opened)
     check_spaces(spaces, training, settings)
     check_gate(settings, spaces[0])
     rest, holdout = take_aside(training, holdout, settings)
@@ -223,6 +223,11 @@ def prepare(
     )
 
 
+def _fit(space: Space, training: Dataset) -> Space:
+    """Return a space as it is for this kind of data, where it has another form for volumes."""
+    return (space.of_volumes or space) if training.kind == "volume" else space
+
+
 def settings_of(options: AuditOptions, training: Dataset, *, controlled: bool) -> Settings:
     """Read the options and complete them for a training side."""
     criteria, own_thresholds = read_criteria(options.criterion)
@@ -233,7 +238,7 @@ def settings_of(options: AuditOptions, training: Dataset, *, controlled: bool) -
         ratio=RatioCriterion(options.ratio_threshold),
         duplicate_rms=options.duplicate_rms or 0.0,
         spacing=None,
-        radius_from_spacing=options.duplicate_rms is None and training.kind == "image",
+        radius_from_spacing=options.duplicate_rms is None and training.in_levels,
         invariances=invariances_of(options),
         false_positive_rate=options.false_positive_rate,
         set_aside=options.set_aside,
@@ -261,7 +266,7 @@ def _in_one_scale(
     generated: Dataset, training: Dataset, holdout: Dataset | None
 ) -> tuple[Dataset, Dataset, Dataset | None]:
     """Bring vectors and series into units of the spread of each training column, unless they are."""
-    if training.kind == "image" or training.scaling is not None:
+    if training.in_levels or training.scaling is not None:
         return generated, training, holdout
     for name, side in (("generated", generated), ("holdout", holdout)):
         if side is not None and side.scaling is not None:
@@ -288,7 +293,7 @@ def find_duplicates(prepared: Prepared) -> tuple[Prepared, Duplicates]:
     training, settings = prepared.training, prepared.settings
     exact = exact_duplicates(training.items)
     asked = settings.radius_from_spacing or settings.duplicate_rms
-    if training.kind == "image" and (asked or AbsoluteCriterion.name in settings.criteria):
+    if training.in_levels and (asked or AbsoluteCriterion.name in settings.criteria):
         spacing = spacing_of(training.items, exact.representative, seed=settings.seed)
         settings = replace(settings, spacing=spacing)
         if settings.radius_from_spacing:

@@ -83,7 +83,7 @@ def _of_whole_sets(
         fresh = rows(found.holdout)
         if found.leaks is not None:
             fresh = np.delete(fresh, found.leaks.equal, axis=0)
-    own = "pixel" if found.training.kind == "image" else "columns"
+    own = "pixel" if found.training.in_levels else "columns"
     name = space.name if space.kind == "rows" else own
     quality = population = None
     if options.quality:

@@ -211,6 +211,29 @@ def large_pictures(folder: Path, gallery: Gallery, keep: Sequence[int]) -> dict[
     return {"folder": LARGE_FOLDER, "rows": rows, "count": sum(rows), "factor": factor}
 
 
+def voxel_sheets(gallery: Gallery, keep: Sequence[int]) -> dict[str, Any]:
+    """Return a sheet for each pair of volumes that the page looks through, by its row.
+
+    Slices stand below each other from the feet to the head, the nearest ones right of the generated ones.
+    """
+    assert gallery.voxels is not None
+    places = {int(index): place for place, index in enumerate(gallery.index[: len(gallery.voxels)])}
+    depth, height, width = gallery.voxels.shape[2:5]
+    sheets = {}
+    for row, index in enumerate(keep):
+        if (place := places.get(int(index))) is not None:
+            pair = gallery.voxels[place].swapaxes(0, 1)  # (D, 2, H, W, C)
+            whole = pair.transpose(0, 2, 1, 3, 4).reshape(depth * height, 2 * width, -1)
+            sheets[row] = _encoded(picture_of(whole), exact=True)
+    return {
+        "sheets": sheets,
+        "depth": depth,
+        "height": height,
+        "width": width,
+        "factor": gallery.voxels_shrunk,
+    }
+
+
 def small_pictures(gallery: Gallery) -> dict[str, Any] | None:
     """Return one sprite of all small pictures, a row each, with its keys; None without any."""
     if gallery.small.ndim != 4 or not len(gallery.small):

@@ -17,6 +17,7 @@ from rote.report.audit.gallery import (
     gallery_data,
     large_pictures,
     small_pictures,
+    voxel_sheets,
 )
 from rote.report.audit.positive_control import recall_of
 from rote.report.audit.read import Audit, read_audit
@@ -38,7 +39,7 @@ def audit_context(folder: Path) -> dict[str, Any]:
     audit = read_audit(folder)
     file, space = audit.file, audit.file.criterion.space
     unit = file.generated.items
-    vector = unit != "images"
+    vector = unit not in ("images", "volumes")
     rate = file.control.rate if file.control else None
     found = criteria.all_criteria(file)
     controls = f"{'set-aside' if file.set_aside else 'held-out'} {unit}"
@@ -49,6 +50,9 @@ def audit_context(folder: Path) -> dict[str, Any]:
     large = large_pictures(folder, audit.gallery, entry["index"][: entry["pictures"]])
     if large is not None:
         entry["large"] = large
+    if audit.gallery.voxels is not None:
+        entry.pop("moves", None)  # of pictures alone
+        entry["voxels"] = voxel_sheets(audit.gallery, entry["index"][: entry["pictures"]])
     small = small_pictures(audit.gallery)
     leaks = file.holdout_in_training
     spaces = None if vector else spaces_of(folder, file)

@@ -8,6 +8,7 @@ const roteViewer = (() => {
   const GRID = 4;
   const box = document.getElementById("viewer");
   const get = (name) => document.getElementById(`viewer-${name}`);
+  const planes = [0, 1, 2].map((n) => get(`plane-${n}`)).filter(Boolean);
   const shown = { set: null, rows: [], at: 0, facts: null, sheet: null, place: null, turn: 0 };
 
   // The generated one as it lies on its nearest: by the transform under which the two match.
@@ -36,8 +37,46 @@ const roteViewer = (() => {
     if (right) edge(right > 0 ? 0 : width + right, 0, Math.abs(right), height);
   }
 
+  // The planes of two volumes that the sliders ask for, out of a sheet of all their slices: as on the cards,
+  // axial above coronal, sagittal right of that, the head up.
+  function cut(sheet, { depth, height, width }, [d, h, w]) {
+    const wide = width + 1 + height;
+    const canvas = Object.assign(document.createElement("canvas"), { width: 2 * wide, height: height + 1 + depth });
+    const pen = canvas.getContext("2d");
+    for (const side of [0, 1]) {
+      const x = side * width, left = side * wide;
+      pen.drawImage(sheet, x, d * height, width, height, left, 0, width, height);
+      for (let slice = 0; slice < depth; slice++) {
+        const down = height + depth - slice;
+        pen.drawImage(sheet, x, slice * height + h, width, 1, left, down, width, 1);
+        pen.setTransform(0, 1, 1, 0, left + width + 1, down); // a column becomes a row
+        pen.drawImage(sheet, x + w, slice * height, 1, height, 0, 0, 1, height);
+        pen.resetTransform();
+      }
+    }
+    return canvas;
+  }
+
+  // A pair of volumes at the planes that are asked for, the middle ones at first.
+  async function volumes({ factor, ...sizes }, sheet) {
+    [sizes.depth, sizes.height, sizes.width].forEach((size, n) => {
+      if (+planes[n].max === size - 1 && planes[n].dataset.set) return;
+      Object.assign(planes[n], { max: size - 1, value: Math.floor(size / 2) }).dataset.set = "yes";
+    });
+    const at = planes.map((plane) => +plane.value);
+    planes.forEach((plane, n) => { plane.nextElementSibling.value = `${at[n] + 1} of ${+plane.max + 1}`; });
+    const image = new Image();
+    image.src = sheet;
+    await image.decode();
+    const picture = cut(image, sizes, at), width = picture.width / 2;
+    return { picture, large: false, factor, x: 0, y: 0, next: width, width, height: picture.height };
+  }
+
   // The picture of a pair, and where in it the two lie: a file of its own, or a row of the page's sprite.
   function source(set, row) {
+    const sheet = set.voxels?.sheets[row];
+    if (get("planes")) get("planes").hidden = !sheet;
+    if (sheet) return volumes(set.voxels, sheet);
     const small = () => shown.sheet(set).then((picture) => {
       const [x, y] = shown.place(set, row, 0), { width, height, factor } = set;
       return { picture, large: false, factor, x, y, next: x + width, width, height };
@@ -126,9 +165,10 @@ const roteViewer = (() => {
     get("tiles").addEventListener("change", () => box.classList.toggle("with-tiles", get("tiles").checked));
     const slide = get("slide");
     slide.addEventListener("input", () => { get("over").style.clipPath = `inset(0 ${100 - slide.value}% 0 0)`; });
+    for (const plane of planes) plane.addEventListener("input", () => step(0));
     box.addEventListener("keydown", (event) => {
       const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-      if (!by || event.target === slide) return;
+      if (!by || event.target.type === "range") return;
       event.preventDefault();
       step(by);
     });

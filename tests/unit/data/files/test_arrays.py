@@ -92,8 +92,9 @@ def test_images_that_are_not_finite(bad):
     [
         ((6, 5, 3), "HWC for one image of 6x5"),
         ((4, 6, 5, 4), "x[..., :3]"),
-        ((4, 2, 6, 5), "shape (4, 2, 6, 5)"),
-        ((2, 4, 6, 5, 3), "(N, height, width, channels)"),
+        ((4, 2, 6, 5), "`axes` NDHW"),
+        ((2, 3, 6, 5, 3), "NCDHW for 2 volumes of 6x5x3 with 3 channels"),
+        ((2, 4, 6, 5, 4), "shape (2, 4, 6, 5, 4)"),
         ((7,), "shape (7,)"),
         ((), "shape ()"),
         ((2, 0, 5, 3), "shape (2, 0, 5, 3)"),

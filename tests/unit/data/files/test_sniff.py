@@ -50,7 +50,6 @@ def test_images_that_are_not_decoded_are_told(head):
         b"\x93NUMPY\x01\0v\0",
         b"\x1f\x8b\x08\0\0\0",
         b"PAR1\x15\0",
-        bytes(128) + b"DICM",
         b"\x89HDF\r\n\x1a\n",
         b"\0\0\0\x20ftypisom\0\0\2\0",
         b"a.png" + bytes(252) + b"ustar\0",
@@ -91,3 +90,8 @@ def test_cut_at_any_length_nothing_breaks():
     whole = encoded("PNG") + rng.bytes(64)
     for length in range(64):
         assert sort_of(whole[:length]) in ("image", "data", "text", "empty")
+
+
+@pytest.mark.parametrize("head", [bytes(128) + b"DICM", bytes(344) + b"n+1\0", bytes(4) + b"n+2\0"])
+def test_volumes_are_told(head):
+    assert sort_of(head) == "volume"

@@ -1,8 +1,9 @@
 """Corruptions: what a model's copies may look like, at known strengths.
 
 Each function of an image takes one uint8 image (H, W, C), a strength and a generator, and returns such an
-image; one that is marked so takes a pair, the image and another. Those of vectors, rows and series are in
-`rote.memorization.number_corruptions`.
+image; one that is marked so takes a pair, the image and another. Those of volumes are in
+`rote.memorization.corruptions.volumes`, those of vectors, rows and series in
+`rote.memorization.corruptions.numbers`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from PIL import Image, ImageFilter
 
 from rote.core.catalog import Catalog
 from rote.data.dataset import Kind
-from rote.memorization import number_corruptions as of_numbers
+from rote.memorization.corruptions import numbers as of_numbers
+from rote.memorization.corruptions import volumes as of_volumes
 
 Pixels = npt.NDArray[np.uint8]
 Degrade = Callable[[Any, float, Any], npt.NDArray[Any]]
@@ -39,7 +41,7 @@ class Corruption:
     unit
         What a strength measures.
     apply
-        Spoils one image, or one `rote.memorization.number_corruptions.Numbers`.
+        Spoils one image, or one `rote.memorization.corruptions.numbers.Numbers`.
     kinds
         The kinds of items that it is for.
     with_other
@@ -209,19 +211,29 @@ def paste(images: tuple[Pixels, Pixels], share: float, generator: np.random.Gene
 COPIES, FEWEST_COPIES, COPIED_BYTES = 100, 25, 2**25
 """Training items that the positive control degrades where nobody says: at most, at least, by size."""
 SERIES: tuple[Kind, ...] = ("series",)
+VOLUME: tuple[Kind, ...] = ("volume",)
+BOTH: tuple[Kind, ...] = ("image", "volume")
 CACHED = 2**14
 """Numbers that noise is added to at a time."""
 
 CORRUPTIONS: Catalog[Corruption] = Catalog(
     "the corruption",
     (
-        Corruption("noise", "Noise", "noisy", (4, 8, 16, 32), "levels", noise, shared=normal_of),
+        Corruption(
+            "noise", "Noise", "noisy", (4, 8, 16, 32), "levels", noise, BOTH, shared=normal_of
+        ),
         Corruption("blur", "Blur", "blurred", (0.5, 1, 2), "pixels", blur),
         Corruption("jpeg", "JPEG", "recompressed", (90, 75, 50, 30), "quality", jpeg),
         Corruption("shift", "Shift", "shifted", (1, 2), "pixels", shift),
         Corruption("flip", "Mirror", "mirrored", (1,), "times", flip),
         Corruption(
-            "tone", "Brightness and contrast", "brightness-changed", (0.1, 0.2, 0.4), "share", tone
+            "tone",
+            "Brightness and contrast",
+            "brightness-changed",
+            (0.1, 0.2, 0.4),
+            "share",
+            tone,
+            BOTH,
         ),
         Corruption("resize", "Down and up sampling", "resampled", (2, 4), "factor", resize),
         Corruption("crop", "Crop", "cropped", (0.06,), "share", crop),
@@ -233,6 +245,12 @@ CORRUPTIONS: Catalog[Corruption] = Catalog(
             "share",
             paste,
             with_other=True,
+        ),
+        Corruption("blur-3d", "Blur", "blurred", (0.5, 1, 2), "voxels", of_volumes.blur, VOLUME),
+        Corruption("shift-3d", "Shift", "shifted", (1, 2), "voxels", of_volumes.shift, VOLUME),
+        Corruption("left-right", "Mirror", "mirrored", (1,), "times", of_volumes.flip, VOLUME),
+        Corruption(
+            "rotation", "Rotation", "turned", (2, 10), "degrees", of_volumes.rotation, VOLUME
         ),
         Corruption(
             "spread-noise",

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rote.memorization.corruptions import (
+from rote.memorization.corruptions.catalog import (
     crop,
     degradations,
     flip,

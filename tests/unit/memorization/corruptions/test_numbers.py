@@ -7,7 +7,7 @@ import rote
 from rote.data.convert import for_models
 from rote.data.dataset import Dataset
 from rote.data.load import load_images
-from rote.memorization.number_corruptions import (
+from rote.memorization.corruptions.numbers import (
     Numbers,
     cells,
     delay,
