@@ -65,12 +65,12 @@ def calibration_sentence(found: Calibration) -> str:
     if found.false_positives is not None:
         least, most = (f"{100 * end:.2g} %" for end in found.false_positives)
         spread = (
-            f" That rate is a mean; in this one calibration it lies between {least} and {most}."
+            f" That is so on average; in this calibration the rate lies between {least} and {most}."
         )
     return (
-        f"Chosen so that {asked} of {found.images:,} held-out images pass; interval of the threshold: "
-        f"{interval}.{spread} Its control was counted on those same images, so it is near "
-        f"{asked} by construction."
+        f"Chosen so that of images like these {found.images:,} held-out ones at most {asked} pass; "
+        f"interval of the threshold: {interval}.{spread} Its control was counted on those same "
+        f"images, so it is near {asked} or below by construction."
     )
 
 

@@ -78,6 +78,9 @@ class Recall:
     criteria: tuple[str, ...]
     corruptions: tuple[Corruption, ...]
     blind: tuple[Blind, ...]  # what the first criterion mostly misses
+    seen: tuple[
+        tuple[str, list[str], Rate], ...
+    ]  # of that, by another: its title, the kinds, its rate
     sentence: str
     sights: tuple[Sight, ...]
 
@@ -102,6 +105,7 @@ def recall_of(found: PositiveControl | None, criteria: Sequence[Criterion]) -> R
         criteria=titles,
         corruptions=corruptions,
         blind=_blind(corruptions, 0) if shown else (),
+        seen=_seen_by_others(corruptions, shown) if shown else (),
         sentence=_sentence(corruptions, titles[0]) if shown else "",
         sights=tuple(_sight(title, n, corruptions) for n, title in enumerate(titles)),
     )
@@ -156,9 +160,23 @@ def _sentence(corruptions: Sequence[Corruption], title: str) -> str:
         return f"Of every kind of copy tried here, the {title.lower()} finds half and more, however made."
     counts = join([f"{one.found:,} of {one.made:,} {one.told('copies')}" for one in blind])
     return (
-        f"A low rate says little about copies like these: of those made so on purpose, the "
+        f"The rate says little about copies like these: of those made so on purpose, the "
         f"{title.lower()} finds {counts}."
     )
+
+
+def _seen_by_others(
+    corruptions: Sequence[Corruption], criteria: Sequence[Criterion]
+) -> tuple[tuple[str, list[str], Rate], ...]:
+    """Return the kinds that the first criterion mostly misses and another finds half of and more."""
+    missed = [blind.adjective for blind in _blind(corruptions, 0)]
+    found = []
+    for number, criterion in enumerate(criteria[1:], 1):
+        blind = {one.adjective for one in _blind(corruptions, number)}
+        kinds = [adjective for adjective in missed if adjective not in blind]
+        if kinds and criterion.rate is not None:
+            found.append((criterion_title(criterion).lower(), kinds, criterion.rate))
+    return tuple(found)
 
 
 def _blind(corruptions: Sequence[Corruption], criterion: int) -> tuple[Blind, ...]:

@@ -104,7 +104,10 @@ def interval_sentence(rate: Rate) -> str:
 
 
 def missed_of(file: AuditFile, recall: Recall | None) -> Missed:
-    """Return the copies of which the first criterion finds less than half, with a way out."""
+    """Return the copies of which the first criterion finds less than half, with a way out.
+
+    No option is named for kinds that another criterion of this audit sees.
+    """
     if recall is None or file.positive_control is None:
         return Missed("", ())
     kinds = {kind_of(cell)[1]: cell.corruption for cell in file.positive_control.cells}
@@ -114,7 +117,10 @@ def missed_of(file: AuditFile, recall: Recall | None) -> Missed:
     }
     more: dict[str, list[str]] = {}
     seen: dict[str, list[str]] = {}
+    here = {kind for _, kinds, _ in recall.seen for kind in kinds}
     for blind in recall.blind:
+        if blind.adjective in here:
+            continue
         argument, value = SEEN_BY.get(kinds[blind.adjective], ("", ""))
         if argument and value not in used[argument]:
             seen.setdefault(argument, []).append(blind.adjective)

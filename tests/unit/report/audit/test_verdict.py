@@ -101,12 +101,24 @@ def test_the_option_that_sees_what_is_missed_stands_beside_it(tmp_path: Path) ->
     run_dir = full_audit_run(tmp_path)
     strong = "noisy (from 32 levels) and recompressed (from quality 30)"
     told = f"Copies it would mostly miss: mirrored ones, and strongly changed ones: {strong}."
-    space = "--space pixel --space lowres sees more of the noisy and recompressed ones."
+    both = (
+        "The calibrated ratio sees most of the noisy and recompressed ones, and flags 200 of 600."
+    )
     # With flip, and missed yet: no option is left for mirrored ones.
-    assert f"{told} {space} What it sees" in report(run_dir).text
+    assert f"{told} {both} What it sees" in report(run_dir).text
+
+    def miss(audit: dict[str, Any]) -> None:
+        for cell in audit["positive_control"]["cells"]:
+            if cell["corruption"] == "jpeg":
+                cell["recall"]["calibrated"] = cell["recall"]["ratio"]
+
+    edit(run_dir / "audit.json", miss)
+    here = "The calibrated ratio sees most of the noisy ones, and flags 200 of 600."
+    space = "--space pixel --space lowres sees more of the recompressed ones."
+    assert f"{told} {here} {space} What it sees" in report(run_dir).text
     edit(run_dir / "audit.json", lambda a: a["invariances"].update(names=["shift"]))
     flip = "--invariances shift,flip sees more of the mirrored ones."
-    assert f"{told} {space} {flip} What it sees" in report(run_dir).text
+    assert f"{told} {here} {space} {flip} What it sees" in report(run_dir).text
 
 
 def test_a_failed_gate_says_what_to_do_next(full: Path, tmp_path: Path) -> None:
@@ -116,7 +128,7 @@ def test_a_failed_gate_says_what_to_do_next(full: Path, tmp_path: Path) -> None:
     text = report(run_dir).text
     copies = read_result(run_dir / "audit.json", AuditFile).rate.count
     assert (
-        f"Next: look at all {copies} copies; audit again with --space pixel --space lowres; check that "
+        f"Next: look at all {copies} copies; check that "
         "these 400 are all the training images." in text
     )
     assert "below 0.333 counts as a copy, 0 is exact" in text
