@@ -20,7 +20,7 @@ from PIL import Image
 
 from rote.core.errors import DataError, RoteError
 from rote.data.files import archives, decoded_cache, mapped, npz
-from rote.data.files.archives import Entry
+from rote.data.files.entry import Entry
 from rote.data.load import load_images
 from rote.data.options import ReadOptions
 

@@ -63,6 +63,8 @@ class Account:
     notes: tuple[str, ...] = ()
     unit: str = "files"
     """What is counted: files, the arrays of an npz file, or the rows of a table."""
+    captions: int = 0
+    """How many of them hold captions of others, and no image."""
 
     def parts(self, *, all_of_it: bool = False) -> list[str]:
         """Return what there is to say, in phrases; all of it, or what may decide what is a copy.
@@ -103,6 +105,7 @@ class Account:
             "treated": groups(self.treated),
             "notes": list(self.notes),
             "unit": self.unit,
+            "captions": self.captions,
         }
 
     @classmethod
@@ -121,6 +124,7 @@ class Account:
             treated,
             tuple(value["notes"]),
             value.get("unit", "files"),
+            value.get("captions", 0),
         )
 
 
@@ -140,6 +144,21 @@ def left_out(files: Iterable[tuple[str, str, str]]) -> tuple[LeftOut, ...]:
         for (reason, extension), names in groups.items()
     ]
     return tuple(sorted(found, key=lambda group: (-group.count, group.extension, group.reason)))
+
+
+def of_captions(
+    captions: Sequence[str | None], names: Sequence[str], told: Sequence[str]
+) -> tuple[Treated, ...]:
+    """Say how many items have a caption, and from where; nothing where none has one."""
+    held = [text for text in captions if text is not None]
+    if not held:
+        return ()
+    done = f"{len(set(held)):,} different, from {' and '.join(told) or 'what was given'}"
+    without = [name for name, text in zip(names, captions, strict=True) if text is None]
+    found = Treated("with a caption", len(held), done, (), said=False)
+    if not without:
+        return (found,)
+    return found, Treated("without a caption", len(without), "kept", first_names(without))
 
 
 def merged(parts: Iterable[tuple[Treated, ...]]) -> tuple[Treated, ...]:

@@ -76,6 +76,11 @@ class Dataset:
     groups
         Name of the group that each item belongs to, such as its patient, household or video; None where
         nothing is known of groups (`rote.data.groups`). Untrusted text.
+    captions
+        The text of each item, untrusted; None of one that has none, "" of an empty one. An empty tuple:
+        there are none at all. They do not count in the digest.
+    repeats
+        int64 (N,): how often a training shows each item in a round, where the source tells, or None.
     """
 
     items: npt.NDArray[Any]
@@ -90,6 +95,8 @@ class Dataset:
     account: Account | None = None
     window: Range | None = None
     groups: tuple[str, ...] | None = None
+    captions: tuple[str | None, ...] = ()
+    repeats: npt.NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         where = shown(self.source)
@@ -129,6 +136,12 @@ class Dataset:
             raise DataError(
                 f"{where}: {len(self.items)} items but {len(self.groups)} groups; the name of one group "
                 "per item is expected"
+            )
+        assert self.repeats is None or self.repeats.shape == (len(self.items),)
+        if self.captions and len(self.captions) != len(self.items):
+            raise DataError(
+                f"{where}: {len(self.items)} items and {len(self.captions)} captions; give one "
+                "each, None for an item without one"
             )
 
     def __len__(self) -> int:
@@ -245,6 +258,8 @@ class Dataset:
             names=tuple(self.names[i] for i in indices),
             seeds=None if self.seeds is None else self.seeds[indices],
             groups=None if self.groups is None else tuple(self.groups[i] for i in indices),
+            captions=tuple(self.captions[i] for i in indices) if self.captions else (),
+            repeats=None if self.repeats is None else self.repeats[indices],
         )
 
     def scaled(self, scaling: Scaling) -> Dataset:

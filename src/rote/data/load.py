@@ -1,7 +1,8 @@
 """`load_images`: every source of images, volumes, tables or series, by one name or path.
 
-A source is a named set, a folder, a zip or tar archive, an .npz or .npy file, a CSV or Parquet table, one
-file of an image or a volume, or images in memory.
+A source is a named set, a folder, a zip or tar archive or a range of these, Parquet or Arrow with images
+in its rows, an .npz or .npy file, a CSV or Parquet table, one file of an image or a volume, or images in
+memory.
 What each of them may hold is told in `docs/how-to/data.md`.
 """
 
@@ -16,10 +17,10 @@ import numpy as np
 from rote.core.cache_folder import cache_folder
 from rote.core.errors import DataError
 from rote.core.mapped_pages import is_mapped
-from rote.data.account import Account, Treated, left_out
+from rote.data.account import Account, Treated, left_out, of_captions
 from rote.data.ahead.existing import existing_path
 from rote.data.dataset import Dataset
-from rote.data.files.archives import is_archive
+from rote.data.files.archives import holds_files
 from rote.data.files.arrays import check_brightness, dataset_of_array, two_levels
 from rote.data.files.decode_all import paged
 from rote.data.files.decoded_cache import decode_cached, keep_array
@@ -129,8 +130,8 @@ def load_images(
         dataset = cifar10.load_cifar10(part, cache=cache or cache_folder(), progress=progress)
     else:
         path = existing_path(source)
-        file = FileState.now(path)
-        if path.is_file() and path.suffix.lower() in TABLE_EXTENSIONS:
+        file = FileState.now(path) if path.exists() else None
+        if file and path.suffix.lower() in TABLE_EXTENSIONS and not holds_files(path):
             dataset = _load_table(path, reading, options)
             file.check()
             return dataset
@@ -160,7 +161,7 @@ def _load_path(
         return fit_volumes(load_array_file(path, options=options, decoded=decoded), options)
     if listing is not None:
         return _load_files(str(path), listing, options, folder=decoded)
-    if path.is_dir() or is_archive(path):
+    if holds_files(path):
         with open_listing(path, options) as listing:
             return _load_files(str(path), listing, options, folder=decoded)
     listing = single_file(path, options)
@@ -196,9 +197,11 @@ def _load_object(source: Any, options: ReadOptions) -> Dataset:
     if isinstance(held.images, np.ndarray):
         where = "array" if isinstance(source, np.ndarray) else type(source).__name__.lower()
         dataset = dataset_of_array(held.images, labels=held.labels, where=where, options=options)
-        return fit_volumes(dataset, options)
+        return replace(fit_volumes(dataset, options), captions=held.captions)
     where = f"{type(source).__name__} of {len(held.images):,} images"
-    dataset = _load_files(where, listed(held.images, options), options, folder=None)
+    texts = held.captions or (None,) * len(held.images)
+    entries = [replace(one, caption=text) for one, text in zip(held.images, texts, strict=True)]
+    dataset = _load_files(where, listed(entries, options), options, folder=None)
     if held.labels is None or len(dataset) != len(held.labels):
         return dataset
     labels, classes = labels_of_array(held.labels, None, count=len(dataset), where=where)
@@ -223,18 +226,26 @@ def _load_files(
         volumes=decode_volumes if listing.volumes else None,
     )
     unreadable = [("unreadable", extension_of(name), name) for name in decoded.unreadable]
+    names = decoded.names or tuple(storable(entries[i].name) for i in decoded.kept)
+    captions = tuple(entries[i].caption for i in decoded.kept)
+    captions = tuple(None if text is None else storable(text) for text in captions)
+    told = of_captions(captions, names, listing.told)
+    repeats = np.array([entries[i].repeats for i in decoded.kept], np.int64)
     account = Account(
         listing.files,
         len(listing.entries) - len(unreadable) - sum(group.count for group in decoded.left_out),
         (*listing.left_out, *decoded.left_out, *left_out(unreadable)),
-        decoded.treated,
-        decoded.notes,
+        (*decoded.treated, *told),
+        (*decoded.notes, *listing.notes),
+        captions=listing.captions,
     )
     return Dataset(
         items=decoded.images,
         labels=None if labels is None else labels[decoded.kept],
         classes=classes,
-        names=decoded.names or tuple(storable(entries[i].name) for i in decoded.kept),
+        names=names,
+        captions=captions if told else (),
+        repeats=repeats if (repeats != 1).any() else None,
         source=storable(source),
         unreadable=tuple(storable(name) for name in decoded.unreadable),
         account=account,

@@ -13,7 +13,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from rote.core.errors import DataError
-from rote.data.files.archives import Entry, file_reader
+from rote.data.captions.rows import TEXT_KEYS, first_text
+from rote.data.files.archives import file_reader
+from rote.data.files.entry import Entry
 from rote.data.messages import first_few, shown
 
 _FORMS = (
@@ -26,10 +28,14 @@ _LABEL_KEYS = ("label", "labels")
 
 @dataclass(frozen=True)
 class Held:
-    """Images in memory: one array, or an entry for each, with the label of each where all have one."""
+    """Images in memory: one array, or an entry for each, with the label of each where all have one.
+
+    ``captions`` are as many where some have one.
+    """
 
     images: npt.NDArray[Any] | list[Entry]
     labels: npt.NDArray[np.int64] | None = None
+    captions: tuple[str | None, ...] = ()
 
 
 def images_in_memory(source: Any) -> Held:
@@ -53,17 +59,27 @@ def images_in_memory(source: Any) -> Held:
         raise DataError(f"`source` is a {kind}; {_FORMS}")
     items: list[Any] = []
     labels: list[Any] = []
+    captions: list[str | None] = []
     for element in _elements(source):
         picture, label = _parts(element)
+        texts = _texts(element)
         if (isinstance(picture, np.ndarray) or _is_tensor(picture)) and picture.ndim == 4:
             items += picture
             labels += [None] * len(picture) if label is None else list(label)
+            texts = texts if isinstance(texts, list | tuple) else [texts] * len(picture)
+            captions += [first_text(text) for text in texts]
         else:
             items.append(picture)
             labels.append(label)
+            captions.append(first_text(texts))
     if not items:
         raise DataError(f"`source` is a {kind} without anything in it; give at least one image")
-    return Held(_of_items(items, kind), _labels(labels))
+    if len(captions) != len(items):
+        raise DataError(
+            f"`source` gives {len(items)} images and {len(captions)} captions; one each"
+        )
+    some = any(text is not None for text in captions)
+    return Held(_of_items(items, kind), _labels(labels), tuple(captions) if some else ())
 
 
 def _elements(source: Any) -> Iterator[Any]:
@@ -86,6 +102,13 @@ def _parts(element: Any) -> tuple[Any, Any]:
     if isinstance(element, tuple | list) and element and not isinstance(element[0], int | float):
         return element[0], element[1] if len(element) > 1 else None
     return element, None
+
+
+def _texts(element: Any) -> Any:
+    """Return the caption that a dictionary has beside its image, or those of its batch."""
+    if not isinstance(element, Mapping):
+        return None
+    return next((element[key] for key in TEXT_KEYS if key in element), None)
 
 
 def _labels(labels: list[Any]) -> npt.NDArray[np.int64] | None:

@@ -102,8 +102,26 @@ def combine(first: Dataset, second: Dataset) -> Dataset:
         labels=labels,
         classes=() if labels is None else first.classes,
         names=(*first.names, *second.names),
+        captions=_joined_captions(first, second),
+        repeats=_joined_repeats(first, second),
         source=f"{first.source} + {second.source}",
         groups=groups,
+    )
+
+
+def _joined_captions(first: Dataset, second: Dataset) -> tuple[str | None, ...]:
+    if not first.captions and not second.captions:
+        return ()
+    sides = (side.captions or (None,) * len(side) for side in (first, second))
+    return tuple(text for side in sides for text in side)
+
+
+def _joined_repeats(first: Dataset, second: Dataset) -> Indices | None:
+    if first.repeats is None and second.repeats is None:
+        return None
+    sides = (first, second)
+    return np.concatenate(
+        [np.ones(len(s), np.int64) if s.repeats is None else s.repeats for s in sides]
     )
 
 

@@ -71,6 +71,8 @@ class SourceAccount(Result):
     """Sentences about the whole."""
     unit: str
     """What is counted: "files", the "arrays" of an npz file, or the "rows" of a table."""
+    captions: Count = 0
+    """How many of them hold captions of others, and no item."""
 
 
 class Side(Result):

@@ -265,7 +265,7 @@ def test_formats_that_are_not_decoded_are_not_left_out_silently(tmp_path):
 def test_pipes_and_huge_files_do_not_hang(tmp_path, monkeypatch):
     save(tmp_path / "a.png")
     os.mkfifo(tmp_path / "pipe.png")
-    monkeypatch.setattr("rote.data.files.archives.MAX_FILE_BYTES", 2**20)
+    monkeypatch.setattr("rote.data.files.entry.MAX_FILE_BYTES", 2**20)
     with (tmp_path / "sparse.png").open("wb") as handle:
         handle.truncate(2**20 + 1)
     message = error_of(tmp_path)

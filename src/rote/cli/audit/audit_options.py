@@ -133,8 +133,8 @@ class AuditFlags:
         Path | None,
         typer.Option(
             "--captions",
-            help="For --cluster-by caption: rows of file_name and text. [default: metadata.jsonl or "
-            "metadata.csv in --generated]",
+            help="Captions of --generated: rows of file_name and text, or COCO. [default: what lies "
+            "among its files]",
         ),
     ] = AuditOptions.captions
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import re
 import stat
 from collections.abc import Iterable
 from pathlib import Path
 
 from rote.core.errors import DataError, did_you_mean
+from rote.data.containers.ranges import files_of_range, is_range
 from rote.data.messages import shown
 from rote.data.named.names import named_sources
+
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/|pipe:|git@", re.IGNORECASE)
 
 
 def existing_path(source: str | Path) -> Path:
@@ -19,11 +23,14 @@ def existing_path(source: str | Path) -> Path:
     Raises
     ------
     DataError
-        If there is none, with the nearest name.
+        If there is none, with the nearest name; or if it is an address of another machine.
     """
     text = str(source)
     path = Path(source).expanduser()
     try:
+        if text and is_range(path):
+            files_of_range(path)
+            return path
         found = path.stat() if text else None
     except (FileNotFoundError, NotADirectoryError):
         found = None
@@ -33,6 +40,11 @@ def existing_path(source: str | Path) -> Path:
             f"'{shown(text)}' cannot be opened ({reason}); give `source` another path"
         ) from None
     if found is None:
+        if _ADDRESS.match(text):
+            raise DataError(
+                f"'{shown(text)}' is an address, and what lies on this machine is read: copy it "
+                "first, and give `source` the path of the copy"
+            )
         if isinstance(source, str) and "/" not in text and "." not in text:
             hint = near(path, named_sources()) if text else ""
             hint = hint or did_you_mean(text, named_sources())

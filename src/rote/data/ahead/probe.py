@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rote.core.errors import DataError
-from rote.data.files.archives import Entry, is_archive
+from rote.data.files.archives import holds_files
 from rote.data.files.decode import Header, UnreadableImageError, decode, header_of
+from rote.data.files.entry import Entry
 from rote.data.files.listing import Listing, open_listing
 from rote.data.options import ReadOptions
 from rote.data.resample import workers
-from rote.data.tables.files import TABLE_EXTENSIONS
 
 LOOKED_AT = 64
 TIMED = 8
-_OTHERS = (*TABLE_EXTENSIONS, ".npz", ".npy")
+_OTHERS = (".npz", ".npy")
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def probe(
     with contextlib.suppress(OSError, ValueError, DataError):
         if path.suffix.lower() in _OTHERS:
             return None
-        if path.is_dir() or (path.is_file() and is_archive(path)):
+        if holds_files(path):
             return _seen(opened.enter_context(open_listing(path, options)), options, timed=timed)
     return None
 

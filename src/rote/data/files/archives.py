@@ -1,112 +1,39 @@
-"""The files of a folder, a zip archive or a tar archive, and how to read each one's bytes.
+"""The files of a folder, an archive or a range of archives, and how to read each one's bytes.
 
-All three follow the same rules: every level is searched, and the order is that of the sorted names.
-Nothing
-is ever extracted to disk, and a name is only ever text. A folder with archives and no image is read
-as what
-its archives hold.
+All follow the same rules: every level is searched, and the order is that of the sorted names. Nothing is
+ever extracted to disk, and a name is only ever text. A folder with archives and no image is read as what
+its archives hold; Parquet and Arrow files whose rows are images are archives, too.
 """
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-import lzma
 import os
 import stat
 import tarfile
 import threading
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
 
 from rote.core.errors import DataError
+from rote.data.containers.columns import COLUMNAR, image_rows
+from rote.data.containers.ranges import files_of_range, is_range
+from rote.data.containers.tar import tar_entries
 from rote.data.files.decode import UnreadableImageError
-from rote.data.files.faults import (
-    FileState,
-    changed_file,
-    mark_of,
-    stop_if_machine_fails,
-)
+from rote.data.files.entry import Entry, check_size, whole
+from rote.data.files.faults import FileState, changed_file, mark_of
 from rote.data.files.sniff import ARCHIVES, EXTENSIONS, HEAD, extension_of
-from rote.data.messages import shown
+from rote.data.messages import first_few, shown
 
-if TYPE_CHECKING:
-    from PIL import Image
-
-MAX_FILE_BYTES = 256 * 2**20  # no honest image of Pillow's largest pixel count needs more
 _SMALL = 16 * 2**20
 MOST_RATIO = 1100
 """How far a member of a zip that is not small may unpack; deflate reaches 1,032, bzip2 45,000."""
 _LOCAL_HEADER = 30  # bytes before a member's name and content
-# What zipfile and tarfile raise on damaged members and on compression that they do not know.
-READ_ERRORS = (
-    *(OSError, EOFError, ValueError, RuntimeError),
-    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
-)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One file: its name relative to the source, and a way to read its bytes.
-
-    Attributes
-    ----------
-    name
-        Relative name, "/" between folders; of one of several pages "stack.tif#2".
-    read
-        Reads at most so many bytes, or all; an image that is open already comes as it is.
-    path
-        The name without the archive that it lies in, and without a page: by it labels are told.
-    frame
-        Which page of the file, from 0.
-    file
-        The file on disk that holds it, itself or an archive; None for what is in memory.
-    """
-
-    name: str
-    read: Callable[[int | None], bytes | Image.Image]
-    path: str
-    frame: int = 0
-    file: Path | None = None
-
-    def content(self) -> bytes | Image.Image:
-        """Return the file's bytes, at most `MAX_FILE_BYTES`.
-
-        Raises
-        ------
-        UnreadableImageError
-            If the file cannot be read.
-        """
-        return self._read(None)
-
-    def head(self) -> bytes:
-        """Return the file's first bytes; errors as `content`."""
-        found = self._read(HEAD)
-        assert isinstance(found, bytes)
-        return found
-
-    def stored(self, *, most: int | None = None) -> bytes:
-        """Return the content of a file, which is no image that is open already; errors as `content`.
-
-        ``most`` bytes are read of a file that may be larger than an image.
-        """
-        found = self._read(None if most is None else most + 1)
-        assert isinstance(found, bytes)
-        if most is not None and len(found) > most:
-            raise UnreadableImageError(f"larger than {most // 2**20:,} MiB")
-        return found
-
-    def _read(self, size: int | None) -> bytes | Image.Image:
-        try:
-            return self.read(size)
-        except (*READ_ERRORS, MemoryError) as error:
-            stop_if_machine_fails(error)
-            reason = getattr(error, "strerror", None) or error or type(error).__name__
-            raise UnreadableImageError(f"broken: {reason}") from None
+_UTF_8 = 0x800
+"""Flag of a member of a zip whose name is said to be UTF-8."""
 
 
 @contextlib.contextmanager
@@ -119,14 +46,18 @@ def open_files(path: Path) -> Iterator[list[Entry]]:
         If a folder or an archive cannot be read.
     """
     with contextlib.ExitStack() as stack:
-        if not path.is_dir():
+        if path.is_dir():
+            files = list(_walk(path))
+            _check_splits(path, [name for name, _ in files])
+            expand = not any(extension_of(n) in EXTENSIONS and not hidden(n) for n, _ in files)
+        elif is_range(path):
+            files, expand = [(file.name, file) for file in files_of_range(path)], True
+        else:
             yield stack.enter_context(_open_archive(path))
             return
-        files = list(_walk(path))
-        expand = not any(extension_of(n) in EXTENSIONS and not hidden(n) for n, _ in files)
         found = []
         for name, file in files:
-            if expand and extension_of(name) in ARCHIVES and not hidden(name) and file.is_file():
+            if expand and not hidden(name) and file.is_file() and is_archive(file, told=True):
                 for entry in stack.enter_context(_open_archive(file)):
                     found.append(replace(entry, name=f"{name}/{entry.name}"))
             else:
@@ -134,32 +65,57 @@ def open_files(path: Path) -> Iterator[list[Entry]]:
         yield found
 
 
-def is_archive(path: Path) -> bool:
-    """Say whether a file is a zip or tar archive by its name or, without a known one, its first bytes."""
-    if extension_of(path.name) in ARCHIVES:
-        return True
+def holds_files(path: Path) -> bool:
+    """Say whether a source is a folder, an archive, or a range of archives."""
+    return path.is_dir() or is_range(path) or (path.is_file() and is_archive(path))
+
+
+def is_archive(path: Path, *, told: bool = False) -> bool:
+    """Say whether a file holds images as an archive does.
+
+    That is told by the name or, without a known one, by the first bytes; with ``told`` by the name alone.
+    Of Parquet and Arrow files the columns are looked at.
+    """
+    extension = extension_of(path.name)
+    if extension in COLUMNAR:
+        return image_rows(path, look=True) is not None
+    if told or extension in ARCHIVES:
+        return extension in ARCHIVES
     with contextlib.suppress(OSError), path.open("rb") as handle:
         head = handle.read(HEAD)
         return head.startswith(b"PK\x03\x04") or head[257:262] == b"ustar"
     return False
 
 
+def _check_splits(folder: Path, names: list[str]) -> None:
+    """Refuse a folder of several splits, of which one is meant."""
+    below = sorted(
+        name.removesuffix("/state.json") for name in names if name.endswith("/state.json")
+    )
+    if "dataset_dict.json" in names and len(below) > 1:
+        raise DataError(
+            f"{shown(folder)} holds the splits {first_few(below)}; give `source` the folder of one of "
+            f"them, such as {shown(folder / below[0])}"
+        )
+
+
 @contextlib.contextmanager
 def _open_archive(path: Path) -> Iterator[list[Entry]]:
-    tar = extension_of(path.name) == ".tar" or (
-        extension_of(path.name) != ".zip" and not zipfile.is_zipfile(path)
-    )
+    extension = extension_of(path.name)
+    tar = extension == ".tar" or (extension != ".zip" and not zipfile.is_zipfile(path))
+    state = FileState.now(path)
+    if extension in COLUMNAR:
+        yield image_rows(path) or []
+        state.check()
+        return
     stack = contextlib.ExitStack()
     try:
-        state = FileState.now(path)
-        archive: zipfile.ZipFile | tarfile.TarFile
         if tar:
-            # "r:" takes no compression: every step back would unpack all from the beginning.
-            archive = stack.enter_context(tarfile.open(path, "r:"))  # noqa: SIM115
-            archive.getmembers()
+            entries = tar_entries(path)
         else:
             archive = stack.enter_context(zipfile.ZipFile(path))
             _check_apart(archive)
+            entries = _zip_entries(archive, path)
     except (
         zipfile.BadZipFile,
         tarfile.TarError,
@@ -174,20 +130,28 @@ def _open_archive(path: Path) -> Iterator[list[Entry]]:
             f"{'tar' if tar else 'zip'} file, or the folder it was made from"
         ) from None
     with stack:
-        lock = threading.Lock()
-        if isinstance(archive, tarfile.TarFile):
-            yield [
-                Entry(info.name, _tar_reader(archive, info, lock), info.name, file=path)
-                for info in archive.getmembers()
-                if not info.isdir()
-            ]
-        else:
-            yield [
-                Entry(info.filename, _zip_reader(archive, info, lock), info.filename, file=path)
-                for info in archive.infolist()
-                if not info.is_dir()
-            ]
+        yield entries
         state.check()
+
+
+def _zip_entries(archive: zipfile.ZipFile, path: Path) -> list[Entry]:
+    lock = threading.Lock()
+    found = []
+    for info in archive.infolist():
+        if not info.is_dir():
+            name = _zip_name(info)
+            found.append(Entry(name, _zip_reader(archive, info, lock), name, file=path))
+    return found
+
+
+def _zip_name(info: zipfile.ZipInfo) -> str:
+    """Return the name of a member: some programs write UTF-8 without saying so."""
+    if info.flag_bits & _UTF_8 or info.filename.isascii():
+        return info.filename
+    try:
+        return info.filename.encode("cp437").decode("utf-8")
+    except ValueError:
+        return info.filename
 
 
 def _check_apart(archive: zipfile.ZipFile) -> None:
@@ -217,7 +181,7 @@ def file_reader(path: Path) -> Callable[[int | None], bytes]:
         if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for ever
             raise UnreadableImageError("not a regular file")
         if size is None:
-            _check_size(found.st_size)
+            check_size(found.st_size)
         with open(name, "rb", buffering=0) as handle:  # noqa: PTH123
             before = hash(mark_of(os.fstat(handle.fileno())))
             content = handle.read() if size is None else handle.read(size)
@@ -240,36 +204,9 @@ def _zip_reader(
             raise UnreadableImageError(f"unpacks to more than {MOST_RATIO:,} times its size")
         # The lock: ZipFile counts its open members without one.
         with lock, archive.open(info) as member:
-            return _whole(member, info.file_size, size)
+            return whole(member, info.file_size, size)
 
     return read
-
-
-def _tar_reader(
-    archive: tarfile.TarFile, info: tarfile.TarInfo, lock: threading.Lock
-) -> Callable[[int | None], bytes]:
-    def read(size: int | None) -> bytes:
-        with lock:
-            member = archive.extractfile(info) if info.isfile() else None
-            if member is None:
-                raise UnreadableImageError("a link or a device in the archive")
-            return _whole(member, info.size, size)
-
-    return read
-
-
-def _whole(member: IO[bytes], length: int, size: int | None) -> bytes:
-    if size is not None:
-        return member.read(size)
-    _check_size(length)
-    content = member.read(MAX_FILE_BYTES + 1)
-    _check_size(len(content))
-    return content
-
-
-def _check_size(size: int) -> None:
-    if size > MAX_FILE_BYTES:
-        raise UnreadableImageError(f"larger than {MAX_FILE_BYTES // 2**20} MiB")
 
 
 def hidden(name: str) -> bool:

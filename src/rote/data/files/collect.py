@@ -12,8 +12,8 @@ import numpy.typing as npt
 from rote.core.errors import DataError
 from rote.core.memory import memory_of_machine
 from rote.data.account import LeftOut, Treated
-from rote.data.files.archives import Entry
 from rote.data.files.decode import TWO_LEVELS
+from rote.data.files.entry import Entry
 from rote.data.files.faults import changed_file
 from rote.data.files.treatment import Noted, masks, treatments
 from rote.data.item_digests import DIGEST_BYTES

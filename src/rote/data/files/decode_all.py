@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from rote.core.mapped_pages import release_pages
 from rote.core.progress.work import counted_results, work
-from rote.data.files.archives import Entry
 from rote.data.files.collect import BATCH, Collector, Decoded, MakeRoom, Result, in_memory
 from rote.data.files.decode import (
     DEEP_COLOR,
@@ -24,6 +23,7 @@ from rote.data.files.decode import (
     count_frames,
     decode,
 )
+from rote.data.files.entry import Entry
 from rote.data.files.sniff import FOREIGN_EXTENSIONS, extension_of
 from rote.data.files.treatment import Noted
 from rote.data.files.window import measure, percentile_window, to_uint8, window_of_bits

@@ -36,10 +36,10 @@ from rote.core.atomic_files import (
 from rote.core.cache_folder import cache_folder, make_private
 from rote.core.errors import DataError, RunError
 from rote.data.account import Account
-from rote.data.files.archives import Entry
 from rote.data.files.collect import FIRST, Decoded, Hashes
 from rote.data.files.decode import UnreadableImageError, header_of
 from rote.data.files.decode_all import decode_all
+from rote.data.files.entry import Entry
 from rote.data.files.faults import FileState, guard, mark_of
 from rote.data.files.mapped import checksum_of, write_blocks
 from rote.data.files.source_state import SEEN, SourceState, key_of

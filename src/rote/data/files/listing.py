@@ -18,8 +18,11 @@ from pathlib import Path
 
 from rote.core.errors import DataError
 from rote.data.account import LeftOut, left_out
-from rote.data.files.archives import Entry, file_reader, hidden, open_files
+from rote.data.captions.find import EXTENSIONS as CAPTIONS
+from rote.data.captions.find import captioned
+from rote.data.files.archives import file_reader, hidden, open_files
 from rote.data.files.decode import UnreadableImageError
+from rote.data.files.entry import Entry
 from rote.data.files.sniff import (
     DATA_EXTENSIONS,
     EXTENSIONS,
@@ -36,6 +39,7 @@ from rote.data.shards.read import INDEX
 SIDECAR = "dataset.json"
 PIPELINE = "model_index.json"
 _IMAGE_EXTENSIONS = frozenset((*EXTENSIONS, *FOREIGN_EXTENSIONS))
+_NOT_INCLUDED = "not in `include`"
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,12 @@ class Listing:
         Those that are not read.
     volumes
         Whether they are files of volumes (`rote.data.volumes`).
+    captions
+        How many files hold captions of the images.
+    told
+        What the captions were read from, in words.
+    notes
+        Sentences about the captions.
     """
 
     entries: tuple[Entry, ...]
@@ -64,6 +74,9 @@ class Listing:
     files: int = 0
     left_out: tuple[LeftOut, ...] = ()
     volumes: bool = False
+    captions: int = 0
+    told: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @contextlib.contextmanager
@@ -107,25 +120,36 @@ def _listing(files: Sequence[Entry], options: ReadOptions, *, where: str) -> Lis
     images: list[Entry] = []
     volumes: list[Entry] = []
     data: list[Entry] = []
+    texts: list[Entry] = []
+    rest: list[tuple[Entry, str]] = []
     others: list[tuple[str, str, str]] = []
     sidecar = _sidecar(files)
     for entry in sorted(files, key=lambda entry: entry.name):
         if entry is sidecar:
             continue
         reason = _unwanted(entry.name, options)
-        if not reason:
-            sort = _sort(entry)
-            if sort in ("image", "foreign"):
-                images.append(entry)
-                continue
-            if sort == "volume":
-                volumes.append(entry)
-                continue
-            if sort == "data":
-                data.append(entry)
-                continue
-            reason = sort
-        others.append((reason, extension_of(entry.name), entry.name))
+        if reason in ("", _NOT_INCLUDED) and extension_of(entry.name) in CAPTIONS:
+            texts.append(entry)  # not among what the patterns choose, but beside it
+            continue
+        sort = reason or _sort(entry)
+        if sort in ("image", "foreign"):
+            images.append(entry)
+        else:
+            rest.append((entry, sort))
+    found = captioned(images, texts, where=where)
+    images = list(found.images)
+    for entry in texts:
+        if entry.name not in found.files:
+            rest.append((entry, _unwanted(entry.name, options) or _sort(entry)))
+    for entry, sort in rest:
+        if sort in ("image", "foreign"):  # under the name of a text
+            images = sorted([*images, entry], key=lambda entry: entry.name)
+        elif sort == "volume":
+            volumes.append(entry)
+        elif sort == "data":
+            data.append(entry)
+        else:
+            others.append((sort, extension_of(entry.name), entry.name))
     if options.frames == "volume":
         images, volumes = [], sorted([*images, *volumes], key=lambda entry: entry.name)
     if not images and not volumes:
@@ -148,6 +172,9 @@ def _listing(files: Sequence[Entry], options: ReadOptions, *, where: str) -> Lis
         len(files),
         left_out(others),
         volumes=not images,
+        captions=len(found.files),
+        told=found.told,
+        notes=found.notes,
     )
 
 
@@ -168,7 +195,7 @@ def _unwanted(name: str, options: ReadOptions) -> str:
     if hidden(name):
         return "hidden"
     if options.include and not matches(name, options.include):
-        return "not in `include`"
+        return _NOT_INCLUDED
     return "in `exclude`" if matches(name, options.exclude) else ""
 
 
@@ -186,7 +213,7 @@ def matches(name: str, patterns: Sequence[str]) -> bool:
 def _sort(entry: Entry) -> Sort | str:
     """Return what a file is: "image" and so on, or why it is none of these."""
     extension = extension_of(entry.name)
-    if extension in _IMAGE_EXTENSIONS:
+    if entry.declared or extension in _IMAGE_EXTENSIONS:
         return "image"
     if extension in VOLUME_EXTENSIONS:
         return "volume"

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from rote.core.errors import DataError
 from rote.core.mapped_pages import is_mapped
 from rote.core.memory import memory_of_machine
-from rote.data.account import Account, LeftOut
+from rote.data.account import Account, LeftOut, of_captions
 from rote.data.dataset import Dataset
 from rote.data.files.arrays import SERIES, VOLUMES, Convert, dataset_of_array
 from rote.data.files.decoded_cache import keep_array
@@ -30,6 +30,7 @@ _KEYS = (SERIES, VOLUMES, "images", "x_train", "x_test", "data", "arr_0")
 _OWN_LABELS = {"x_train": "y_train", "x_test": "y_test", "arr_0": "arr_1"}
 _LABELS = ("labels", "label", "y", "targets", "target")
 _BESIDE = ("classes", "seeds", "schema", "groups")
+_CAPTIONS = ("captions", "caption", "texts", "text", "prompts", "prompt")
 
 
 def load_array_file(
@@ -110,6 +111,11 @@ def load_array_file(
         dataset = replace(dataset, schema=_schema(arrays["schema"], dataset, where=where))
     if "groups" in arrays:
         dataset = replace(dataset, groups=_groups(arrays["groups"], dataset, where=where))
+    if "captions" in arrays:
+        captions = [storable(text) for text in arrays["captions"].tolist()]
+        told = of_captions(captions, dataset.names, ("an array of the file",))
+        account = replace(account, treated=(*account.treated, *told))
+        dataset = replace(dataset, account=account, captions=tuple(captions))
     seeds = arrays.get("seeds")
     # Anything else under that name is not what `rote sample` writes, and nothing depends on it.
     if seeds is not None and seeds.dtype == np.int64 and seeds.shape == (len(dataset),):
@@ -155,6 +161,14 @@ def _known(
         # What has the name of labels is checked as such; arr_1 may be anything.
         if key != "arr_1" or looks_like_labels(found, count=len(arrays[named])):
             arrays["labels"] = found
+            read.add(key)
+            break
+    for key in (key for key in _CAPTIONS if key in keys and key != items):
+        texts = loaded[key]
+        if texts.dtype.kind == "S":
+            texts = np.char.decode(texts, "utf-8", "replace")
+        if texts.dtype.kind == "U" and texts.ndim == 1:
+            arrays["captions"] = texts
             read.add(key)
             break
     for key in _BESIDE:

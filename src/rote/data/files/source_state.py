@@ -19,8 +19,8 @@ from typing import Any
 from rote.core.atomic_files import read_json, write_json
 from rote.core.errors import RunError
 from rote.core.progress.work import counted
-from rote.data.files.archives import Entry
 from rote.data.files.decode import UnreadableImageError
+from rote.data.files.entry import Entry
 from rote.data.files.faults import mark_of
 from rote.data.resample import workers
 

@@ -20,12 +20,14 @@ import numpy.typing as npt
 from rote.core.config import digest
 from rote.core.errors import DataError
 from rote.data.account import Account, left_out, merged
-from rote.data.files.archives import Entry, is_archive
+from rote.data.containers.ranges import is_range
+from rote.data.files.archives import holds_files
 from rote.data.files.arrays import SERIES, dataset_of_array, window_of_array
 from rote.data.files.axes import axes_of, channels_last
 from rote.data.files.collect import Decoded
 from rote.data.files.decode import UnreadableImageError, decode
 from rote.data.files.decode_all import decode_all, paged
+from rote.data.files.entry import Entry
 from rote.data.files.listing import open_listing
 from rote.data.files.mapped import npy_header, unpacked
 from rote.data.files.npz import find_items, load_array_file
@@ -111,13 +113,13 @@ def open_stream(
         options, resolution=resolution, channels=channels, skip_unreadable=skip_unreadable
     )
     path = Path(source).expanduser()
-    if source not in named_sources() and path.exists():
+    if source not in named_sources() and (path.exists() or is_range(path)):
         full = path.resolve()
         if path.suffix.lower() == ".npy":
             return _of_array(full, _mapped(path, options), options)
         if path.suffix.lower() == ".npz":
             return _of_npz(full, options)
-        if path.is_dir() or (path.is_file() and is_archive(path)):
+        if holds_files(path):
             return _of_files(full, options)
     dataset = load_images(source, options=options)
     name = str(path.resolve()) if path.exists() and source not in named_sources() else source

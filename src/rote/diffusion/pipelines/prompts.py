@@ -18,10 +18,9 @@ from typing import Any
 from rote.core.errors import DataError
 from rote.core.seeds import child_seed
 from rote.data.ahead.existing import near
-from rote.data.files.archives import is_archive
-from rote.data.files.captions import find_captions
+from rote.data.files.archives import holds_files
 from rote.data.files.listing import open_listing
-from rote.data.messages import shown, storable
+from rote.data.messages import first_few, shown, storable
 from rote.data.options import ReadOptions
 
 TABLES = (".jsonl", ".csv")
@@ -71,11 +70,16 @@ def read_prompts(source: str | Path, *, argument: str = "prompts") -> tuple[str,
             "each line, a metadata.jsonl, or a folder of images with captions, such as the training"
             " images"
         )
-    if path.is_dir() or is_archive(path):
+    if holds_files(path):
         with open_listing(path, ReadOptions()) as listing:
-            names = [entry.name for entry in listing.entries]
-        place, distinct = find_captions(str(path), names)
-        found: Sequence[str] = [distinct[number] for number in place]
+            texts = [(entry.name, entry.caption) for entry in listing.entries]
+        missing = [name for name, text in texts if text is None]
+        if missing:
+            raise DataError(
+                f"`{argument}` {shown(path)} has no caption for {len(missing):,} of {len(texts):,} images "
+                f"({first_few(missing)}); caption every image, with a metadata.jsonl or a .txt file beside it"
+            )
+        found: Sequence[str] = [storable(text) for _, text in texts if text is not None]
     elif path.suffix.lower() in TABLES:
         found = _column(path)
     else:

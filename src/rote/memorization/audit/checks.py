@@ -46,10 +46,6 @@ def check_options(options: AuditOptions) -> None:
             raise ConfigError(f"{name} is {count}; give 0 or more")
     if options.cluster_by not in (None, "label", "caption"):
         raise ConfigError(f"`cluster_by` {options.cluster_by} is unknown; choose caption or label")
-    if options.captions is not None and options.cluster_by != "caption":
-        raise ConfigError(
-            "`captions` is for `cluster_by` caption; give that, or leave `captions` out"
-        )
 
 
 def invariances_of(options: AuditOptions) -> Invariances:

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rote.core.errors import DataError
+from rote.data.captions.find import METADATA
 from rote.data.dataset import Dataset
-from rote.data.files.captions import find_captions, load_captions
+from rote.data.messages import first_few, shown
 from rote.stats.clustered import ClusteredRate, clustered_rate
 from rote.stats.rates import Rate, wilson
 
@@ -129,10 +129,26 @@ def clusters_of_labels(labels: npt.NDArray[np.int64] | None, names: Sequence[str
     return Clusters("label", labels, tuple(names))
 
 
-def clusters_of(generated: Dataset, by: str | None, captions: Path | None) -> Clusters | None:
-    """Return the groups of the generated items: by label, or by caption; None where ``by`` is.
+def clusters_of_captions(captions: Sequence[str | None], names: Sequence[str]) -> Clusters:
+    """Return the captions of the generated items as groups.
 
-    ``captions`` is a metadata file; None takes what lies among the files that the items came from.
+    Raises
+    ------
+    DataError
+        If some have none.
+    """
+    missing = [name for name, text in zip(names, captions, strict=True) if text is None]
+    if missing:
+        raise DataError(
+            f"`cluster_by` caption: {len(missing):,} of {len(names):,} generated items have no caption "
+            f"({first_few(missing)}); caption every one"
+        )
+    distinct, place = np.unique(np.array(captions, np.object_), return_inverse=True)
+    return Clusters("caption", place.astype(np.int64), tuple(distinct.tolist()))
+
+
+def clusters_of(generated: Dataset, by: str | None) -> Clusters | None:
+    """Return the groups of the generated items: by label, or by caption; None where ``by`` is.
 
     Raises
     ------
@@ -143,7 +159,9 @@ def clusters_of(generated: Dataset, by: str | None, captions: Path | None) -> Cl
         return None
     if by == "label":
         return clusters_of_labels(generated.labels, generated.classes)
-    names = generated.names
-    if captions is None:
-        return Clusters("caption", *find_captions(generated.source, names))
-    return Clusters("caption", *load_captions(captions, names))
+    if not generated.captions:
+        raise DataError(
+            f"`cluster_by` caption: {shown(generated.source)} has no {' or '.join(METADATA)} (rows of "
+            "file_name, text) and no .txt file beside each image; give such a file with `captions`"
+        )
+    return clusters_of_captions(generated.captions, generated.names)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from rote.core.devices import resolve_device
 from rote.core.errors import ConfigError, DataError
 from rote.core.seeds import child_seed
+from rote.data.captions.find import captions_of_file
 from rote.data.dataset import Dataset
 from rote.data.duplicates import DuplicateGroups, exact_duplicates
 from rote.data.resample import fit_images
@@ -188,7 +189,10 @@ def prepare(
     generated, training, holdout = _in_one_schema(generated, training, holdout)
     settings = settings_of(options, training, controlled=holdout is not None)
     check_sides(generated, training, holdout, settings)
-    clusters = clusters_of(generated, options.cluster_by, options.captions)
+    if options.captions is not None:
+        found = captions_of_file(options.captions, generated.names)
+        generated = replace(generated, captions=tuple(found))
+    clusters = clusters_of(generated, options.cluster_by)
     if clusters is not None:
         check_clusters(clusters, len(generated))
     check_supplement(generated, training, holdout, options)

@@ -19,10 +19,12 @@ from rote.core.atomic_files import one_line_io, write_file, write_npz
 from rote.core.errors import ConfigError, DataError, RunError
 from rote.core.progress.work import counted
 from rote.data.dataset import Dataset
-from rote.data.files.archives import Entry, hidden, is_archive, open_files
+from rote.data.captions.find import METADATA as CAPTIONS
+from rote.data.containers.columns import COLUMNAR
+from rote.data.files.archives import hidden, is_archive, open_files
 from rote.data.files.arrays import arrays_of
-from rote.data.files.captions import FILES as CAPTIONS
 from rote.data.files.decode import UnreadableImageError, header_of
+from rote.data.files.entry import Entry
 from rote.data.files.listing import SIDECAR
 from rote.data.load import load_images
 from rote.data.messages import shown, storable
@@ -50,7 +52,8 @@ def opened(source: Any, options: ReadOptions) -> Iterator[Entries | None]:
         yield None
         return
     path = Path(source).expanduser()
-    array = path.suffix.lower() in (".npz", ".npy")  # an npz file is a zip archive, of arrays
+    # An npz file is a zip archive, of arrays; rows of images are no files.
+    array = path.suffix.lower() in (".npz", ".npy", *COLUMNAR)
     if not path.is_dir() and (array or not path.is_file() or not is_archive(path)):
         yield None
         return

@@ -41,7 +41,8 @@ def test_a_tar_is_read_as_the_zip_of_the_same_files(tmp_path):
     assert first.names == second.names == ("a/1.png", "b/2.png")
     assert first.account == second.account
     assert second.classes == ("a", "b")
-    assert {(g.reason, g.count) for g in second.account.left_out} == {("text", 1), ("hidden", 1)}
+    assert [(g.reason, g.count) for g in second.account.left_out] == [("hidden", 1)]
+    assert second.account.captions == 1
 
 
 @pytest.mark.parametrize("kind", ["tar", "zip", "both"])
@@ -105,7 +106,9 @@ def test_links_in_a_tar_are_not_followed(tmp_path):
 def test_a_torn_tar_is_one_line(tmp_path):
     whole = make_tar(tmp_path / "x.tar", [("a.png", png(1) + bytes(5000))]).read_bytes()
     (tmp_path / "x.tar").write_bytes(whole[:1000])
-    with pytest.raises(DataError, match=r"broken|cannot be opened") as caught:
+    with pytest.raises(
+        DataError, match=r"broken at or behind member a.png|cannot be opened"
+    ) as caught:
         load_images(tmp_path / "x.tar")
     assert "\n" not in str(caught.value)
 

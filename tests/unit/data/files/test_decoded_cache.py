@@ -14,7 +14,7 @@ from rote.cli import main
 from rote.core.errors import DataError
 from rote.data.files import decoded_cache as cache
 from rote.data.files import source_state
-from rote.data.files.archives import Entry
+from rote.data.files.entry import Entry
 from rote.data.item_digests import item_digests
 from rote.data.load import load_images
 

@@ -109,7 +109,7 @@ def test_a_name_that_occurs_twice_counts_twice(tmp_path):
 
 
 def test_members_over_the_limit_are_refused_unread(tmp_path, monkeypatch):
-    monkeypatch.setattr("rote.data.files.archives.MAX_FILE_BYTES", 2**20)
+    monkeypatch.setattr("rote.data.files.entry.MAX_FILE_BYTES", 2**20)
     bomb = make(tmp_path / "x.zip", [("a.png", png(1)), ("bomb.png", bytes(2**20 + 1))])
     message = error_of(bomb)
     assert "1 of 2 image files cannot be read (bomb.png: larger than 1 MiB)" in message
@@ -122,7 +122,7 @@ def test_a_declared_size_that_lies_is_no_way_around_the_limit(tmp_path, monkeypa
     content = path.read_bytes()
     assert content.count((2**20).to_bytes(4, "little")) >= 1
     path.write_bytes(content.replace((2**20).to_bytes(4, "little"), (100).to_bytes(4, "little")))
-    monkeypatch.setattr("rote.data.files.archives.MAX_FILE_BYTES", 1000)
+    monkeypatch.setattr("rote.data.files.entry.MAX_FILE_BYTES", 1000)
     assert "bomb.png: " in error_of(path)
 
 

@@ -7,7 +7,6 @@ import pytest
 
 import rote
 from rote.core.errors import ConfigError
-from rote.data.files.captions import find_captions
 from rote.experiments.trainers.layout import lay_out
 
 
@@ -25,8 +24,7 @@ def test_captions_are_the_names_of_classes_in_both_forms(tmp_path):
     assert np.array_equal(rote.load_images(folder).items, data.items)
     expected = [data.classes[label] for label in data.labels]
     names = [f"{number:06d}.png" for number in range(6)]
-    codes, texts = find_captions(str(folder), names)
-    assert [texts[code] for code in codes] == expected
+    assert rote.load_images(folder).captions == tuple(expected)
     beside = [(folder / name).with_suffix(".txt").read_text("utf-8").strip() for name in names]
     assert beside == [text.strip() for text in expected]
     rows = [json.loads(line) for line in (folder / "metadata.jsonl").read_text().splitlines()]

@@ -54,7 +54,6 @@ def test_the_page_has_them():
         ({"fail_above": 1.0}, "`fail_above` is 1"),
         ({"criterion": ("ration",)}, "'ration' is unknown"),
         ({"cluster_by": "size"}, "`cluster_by` size is unknown"),
-        ({"captions": Path("there.csv")}, "`captions` is for `cluster_by` caption"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
