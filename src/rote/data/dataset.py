@@ -240,6 +240,11 @@ class Dataset:
             told["window"] = list(self.window)
         return told
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The caption of each item as a cell of a table: "" where there is none."""
+        return tuple(text or "" for text in self.captions) or ("",) * len(self)
+
     def tensor(self, device: str | torch.device = "cpu") -> torch.Tensor:
         """Return all items as a tensor, channels first: uint8 (N, C, ...), float32 (N, D), (N, C, T)."""
         import torch

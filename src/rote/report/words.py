@@ -12,6 +12,7 @@ from typing import Any
 from rote.stats.rates import Difference, Rate, in_percent
 
 LONGEST_NAME = 200
+LONGEST_CAPTION = 160
 
 # Written out instead of shown: controls, direction overrides, lone surrogates, line separators.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -34,6 +35,12 @@ def short(name: str) -> str:
     """Return a file's name without its invisible characters and within reason."""
     text = plain(name)
     return text if len(text) <= LONGEST_NAME else f"…{text[-LONGEST_NAME:]}"
+
+
+def caption(text: str) -> str:
+    """Return the beginning of a caption, without invisible characters."""
+    told = plain(text)
+    return told if len(told) <= LONGEST_CAPTION else f"{told[:LONGEST_CAPTION]}…"
 
 
 def one(items: str) -> str:

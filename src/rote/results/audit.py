@@ -18,7 +18,7 @@ from rote.results.schema import (
 )
 from rote.results.side import Column, Kind, Side, SourceAccount, items_word
 from rote.results.spaces import Agreement, RecallAtRate, SpaceAudit
-from rote.results.supplement import Clusters, Population, Quality
+from rote.results.supplement import Captions, Clusters, Population, Quality
 
 
 class Near(Result):
@@ -245,6 +245,8 @@ class AuditFile(ResultFile):
     """`--population`."""
     clusters: Clusters | None = None
     """`--cluster-by`."""
+    captions: Captions | None = None
+    """None where no generated item has a caption."""
     ruler: Preprocessing | None = None
     spaces: tuple[SpaceAudit, ...] = ()
     """The primary space, told above, first."""

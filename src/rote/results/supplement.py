@@ -177,3 +177,61 @@ class Clusters(Result):
     """By criterion."""
     groups: tuple[GroupRate, ...]
     """Highest first, by the ratio."""
+
+
+SHOWN = 24
+"""Captions that a page lists with pictures."""
+
+
+class PromptSet(Result):
+    """The generated items of some captions."""
+
+    captions: Positive
+    """How many different ones."""
+    rate: CheckedRate
+    """With the caption as the unit where there are several."""
+    own: Count
+    """Copies of an item that was trained with the caption."""
+
+
+class TimesInTraining(PromptSet):
+    """The generated items of captions that were in training so often."""
+
+    low: Positive
+    """From so many times on: items with the caption, each with its repeats."""
+    high: Positive
+    """Up to so many."""
+
+
+class OneCaption(Result):
+    """The generated items of one caption."""
+
+    text: str
+    """Untrusted."""
+    rate: CheckedRate
+    """Over its samples."""
+    own: Count
+    """Copies of an item that was trained with it."""
+    times: Count
+    """In training."""
+    example: Count
+    """The generated item of the lowest ratio."""
+    training: int
+    """The first training item with the caption; -1: none."""
+
+
+class Captions(Result):
+    """Rates by the captions of the generated items."""
+
+    training_captions: Count
+    """Different captions of the training side; 0: it has none."""
+    without: Count
+    """Generated items without a caption, which are in no rate here."""
+    distinct: Count
+    """Different captions of the generated side."""
+    sets: dict[Literal["trained", "control", "empty"], PromptSet] = Field(default_factory=dict)
+    """Captions in training, those that are not, and the empty one; nothing without training captions."""
+    by_times: tuple[TimesInTraining, ...] = ()
+    """By how often a caption was in training."""
+    captions: tuple[OneCaption, ...] = ()
+    """The most copied first, at most 200; all are in `captions.csv`."""

@@ -53,6 +53,8 @@ class Pairs:
         Of both; N each.
     mirrored, down, right
         bool, int8, int8 (N,): the transform under which they match.
+    captions, nearest_captions
+        Of both, N each, "" where there is none; or empty.
     """
 
     names: Sequence[str]
@@ -60,6 +62,8 @@ class Pairs:
     mirrored: NDArray[np.bool_]
     down: NDArray[np.int8]
     right: NDArray[np.int8]
+    captions: Sequence[str] = ()
+    nearest_captions: Sequence[str] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +101,9 @@ def table_arrays(pairs: Pairs, members: Members) -> dict[str, NDArray[Any]]:
     """Return the arrays of `tables.npz`."""
     arrays: dict[str, NDArray[Any]] = {name: getattr(pairs, name) for name in MOVES}
     arrays |= {f"member_{name}": getattr(members, name) for name in COLUMNS}
-    texts = {
+    texts = {"caption": pairs.captions, "nearest_caption": pairs.nearest_captions}
+    texts = {name: held for name, held in texts.items() if held}
+    texts |= {
         "name": pairs.names,
         "nearest_name": pairs.nearest,
         "member_name": members.names,
@@ -121,7 +127,10 @@ def read_tables(path: Path, *, total: int) -> tuple[Pairs, Members] | None:
         return None
     texts = ("name", "nearest_name", "member_name", "member_nearest_name")
     members = tuple(f"member_{name}" for name in COLUMNS)
-    arrays = read_arrays(path, (*MOVES, *members, *texts, *(f"{name}_end" for name in texts)))
+    captions = ("caption", "nearest_caption")
+    further = (*captions, *(f"{name}_end" for name in captions))
+    wanted = (*MOVES, *members, *texts, *(f"{name}_end" for name in texts))
+    arrays = read_arrays(path, wanted, further)
     side, group, index, rms, nearest_index = (arrays[name] for name in members)
     count = len(side)
     own, near, names, nearest = (
@@ -142,7 +151,9 @@ def read_tables(path: Path, *, total: int) -> tuple[Pairs, Members] | None:
     )
     if not fits:
         raise RunError(f"{path} is damaged: its arrays do not fit together; run again")
-    pairs = Pairs(own, near, *(arrays[name] for name in MOVES))
+    told = [_texts(path, arrays, name, total) for name in captions if set(further) <= set(arrays)]
+    mirrored, down, right = (arrays[name] for name in MOVES)
+    pairs = Pairs(own, near, mirrored, down, right, *told)
     return pairs, Members(side, group, index, rms, nearest_index, names, nearest)
 
 

@@ -34,6 +34,10 @@ def show_audit(found: Audit) -> None:
         from rote.cli.audit.supplement_view import show_supplement
 
         show_supplement(found.supplement)
+    if found.captions is not None:
+        from rote.cli.audit.captions_view import show_captions
+
+        show_captions(found.captions)
 
 
 def show_timings(seconds: dict[str, float]) -> None:

@@ -112,7 +112,7 @@ def captioned(images: Sequence[Entry], others: Sequence[Entry], *, where: str) -
     return Captioned(made, frozenset(files), tuple(told), tuple(notes))
 
 
-def captions_of_file(path: Path, names: Sequence[str]) -> list[str | None]:
+def captions_of_file(path: Path, names: Sequence[str]) -> tuple[str | None, ...]:
     """Return the caption of every image from one file: as `metadata.jsonl` or `.csv`, or COCO's JSON.
 
     Parameters
@@ -138,7 +138,7 @@ def captions_of_file(path: Path, names: Sequence[str]) -> list[str | None]:
     where = shown(path)
     rows = rows_of_json(content)[0] if path.suffix.lower() == ".json" else []
     rows = rows or rows_of_metadata(content, where=where, strict=True)
-    return matched(names, _table(rows, where=where))
+    return tuple(matched(names, _table(rows, where=where)))
 
 
 Table = tuple[str, dict[str, str], list[str], int]

@@ -20,9 +20,9 @@ from rote.core.errors import DataError
 from rote.core.mapped_pages import release_pages
 from rote.core.progress.work import work
 from rote.data.account import left_out
-from rote.data.files.entry import Entry
 from rote.data.files.collect import Decoded, Hashes, MakeRoom, in_memory
 from rote.data.files.decode import UnreadableImageError
+from rote.data.files.entry import Entry
 from rote.data.files.sniff import extension_of
 from rote.data.files.window import measure, percentile_window, to_uint8
 from rote.data.item_digests import DIGEST_BYTES

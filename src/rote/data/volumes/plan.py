@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from rote.core.progress.work import counted_results
-from rote.data.files.entry import Entry
 from rote.data.files.decode import UnreadableImageError
+from rote.data.files.entry import Entry
 from rote.data.files.sniff import volume_format
 from rote.data.options import ReadOptions
 from rote.data.resample import workers

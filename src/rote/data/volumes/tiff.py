@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from rote.data.files.entry import Entry
 from rote.data.files.decode import UnreadableImageError
+from rote.data.files.entry import Entry
 from rote.data.files.faults import stop_if_machine_fails
 from rote.data.volumes.nifti import content_of
 from rote.data.volumes.volume import Values, Volumes, check_claim, needs

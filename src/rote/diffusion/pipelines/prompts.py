@@ -76,8 +76,9 @@ def read_prompts(source: str | Path, *, argument: str = "prompts") -> tuple[str,
         missing = [name for name, text in texts if text is None]
         if missing:
             raise DataError(
-                f"`{argument}` {shown(path)} has no caption for {len(missing):,} of {len(texts):,} images "
-                f"({first_few(missing)}); caption every image, with a metadata.jsonl or a .txt file beside it"
+                f"`{argument}` {shown(path)} has no caption for {len(missing):,} of {len(texts):,} "
+                f"images ({first_few(missing)}); caption every image, with a metadata.jsonl or a .txt "
+                "file beside it"
             )
         found: Sequence[str] = [storable(text) for _, text in texts if text is not None]
     elif path.suffix.lower() in TABLES:

@@ -25,10 +25,12 @@ from rote.memorization.audit.gallery import (
     TRAINING,
     disputes,
     gallery,
+    space_arrays,
     write_large,
 )
 from rote.memorization.audit.per_space import CriterionResult, SpaceResult
 from rote.memorization.audit.result import Findings, SupplementaryMetrics
+from rote.memorization.captions.rates import csv_rows
 from rote.memorization.invariances import MOST_SHIFT, describe, undone
 from rote.memorization.summary import VERDICTS, classify, count_verdicts, rates_by
 from rote.results.audit import AuditFile
@@ -44,9 +46,10 @@ PAIR_COLUMNS = (
     *("nn1_index", "nn1_name", "nn1_distance"),
     *("nn2_index", "nn2_name", "nn2_distance"),
     *("verdict", "transform", "training_group", "generated_group"),
+    *("caption", "nn1_caption"),
 )
 FILES = (
-    *("audit.json", "neighbors.npz", "pairs.csv", "duplicates.csv"),
+    *("audit.json", "neighbors.npz", "pairs.csv", "duplicates.csv", "captions.csv"),
     *("tables.npz", "gallery.npz", LARGE_FOLDER),
     *("spaces.npz", "disputes.npz", "report.html"),  # and the page of an audit that lay here before
 )
@@ -113,6 +116,7 @@ def to_json(found: Findings) -> dict[str, Any]:
         "seed": settings.seed,
         "gate": None if found.gate is None else found.gate.to_json(),
         **(found.supplement or SupplementaryMetrics()).to_json(),
+        "captions": None if found.captions is None else found.captions.to_json(),
         **_of_spaces(found, agreed),
     }
 
@@ -158,13 +162,16 @@ def save(
         write_lines(out / "pairs.csv", csv_lines(pairs, spreadsheet=spreadsheet))
         rows = itertools.chain([DUPLICATE_COLUMNS], _duplicates(found, members))
         write_lines(out / "duplicates.csv", csv_lines(rows, spreadsheet=spreadsheet))
+        if found.captions is not None:
+            listed = csv_rows(found.captions)
+            write_lines(out / "captions.csv", csv_lines(listed, spreadsheet=spreadsheet))
         write_npz(out / "tables.npz", table_arrays(_named_pairs(found), members))
         write_npz(out / "gallery.npz", gallery(found, labels))
         write_large(found, out / LARGE_FOLDER)
         if len(found.spaces) > 1:
             agreed = found.agreement
             assert agreed is not None
-            write_npz(out / "spaces.npz", _space_arrays(found, agreed))
+            write_npz(out / "spaces.npz", space_arrays(found, agreed))
             write_npz(out / "disputes.npz", disputes(found, agreed))
         write_result(out / "audit.json", AuditFile, to_json(found))
 
@@ -205,6 +212,7 @@ def _arrays(found: Findings, labels: npt.NDArray[np.int64] | None) -> dict[str, 
 def _pairs(found: Findings) -> Iterator[list[Any]]:
     names, ratio = found.training.names, found.ratio
     transform, invariances = found.measured.matches.transform, found.settings.invariances
+    own, trained = found.generated.texts, found.training.texts
     for i in found.by_ratio:
         near, far = int(found.nn1_index[i]), int(found.nn2_index[i])
         nn1, nn2 = math.sqrt(found.nn1_sq[i]), math.sqrt(found.nn2_sq[i])
@@ -212,7 +220,8 @@ def _pairs(found: Findings) -> Iterator[list[Any]]:
         row = [i, found.generated.names[i], verdict, f"{ratio[i]:.6g}", near, names[near]]
         row += [f"{nn1:.6g}", far, names[far], f"{nn2:.6g}"]
         row += [VERDICTS[found.verdict[i]], describe(int(transform[i]), invariances)]
-        yield [*row, found.groups.group[near], found.collapse.group[i]]
+        row += [found.groups.group[near], found.collapse.group[i]]
+        yield [*row, own[i], trained[near]]
 
 
 def _named_pairs(found: Findings) -> Pairs:
@@ -220,9 +229,12 @@ def _named_pairs(found: Findings) -> Pairs:
     names, settings = found.training.names, found.settings
     kinds, kind = np.unique(found.measured.matches.transform, return_inverse=True)
     moves = [undone(int(number), settings.invariances) for number in kinds]
+    texts, captioned = found.training.texts, found.generated.captions or found.training.captions
     return Pairs(
         names=found.generated.names,
         nearest=[names[near] for near in found.nn1_index.tolist()],
+        captions=found.generated.texts if captioned else (),
+        nearest_captions=[texts[near] for near in found.nn1_index.tolist()] if captioned else (),
         mirrored=np.array([mirrored for mirrored, _ in moves], np.bool_)[kind],
         down=np.array([offset.down for _, offset in moves], np.int8)[kind],
         right=np.array([offset.right for _, offset in moves], np.int8)[kind],
@@ -328,18 +340,3 @@ def _positive_json(result: SpaceResult) -> dict[str, Any] | None:
         "copies": result.positive[0].found.total,
         "cells": [cell.to_json() for cell in result.positive],
     }
-
-
-def _space_arrays(found: Findings, agreed: Agreement | None) -> dict[str, npt.NDArray[Any]]:
-    """Return the arrays of `spaces.npz`: a row per space, or per ruler, a column per image."""
-    matches = [result.measured.matches for result in found.spaces]
-    arrays: dict[str, npt.NDArray[Any]] = {
-        name: np.stack([getattr(match, name) for match in matches])
-        for name in ("nn1_index", "nn2_index")
-    }
-    for name in ("nn1_sq", "nn2_sq"):
-        arrays[name] = np.stack([getattr(match, name).astype(np.float64) for match in matches])
-    if agreed is not None:
-        arrays["memorized"] = np.stack([ruler.memorized for ruler in agreed.rulers])
-        arrays["score"] = np.stack([ruler.score for ruler in agreed.rulers])
-    return arrays

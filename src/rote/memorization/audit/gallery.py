@@ -29,6 +29,7 @@ from rote.results.gallery import (
     shrink,
     smaller,
 )
+from rote.results.supplement import SHOWN
 from rote.spaces.gower import Gower
 from rote.spaces.pairwise import GRID, tile_squares
 
@@ -177,6 +178,21 @@ def disputes(found: Findings, agreed: Agreement) -> dict[str, npt.NDArray[Any]]:
     }
 
 
+def space_arrays(found: Findings, agreed: Agreement | None) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays of `spaces.npz`: a row per space, or per ruler, a column per image."""
+    matches = [result.measured.matches for result in found.spaces]
+    arrays: dict[str, npt.NDArray[Any]] = {
+        name: np.stack([getattr(match, name) for match in matches])
+        for name in ("nn1_index", "nn2_index")
+    }
+    for name in ("nn1_sq", "nn2_sq"):
+        arrays[name] = np.stack([getattr(match, name).astype(np.float64) for match in matches])
+    if agreed is not None:
+        arrays["memorized"] = np.stack([ruler.memorized for ruler in agreed.rulers])
+        arrays["score"] = np.stack([ruler.score for ruler in agreed.rulers])
+    return arrays
+
+
 def _tiles(
     found: Findings, chosen: npt.NDArray[np.int64], nearest: npt.NDArray[np.int64]
 ) -> dict[str, npt.NDArray[Any]]:
@@ -242,6 +258,10 @@ def _small(found: Findings) -> dict[str, npt.NDArray[Any]]:
         for index, near in zip(found.leaks.index, found.leaks.nn1_index, strict=True):
             if len(wanted) < 6 * LARGEST_GROUPS:
                 wanted += [(HOLDOUT, int(index)), (TRAINING, int(near))]
+    captions = () if found.captions is None else found.captions.captions
+    for one in [caption for caption in captions if caption.rate.count][:SHOWN]:
+        wanted += [(GENERATED, one.example), (TRAINING, int(found.nn1_index[one.example]))]
+        wanted += [(TRAINING, one.training)] if one.training >= 0 else []
     wanted = list(dict.fromkeys(wanted))
     sides = (found.generated, found.training, found.holdout)
     images = []

@@ -189,9 +189,8 @@ def prepare(
     generated, training, holdout = _in_one_schema(generated, training, holdout)
     settings = settings_of(options, training, controlled=holdout is not None)
     check_sides(generated, training, holdout, settings)
-    if options.captions is not None:
-        found = captions_of_file(options.captions, generated.names)
-        generated = replace(generated, captions=tuple(found))
+    if path := options.captions:
+        generated = replace(generated, captions=captions_of_file(path, generated.names))
     clusters = clusters_of(generated, options.cluster_by)
     if clusters is not None:
         check_clusters(clusters, len(generated))

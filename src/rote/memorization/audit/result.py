@@ -18,6 +18,7 @@ from rote.memorization.audit.per_group import Clusters, GroupedRates
 from rote.memorization.audit.per_space import CriterionResult, SpaceResult
 from rote.memorization.audit.prepare import Preprocessing
 from rote.memorization.audit.provenance import Provenance
+from rote.memorization.captions.rates import CaptionRates, caption_rates
 from rote.memorization.controls import Leaks, Recall
 from rote.memorization.criteria import RatioCriterion, distance_ratio
 from rote.memorization.criteria.tolerance import Tolerance
@@ -157,6 +158,19 @@ class Findings:
             seed=settings.seed,
             confidence=settings.confidence,
             clusters=self.clusters,
+        )
+
+    @cached_property
+    def captions(self) -> CaptionRates | None:
+        """Rates by caption; None where no generated item has one."""
+        return caption_rates(
+            self.generated,
+            self.training,
+            memorized=self.memorized,
+            ratio=self.ratio,
+            nearest=self.nn1_index,
+            group=self.groups.group,
+            confidence=self.rate.confidence,
         )
 
     def coverage(self) -> dict[str, Any]:

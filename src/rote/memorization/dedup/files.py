@@ -18,9 +18,9 @@ import numpy as np
 from rote.core.atomic_files import one_line_io, write_file, write_npz
 from rote.core.errors import ConfigError, DataError, RunError
 from rote.core.progress.work import counted
-from rote.data.dataset import Dataset
 from rote.data.captions.find import METADATA as CAPTIONS
 from rote.data.containers.columns import COLUMNAR
+from rote.data.dataset import Dataset
 from rote.data.files.archives import hidden, is_archive, open_files
 from rote.data.files.arrays import arrays_of
 from rote.data.files.decode import UnreadableImageError, header_of

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from rote.report.audit.gallery_rows import other_than_pictures
 from rote.report.audit.read import Audit
-from rote.report.words import short
+from rote.report.words import caption, short
 from rote.results.gallery import (
     EXACT,
     LARGE,
@@ -191,6 +191,9 @@ def add_rows(
     if pairs is not None:
         data["names"] = [[_told(pairs.names[i]), _told(pairs.nearest[i])] for i in wanted]
         pictured = at[: data["pictures"]]
+        if pairs.captions and pairs.nearest_captions:
+            told = (pairs.captions, pairs.nearest_captions)
+            data["captions"] = [[caption(side[i]) for side in told] for i in pictured.tolist()]
         moves = (pairs.mirrored, pairs.down, pairs.right)
         data["moves"] = np.stack([part[pictured].astype(int) for part in moves], axis=1).tolist()
 

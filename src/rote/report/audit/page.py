@@ -10,6 +10,7 @@ from typing import Any
 from rote.report import words
 from rote.report.audit import criteria
 from rote.report.audit.account import accounts_of
+from rote.report.audit.captions import captions_of
 from rote.report.audit.duplicates import group_sizes, largest_groups, told
 from rote.report.audit.gallery import (
     add_rows,
@@ -84,6 +85,11 @@ def audit_context(folder: Path) -> dict[str, Any]:
         "first": first_screen(audit, found, recall, unit=unit),
         "supplement": supplement_of(file),
         "spaces": spaces,
+        "captions": captions_of(
+            file.captions,
+            audit.neighbors.index.tolist(),
+            None if audit.tables is None else audit.tables[0],
+        ),
         "groups": largest_groups(members, audit.neighbors),
         "leaked": [] if members is None else told(members, members.of("holdout")[:MOST_LEAKS]),
         "leak_count": leaks.exact + leaks.near if leaks else 0,

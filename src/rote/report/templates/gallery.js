@@ -283,6 +283,9 @@ const roteGallery = (() => {
     if (asked) parts.push(`label ${asked}`);
     if (own) parts.push(own);
     if (near) parts.push(`nearest ${near}`);
+    const [prompt, trained] = set.captions?.[row] ?? ["", ""];
+    if (prompt) parts.push(`caption “${prompt}”`);
+    if (trained) parts.push(prompt === trained ? "trained with the same caption" : `trained with “${trained}”`);
     if (mirrored) parts.push("matched mirrored");
     if (down || right) parts.push(`matched ${down} down, ${right} right`);
     return parts.join(" · ");

@@ -96,7 +96,7 @@ def test_captions_are_found_where_people_put_them(tmp_path, files):
 def test_letters_composed_otherwise_and_pages_have_the_caption_of_their_file(tmp_path):
     name = unicodedata.normalize("NFD", "café.tif")
     (tmp_path / "metadata.csv").write_text("file_name,text\ncafé.tif,x\n")
-    assert captions_of_file(tmp_path / "metadata.csv", [name, f"{name}#2"]) == ["x", "x"]
+    assert captions_of_file(tmp_path / "metadata.csv", [name, f"{name}#2"]) == ("x", "x")
 
 
 def test_names_in_other_encodings_are_the_same_names(tmp_path):
@@ -115,7 +115,7 @@ def test_names_in_other_encodings_are_the_same_names(tmp_path):
             archive.addfile(info, io.BytesIO(held))
     assert load_images(tmp_path / "x.tar").captions == ("x",)
     (tmp_path / "metadata.csv").write_bytes("file_name,text\ncafé.png,für\n".encode("cp1252"))
-    assert captions_of_file(tmp_path / "metadata.csv", ["café.png"]) == ["für"]
+    assert captions_of_file(tmp_path / "metadata.csv", ["café.png"]) == ("für",)
 
 
 def test_an_image_without_a_caption_is_named_and_an_empty_one_is_a_caption(tmp_path):
@@ -186,7 +186,7 @@ def test_jsonl_csv_and_coco_say_the_same(tmp_path):
     notes = [{"image_id": n, "caption": text} for n, text in enumerate(TEXTS.values())]
     (tmp_path / "c.json").write_text(json.dumps({"images": images, "annotations": notes}))
     for name in ("metadata.jsonl", "metadata.csv", "c.json"):
-        assert captions_of_file(tmp_path / name, NAMES) == list(TEXTS.values())
+        assert captions_of_file(tmp_path / name, NAMES) == tuple(TEXTS.values())
 
 
 def test_members_of_one_key_are_beside_each_other(tmp_path):

@@ -7,7 +7,6 @@ import pytest
 
 import rote.diffusion.pipelines.folder as module
 from rote.core.errors import ConfigError, RunError
-from rote.data.files.captions import find_captions
 from rote.data.load import load_images
 from rote.diffusion.pipelines.folder import PromptSets, sample_pipeline
 
@@ -42,11 +41,9 @@ def test_images_lie_beside_their_prompts(opened, sets, tmp_path):
     assert {path.name for path in out.iterdir() if path.is_dir()} == {"prompts", "control", "empty"}
     trained = load_images(out / "prompts")
     assert trained.items.shape == (6, 8, 8, 3)
-    place, distinct = find_captions(str(out / "prompts"), trained.names)
-    assert [distinct[n] for n in place] == ["a cat"] * 2 + ["the dog"] * 2 + ["red house"] * 2
+    assert trained.captions == ("a cat",) * 2 + ("the dog",) * 2 + ("red house",) * 2
     whole = load_images(out)
-    place, distinct = find_captions(str(out), whole.names)
-    assert len(place) == 6 + 2 + 6 and "" in distinct
+    assert len(whole.captions) == 6 + 2 + 6 and "" in whole.captions and None not in whole.captions
     config = json.loads((out / "config.json").read_text())
     assert config["steps"] == 2 and config["sets"]["empty"]["images"] == 6
 

@@ -163,7 +163,7 @@ def test_files_are_as_documented(tmp_path):
         *("duplicates", "coverage", "control", "calibrated", "excess", "verdicts", "criteria"),
         *("collapse", "holdout_in_training", "set_aside", "positive_control", "tolerance"),
         *("per_class", "per_label", "invariances", "seed", "gate", "quality", "population"),
-        *("clusters", "ruler", "spaces", "agreement", "recall_at_rate"),
+        *("clusters", "captions", "ruler", "spaces", "agreement", "recall_at_rate"),
     ]
     assert written == {"format_version": 1, **found.to_json()}
     side = {"source": "array", "digest": TRAINING.digest, "count": 4, "shape": [1, 1, 2]}
@@ -202,11 +202,12 @@ def test_pairs_are_in_order_of_the_ratio(tmp_path):
         *("generated", "name", "memorized", "ratio", "nn1_index", "nn1_name", "nn1_distance"),
         *("nn2_index", "nn2_name", "nn2_distance"),
         *("verdict", "transform", "training_group", "generated_group"),
+        *("caption", "nn1_caption"),
     ]
     copied, novel = ["memorized", "as it is"], ["novel", "as it is"]
     assert rows == [
-        ["1", 'quote"', "yes", "0", "2", "c", "0", "1", "b", "80.6226", *copied, "2", "1"],
-        ["0", "x", "yes", "0.111111", "0", "a", "5", "1", "b", "45", *copied, "0", "0"],
+        ["1", 'quote"', "yes", "0", "2", "c", "0", "1", "b", "80.6226", *copied, "2", "1", "", ""],
+        ["0", "x", "yes", "0.111111", "0", "a", "5", "1", "b", "45", *copied, "0", "0", "", ""],
         [
             "3",
             "comma,",
@@ -221,8 +222,10 @@ def test_pairs_are_in_order_of_the_ratio(tmp_path):
             *copied,
             "3",
             "3",
+            "",
+            "",
         ],
-        ["2", "new\nline", "no", "1", "0", "a", "25", "1", "b", "25", *novel, "0", "2"],
+        ["2", "new\nline", "no", "1", "0", "a", "25", "1", "b", "25", *novel, "0", "2", "", ""],
     ]
 
 
