@@ -31,6 +31,10 @@ from .experiments.config import (
     SearchConfig as SearchConfig,
     preset as preset,
 )
+from .experiments.mitigation.attempt import Trial as Trial, try_remedies as try_remedies
+from .experiments.mitigation.case import Case as Case
+from .experiments.mitigation.remedies import Retrain as Retrain
+from .experiments.mitigation.tried import Remedies as Remedies
 from .experiments.presentation.rescore import Rescored as Rescored
 from .experiments.rescore.rescore import rescore as rescore
 from .experiments.search.answer import EmmEstimate as EmmEstimate

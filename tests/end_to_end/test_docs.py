@@ -43,7 +43,7 @@ def commands() -> dict[str, set[str]]:
         text = page.read_text().replace("\\\n", " ")  # a command over several lines
         for line in re.findall(r"^ {4}(?:\S+: )?(rote .*)$", text, re.MULTILINE):
             words = shlex.split(line.split("#")[0])
-            name = " ".join(words[1:3]) if words[1] == "data" else words[1]
+            name = " ".join(words[1:3]) if words[1] in ("data", "remedy") else words[1]
             used.setdefault(name, set()).update(w for w in words if w.startswith("--"))
     return used
 

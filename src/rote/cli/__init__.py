@@ -5,6 +5,7 @@
 `rote compare`         the difference of two audits
 `rote emm`             the largest training set that a model learns by rote
 `rote rescore`         the same search under other definitions of a copy
+`rote remedy`          what each remedy does to a model that copies: helps, evades or harms
 `rote train`           one model; `rote sample` draws from it, or from a pipeline
 `rote optimum`         draw from the theoretical optimum of a training set
 `rote gap`             how far a model is from that optimum, without sampling
@@ -47,7 +48,7 @@ from rote.core.memory import is_out_of_memory
 # Each module adds its commands to the app; the order is that of `rote --help`.
 from rote.cli.audit import audit, compare  # noqa: F401  isort: skip
 from rote.cli.data import data, dedup  # noqa: F401  isort: skip
-from rote.cli.experiments import emm  # noqa: F401  isort: skip
+from rote.cli.experiments import emm, remedy  # noqa: F401  isort: skip
 from rote.cli.model import gap, membership, prompts  # noqa: F401  isort: skip
 from rote.cli.audit import neighbors  # noqa: F401  isort: skip
 from rote.cli import report  # noqa: F401  isort: skip

@@ -22,11 +22,11 @@ GROUPS = {
     "categorical label ignore captions run pipeline search sources source folder verify",
     "What is made": "name preset set scale value sizes seeds trainer train-command sample-command layout "
     "prompts control-prompts empty-prompt per-caption lora lora-scale dtype "
-    "count weights guidance steps solver churn sample:label seed",
+    "count weights guidance steps solver churn remedy selection sample:label seed",
     "What is measured": "space criterion ratio-threshold false-positive-rate fail-above invariances "
     "duplicate-rms positive-control set-aside ruler-resolution through-autoencoder quality population "
-    "cluster-by paired epsilon tolerance replicates gap points draws sigmas k audit:seed gap:seed "
-    "membership:seed gap:weights membership:weights "
+    "cluster-by judge margin paired epsilon tolerance replicates gap points draws sigmas k audit:seed "
+    "gap:seed membership:seed gap:weights membership:weights "
     "prompts:prompts prompts:control-prompts",
     "What is written": "out keep undo json spreadsheet summary-md junit track shard-size clear help",
     "How fast": "device workers engine ray-address gpus-per-run gpu threads memory no-cache budget "
@@ -43,6 +43,7 @@ COMMANDS = {
         "emm": "the largest training set that a model learns by rote",
         "study": "what changes how much a model memorizes",
         "rescore": "a search or study again, under other definitions of a copy",
+        "remedy": "what helps against copying, and what only hides it",
     },
     "Look into one model": {
         "sample": "draw from it, or from a text-to-image pipeline",

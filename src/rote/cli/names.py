@@ -24,6 +24,17 @@ SPACES = (
 )
 CRITERIA = ("ratio", "calibrated", "carlini", "tiles", "absolute", "authenticity")
 
+REMEDIES = (
+    *("early-stop", "away", "guidance", "late-labels", "churn", "steps"),
+    *("dedup", "mirror", "noisy-data", "weight-decay", "dropout"),
+)
+
+
+def remedy_names() -> tuple[str, ...]:
+    """Return the names of all remedies."""
+    found = sys.modules.get("rote.experiments.mitigation.remedies")
+    return REMEDIES if found is None else found.REMEDIES.names
+
 
 def space_names() -> tuple[str, ...]:
     """Return the names of all spaces."""

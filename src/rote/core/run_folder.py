@@ -37,6 +37,7 @@ HOLDS = {
     "emm": "a search for the EMM (`rote emm`)",
     "studies": "several studies (`rote study all`)",
     "pipeline": "images of a pipeline (`rote sample`)",
+    "remedies": "remedies that were tried (`rote remedy try`)",
     "shards": "shards (`rote data shard`)",
     "neighbors": "a search for neighbors (`rote neighbors`)",
 }

@@ -37,6 +37,7 @@ from rote.core.errors import DataError
 from rote.core.seeds import child_seed
 from rote.data.duplicates import DuplicateGroups, exact_duplicates
 from rote.metrics.distances import all_sq_distances
+from rote.stats.clustered import joined_groups
 from rote.stats.jackknife import GROUPS, Estimate, Rows, group_jackknife
 
 PRECISION_K, DENSITY_K = 3, 5
@@ -114,6 +115,64 @@ def manifold_statistics(
         confidence=confidence,
     )
     return Manifold(precision, recall, replace(density, low=max(density.low, 0.0)), coverage)
+
+
+@dataclass(frozen=True)
+class Paired:
+    """One number of two generated sets against the same real one, and before - after."""
+
+    before: Estimate
+    after: Estimate
+    loss: Estimate
+
+
+def paired_manifolds(
+    before: npt.NDArray[Any],
+    after: npt.NDArray[Any],
+    real: npt.NDArray[Any],
+    *,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> dict[str, Paired]:
+    """Return the four numbers of two sets whose items belong together, and what is lost.
+
+    Item i of one set and item i of the other are left out together, and both sets are held against the
+    same real items: what chance does to both alike is no part of the interval of the loss.
+
+    Parameters
+    ----------
+    before, after
+        (N, D) each, at least 40; of too few different items ``after`` has all four at 0.
+    real
+        (M, D), at least 40.
+    seed, confidence
+        As `manifold_statistics` takes them.
+
+    Raises
+    ------
+    DataError
+        If a set is too small, or ``before`` or ``real`` has too few different items.
+    """
+    names = ("precision", "recall", "density", "coverage")
+    mine = manifold_statistics(before, real, seed=seed, confidence=confidence)
+    sets, true = [exact_duplicates(side) for side in (before, after)], exact_duplicates(real)
+    if len(sets[1]) < LEAST_DISTINCT:
+        none = Estimate(0.0, 0.0, 0.0, confidence, "too few different items")
+        return {name: Paired(getattr(mine, name), none, getattr(mine, name)) for name in names}
+    theirs = manifold_statistics(after, real, seed=seed, confidence=confidence)
+    first, second = (
+        _statistic(side, real, own, true) for side, own in zip((before, after), sets, strict=True)
+    )
+    losses = group_jackknife(
+        lambda rows, others: first(rows, others) - second(rows, others),
+        (joined_groups(sets[0].group, sets[1].group), true.group),
+        seed=child_seed(seed, "bootstrap", 6),
+        confidence=confidence,
+    )
+    return {
+        name: Paired(getattr(mine, name), getattr(theirs, name), loss)
+        for name, loss in zip(names, losses, strict=True)
+    }
 
 
 def _statistic(

@@ -138,11 +138,7 @@ def measure_quality(
     drawn = child_seed(seed, "bootstrap", 7)
 
     def flat(items: npt.NDArray[Any], start: int = 0) -> npt.NDArray[Any]:
-        order = np.arange(len(items), dtype=np.int64)
-        if len(items) > count:
-            taken = drawn_by_content(items, order, seed=drawn, repeats_apart=True)
-            order = np.sort(taken[start : start + count])
-        return items[order].reshape(len(order), -1)
+        return some_of(items, count, seed=drawn, start=start)
 
     def statistics(items: npt.NDArray[Any]) -> Statistics:
         return Statistics(
@@ -169,3 +165,12 @@ def measure_quality(
         dimensions=int(np.prod(generated.shape[1:])),
         seed=seed,
     )
+
+
+def some_of(items: npt.NDArray[Any], count: int, *, seed: int, start: int = 0) -> npt.NDArray[Any]:
+    """Return ``count`` of the items, flat, drawn by content from place ``start``; all of fewer."""
+    order = np.arange(len(items), dtype=np.int64)
+    if len(items) > count:
+        taken = drawn_by_content(items, order, seed=seed, repeats_apart=True)
+        order = np.sort(taken[start : start + count])
+    return items[order].reshape(len(order), -1)

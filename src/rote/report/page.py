@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from rote.report.audit.page import audit_context
 from rote.report.compare.page import compare_context
 from rote.report.emm.definitions import emm_text
 from rote.report.emm.page import search_context
+from rote.report.remedies.page import remedies_context
 from rote.report.study.page import overview_context, study_context
 from rote.report.training import is_training, training_context
 from rote.results.criterion import Tolerance
@@ -39,7 +41,8 @@ def write_report(run_dir: Path) -> Path:
     ----------
     run_dir
         The directory: it holds `emm.json` (from ``rote emm``), `audit.json` (from ``rote audit``),
-        `study.json` (from ``rote study``), `compare.json` (from ``rote compare``), or folders with a
+        `study.json` (from ``rote study``), `compare.json` (from ``rote compare``), `remedies.json` (from
+        ``rote remedy try``), or folders with a
         `study.json` or an `audit.json` each (audits without a page get theirs, too), or it is a training
         (from ``rote train``).
 
@@ -63,15 +66,16 @@ def write_report(run_dir: Path) -> Path:
         context = study_context(run_dir)
     elif (run_dir / "compare.json").exists():
         context = compare_context(run_dir)
+    elif (run_dir / "remedies.json").exists():
+        _write_missing(run_dir.glob("audits/*/audit.json"))
+        context = remedies_context(run_dir)
     elif any(run_dir.glob("*/study.json")):
         context = overview_context(run_dir)
     elif is_training(run_dir):
         context = training_context(run_dir)
         context |= {"configs": _tables(context["configs"], rest="other")}
     elif set(run_dir.glob("*/audit.json")) - {run_dir / "audit" / "audit.json"}:
-        for path in sorted(run_dir.glob("*/audit.json")):  # what the index leads to
-            if not (path.parent / "report.html").exists():
-                write_report(path.parent)
+        _write_missing(run_dir.glob("*/audit.json"))
         context = index_context(run_dir)
     else:
         raise _nothing_to_show(run_dir)
@@ -82,6 +86,13 @@ def write_report(run_dir: Path) -> Path:
     remove_left_over(run_dir)
     write_text(target, _render({**context, "manifest": manifest, "seconds": seconds}))
     return target
+
+
+def _write_missing(audits: Iterable[Path]) -> None:
+    """Write the pages of audits that a page leads to."""
+    for path in sorted(audits):
+        if not (path.parent / "report.html").exists():
+            write_report(path.parent)
 
 
 def _nothing_to_show(run_dir: Path) -> RunError:

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
-
-import numpy as np
-import torch
 
 from rote.cli import options
 from rote.cli.model.samples import check_count
 from rote.core.memory import keep_freed_memory
 from rote.core.progress.display import progress
-from rote.core.seeds import child_seed
-from rote.data.convert import from_model
-from rote.data.dataset import Dataset, kind_of_shape
-from rote.data.scaling import Scaling
-from rote.diffusion.conditioning import drawn_labels
-from rote.diffusion.sample import sample
+from rote.diffusion.draw import draw as draw_samples
 
 if TYPE_CHECKING:
+    from rote.data.dataset import Dataset
     from rote.diffusion.checkpoint import Checkpoint, Weights
     from rote.diffusion.config import SampleConfig
 
@@ -34,56 +26,17 @@ def draw(
     weights: Weights = "ema",
     label: int | None = None,
 ) -> Dataset:
-    """Draw ``count`` samples of a snapshot, in the units of its training data, with their noise seeds.
-
-    Parameters
-    ----------
-    checkpoint
-        The snapshot.
-    count
-        How many.
-    seed
-        Root seed: sample i is a function of (seed, i) and, if conditional, of its label.
-    device
-        "cpu" or "cuda".
-    config
-        The sampler; None takes the defaults.
-    weights
-        "ema" or "raw".
-    label
-        Of all samples of a conditional model; None draws them uniformly from those trained on.
-    """
+    """Draw samples as `rote.diffusion.draw.draw` does, showing how many there are."""
     check_count(count, checkpoint.shape)
     keep_freed_memory()
-    labels = None
-    if checkpoint.label_count:
-        uniform = drawn_labels(
-            checkpoint.label_count,
-            count,
-            unused=checkpoint.unused_labels,
-            seed=child_seed(seed, "labels"),
-        )
-        labels = torch.from_numpy(uniform if label is None else np.full(count, label))
-    seeds = [child_seed(seed, "sample", number) for number in range(count)]
     with options.interruptible(), progress("samples drawn", count) as report:
-        drawn = sample(
-            checkpoint.denoiser(weights=weights, device=device),
-            seeds,
-            shape=checkpoint.shape,
-            config=config,
-            labels=labels,
+        return draw_samples(
+            checkpoint,
+            count,
+            seed=seed,
             device=device,
+            config=config,
+            weights=weights,
+            label=label,
             on_progress=report,
         )
-    images = from_model(drawn, kind=kind_of_shape(checkpoint.shape))
-    schema = None
-    if checkpoint.facts["scaling"]:
-        scaling = Scaling.from_json(checkpoint.facts["scaling"])
-        images, schema = scaling.invert(images), scaling.schema
-    found = Dataset(
-        images, source=str(checkpoint.path), seeds=np.array(seeds, np.int64), schema=schema
-    )
-    if labels is not None:
-        names = tuple(str(number) for number in range(checkpoint.label_count))
-        found = replace(found, labels=labels.numpy(), classes=names)
-    return found

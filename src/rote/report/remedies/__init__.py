@@ -1,0 +1,1 @@
+"""The page of remedies that were tried on one model."""

@@ -1,0 +1,105 @@
+"""`remedies.json`: what each remedy did to a model (`rote remedy try`)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from rote.results.schema import (
+    CheckedDifference,
+    CheckedRate,
+    Count,
+    Number,
+    Positive,
+    Result,
+    ResultFile,
+)
+from rote.results.side import Side
+from rote.stats.jackknife import Estimate
+
+Verdict = Literal["helps", "evades", "harms", "undecided"]
+
+
+class Judged(Result):
+    """What one judge sees before and after, on samples of equal noise seeds."""
+
+    judge: str
+    before: CheckedRate
+    after: CheckedRate
+    difference: CheckedDifference
+    """after - before."""
+    p_value: Number
+    """McNemar's, exact and two-sided."""
+
+
+class Loss(Result):
+    """One statistic of quality, more is better."""
+
+    name: str
+    before: Estimate
+    after: Estimate
+    loss: Estimate
+    """before - after, of the same held-out items."""
+
+
+class Setting(Result):
+    """A setting that was tried on samples of its own."""
+
+    setting: str
+    rate: CheckedRate
+    """By the first judge."""
+    precision: Number
+    coverage: Number
+    chosen: bool
+
+
+class Tried(Result):
+    """One remedy."""
+
+    name: str
+    kind: Literal["sampling", "data", "training"]
+    setting: str
+    """The one that was chosen; empty where it has none."""
+    basis: str
+    """Of a training: "equal images", or "equal exposures" of each distinct image; empty of others."""
+    images_trained: Number | None
+    """Images that its training has seen, of those of the model itself; None: it trains nothing."""
+    verdict: Verdict
+    why: str
+    audits: tuple[str, ...]
+    """Its audit folders, one for each ruler of the judges."""
+    judged: tuple[Judged, ...]
+    quality: tuple[Loss, ...]
+    settings: tuple[Setting, ...]
+    """Those that were chosen from; empty where there was one."""
+
+
+class LeftOut(Result):
+    """A remedy that is nothing for this model."""
+
+    name: str
+    why: str
+
+
+class RemediesFile(ResultFile):
+    """`rote remedy try`."""
+
+    kind: Literal["remedies"]
+    model: str
+    """The run, or the trainer."""
+    training: Side
+    holdout: Side
+    judges: tuple[str, ...]
+    """The first is the one that settings were chosen by."""
+    count: Positive
+    """Samples of each remedy that the verdict is on."""
+    selection: Positive
+    """Samples of each setting, of other seeds, that settings were chosen on."""
+    margin: Number
+    """How much of precision and of coverage may be lost."""
+    alpha: Number
+    """Below which p value a change counts as shown: 0.05 shared by all remedies tried."""
+    seed: Count
+    before: tuple[str, ...]
+    """Audit folders of the model as it is."""
+    tried: tuple[Tried, ...]
+    left_out: tuple[LeftOut, ...]
