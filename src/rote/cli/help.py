@@ -25,6 +25,7 @@ GROUPS = {
     "count weights guidance steps solver churn remedy selection sample:label seed",
     "What is measured": "space criterion ratio-threshold false-positive-rate fail-above invariances "
     "duplicate-rms positive-control set-aside ruler-resolution through-autoencoder quality population "
+    "group-by fail-above-groups "
     "cluster-by judge margin paired epsilon tolerance replicates gap points draws sigmas k audit:seed "
     "gap:seed membership:seed gap:weights membership:weights "
     "prompts:prompts prompts:control-prompts",

@@ -237,6 +237,7 @@ def load(
     like: Dataset | None = None,
     decoded: Path | None = None,
     listing: Listing | None = None,
+    groups: str | None = None,
 ) -> Dataset:
     """Load a source; say in one line what was left out and what was changed.
 
@@ -250,9 +251,12 @@ def load(
         Under which the source was given, which errors name; "" if it is an argument without one.
     like
         A data set whose columns a table must have, and whose window deep images are seen through.
+    groups
+        The rule of its groups: of a table it may name a column.
     """
     check_source(source, flag=flag)  # before what reads it is imported
     from rote.core.progress.display import progress
+    from rote.data.groups.rules import read_by
     from rote.data.load import load_images
     from rote.data.messages import shown
 
@@ -264,7 +268,7 @@ def load(
         dataset = load_images(
             source,
             options=how.read(like),
-            reading=how.reading(like),
+            reading=read_by(how.reading(like), groups),
             decoded=decoded,
             progress=downloaded,
             listing=listing,

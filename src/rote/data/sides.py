@@ -10,6 +10,7 @@ import numpy as np
 
 from rote.core.errors import DataError
 from rote.data.dataset import Dataset
+from rote.data.groups.words import column_of
 from rote.data.labels import labels_of_array
 from rote.data.load import load_images
 from rote.data.messages import first_few
@@ -33,26 +34,42 @@ def as_dataset(
 
 
 def as_sides(
-    generated: Any, training: Any, holdout: Any = None
+    generated: Any,
+    training: Any,
+    holdout: Any = None,
+    *,
+    group_by: str | None = None,
+    cluster_by: str | None = None,
 ) -> tuple[Dataset, Dataset, Dataset | None]:
     """Return the sides of an audit as data sets, read as the training side was.
 
     Deep images of all are seen through its window, and tables have its columns.
 
-    Parameters and errors are those of `as_dataset`.
+    Parameters
+    ----------
+    generated, training, holdout
+        As `as_dataset` takes them.
+    group_by, cluster_by
+        Rules (`rote.data.groups.rules`): the columns of tables that tell the groups of the real sides and
+        of the generated one.
 
     Raises
     ------
     DataError
         Also if two of them were read with different windows.
     """
-    references = as_dataset(training)
+    own, made = column_of(group_by), column_of(cluster_by)
+    references = as_dataset(training, reading=Reading(group=own))
     options = ReadOptions().with_window(references.window)
     schema = references.schema
     given = {"generated": generated} | ({} if holdout is None else {"holdout": holdout})
     sides = {}
     for name, source in given.items():
-        side = as_dataset(source, options=options, reading=Reading(schema=schema))
+        # A column of groups on the training side is one of nothing on the generated side.
+        reading = Reading(schema=schema, group=own if name == "holdout" else made)
+        if name == "generated" and own and own != made:
+            reading = replace(reading, ignore=(own,))
+        side = as_dataset(source, options=options, reading=reading if schema else Reading())
         if schema is not None and side.scaling is None and references.scaling is None:
             side = adopt(side, schema)
         sides[name] = side

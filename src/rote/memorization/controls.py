@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from rote.core.errors import ConfigError
 from rote.core.memory import blocks
-from rote.core.progress.work import counted, counted_results
+from rote.core.progress.work import counted_results
 from rote.core.seeds import child_seed
 from rote.data.dataset import Dataset
 from rote.data.resample import workers
@@ -34,9 +34,10 @@ from rote.memorization.corruptions import Degradation, degradations, given_to, s
 from rote.memorization.corruptions.numbers import items_of, numbers_of
 from rote.memorization.criteria import RatioCriterion
 from rote.memorization.criteria.tolerance import within_tolerance
-from rote.memorization.evaluator import CriteriaEvaluator, Measured, rows_at_once
-from rote.memorization.matching import Matches, Nearest
-from rote.stats.rates import Rate, wilson
+from rote.memorization.evaluator import CriteriaEvaluator, Measured
+from rote.memorization.matching import Nearest
+from rote.stats.clustered import rate_over
+from rote.stats.rates import Rate
 
 
 @dataclass(frozen=True, eq=False)
@@ -283,6 +284,7 @@ def recall_of(
     other_sq: npt.NDArray[Any] | None,
     ratio_threshold: float,
     confidence: float,
+    cluster: npt.NDArray[np.int64] | None = None,
 ) -> tuple[Recall, ...]:
     """Return the recall of every kind of copies.
 
@@ -299,12 +301,14 @@ def recall_of(
         the tolerance predicts; None predicts nothing.
     ratio_threshold
         Of the ratio.
+    cluster
+        int64 (each,): sources that belong together, for the intervals; None: none do.
     """
     verdicts = ruler.verdicts(measured)
     matches = measured.matches
     hit = group[matches.nn1_index] == group[copies.sources]
-    # The error of a copy is its distance to its source; one that lies nearer to another item than to its
-    # source is, by the triangle, farther from it than half of d, and so beyond any tolerance below that.
+    # The error of a copy is its distance to its source; one that lies nearer to another item is, by the
+    # triangle, farther from its source than half of d, and so beyond any tolerance below that.
     within = None
     if other_sq is not None:
         far = np.tile(other_sq, len(copies.kinds))
@@ -314,34 +318,9 @@ def recall_of(
         rows = slice(number * each, (number + 1) * each)
 
         def rate(mask: npt.NDArray[np.bool_], rows: slice = rows) -> Rate:
-            return wilson(int(mask[rows].sum()), each, confidence=confidence)
+            return rate_over(mask[rows], cluster, confidence=confidence)
 
         recall = {name: rate(mask) for name, mask in verdicts.items()}
         predicted = None if within is None else rate(within)
         cells.append(Recall(kind, rate(hit), predicted, recall))
     return tuple(cells)
-
-
-def training_matches(
-    ruler: CriteriaEvaluator,
-    training: npt.NDArray[Any],
-    *,
-    positions: npt.NDArray[np.int64],
-    group: npt.NDArray[np.int64],
-    most: int,
-    seed: int,
-) -> Matches | None:
-    """Match up to ``most`` random training items with other groups; None without three groups.
-
-    ``training`` are the items that are drawn by content, whatever the ruler measures of them.
-    """
-    if len(np.unique(group[positions])) < 3:
-        return None
-    drawn = drawn_by_content(training, positions, seed=child_seed(seed, "within"))
-    chosen = drawn[:most]
-    k, step = min(4, len(positions)), rows_at_once(ruler.training)
-    parts = []
-    for start in counted(range(0, len(chosen), step), "blocks of training items matched"):
-        part = chosen[start : start + step]
-        parts.append(ruler.matcher.match(ruler.training[part], k=k, own=group[part])[0])
-    return Matches.joined(parts)

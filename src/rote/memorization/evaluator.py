@@ -137,10 +137,21 @@ class CriteriaEvaluator:
             np.concatenate([part.transform for part in parts]),
         )
 
-    def calibrate(self, held_out: Measured, *, confidence: float) -> None:
-        """Set the thresholds that are found from held-out items, from what was measured of these."""
+    def calibrate(
+        self,
+        held_out: Measured,
+        *,
+        confidence: float,
+        group: npt.NDArray[np.int64] | None = None,
+    ) -> None:
+        """Set the thresholds that are found from held-out items, from what was measured of these.
+
+        ``group`` (n,) says which of them belong together; None: each stands for itself.
+        """
         self.criteria = tuple(
-            criterion.calibrated(held_out.scores[criterion.score_name], confidence=confidence)
+            criterion.calibrated(
+                held_out.scores[criterion.score_name], confidence=confidence, group=group
+            )
             if criterion.needs_holdout
             else criterion
             for criterion in self.criteria

@@ -13,6 +13,7 @@ from rote.core.errors import ConfigError
 from rote.core.mapped_pages import is_mapped, release_pages
 from rote.core.memory import blocks
 from rote.data.known import digest_of
+from rote.memorization.groups.kin import apart, first_two
 from rote.memorization.invariances import Invariances, mirrored, offsets, standardized
 from rote.neighbors.numeric import is_long
 from rote.neighbors.out_of_core.chunk import nearest_by_chunks
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from rote.neighbors.gpu.index import DeviceIndex
 
 Progress = Callable[[int, int], None]
+WIDEST = 2**22
+"""Neighbors that a search which widens holds at a time."""
 
 
 def no_progress(done: int, total: int) -> None:
@@ -82,7 +85,8 @@ class Matcher:
     positions
         int64: which of them are references, ascending, exact duplicates once.
     group
-        int64 (N,): duplicate group of each item; at least two groups among the references.
+        int64 (N,): duplicate group of each item; or (P, N), several partitions of them (the kin of
+        `rote.memorization.groups.kin`). Each reference has another one that is no kin of it.
     invariances
         Transforms that a match may undo; only for images.
     device
@@ -123,7 +127,7 @@ class Matcher:
         if invariances.tone:
             self._references = standardized(self._references)
         self._positions = positions
-        self._group = group
+        self._kin = np.atleast_2d(group)
         self._invariances = invariances
         self._device, self._gower = device, gower
         self._prepared: ProjectionIndex | LongIndex | DeviceIndex | None = None
@@ -146,11 +150,11 @@ class Matcher:
         """Find NN1 and NN2, and return the k >= 2 nearest beside them.
 
         The search widens (twice as many each time) for those queries alone whose k nearest do not hold
-        both. With ``own``, the group of each query, int64 (N,), items of that group do not count: so
-        training items are matched with the rest of the training side.
+        both. With ``own``, the parts of each query, int64 (P, N), their kin do not count: so training
+        items are matched with the rest of the training side. Where that leaves no two, NN2 is NN1.
         """
         nearest = self.nearest(queries, k, on_progress=on_progress)
-        first, second = self._two(nearest, own)
+        first, second = first_two(self._kin, nearest.indices, own)
         rows = np.arange(len(queries))
         matches = Matches(
             nn1_index=nearest.indices[rows, first],
@@ -160,53 +164,48 @@ class Matcher:
             transform=nearest.transform[rows, first],
         )
         left, wide = np.flatnonzero(second == 0), k
-        while len(left):
-            assert wide < len(self), "too few groups among the references"
-            wide = min(2 * wide, len(self))
-            found = self.nearest(queries[left], wide)
-            first, second = self._two(found, None if own is None else own[left])
-            done = np.flatnonzero(second)
-            rows, first, second = left[done], first[done], second[done]
-            matches.nn1_index[rows] = found.indices[done, first]
-            matches.nn2_index[rows] = found.indices[done, second]
-            matches.nn1_sq[rows] = found.sq[done, first]
-            matches.nn2_sq[rows] = found.sq[done, second]
-            matches.transform[rows] = found.transform[done, first]
-            left = np.delete(left, done)
+        while len(left) and wide < len(self):
+            wide, open_ = min(2 * wide, len(self)), []
+            step = max(1, WIDEST // wide)
+            for rows in (left[start : start + step] for start in range(0, len(left), step)):
+                found = self.nearest(queries[rows], wide)
+                kin = None if own is None else own[:, rows]
+                first, second = first_two(self._kin, found.indices, kin)
+                done = np.flatnonzero(second)
+                open_.append(np.delete(rows, done))
+                rows, first, second = rows[done], first[done], second[done]
+                matches.nn1_index[rows] = found.indices[done, first]
+                matches.nn2_index[rows] = found.indices[done, second]
+                matches.nn1_sq[rows] = found.sq[done, first]
+                matches.nn2_sq[rows] = found.sq[done, second]
+                matches.transform[rows] = found.transform[done, first]
+            left = np.concatenate(open_)
+        assert own is not None or not len(left), "a reference without a rival"
+        matches.nn2_index[left] = matches.nn1_index[left]
         return matches, nearest
 
     def nearest_other_group(
         self, items: npt.NDArray[Any], positions: npt.NDArray[np.int64]
     ) -> npt.NDArray[Any]:
-        """Return the squared distance (N,) of training items to the nearest one of another group.
+        """Return the squared distance (N,) of training items to the nearest one that is no kin.
 
         ``items`` are those at ``positions`` of the training source.
         """
-        own, k = self._group[positions], min(2, len(self))
+        own, k = self._kin[:, positions], min(2, len(self))
         found: npt.NDArray[Any] | None = None
         left = np.arange(len(items))
         while len(left):
             nearest = self.nearest(items[left], k)
-            other = self._group[nearest.indices] != own[left, None]
+            other = apart(self._kin, nearest.indices, own[:, left])
             done, first = other.any(axis=1), other.argmax(axis=1)
             if found is None:
                 found = np.zeros(len(items), nearest.sq.dtype)
             found[left[done]] = nearest.sq[done, first[done]]
             left = left[~done]
-            assert not len(left) or k < len(self), "a single group among the references"
+            assert not len(left) or k < len(self), "a reference without a rival"
             k = min(2 * k, len(self))
         assert found is not None
         return found
-
-    def _two(
-        self, nearest: Nearest, own: npt.NDArray[np.int64] | None
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Return the columns of NN1 and NN2; NN2's is 0 where there are not both."""
-        group = self._group[nearest.indices]
-        counts = np.ones(group.shape, bool) if own is None else group != own[:, None]
-        first = counts.argmax(axis=1)
-        others = counts & (group != np.take_along_axis(group, first[:, None], axis=1))
-        return first, others.argmax(axis=1)
 
     def nearest(
         self, queries: npt.NDArray[Any], k: int, *, on_progress: Progress = no_progress

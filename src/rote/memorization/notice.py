@@ -6,7 +6,15 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 Topic = Literal[
-    "difference", "radius", "chains", "families", "control", "calibration", "overlap", "columns"
+    "difference",
+    "radius",
+    "chains",
+    "families",
+    "groups",
+    "control",
+    "calibration",
+    "overlap",
+    "columns",
 ]
 
 

@@ -18,7 +18,7 @@ from rote.results.schema import (
 )
 from rote.results.side import Column, Kind, Side, SourceAccount, items_word
 from rote.results.spaces import Agreement, RecallAtRate, SpaceAudit
-from rote.results.supplement import Captions, Clusters, Population, Quality
+from rote.results.supplement import Captions, Clusters, Groups, Population, Quality
 
 
 class Near(Result):
@@ -148,6 +148,8 @@ class Gate(Result):
     """Why nothing is decided whatever the interval; None: nothing makes the rate doubtful."""
     more_images: Count | None
     """Items that would decide if the rate stayed as it is; None: decided, or no number would."""
+    unit: Literal["items", "groups"] = "items"
+    """What the limit is a share of: generated items, or groups of the training side."""
     exit_code: int | None = None
     """Of the command: 0 below, 3 above, 4 undecided."""
 
@@ -156,7 +158,7 @@ class Notice(Result):
     """What to know before any rate."""
 
     topic: str
-    """difference (the sides match once one is changed), radius, chains, families, control,
+    """difference (the sides match once one is changed), radius, chains, families, groups, control,
     calibration, overlap, columns."""
     text: str
     """One sentence; arguments in backticks."""
@@ -243,6 +245,8 @@ class AuditFile(ResultFile):
     """`--quality`."""
     population: Population | None = None
     """`--population`."""
+    groups: Groups | None = None
+    """What was reproduced of the groups of the training side (`--group-by`); None: there are none."""
     clusters: Clusters | None = None
     """`--cluster-by`."""
     captions: Captions | None = None

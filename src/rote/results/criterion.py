@@ -32,8 +32,10 @@ class Calibration(Result):
     """Interval of the false-positive rate of the threshold found."""
     images: Count
     """Held-out items there were."""
+    groups: Count | None = None
+    """Held-out groups there were; None where each item stands for itself."""
     needed: Count
-    """The fewest from which a threshold can be had."""
+    """The fewest (items, or groups where these are counted) from which a threshold can be had."""
     confidence: Number | None = None
     """Of both intervals."""
 

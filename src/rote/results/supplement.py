@@ -164,15 +164,15 @@ class GroupRate(Result):
     """The rate of one group."""
 
     name: str
-    """Its caption or label; untrusted text."""
+    """Its caption, label or name; untrusted text."""
     rate: CheckedRate
 
 
 class Clusters(Result):
-    """Rates with the caption or the label as the unit."""
+    """Rates with the caption, the label or another group of the generated side as the unit."""
 
     by: str
-    """`caption` or `label`."""
+    """`caption`, `label` or `group`."""
     rates: Annotated[dict[str, ClusteredRate], AfterValidator(_some)]
     """By criterion."""
     groups: tuple[GroupRate, ...]
@@ -235,3 +235,33 @@ class Captions(Result):
     """By how often a caption was in training."""
     captions: tuple[OneCaption, ...] = ()
     """The most copied first, at most 200; all are in `captions.csv`."""
+
+
+class ReproducedGroup(Result):
+    """A group of the training side, such as a patient."""
+
+    name: str
+    """Untrusted text."""
+    items: Positive
+    """Its training items."""
+    copies: Count
+    """Generated items that are copies of one of them, by the ratio."""
+    nearest: Count
+    """The generated item of lowest ratio whose nearest training item is of this group."""
+    ratio: Number
+    """Of that item."""
+
+
+class Groups(Result):
+    """What was reproduced of the groups of the training side."""
+
+    count: Positive
+    """Groups among the references."""
+    holdout: Count | None
+    """Held-out groups in the control; None without a control."""
+    reproduced: dict[str, CheckedRate]
+    """By criterion: groups of which a generated item is a copy, of all groups."""
+    flagged: dict[str, CheckedRate]
+    """By criterion: held-out groups with an item that is flagged; empty without a control."""
+    top: tuple[ReproducedGroup, ...] = ()
+    """Those copied most, then those of lowest ratio; all are in `groups.csv`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,17 @@ class Timed:
     images: int
     seconds: float
     known: bool = True
+
+    @staticmethod
+    def joined(parts: Sequence[Timed]) -> Timed | None:
+        """Return what several computations took together; None where there were none."""
+        if not parts:
+            return None
+        return Timed(
+            sum(part.images for part in parts),
+            sum(part.seconds for part in parts),
+            known=all(part.known for part in parts),
+        )
 
 
 def rows_of(

@@ -39,6 +39,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.core.errors import ConfigError
+from rote.stats.rates import Rate, wilson
 
 METHOD = "clopper-pearson at the effective number of items (cluster-robust)"
 UNSEEN = 4
@@ -123,6 +124,25 @@ def clustered_rate(
         effective=effective,
         design_effect=total / effective,
     )
+
+
+def rate_over(
+    success: npt.NDArray[np.bool_], cluster: npt.NDArray[np.int64] | None, *, confidence: float
+) -> Rate:
+    """Return a rate with Wilson's interval, or where items come in clusters that of `clustered_rate`.
+
+    Of one cluster nothing is known of others: its interval is [0, 1].
+
+    >>> print(rate_over(np.ones(9, bool), np.zeros(9, np.int64), confidence=0.95))
+    1 [0, 1] (9 of 9)
+    """
+    count, total = int(success.sum()), len(success)
+    if cluster is None:
+        return wilson(count, total, confidence=confidence)
+    if len(np.unique(cluster)) < 2:
+        return Rate(count / total, 0.0, 1.0, count, total, confidence)
+    found = clustered_rate(success, cluster, confidence=confidence)
+    return Rate(found.value, found.low, found.high, count, total, confidence)
 
 
 def effective_items(values: npt.NDArray[np.float64], cluster: npt.NDArray[np.int64]) -> float:

@@ -7,6 +7,16 @@ The smaller the ratio, the more of a copy. A fresh image that was not copied pas
 most k / (n + 1) <= alpha, whatever the distribution (exchangeability; Vovk et al. 2005). Both intervals
 are free of the distribution too: the false-positive rate of the threshold found is Beta(k, n + 1 - k),
 and order statistics bound the threshold that would pass exactly alpha (David and Nagaraja 2003, 7.1).
+
+Items of one group, as slices of one patient, are not exchangeable, and groups are: with m groups whose
+share below t is p_j(t), the threshold is the largest ratio t with
+
+    p_1(t) + ... + p_m(t) <= alpha (m + 1) - 1,
+
+and an item of a new group passes with probability at most alpha, however many items each has (Dunn,
+Wasserman and Ramdas 2023; Lee, Barber and Willett 2023). Groups of one item give the rule above. Both
+intervals are then approximations: those of as many independent items as vary so much
+(`rote.stats.clustered`); docs/results/patients.md has their coverage.
 """
 
 from __future__ import annotations
@@ -19,6 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.core.errors import ConfigError
+from rote.stats.clustered import effective_items
 
 
 @dataclass(frozen=True)
@@ -37,7 +48,10 @@ class Calibration:
     false_positives
         Interval (low, high) of the false-positive rate of ``threshold``; None without one.
     images, needed
-        Held-out images there were, and the fewest from which a threshold can be had.
+        Held-out images there were, and the fewest (images, or groups where these are counted) from which
+        a threshold can be had.
+    groups
+        Held-out groups there were; None where each image stands for itself.
     """
 
     threshold: float | None
@@ -48,6 +62,7 @@ class Calibration:
     images: int
     needed: int
     confidence: float
+    groups: int | None = None
 
     def flags(self, ratio: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
         """Return which ratios (N,) lie below the threshold."""
@@ -69,7 +84,11 @@ def check_asked(asked: float) -> None:
 
 
 def calibrate(
-    ratio: npt.NDArray[np.float64], *, asked: float = 0.005, confidence: float = 0.95
+    ratio: npt.NDArray[np.float64],
+    *,
+    asked: float = 0.005,
+    confidence: float = 0.95,
+    group: npt.NDArray[np.int64] | None = None,
 ) -> Calibration:
     """Choose the threshold that at most ``asked`` of images like these would pass.
 
@@ -81,12 +100,16 @@ def calibrate(
         The false-positive rate, in (0, 0.5].
     confidence
         Of both intervals.
+    group
+        int64 (n,): the group of each image; None: each is its own.
 
     >>> found = calibrate(np.arange(399) / 399, asked=0.005)
     >>> found.threshold == 1 / 399, int(found.flags(np.arange(399) / 399).sum()), found.needed
     (True, 1, 199)
     """
     check_asked(asked)
+    if group is not None:
+        return _over_groups(ratio, group, asked=asked, confidence=confidence)
     from scipy.special import betaincinv
 
     n = len(ratio)
@@ -111,6 +134,53 @@ def calibrate(
         images=n,
         needed=needed,
         confidence=confidence,
+    )
+
+
+def _over_groups(
+    ratio: npt.NDArray[np.float64],
+    group: npt.NDArray[np.int64],
+    *,
+    asked: float,
+    confidence: float,
+) -> Calibration:
+    """Choose the threshold that an item of a new group passes with probability at most ``asked``."""
+    from scipy.special import betaincinv
+
+    _, place = np.unique(group, return_inverse=True)
+    sizes = np.bincount(place)
+    n, groups = len(ratio), len(sizes)
+    needed = math.ceil(1 / asked * (1 - 1e-12)) - 1
+    room = asked * (groups + 1) - 1
+    if groups < max(needed, 2):
+        return Calibration(None, None, None, asked, None, n, needed, confidence, groups)
+    order = np.argsort(ratio, kind="stable")
+    ordered = ratio[order]
+    # Of each ratio: the sum over groups of the share of their items that lies below it, strictly.
+    passed = np.concatenate([[0.0], np.cumsum(1 / sizes[place[order]])])
+    below = passed[np.searchsorted(ordered, ordered)]
+
+    def largest(most: float) -> float:
+        return float(ordered[np.flatnonzero(below <= most + 1e-9)[-1]])
+
+    threshold, tail = largest(max(room, 0.0)), (1 - confidence) / 2
+    trials = round(effective_items((ratio <= threshold).astype(np.float64), place))
+    lower = binomial_quantile(tail, trials, asked)
+    upper = binomial_quantile(1 - tail, trials, asked) + 1
+    hits = asked * (trials + 1)
+    return Calibration(
+        threshold=threshold,
+        low=largest((lower - 1) * groups / trials) if lower >= 1 else None,
+        high=largest((upper - 1) * groups / trials) if upper <= trials else None,
+        asked=asked,
+        false_positives=(
+            float(betaincinv(hits, trials + 1 - hits, tail)),
+            float(betaincinv(hits, trials + 1 - hits, 1 - tail)),
+        ),
+        images=n,
+        needed=needed,
+        confidence=confidence,
+        groups=groups,
     )
 
 

@@ -170,7 +170,7 @@ def test_training_items_are_matched_with_the_rest():
         invariances=Invariances(),
         device="cpu",
     )
-    matches, _ = matcher.match(items, own=groups.group)
+    matches, _ = matcher.match(items, own=groups.group[None])
     assert matches.nn1_index.tolist() == [2, 2, 1, 2, 3]
     assert matches.nn2_index.tolist() == [3, 3, 3, 1, 2]
     assert matches.nn1_sq.tolist() == [100, 49, 49, 400, 4900]

@@ -64,7 +64,7 @@ def audit(
     """Find which generated images are copies of training images, and what share."""
     sides = {"generated": generated, "training": training}
     sides |= {} if holdout is None else {"holdout": holdout}
-    outputs.check(fail_above=flags.fail_above)
+    outputs.check(gate=flags.fail_above is not None or flags.fail_above_groups is not None)
     with outputs.errors_told():
         check_sources(sides)
     from rote.cli.audit.audit_view import show_audit, show_timings
@@ -112,6 +112,7 @@ def _found(
         flag="--training",
         decoded=decoded,
         listing=ahead.listing("training"),
+        groups=asked.group_by,
     )
     made = load_generated(
         sources["generated"],
@@ -122,6 +123,7 @@ def _found(
         decoded=decoded,
         device=asked.device,
         listing=ahead.listing("generated"),
+        groups=asked.cluster_by,
     )
     fresh = None
     if "holdout" in sources:
@@ -133,6 +135,7 @@ def _found(
             like=trained,
             decoded=decoded,
             listing=ahead.listing("holdout"),
+            groups=asked.group_by,
         )
     seconds = {"decode": time.perf_counter() - start}
     found = _measure(

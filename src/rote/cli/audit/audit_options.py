@@ -11,8 +11,10 @@ import typer
 from rote.cli import options
 from rote.cli.names import criterion_names, named, space_names
 from rote.cli.source import SourceOptions
-from rote.cli.values import choice, rate
+from rote.cli.values import rate
 from rote.memorization.audit.options import AuditOptions
+
+RULE = "folder|label|caption|FILE.csv|COLUMN|REGEX|none"
 
 
 @dataclass(frozen=True)
@@ -121,12 +123,29 @@ class AuditFlags:
             "--population", help="Definitions over whole sets, too; they need held-out images."
         ),
     ] = AuditOptions.population
+    group_by: Annotated[
+        str | None,
+        typer.Option(
+            "--group-by",
+            metavar=RULE,
+            help="Which training and held-out items are of one patient, household or person: copies are "
+            "told by the nearest item of another, and rates count groups. A REGEX is matched on names.",
+        ),
+    ] = AuditOptions.group_by
+    fail_above_groups: Annotated[
+        float | None,
+        rate(
+            "--fail-above-groups",
+            "As --fail-above, of the share of the groups of --group-by that are reproduced.",
+        ),
+    ] = AuditOptions.fail_above_groups
     cluster_by: Annotated[
         str | None,
-        choice(
+        typer.Option(
             "--cluster-by",
-            ("caption", "label"),
-            "Rates of each, and intervals (and the gate) with it as the unit.",
+            metavar=RULE,
+            help="Which generated items were drawn together: rates of each, and intervals (and the gate) "
+            "with it as the unit.",
         ),
     ] = AuditOptions.cluster_by
     captions: Annotated[

@@ -41,7 +41,7 @@ class AuditOutputs:
         ),
     ] = None
 
-    def check(self, *, fail_above: float | None) -> None:
+    def check(self, *, gate: bool) -> None:
         """Refuse what could not be written, before hours of work and not after.
 
         Raises
@@ -54,7 +54,7 @@ class AuditOutputs:
 
         if self.out is not None:
             options.check_folder(self.out)
-        if self.junit is not None and fail_above is None:
+        if self.junit is not None and not gate:
             raise ConfigError("--junit writes a gate as a test; give its limit, --fail-above")
         for flag, file in (("--summary-md", self.summary_md), ("--junit", self.junit)):
             if file is not None and file.exists() and not file.is_file():

@@ -14,6 +14,7 @@ from rote.cli.audit.audit_options import AuditFlags
 from rote.cli.data.shard import parse_bytes, show_bytes
 from rote.cli.source import SourceOptions
 from rote.core.memory import Blocks
+from rote.data.groups.words import column_of
 
 if TYPE_CHECKING:
     from rote.data.ahead.probe import Probe
@@ -71,6 +72,8 @@ class Ahead:
     def how(self, name: str) -> SourceOptions:
         """Return how a side is read: where sizes differ, as squares that the generated images hold."""
         how = self.flags.how
+        if name == "generated" and (column := column_of(self.flags.group_by)):
+            how = replace(how, ignore=[*(how.ignore or ()), column])  # of the real sides alone
         made, own = self.seen["generated"], self.seen[name]
         if how.resolution is not None or not made or not own:
             return how

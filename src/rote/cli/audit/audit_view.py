@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from rote.cli.audit.spaces_view import show_spaces
 from rote.core.console import console, say, table
+from rote.data.messages import shown
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from rote.memorization.audit.audit import Audit
     from rote.memorization.controls import Recall
+    from rote.memorization.groups.reproduced import ReproducedGroups
     from rote.stats.rates import Rate
 
 
@@ -90,6 +92,8 @@ def _sentences(found: Audit) -> list[str]:
             f"{coverage['distinct_references']:,} of {coverage['references']:,} training {items} "
             f"reproduced; {often}"
         )
+    if found.reproduced is not None:
+        lines += groups_lines(found.reproduced)
     exact, near = found.duplicates.to_json(), found.groups.to_json()
     rms = found.settings.duplicate_rms
     unit = " levels" if found.training.in_levels else ""
@@ -122,6 +126,29 @@ def tolerance_line(found: dict[str, Any], *, one: str) -> str:
         f"tolerance: the ratio flags a copy of a typical training {one} up to an error of "
         f"{told.in_words()}"
     )
+
+
+def groups_lines(found: ReproducedGroups) -> list[str]:
+    """Say how many groups were reproduced, and which most."""
+    rate = found.reproduced["ratio"]
+    lines = [
+        f"groups reproduced: {rate.count:,} of {rate.total:,} [{rate.low:.2g}, {rate.high:.2g}]"
+        + "".join(
+            f"; by {name} {other.count:,}"
+            for name, other in found.reproduced.items()
+            if name != "ratio"
+        )
+    ]
+    most = [row for row in found.by_copies[:3].tolist() if found.copies["ratio"][row]]
+    if most:
+        named = ", ".join(
+            f"{shown(found.names[row])} ({found.copies['ratio'][row]:,} copies)" for row in most
+        )
+        lines[0] += f"; most of all {named}"
+    if found.holdout is not None and found.flagged:
+        other = found.flagged["ratio"]
+        lines.append(f"held-out groups with an item flagged: {other.count:,} of {other.total:,}")
+    return lines
 
 
 def _words(found: Audit) -> tuple[str, str]:
@@ -167,9 +194,13 @@ def _control_sentences(found: Audit) -> list[str]:
     for result in found.criteria:
         calibration = result.description.get("calibration")
         if calibration and calibration["threshold"] is None:
+            count, unit = calibration["images"], items
+            if calibration["groups"] is not None:
+                count, unit = calibration["groups"], "groups"
             lines.append(
-                f"not calibrated: {calibration['images']:,} held-out {items} are too few for "
-                f"{calibration['asked']:g}, which needs {calibration['needed']:,}"
+                f"not calibrated: {count:,} held-out {unit} are too few for {calibration['asked']:g}, "
+                f"which needs {calibration['needed']:,}; --false-positive-rate {1 / (count + 1):.2g} "
+                "is the smallest that they allow"
             )
         elif calibration:
             low, high = calibration["false_positives"]

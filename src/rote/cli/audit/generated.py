@@ -53,6 +53,7 @@ def load_generated(
     decoded: Path | None,
     device: str,
     listing: Listing | None = None,
+    groups: str | None = None,
 ) -> Dataset:
     """Load or draw the generated side.
 
@@ -60,7 +61,7 @@ def load_generated(
     ----------
     source
         As the table above says. A path that exists goes before a ``module:function``.
-    how, like, decoded, listing
+    how, like, decoded, listing, groups
         As in `rote.cli.source.load`; ``like`` is the training side.
     count, seed
         How many samples to draw (None: 1,000) and the root of their seeds. A count is an error where
@@ -100,7 +101,15 @@ def load_generated(
             f"{shown(path / 'points' / 'size-...')}"
         )
     if not is_point:
-        return load(source, how, flag="--generated", like=like, decoded=decoded, listing=listing)
+        return load(
+            source,
+            how,
+            flag="--generated",
+            like=like,
+            decoded=decoded,
+            listing=listing,
+            groups=groups,
+        )
     file = str(path / _FRESH)
     found = load(file, how.of_images(), flag="--generated", decoded=decoded)
     return found if found.in_levels else _with_columns(_in_units_of_data(found, path), like)

@@ -88,6 +88,7 @@ def dataset_of_table(table: Table, reading: Reading, *, skip_unreadable: bool = 
         source=table.source,
         unreadable=left,
         schema=schema,
+        groups=_groups(table, reading.group),
         account=Account(
             total,
             len(rows),
@@ -97,6 +98,19 @@ def dataset_of_table(table: Table, reading: Reading, *, skip_unreadable: bool = 
             unit="rows",
         ),
     )
+
+
+def _groups(table: Table, column: str | None) -> tuple[str, ...] | None:
+    """Return the group of each row by the cells of a column."""
+    if column is None:
+        return None
+    texts = table.columns[column]
+    if "" in texts:
+        raise DataError(
+            f"`group_by` {shown(column)}: {table.where(column, texts.index(''))} is empty; every row "
+            "needs a group: name one, or leave the row out"
+        )
+    return tuple(category(text) for text in texts)
 
 
 def missing_values(

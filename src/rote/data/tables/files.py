@@ -23,10 +23,11 @@ TABLE_EXTENSIONS = (".csv", ".tsv", ".parquet")
 
 def load_table(source: Any, reading: Reading, *, skip_unreadable: bool) -> Dataset:
     """Read a path or a frame and encode it as `rote.data.tables.encode.dataset_of_table` does."""
+    ignore = tuple(name for name in reading.ignore if name != reading.group)
     if not isinstance(source, Path):
-        table = read_frame(source, ignore=reading.ignore)
+        table = read_frame(source, ignore=ignore)
     elif source.suffix.lower() == ".parquet":
-        table = read_parquet(source, ignore=reading.ignore)
+        table = read_parquet(source, ignore=ignore)
     else:
         table = read_csv(source)
     return dataset_of_table(table, reading, skip_unreadable=skip_unreadable)

@@ -38,14 +38,16 @@ def used_columns(table: Table, reading: Reading) -> list[str]:
         ("`categorical`", reading.categorical),
         ("`label`", (reading.label,) if reading.label else ()),
         ("`ignore`", reading.ignore),
+        ("`group_by`", (reading.group,) if reading.group else ()),
     ):
         for name in asked:
-            if name not in table.columns and schema is None:
+            if name not in table.columns and (schema is None or name == reading.group):
                 raise DataError(
                     f"{flag} {shown(name)}: {where} has no such column"
                     f"{did_you_mean(name, names) or f' (it has {first_few(names)})'}"
                 )
-    wanted = [name for name in names if name not in (*reading.ignore, reading.label)]
+    apart = (*reading.ignore, reading.label, reading.group)
+    wanted = [name for name in names if name not in apart]
     if schema is None:
         if not wanted:
             raise DataError(f"{where} has no column left; ignore fewer, or give another table")

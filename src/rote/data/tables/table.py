@@ -21,6 +21,9 @@ class Reading:
         The column of labels; it is then no part of the vectors.
     ignore
         Columns that are left out.
+    group
+        The column that names the group of each row, such as its household; it is then no part of the
+        vectors. Where the source is no table it is not looked at.
     schema
         Of the training side; None learns it from the table itself.
     """
@@ -28,6 +31,7 @@ class Reading:
     categorical: tuple[str, ...] = ()
     label: str | None = None
     ignore: tuple[str, ...] = ()
+    group: str | None = None
     schema: Schema | None = None
 
     @property

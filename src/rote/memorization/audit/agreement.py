@@ -293,7 +293,12 @@ def recall_at_fpr(
         held, degraded = _scores(result.held_out), _scores(result.degraded)
         held_out = len(result.held_out)
         for name, score in held.items():
-            found = calibrate(score, asked=false_positive_rate, confidence=confidence)
+            found = calibrate(
+                score,
+                asked=false_positive_rate,
+                confidence=confidence,
+                group=result.held_out_group,
+            )
             if found.threshold is None:
                 return None
             detectors.append(Detector(result.space["name"], name, found.threshold))

@@ -23,7 +23,6 @@ from rote.data.dataset import Dataset
 from rote.data.files.faults import check_unchanged
 from rote.data.sides import as_sides, with_labels
 from rote.memorization.audit.finished import Audit
-from rote.memorization.audit.gate import Gate, decide
 from rote.memorization.audit.notices import (
     check_sources,
     of_columns,
@@ -31,15 +30,15 @@ from rote.memorization.audit.notices import (
     of_leaks,
     of_sides,
 )
-from rote.memorization.audit.options import AuditOptions, Settings
-from rote.memorization.audit.per_space import SpaceAudit, SpaceResult, make_controls
-from rote.memorization.audit.prepare import Duplicates, Prepared, find_duplicates, prepare
+from rote.memorization.audit.options import AuditOptions
+from rote.memorization.audit.per_space import SpaceAudit, make_controls
+from rote.memorization.audit.prepare import find_duplicates, prepare
 from rote.memorization.audit.provenance import Stages, no_stage, provenance_of
+from rote.memorization.audit.result import gate_of
 from rote.memorization.audit.supplement import with_supplement
-from rote.memorization.controls import training_matches
-from rote.memorization.duplicate_radius import most_looked_at
+from rote.memorization.groups.of_audit import groups_reproduced, within_training
 from rote.memorization.invariances import Invariances
-from rote.memorization.matching import Matches, Progress, no_progress
+from rote.memorization.matching import Progress, no_progress
 from rote.memorization.notice import Notice
 from rote.memorization.plan import within_memory
 from rote.memorization.summary import classify
@@ -68,6 +67,8 @@ def audit(
     fail_above: float | None = AuditOptions.fail_above,
     quality: bool = AuditOptions.quality,
     population: bool = AuditOptions.population,
+    group_by: str | None = AuditOptions.group_by,
+    fail_above_groups: float | None = AuditOptions.fail_above_groups,
     cluster_by: str | None = AuditOptions.cluster_by,
     captions: str | Path | None = AuditOptions.captions,
     seed: int = AuditOptions.seed,
@@ -134,8 +135,15 @@ def audit(
         Whether to measure Fréchet distance, precision, recall, density and coverage, in the first space.
     population
         Whether to measure the definitions over whole sets; they need held-out items.
+    group_by
+        Which training and held-out items belong to one patient, household or person: a rule of
+        `rote.data.groups.rules`; None: as their `Dataset.groups` say. The second nearest is then of
+        another group, and the control, its threshold and its intervals take groups for the unit.
+    fail_above_groups
+        The limit of a gate on the share of these groups that is reproduced.
     cluster_by
-        "label" or "caption": rates of each, and intervals (and the gate) with it as the unit.
+        Which generated items were drawn together: "label", "caption" or another such rule. Rates of each,
+        and intervals (and the gate) with it as the unit.
     captions
         For captions: rows of file_name and text; None: the metadata file in the folder of ``generated``.
     seed
@@ -184,6 +192,8 @@ def audit(
         fail_above=fail_above,
         quality=quality,
         population=population,
+        group_by=group_by,
+        fail_above_groups=fail_above_groups,
         cluster_by=cluster_by,
         captions=None if captions is None else Path(captions),
         seed=seed,
@@ -191,7 +201,9 @@ def audit(
         device=device,
     )
     with showing():
-        made, references, fresh = as_sides(generated, training, holdout)
+        made, references, fresh = as_sides(
+            generated, training, holdout, group_by=group_by, cluster_by=cluster_by
+        )
         if labels is not None:
             made = with_labels(made, labels, classes=references.classes)
         with within_memory(made, references, fresh, options, memory=memory):
@@ -269,18 +281,18 @@ def run_audit(
     notices += of_leaks(controls.leaks, prepared.settings)
     spaces = [own if space is prepared.own else opened(space) for space in prepared.spaces]
     results = tuple(space.audit(controls) for space in spaces)
-    first, settings = results[0], prepared.settings
+    first = results[0]
     if look_for_mistakes:
         notices += of_distance(prepared, first.measured.matches.nn1_index)
     memorized, rate = first.criteria[0].memorized, first.criteria[0].rate
     assert memorized is not None and rate is not None
-    within = _within(spaces[0], prepared, duplicates, stages)
+    within = within_training(spaces[0], prepared, duplicates, stages)
     check_unchanged(generated.items, training.items, None if holdout is None else holdout.items)
     found = Audit(
         rate=rate,
         memorized=memorized,
         verdict=classify(memorized, duplicates.generated.repeated),
-        criterion=settings.ratio,
+        criterion=prepared.settings.ratio,
         criteria=first.criteria,
         duplicates=duplicates.exact,
         groups=duplicates.near,
@@ -288,7 +300,7 @@ def run_audit(
         generated=prepared.generated,
         training=prepared.training,
         measured=first.measured,
-        settings=settings,
+        settings=prepared.settings,
         control=first.criteria[0].control,
         holdout=prepared.holdout,
         held_out=first.held_out,
@@ -298,46 +310,15 @@ def run_audit(
         tolerance=spaces[0].tolerance(within),
         spaces=results,
         preprocessing=prepared.preprocessing,
-        gate=_gate(first, settings, notices),
         notices=tuple(notices),
+        reproduced=groups_reproduced(spaces[0], first, prepared, duplicates),
         clusters=prepared.clusters,
         provenance=provenance_of(prepared, command),
         seconds=stages.seconds,
     )
-    on_rates(found)
+    on_rates(found := replace(found, gate=gate_of(found)))
     if not (options.quality or options.population or prepared.clusters):
         return found
     with stages("supplement"):
         found = with_supplement(found, prepared, folder=features_folder)
     return replace(found, seconds=stages.seconds)
-
-
-def _within(
-    space: SpaceAudit, prepared: Prepared, duplicates: Duplicates, stages: Stages
-) -> Matches | None:
-    """Match some training items with the rest of the training side."""
-    most = prepared.settings.training_sample
-    if most is None:
-        most = most_looked_at(prepared.training.items[:1].nbytes)
-    if not most:
-        return None
-    with stages("controls"):
-        return training_matches(
-            space.ruler,
-            prepared.training.items,
-            positions=duplicates.positions,
-            group=duplicates.near.group,
-            most=most,
-            seed=prepared.settings.seed,
-        )
-
-
-def _gate(result: SpaceResult, settings: Settings, notices: Sequence[Notice]) -> Gate | None:
-    """Hold the rate of the gated criterion against the limit, where there is one."""
-    if settings.fail_above is None:
-        return None
-    rates = {criterion.name: criterion.rate for criterion in result.criteria}
-    rate = rates[settings.gated]
-    assert rate is not None, "checked before anything was measured"
-    doubt = next((notice.text for notice in notices if notice.doubtful), None)
-    return decide(rate, settings.fail_above, criterion=settings.gated, doubt=doubt)

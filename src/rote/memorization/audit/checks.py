@@ -32,6 +32,7 @@ def check_options(options: AuditOptions) -> None:
     """
     RatioCriterion(options.ratio_threshold)
     check_limit(options.fail_above)
+    check_limit(options.fail_above_groups, name="fail_above_groups")
     check_asked(options.false_positive_rate)
     invariances_of(options)
     check_criteria(read_criteria(options.criterion)[0] or ())
@@ -44,8 +45,6 @@ def check_options(options: AuditOptions) -> None:
     ):
         if count is not None and count < 0:
             raise ConfigError(f"{name} is {count}; give 0 or more")
-    if options.cluster_by not in (None, "label", "caption"):
-        raise ConfigError(f"`cluster_by` {options.cluster_by} is unknown; choose caption or label")
 
 
 def invariances_of(options: AuditOptions) -> Invariances:
@@ -79,6 +78,10 @@ def check_sides(
                 f"{training.source} of {_shape(training)}; bring both to one form with `resolution` "
                 "or `channels`"
             )
+    if settings.fail_above_groups is not None and training.groups is None:
+        raise ConfigError(
+            "`fail_above_groups` is of groups, and `training` has none; give `group_by`, or leave it out"
+        )
     if settings.set_aside and holdout is not None:
         raise ConfigError(
             "`set_aside` and `holdout` are two sources of one control; give one of them"
@@ -158,7 +161,7 @@ def check_spaces(spaces: Sequence[Space], training: Dataset, settings: Settings)
 
 def check_gate(settings: Settings, space: Space) -> None:
     """Refuse a gate whose criterion has no verdicts in the space that it is held in, the first."""
-    if settings.fail_above is None:
+    if not settings.has_gate:
         return
     rule = CRITERIA[settings.gated].applied(settings.conditions(space))
     if rule is None:

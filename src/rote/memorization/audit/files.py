@@ -14,33 +14,28 @@ import numpy.typing as npt
 from rote.core.atomic_files import write_lines, write_npz
 from rote.core.csv_text import csv_lines
 from rote.core.files.saved_together import saved_together
-from rote.core.mapped_pages import release_pages
 from rote.data.dataset import Dataset
-from rote.data.duplicates import DuplicateGroups
 from rote.data.files.faults import check_unchanged
 from rote.memorization.audit.agreement import Agreement, recall_at_fpr
 from rote.memorization.audit.gallery import (
-    GENERATED,
-    HOLDOUT,
-    TRAINING,
     disputes,
     gallery,
     space_arrays,
     write_large,
 )
-from rote.memorization.audit.per_space import CriterionResult, SpaceResult
+from rote.memorization.audit.per_space import SpaceResult
 from rote.memorization.audit.result import Findings, SupplementaryMetrics
 from rote.memorization.captions.rates import csv_rows
+from rote.memorization.criteria.verdicts import CriterionResult
+from rote.memorization.groups.members import duplicate_rows, members_of
 from rote.memorization.invariances import MOST_SHIFT, describe, undone
 from rote.memorization.summary import VERDICTS, classify, count_verdicts, rates_by
 from rote.results.audit import AuditFile
-from rote.results.gallery import LARGE_FOLDER, SIDES
-from rote.results.neighbors import NONE
+from rote.results.gallery import LARGE_FOLDER
 from rote.results.schema import write_result
-from rote.results.tables import Members, Pairs, table_arrays
+from rote.results.tables import Pairs, table_arrays
 from rote.stats.rates import Rate, newcombe
 
-RELEASE_EVERY = 8192
 PAIR_COLUMNS = (
     *("generated", "name", "memorized", "ratio"),
     *("nn1_index", "nn1_name", "nn1_distance"),
@@ -48,12 +43,13 @@ PAIR_COLUMNS = (
     *("verdict", "transform", "training_group", "generated_group"),
     *("caption", "nn1_caption"),
 )
+GROUP_COLUMNS = ("nn1_group", "nn2_group")
 FILES = (
     *("audit.json", "neighbors.npz", "pairs.csv", "duplicates.csv", "captions.csv"),
+    "groups.csv",
     *("tables.npz", "gallery.npz", LARGE_FOLDER),
     *("spaces.npz", "disputes.npz", "report.html"),  # and the page of an audit that lay here before
 )
-DUPLICATE_COLUMNS = ("side", "group", "size", "index", "name", "rms", "nn1_index", "nn1_name")
 
 
 def to_json(found: Findings) -> dict[str, Any]:
@@ -115,6 +111,7 @@ def to_json(found: Findings) -> dict[str, Any]:
         },
         "seed": settings.seed,
         "gate": None if found.gate is None else found.gate.to_json(),
+        "groups": None if found.reproduced is None else found.reproduced.to_json(),
         **(found.supplement or SupplementaryMetrics()).to_json(),
         "captions": None if found.captions is None else found.captions.to_json(),
         **_of_spaces(found, agreed),
@@ -158,13 +155,16 @@ def save(
     labels = found.generated.labels if labels is None else labels
     with saved_together(folder, may_hold=FILES) as out:
         write_npz(out / "neighbors.npz", _arrays(found, labels))
-        pairs, members = itertools.chain([PAIR_COLUMNS], _pairs(found)), _members(found)
+        pairs, members = itertools.chain([_pair_columns(found)], _pairs(found)), members_of(found)
         write_lines(out / "pairs.csv", csv_lines(pairs, spreadsheet=spreadsheet))
-        rows = itertools.chain([DUPLICATE_COLUMNS], _duplicates(found, members))
+        rows = duplicate_rows(found, members)
         write_lines(out / "duplicates.csv", csv_lines(rows, spreadsheet=spreadsheet))
         if found.captions is not None:
             listed = csv_rows(found.captions)
             write_lines(out / "captions.csv", csv_lines(listed, spreadsheet=spreadsheet))
+        if found.reproduced is not None:
+            rows = found.reproduced.rows(found.generated.names)
+            write_lines(out / "groups.csv", csv_lines(rows, spreadsheet=spreadsheet))
         write_npz(out / "tables.npz", table_arrays(_named_pairs(found), members))
         write_npz(out / "gallery.npz", gallery(found, labels))
         write_large(found, out / LARGE_FOLDER)
@@ -209,7 +209,12 @@ def _arrays(found: Findings, labels: npt.NDArray[np.int64] | None) -> dict[str, 
     return arrays
 
 
+def _pair_columns(found: Findings) -> tuple[str, ...]:
+    return PAIR_COLUMNS if found.training.groups is None else (*PAIR_COLUMNS, *GROUP_COLUMNS)
+
+
 def _pairs(found: Findings) -> Iterator[list[Any]]:
+    groups = found.training.groups
     names, ratio = found.training.names, found.ratio
     transform, invariances = found.measured.matches.transform, found.settings.invariances
     own, trained = found.generated.texts, found.training.texts
@@ -221,7 +226,8 @@ def _pairs(found: Findings) -> Iterator[list[Any]]:
         row += [f"{nn1:.6g}", far, names[far], f"{nn2:.6g}"]
         row += [VERDICTS[found.verdict[i]], describe(int(transform[i]), invariances)]
         row += [found.groups.group[near], found.collapse.group[i]]
-        yield [*row, own[i], trained[near]]
+        row += [own[i], trained[near]]
+        yield [*row, *([] if groups is None else [groups[near], groups[far]])]
 
 
 def _named_pairs(found: Findings) -> Pairs:
@@ -239,74 +245,6 @@ def _named_pairs(found: Findings) -> Pairs:
         down=np.array([offset.down for _, offset in moves], np.int8)[kind],
         right=np.array([offset.right for _, offset in moves], np.int8)[kind],
     )
-
-
-def _members(found: Findings) -> Members:
-    """Return the members of all groups of two and more, and the held-out items that are in training."""
-    parts = [
-        _of_side(TRAINING, found.training, found.groups),
-        _of_side(GENERATED, found.generated, found.collapse),
-    ]
-    if found.leaks is not None and found.holdout is not None:
-        leaks, values = found.leaks, int(np.prod(found.training.items.shape[1:]))
-        names = found.training.names
-        parts.append(
-            Members(
-                side=np.full(len(leaks.index), HOLDOUT, np.int8),
-                group=found.groups.group[leaks.nn1_index],
-                index=leaks.index,
-                rms=np.sqrt(leaks.sq / values),
-                nearest_index=leaks.nn1_index,
-                names=[found.holdout.names[i] for i in leaks.index.tolist()],
-                nearest=[names[near] for near in leaks.nn1_index.tolist()],
-            )
-        )
-    arrays = {
-        name: np.concatenate([getattr(part, name) for part in parts])
-        for name in ("side", "group", "index", "rms", "nearest_index")
-    }
-    return Members(
-        **arrays,
-        names=[name for part in parts for name in part.names],
-        nearest=[name for part in parts for name in part.nearest],
-    )
-
-
-def _of_side(number: int, side: Dataset, groups: DuplicateGroups) -> Members:
-    """Return the members of all groups of two and more of a side, by group, then position."""
-    index = np.flatnonzero(groups.repeated)
-    index = index[np.argsort(groups.group[index], kind="stable")]
-    rms = np.empty(len(index), np.float64)
-    for row, i in enumerate(index):
-        if row % RELEASE_EVERY == 0:
-            release_pages(side.items)
-        first = side.items[groups.representative[groups.group[i]]].astype(np.float64)
-        rms[row] = np.sqrt(np.square(side.items[i] - first).mean())
-    return Members(
-        side=np.full(len(index), number, np.int8),
-        group=groups.group[index],
-        index=index,
-        rms=rms,
-        nearest_index=np.full(len(index), NONE, np.int64),
-        names=[side.names[i] for i in index.tolist()],
-        nearest=[""] * len(index),
-    )
-
-
-def _duplicates(found: Findings, members: Members) -> Iterator[list[Any]]:
-    """Yield the rows of `duplicates.csv`; held-out items have the group that they lie in."""
-    sizes = {
-        GENERATED: found.collapse.sizes,
-        TRAINING: found.groups.sizes,
-        HOLDOUT: found.groups.sizes,
-    }
-    for row, (side, group, index) in enumerate(
-        zip(members.side.tolist(), members.group.tolist(), members.index.tolist(), strict=True)
-    ):
-        near = int(members.nearest_index[row])
-        cells = [SIDES[side], group, int(sizes[side][group]), index, members.names[row]]
-        cells += [f"{members.rms[row]:.4g}", "" if near == NONE else near, members.nearest[row]]
-        yield cells
 
 
 def _of_spaces(found: Findings, agreed: Agreement | None) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from rote.core.errors import ConfigError
@@ -17,6 +17,9 @@ class Gate:
 
     Attributes
     ----------
+    unit
+        "items": the limit is on the share of generated items that are copies; "groups": on the share of
+        the groups of the training side that are reproduced.
     doubt
         Why nothing is decided whatever the interval: what makes the rate itself doubtful; else None.
     more_images
@@ -29,6 +32,7 @@ class Gate:
     decision: Literal["below", "above", "undecided"]
     more_images: int | None
     doubt: str | None = None
+    unit: Literal["items", "groups"] = "items"
 
     @property
     def exit_code(self) -> int:
@@ -39,9 +43,11 @@ class Gate:
     def sentence(self) -> str:
         """The decision in words."""
         if self.decision != "undecided":
-            return f"the whole interval lies {self.decision} {self.limit:g}"
+            return f"the whole interval{self._of} lies {self.decision} {self.limit:g}"
         if self.doubt is not None:
             return f"not decided, since the rate is doubtful: {self.doubt}"
+        if self.unit == "groups":
+            return f"not decided{self._of}: these are too few groups to hold against {self.limit:g}"
         if self.more_images is None:
             return (
                 f"not decided: the rate is {self.limit:g} itself; more samples shift it or nothing"
@@ -51,15 +57,36 @@ class Gate:
             "(if the present rate holds)"
         )
 
+    @property
+    def _of(self) -> str:
+        return " of the share of groups reproduced" if self.unit == "groups" else ""
+
     def to_json(self) -> dict[str, Any]:
         """Return the gate as plain types."""
         return {**asdict(self), "exit_code": self.exit_code}
 
 
-def check_limit(limit: float | None) -> None:
+def check_limit(limit: float | None, *, name: str = "fail_above") -> None:
     """Refuse a limit that no rate can be held against."""
     if limit is not None and not 0 < limit < 1:
-        raise ConfigError(f"`fail_above` is {limit:g}; it must lie strictly between 0 and 1")
+        raise ConfigError(f"`{name}` is {limit:g}; it must lie strictly between 0 and 1")
+
+
+def strictest(*gates: Gate | None) -> Gate | None:
+    """Return the gate that decides: an exceeded one before an undecided, both before a passed.
+
+    >>> strictest(Gate("ratio", 0.1, "below", None), Gate("ratio", 0.2, "undecided", 9), None).limit
+    0.2
+    """
+    order = ("above", "undecided", "below")
+    asked = [gate for gate in gates if gate is not None]
+    return min(asked, key=lambda gate: order.index(gate.decision), default=None)
+
+
+def decide_groups(rate: Rate, limit: float, *, criterion: str, doubt: str | None = None) -> Gate:
+    """Hold the share of groups reproduced against a limit; more samples would not make it surer."""
+    found = decide(rate, limit, criterion=criterion, doubt=doubt)
+    return replace(found, unit="groups", more_images=None)
 
 
 def decide(rate: Rate, limit: float, *, criterion: str, doubt: str | None = None) -> Gate:

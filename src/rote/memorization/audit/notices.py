@@ -14,6 +14,7 @@ from rote.core.errors import DataError
 from rote.core.seeds import child_seed
 from rote.data.dataset import Dataset
 from rote.data.duplicates import equal_items
+from rote.data.messages import shown
 from rote.data.sampling import drawn_by_content
 from rote.memorization.audit.options import Settings
 from rote.memorization.audit.prepare import Duplicates, Prepared
@@ -27,6 +28,7 @@ from rote.memorization.columns import (
 from rote.memorization.controls import Leaks
 from rote.memorization.criteria import CalibratedCriterion
 from rote.memorization.duplicates import chained
+from rote.memorization.groups.kin import shared_by_duplicates
 from rote.memorization.notice import Notice
 from rote.memorization.silent_differences import find_silent_differences, notices_of
 from rote.neighbors.search import nearest_among
@@ -92,7 +94,8 @@ def of_sides(prepared: Prepared, duplicates: Duplicates) -> list[Notice]:
             "lies more than twice as far from them; give a smaller `duplicate_rms`"
         )
         found.append(Notice("chains", text, {"chained": far, "items": len(training)}))
-    return [*found, *_families(prepared, duplicates), *_differences(prepared, duplicates)]
+    found += [*_families(prepared, duplicates), *_shared(prepared, duplicates)]
+    return [*found, *_differences(prepared, duplicates)]
 
 
 def _radius(prepared: Prepared) -> list[Notice]:
@@ -116,7 +119,8 @@ def _families(prepared: Prepared, duplicates: Duplicates) -> list[Notice]:
     folders = [name.rpartition("/")[0] for name in training.names]
     _, folder = np.unique(folders, return_inverse=True)
     sizes = np.bincount(folder[positions])
-    if training.kind != "image" or len(sizes) < 3 or sizes.max() > len(positions) // 2:
+    few = len(sizes) < 3 or sizes.max() > len(positions) // 2
+    if training.kind != "image" or training.groups is not None or few:
         return []
     seed = child_seed(prepared.settings.seed, "probe")
     chosen = drawn_by_content(training.items, positions, seed=seed)[:LOOKED_AT]
@@ -134,9 +138,24 @@ def _families(prepared: Prepared, duplicates: Duplicates) -> list[Notice]:
     text = (
         "training images of the same folder resemble each other: the nearest of the same folder lies at "
         f"{near_within:.3g}, the nearest of another at {near_other:.3g} (medians of {len(chosen)}), so "
-        "the second neighbor of a copy is of the folder of the first and the ratio misses copies"
+        "the second neighbor of a copy is of the folder of the first and the ratio misses copies; if "
+        "folders are patients, persons or videos, give `group_by` folder"
     )
     return [Notice("families", text, {"within": near_within, "other": near_other})]
+
+
+def _shared(prepared: Prepared, duplicates: Duplicates) -> list[Notice]:
+    """Return whether training groups share duplicates, as one patient under two names does."""
+    groups = prepared.training.groups
+    pairs = [] if groups is None else shared_by_duplicates(duplicates.near, groups)
+    if not pairs:
+        return []
+    named = ", ".join(f"'{shown(a)}' and '{shown(b)}'" for a, b in pairs[:3])
+    text = (
+        f"{len(pairs):,} pairs of groups share duplicates ({named}): a copy of one counts for both; if "
+        "they are one person under two names, give both one group, or copies are missed"
+    )
+    return [Notice("groups", text, {"pairs": len(pairs)}, doubtful=False)]
 
 
 def _differences(prepared: Prepared, duplicates: Duplicates) -> list[Notice]:

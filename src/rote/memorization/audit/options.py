@@ -33,6 +33,8 @@ class AuditOptions:
     fail_above: float | None = None
     quality: bool = False
     population: bool = False
+    group_by: str | None = None
+    fail_above_groups: float | None = None
     cluster_by: str | None = None
     captions: Path | None = None
     seed: int = 0
@@ -40,8 +42,15 @@ class AuditOptions:
     device: str = "auto"
 
 
-RATIO_ONLY = AuditOptions(duplicate_rms=0.0, positive_control=0, training_sample=0)
-"""The ratio as it defines the EMM: exact duplicates alone are grouped, and nothing stands beside it."""
+RATIO_ONLY = AuditOptions(
+    duplicate_rms=0.0,
+    positive_control=0,
+    training_sample=0,
+    group_by="none",
+    cluster_by="none",
+)
+"""The ratio as it defines the EMM: exact duplicates alone are grouped, whatever groups there are, and
+nothing stands beside it."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +86,14 @@ class Settings:
     positive_control: int | None
     training_sample: int | None
     fail_above: float | None
+    fail_above_groups: float | None
     seed: int
     confidence: float
+
+    @property
+    def has_gate(self) -> bool:
+        """Whether a rate is held against a limit."""
+        return self.fail_above is not None or self.fail_above_groups is not None
 
     def conditions(self, space: Space) -> Conditions:
         """Return what criteria may depend on in a space."""

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from rote.core.errors import DataError
 from rote.data.captions.find import METADATA
 from rote.data.dataset import Dataset
+from rote.data.groups.rules import grouped
 from rote.data.messages import first_few, shown
 from rote.stats.clustered import ClusteredRate, clustered_rate
 from rote.stats.rates import Rate, wilson
@@ -29,11 +30,11 @@ class Clusters:
     Attributes
     ----------
     by
-        "caption" or "label".
+        "caption", "label" or "group".
     cluster
         int64 (N,): positions in ``names``.
     names
-        Captions or labels; untrusted text.
+        Captions, labels or groups; untrusted text.
     """
 
     by: str
@@ -70,7 +71,7 @@ def check_clusters(clusters: Clusters, items: int) -> None:
     if len(np.unique(clusters.cluster)) < 2:
         raise DataError(
             f"`cluster_by` {clusters.by} finds 1 {clusters.by} in {items} items; an interval over "
-            f"{clusters.by}s needs at least two"
+            f"{clusters.by}s needs at least two (none: each item stands for itself)"
         )
 
 
@@ -148,17 +149,21 @@ def clusters_of_captions(captions: Sequence[str | None], names: Sequence[str]) -
 
 
 def clusters_of(generated: Dataset, by: str | None) -> Clusters | None:
-    """Return the groups of the generated items: by label, or by caption; None where ``by`` is.
+    """Return the groups of the generated items by a rule; by None those that the items have, if any.
 
     Raises
     ------
     DataError
         If there are no labels, no captions, or none of some items.
     """
-    if by is None:
-        return None
     if by == "label":
         return clusters_of_labels(generated.labels, generated.classes)
+    if by != "caption":
+        generated = generated if by is None else grouped(generated, by, name="cluster_by")
+        if generated.groups is None:
+            return None
+        found, number = np.unique(np.asarray(generated.groups), return_inverse=True)
+        return Clusters("group", np.asarray(number, np.int64), tuple(found.tolist()))
     if not generated.captions:
         raise DataError(
             f"`cluster_by` caption: {shown(generated.source)} has no {' or '.join(METADATA)} (rows of "

@@ -27,44 +27,18 @@ from rote.memorization.controls import (
 from rote.memorization.corruptions import default_copies
 from rote.memorization.criteria import applied_criteria
 from rote.memorization.criteria.tolerance import Tolerance, has_tolerance, tolerance_of
+from rote.memorization.criteria.verdicts import CriterionResult, criterion_results
 from rote.memorization.evaluator import CriteriaEvaluator, Measured
+from rote.memorization.groups.kin import numbers_of
 from rote.memorization.invariances import Invariances
 from rote.memorization.matching import Matcher, Matches, Progress, Reranker, no_progress
 from rote.spaces.feature_cache import Timed, rows_of
 from rote.spaces.gower import Gower
 from rote.spaces.guard import check_spread
 from rote.spaces.space import Space
-from rote.stats.rates import Rate, wilson
 
 SOURCES = 200
 """Training items whose tolerance is looked at where nothing else looks at any."""
-
-
-@dataclass(frozen=True, eq=False)
-class CriterionResult:
-    """What one criterion says.
-
-    Attributes
-    ----------
-    score
-        The name of its score among those that were measured.
-    description
-        Name, words, formula, source, direction and numbers, as plain types.
-    memorized
-        bool (N,), or None where it could not be applied (too few held-out items to calibrate).
-    rate, control
-        Of the generated and of the held-out items.
-    unproven
-        Items whose verdict is not proven for the whole training side.
-    """
-
-    name: str
-    score: str
-    description: dict[str, Any]
-    memorized: npt.NDArray[np.bool_] | None
-    rate: Rate | None
-    control: Rate | None
-    unproven: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +52,8 @@ class SpaceResult:
     measured, held_out, degraded
         All that was measured of the generated items, of the held-out items that remain, and of the
         degraded copies.
+    held_out_group
+        int64: which of the held-out items belong together; None: each stands for itself.
     positive
         The positive control.
     timed
@@ -88,6 +64,7 @@ class SpaceResult:
     criteria: tuple[CriterionResult, ...]
     measured: Measured
     held_out: Measured | None
+    held_out_group: npt.NDArray[np.int64] | None
     degraded: Measured | None
     positive: tuple[Recall, ...]
     timed: Timed | None
@@ -103,6 +80,8 @@ class Controls:
         Held-out items that lie in the training set, or near to it; None without a held-out side.
     kept
         int64: positions of the held-out items that remain.
+    held_out_group
+        int64: the group of each of these; None where they have none.
     held_out
         The held-out items measured in the data's own space.
     copies
@@ -111,6 +90,7 @@ class Controls:
 
     leaks: Leaks | None
     kept: npt.NDArray[np.int64]
+    held_out_group: npt.NDArray[np.int64] | None
     held_out: Measured | None
     copies: Copies | None
 
@@ -170,8 +150,10 @@ class SpaceAudit:
             else:
                 whole = self.measure(prepared.holdout, stage="controls")
             held_out = whole.take(controls.kept)
-            self.ruler.calibrate(held_out, confidence=settings.confidence)
-        if settings.fail_above is not None:
+            self.ruler.calibrate(
+                held_out, confidence=settings.confidence, group=controls.held_out_group
+            )
+        if settings.has_gate:
             _check_decided(self.ruler, settings.gated)
         measured = self.measure(prepared.generated, stage="search", on_progress=self._on_progress)
         positive: tuple[Recall, ...] = ()
@@ -186,15 +168,19 @@ class SpaceAudit:
                 other_sq=self._other_sq(controls.copies.chosen),
                 ratio_threshold=settings.ratio.threshold,
                 confidence=settings.confidence,
+                cluster=numbers_of(prepared.training.groups, controls.copies.chosen),
             )
         return SpaceResult(
             space=self.space.describe(int(np.prod(self.ruler.training.shape[1:]))),
-            criteria=_results(self.ruler, measured, held_out, settings.confidence),
+            criteria=criterion_results(
+                self.ruler, measured, held_out, controls.held_out_group, settings.confidence
+            ),
             measured=measured,
             held_out=held_out,
+            held_out_group=controls.held_out_group,
             degraded=degraded,
             positive=positive,
-            timed=self._timed(),
+            timed=Timed.joined(self._computed),
         )
 
     def tolerance(self, within: Matches | None) -> Tolerance | None:
@@ -245,16 +231,6 @@ class SpaceAudit:
         self._computed += [timed] if timed else []
         return rows
 
-    def _timed(self) -> Timed | None:
-        """Return the images whose features were computed, and the seconds; None where none were."""
-        if not self._computed:
-            return None
-        return Timed(
-            sum(part.images for part in self._computed),
-            sum(part.seconds for part in self._computed),
-            known=all(part.known for part in self._computed),
-        )
-
     def _evaluator(self, training: npt.NDArray[Any]) -> CriteriaEvaluator:
         """Prepare the references for measuring; invariances and tiles are of pixels alone."""
         space, settings = self.space, self._prepared.settings
@@ -275,7 +251,7 @@ class SpaceAudit:
         )
 
     def _matcher(self, training: npt.NDArray[Any], invariances: Invariances) -> Matcher:
-        positions, group = self._duplicates.positions, self._duplicates.near.group
+        positions, group = self._duplicates.positions, self._duplicates.kin
         space, device = self.space, self._prepared.device
         if space.kind == "pairs":
             return Reranker(training, positions=positions, group=group, space=space, device=device)
@@ -297,7 +273,7 @@ def make_controls(
     What lies in the training set is found in the data's own space, whatever the spaces.
     """
     training, holdout, settings = prepared.training, prepared.holdout, prepared.settings
-    leaks, kept, measured = None, np.empty(0, np.int64), None
+    leaks, kept, group, measured = None, np.empty(0, np.int64), None, None
     if holdout is not None:
         with stages("controls"):
             values = int(np.prod(holdout.items.shape[1:]))
@@ -309,6 +285,7 @@ def make_controls(
                 levels=own.ruler.nearest_in_levels(holdout.items),
             )
             kept = np.flatnonzero(remains)
+            group = numbers_of(holdout.groups, kept)
     positions, count = duplicates.positions, settings.positive_control
     if count is None:
         count = min(default_copies(training.items[:1].nbytes), len(positions))
@@ -318,7 +295,7 @@ def make_controls(
             copies = degraded_copies(
                 training, positions=positions, copies=count, seed=settings.seed
             )
-    return Controls(leaks, kept, measured, copies)
+    return Controls(leaks, kept, group, measured, copies)
 
 
 def _check_decided(ruler: CriteriaEvaluator, gated: str) -> None:
@@ -326,25 +303,3 @@ def _check_decided(ruler: CriteriaEvaluator, gated: str) -> None:
     for criterion in ruler.criteria:
         if criterion.name == gated and criterion.undecided:
             raise ConfigError(f"`fail_above` needs a rate, and {criterion.undecided}")
-
-
-def _results(
-    ruler: CriteriaEvaluator, measured: Measured, held_out: Measured | None, confidence: float
-) -> tuple[CriterionResult, ...]:
-    def rate(mask: npt.NDArray[np.bool_] | None) -> Rate | None:
-        return None if mask is None else wilson(int(mask.sum()), len(mask), confidence=confidence)
-
-    found = ruler.verdicts(measured)
-    control = ruler.verdicts(held_out) if held_out is not None else {}
-    return tuple(
-        CriterionResult(
-            name=criterion.name,
-            score=criterion.score_name,
-            description=criterion.describe(),
-            memorized=found.get(criterion.name),
-            rate=rate(found.get(criterion.name)),
-            control=rate(control.get(criterion.name)),
-            unproven=int(measured.unproven.get(criterion.name, np.zeros(0)).sum()),
-        )
-        for criterion in ruler.criteria
-    )

@@ -14,6 +14,7 @@ from rote.core.seeds import child_seed
 from rote.data.captions.find import captions_of_file
 from rote.data.dataset import Dataset
 from rote.data.duplicates import DuplicateGroups, exact_duplicates
+from rote.data.groups.apart import real_groups
 from rote.data.resample import fit_images
 from rote.data.sampling import drawn_by_content
 from rote.data.scaling import Scaling
@@ -34,6 +35,7 @@ from rote.memorization.criteria import AbsoluteCriterion, RatioCriterion
 from rote.memorization.criteria.user_threshold import read_criteria
 from rote.memorization.duplicate_radius import duplicate_radius, spacing_of
 from rote.memorization.duplicates import near_duplicates
+from rote.memorization.groups.kin import check_kin, kin_of, whole_groups
 from rote.neighbors.numeric import is_long
 from rote.spaces import open_spaces
 from rote.spaces.autoencoder import load_autoencoder
@@ -162,6 +164,8 @@ class Duplicates:
     ----------
     exact, near, generated
         Exact ones of the training side; those within the radius; those within it of the generated side.
+    kin
+        int64 (P, N): the partitions whose parts hold no rivals (`rote.memorization.groups.kin`).
     positions
         int64: the references, each exact group once; near-duplicates are told apart by their group.
     """
@@ -169,6 +173,7 @@ class Duplicates:
     exact: DuplicateGroups
     near: DuplicateGroups
     generated: DuplicateGroups
+    kin: npt.NDArray[np.int64]
     positions: npt.NDArray[np.int64]
 
 
@@ -187,6 +192,7 @@ def prepare(
     check_options(options)
     device = resolve_device(options.device)
     generated, training, holdout = _in_one_schema(generated, training, holdout)
+    training, holdout = real_groups(training, holdout, options.group_by)
     settings = settings_of(options, training, controlled=holdout is not None)
     check_sides(generated, training, holdout, settings)
     if path := options.captions:
@@ -248,6 +254,7 @@ def settings_of(options: AuditOptions, training: Dataset, *, controlled: bool) -
         positive_control=options.positive_control,
         training_sample=options.training_sample,
         fail_above=options.fail_above,
+        fail_above_groups=options.fail_above_groups,
         seed=options.seed,
         confidence=options.confidence,
     )
@@ -308,8 +315,9 @@ def find_duplicates(prepared: Prepared) -> tuple[Prepared, Duplicates]:
     )
     _, first = np.unique(exact.group[prepared.rest], return_index=True)
     positions = np.sort(prepared.rest[first])
-    check_groups(training, near.group[positions], exact.group[positions])
-    return prepared, Duplicates(exact, near, generated, positions)
+    kin = kin_of(near, training.groups)
+    check_kin(training, kin, positions)
+    return prepared, Duplicates(exact, near, generated, kin, positions)
 
 
 def near_groups(side: Dataset, exact: DuplicateGroups, settings: Settings) -> DuplicateGroups:
@@ -321,22 +329,6 @@ def near_groups(side: Dataset, exact: DuplicateGroups, settings: Settings) -> Du
     )
 
 
-def check_groups(
-    training: Dataset, groups: npt.NDArray[np.int64], exact: npt.NDArray[np.int64]
-) -> None:
-    """Refuse references without two groups, given the groups of all references."""
-    if len(exact) < 2:
-        raise DataError(
-            f"`training` {training.source} has {len(exact)} distinct item; the ratio to the second "
-            "nearest needs at least two"
-        )
-    if len(np.unique(groups)) < 2:
-        raise DataError(
-            f"`training` {training.source} is one single group of near-duplicates; the ratio needs at "
-            "least two: give a smaller `duplicate_rms`"
-        )
-
-
 def take_aside(
     training: Dataset, holdout: Dataset | None, settings: Settings
 ) -> tuple[npt.NDArray[np.int64], Dataset | None]:
@@ -346,5 +338,8 @@ def take_aside(
     everything = np.arange(len(training), dtype=np.int64)
     seed = child_seed(settings.seed, "set-aside")
     order = drawn_by_content(training.items, everything, seed=seed)
+    if training.groups is not None:
+        chosen = whole_groups(training.groups, order, settings.set_aside)
+        return np.delete(everything, chosen), training.take(chosen)
     chosen, rest = np.sort(order[: settings.set_aside]), np.sort(order[settings.set_aside :])
     return rest, training.take(chosen)

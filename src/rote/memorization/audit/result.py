@@ -12,17 +12,19 @@ import numpy.typing as npt
 from rote.data.dataset import Dataset
 from rote.data.duplicates import DuplicateGroups
 from rote.memorization.audit.agreement import Agreement, agreement
-from rote.memorization.audit.gate import Gate
+from rote.memorization.audit.gate import Gate, decide, decide_groups, strictest
 from rote.memorization.audit.options import Settings
 from rote.memorization.audit.per_group import Clusters, GroupedRates
-from rote.memorization.audit.per_space import CriterionResult, SpaceResult
+from rote.memorization.audit.per_space import SpaceResult
 from rote.memorization.audit.prepare import Preprocessing
 from rote.memorization.audit.provenance import Provenance
 from rote.memorization.captions.rates import CaptionRates, caption_rates
 from rote.memorization.controls import Leaks, Recall
 from rote.memorization.criteria import RatioCriterion, distance_ratio
 from rote.memorization.criteria.tolerance import Tolerance
+from rote.memorization.criteria.verdicts import CriterionResult
 from rote.memorization.evaluator import Measured
+from rote.memorization.groups.reproduced import ReproducedGroups
 from rote.memorization.matching import Matches
 from rote.memorization.notice import Notice
 from rote.memorization.summary import coverage
@@ -87,6 +89,8 @@ class Findings:
         Some training items matched with the rest of the training side.
     tolerance
         How far from its source a copy may lie and still be flagged by the ratio.
+    reproduced
+        What was reproduced of the groups of the training side; None where it has none.
     clusters
         Groups of the generated items, where rates of groups were asked for.
     supplement
@@ -119,6 +123,7 @@ class Findings:
     gate: Gate | None = None
     notices: tuple[Notice, ...] = ()
     provenance: Provenance | None = None
+    reproduced: ReproducedGroups | None = None
     clusters: Clusters | None = None
     supplement: SupplementaryMetrics | None = None
     seconds: dict[str, float] = field(default_factory=dict)
@@ -176,3 +181,28 @@ class Findings:
     def coverage(self) -> dict[str, Any]:
         """Return which training items were reproduced, and how concentrated."""
         return coverage(self.nn1_index[self.memorized], self.groups.group, self.training.names)
+
+
+def doubt_of(found: Findings) -> str | None:
+    """Return what makes the rates doubtful, so that a gate decides nothing; None: nothing."""
+    return next((notice.text for notice in found.notices if notice.doubtful), None)
+
+
+def groups_gate(found: Findings) -> Gate | None:
+    """Hold the share of groups reproduced against its limit, where there is one."""
+    limit, gated = found.settings.fail_above_groups, found.settings.gated
+    if limit is None:
+        return None
+    assert found.reproduced is not None, "checked before anything was measured"
+    rate = found.reproduced.reproduced[gated]
+    return decide_groups(rate, limit, criterion=gated, doubt=doubt_of(found))
+
+
+def gate_of(found: Findings) -> Gate | None:
+    """Hold the rates of the gated criterion against their limits, where there are some."""
+    settings, own = found.settings, None
+    if settings.fail_above is not None:
+        rate = next(c.rate for c in found.criteria if c.name == settings.gated)
+        assert rate is not None, "checked before anything was measured"
+        own = decide(rate, settings.fail_above, criterion=settings.gated, doubt=doubt_of(found))
+    return strictest(own, groups_gate(found))

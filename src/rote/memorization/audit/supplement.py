@@ -13,10 +13,15 @@ import numpy.typing as npt
 from rote.core.errors import DataError
 from rote.data.dataset import Dataset
 from rote.data.duplicates import exact_duplicates
-from rote.memorization.audit.gate import Gate, decide
+from rote.memorization.audit.gate import Gate, decide, strictest
 from rote.memorization.audit.per_group import grouped_rates
 from rote.memorization.audit.prepare import Prepared
-from rote.memorization.audit.result import Findings, SupplementaryMetrics
+from rote.memorization.audit.result import (
+    Findings,
+    SupplementaryMetrics,
+    doubt_of,
+    groups_gate,
+)
 from rote.memorization.duplicates import near_duplicates
 from rote.metrics.population import Population, measure_population
 from rote.metrics.quality import Quality, measure_quality
@@ -47,12 +52,15 @@ def with_supplement(found: Found, prepared: Prepared, *, folder: Path | None = N
         If there are too few items, or for populations no held-out ones outside the training set.
     """
     options, gate, clusters = prepared.options, found.gate, None
+    settings = prepared.settings
     quality, population = _of_whole_sets(found, prepared, folder=folder)
     if prepared.clusters is not None:
         verdicts = {c.name: c.memorized for c in found.criteria if c.memorized is not None}
         clusters = grouped_rates(verdicts, prepared.clusters, confidence=options.confidence)
-        if gate is not None:
-            gate = clustered_gate(clusters.rates[gate.criterion], gate.limit, gate.criterion)
+        if options.fail_above is not None:
+            rate = clusters.rates[settings.gated]
+            own = clustered_gate(rate, options.fail_above, settings.gated, doubt=doubt_of(found))
+            gate = strictest(own, groups_gate(found))
     supplement = SupplementaryMetrics(quality, population, clusters)
     return replace(found, supplement=supplement, gate=gate)
 
@@ -115,7 +123,9 @@ def _draws(found: Findings, prepared: Prepared) -> tuple[Places, Places]:
     return made, fresh if found.leaks is None else np.delete(fresh, found.leaks.equal)
 
 
-def clustered_gate(rate: ClusteredRate, limit: float, criterion: str) -> Gate:
+def clustered_gate(
+    rate: ClusteredRate, limit: float, criterion: str, *, doubt: str | None = None
+) -> Gate:
     """Hold a rate over groups against a limit.
 
     What more would decide is told in items, at the design effect of those there are.
@@ -123,7 +133,7 @@ def clustered_gate(rate: ClusteredRate, limit: float, criterion: str) -> Gate:
     total = max(1, round(rate.effective))
     count = min(round(rate.value * total), total)
     plain = Rate(rate.value, rate.low, rate.high, count, total, rate.confidence)
-    gate = decide(plain, limit, criterion=criterion)
+    gate = decide(plain, limit, criterion=criterion, doubt=doubt)
     if gate.more_images is None:
         return gate
     return replace(gate, more_images=math.ceil(gate.more_images * rate.design_effect))

@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from rote.memorization.criteria.criterion import Conditions, Criterion, Evidence, Scores
 from rote.memorization.criteria.ratio import RatioCriterion, distance_ratio
 from rote.memorization.defaults import FALSE_POSITIVE_RATE
@@ -50,6 +53,13 @@ class CalibratedCriterion(Criterion):
         """Why there is no threshold."""
         if self.threshold is not None:
             return ""
+        found = self.calibration
+        if found is not None and found.groups is not None:
+            return (
+                f"{found.groups:,} held-out groups are too few to calibrate a threshold, which needs "
+                f"{found.needed:,} for {found.asked:g}; give more, a higher `false_positive_rate`, or "
+                "another `criterion` first"
+            )
         return (
             "there are too few held-out images to calibrate a threshold; give more, or another "
             "`criterion` first"
@@ -59,9 +69,17 @@ class CalibratedCriterion(Criterion):
         """Return the rule at the false-positive rate asked for."""
         return replace(self, false_positive_rate=conditions.false_positive_rate)
 
-    def calibrated(self, held_out: Scores, *, confidence: float) -> CalibratedCriterion:
+    def calibrated(
+        self,
+        held_out: Scores,
+        *,
+        confidence: float,
+        group: npt.NDArray[np.int64] | None = None,
+    ) -> CalibratedCriterion:
         """Return the rule with its threshold."""
-        found = calibrate(held_out, asked=self.false_positive_rate, confidence=confidence)
+        found = calibrate(
+            held_out, asked=self.false_positive_rate, confidence=confidence, group=group
+        )
         return replace(self, calibration=found)
 
     def score(self, evidence: Evidence) -> Scores:

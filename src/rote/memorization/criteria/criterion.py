@@ -198,8 +198,14 @@ class Criterion(ABC):
             return None
         return self
 
-    def calibrated(self, held_out: Scores, *, confidence: float) -> Criterion:
-        """Return the rule with a threshold from the scores (n,) of held-out items."""
+    def calibrated(
+        self,
+        held_out: Scores,
+        *,
+        confidence: float,
+        group: npt.NDArray[np.int64] | None = None,
+    ) -> Criterion:
+        """Return the rule with a threshold from the scores (n,) of held-out items in groups (n,)."""
         return self
 
     @abstractmethod

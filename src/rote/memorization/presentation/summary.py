@@ -91,6 +91,9 @@ def sentences(found: Findings) -> list[str]:
     """Return the verdict, the gate, what makes it doubtful, the control, and what would be missed."""
     items = kind_words(found.training)
     lines = [headline(found)]
+    if found.reproduced is not None:
+        rate = found.reproduced.reproduced["ratio"]
+        lines.append(f"groups reproduced: {rate.count:,} of {rate.total:,}, {percent(rate)}")
     if found.gate is not None:
         lines.append(f"gate {DECIDED[found.gate.decision]}: {found.gate.sentence}")
     lines += [f"doubtful: {notice.text}" for notice in found.notices if notice.doubtful]

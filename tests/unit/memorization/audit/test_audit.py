@@ -163,7 +163,7 @@ def test_files_are_as_documented(tmp_path):
         *("duplicates", "coverage", "control", "calibrated", "excess", "verdicts", "criteria"),
         *("collapse", "holdout_in_training", "set_aside", "positive_control", "tolerance"),
         *("per_class", "per_label", "invariances", "seed", "gate", "quality", "population"),
-        *("clusters", "captions", "ruler", "spaces", "agreement", "recall_at_rate"),
+        *("groups", "clusters", "captions", "ruler", "spaces", "agreement", "recall_at_rate"),
     ]
     assert written == {"format_version": 1, **found.to_json()}
     side = {"source": "array", "digest": TRAINING.digest, "count": 4, "shape": [1, 1, 2]}

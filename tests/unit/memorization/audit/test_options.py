@@ -52,8 +52,8 @@ def test_the_page_has_them():
         ({"set_aside": -1}, "`set_aside` is -1"),
         ({"positive_control": -1}, "`positive_control` is -1"),
         ({"fail_above": 1.0}, "`fail_above` is 1"),
+        ({"fail_above_groups": 0.0}, "`fail_above_groups` is 0"),
         ({"criterion": ("ration",)}, "'ration' is unknown"),
-        ({"cluster_by": "size"}, "`cluster_by` size is unknown"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

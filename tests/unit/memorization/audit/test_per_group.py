@@ -1,10 +1,18 @@
 """Rates per caption, and the whole rate with the caption as the unit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from rote.core.errors import DataError
-from rote.memorization.audit.per_group import Clusters, clusters_of_labels, grouped_rates
+from rote.data.dataset import Dataset
+from rote.memorization.audit.per_group import (
+    Clusters,
+    clusters_of,
+    clusters_of_labels,
+    grouped_rates,
+)
 from rote.stats.clustered import clustered_rate
 from rote.stats.rates import wilson
 
@@ -29,3 +37,14 @@ def test_what_has_no_groups_is_refused():
         clusters_of_labels(None, ())
     with pytest.raises(DataError, match="3 generated items and 2 of them have a label"):
         grouped_rates({"ratio": np.ones(3, bool)}, clusters_of_labels(np.array([0, 1]), "ab"))
+
+
+def test_rules_of_the_generated_side():
+    side = Dataset(np.zeros((3, 1, 1, 1), np.uint8), names=("v1/a", "v1/b", "v2/a"))
+    found = clusters_of(side, "folder")
+    assert (found.by, found.cluster.tolist(), found.names) == ("group", [0, 0, 1], ("v1", "v2"))
+    own = replace(side, groups=("x", "y", "x"))
+    assert clusters_of(own, None).names == ("x", "y")
+    assert clusters_of(own, "none") is None and clusters_of(side, None) is None
+    with pytest.raises(DataError, match="`cluster_by` q: 3 of 3 names"):
+        clusters_of(side, "q")

@@ -1,0 +1,84 @@
+"""A whole audit of slices of patients: what groups change, and what they must not."""
+
+import json
+
+import numpy as np
+import pytest
+
+import rote
+from rote.core.errors import ConfigError, DataError
+from rote.data.dataset import Dataset
+
+SLICES = 6
+
+
+def volumes(count, *, first, seed=0):
+    """Return slices that drift within a patient, with its number in their names."""
+    rng = np.random.default_rng([seed, first])
+    start = rng.uniform(40, 215, (count, 1, 6, 6, 1))
+    drift = np.cumsum(rng.normal(0, 3, (count, SLICES, 6, 6, 1)), axis=1)
+    items = np.clip(start + drift, 0, 255).astype(np.uint8).reshape(-1, 6, 6, 1)
+    names = tuple(f"p{first + n}/s{k}.png" for n in range(count) for k in range(SLICES))
+    return Dataset(items, names=names)
+
+
+TRAINING, HOLDOUT = volumes(8, first=0), volumes(24, first=100)
+NOISE = np.random.default_rng(5).normal(0, 6, (4, 6, 6, 1))
+COPIES = np.clip(TRAINING.items[[1, 2, 14, 15]] + NOISE, 0, 255).astype(np.uint8)
+GENERATED = Dataset(np.concatenate([COPIES, volumes(2, first=200).items]))
+ASKED = {"positive_control": 5, "false_positive_rate": 0.05, "device": "cpu", "duplicate_rms": 0.0}
+
+
+@pytest.fixture(scope="module")
+def found():
+    return rote.audit(GENERATED, TRAINING, holdout=HOLDOUT, group_by="folder", **ASKED)
+
+
+def test_copies_of_slices_are_found_with_groups_alone(found):
+    plain = rote.audit(GENERATED, TRAINING, holdout=HOLDOUT, **ASKED)
+    assert not plain.memorized[:4].any() and "families" in {n.topic for n in plain.notices}
+    assert found.memorized[:4].all() and not found.memorized[4:].any()
+    groups = found.training.groups
+    assert all(
+        groups[a] != groups[b] for a, b in zip(found.nn1_index, found.nn2_index, strict=True)
+    )
+    assert (found.reproduced.reproduced["ratio"].count, len(found.reproduced.names)) == (2, 8)
+
+
+def test_the_control_and_its_threshold_count_groups(found):
+    ratio, calibrated = found.criteria
+    assert calibrated.description["calibration"]["groups"] == 24
+    plain = rote.audit(GENERATED, TRAINING, holdout=HOLDOUT, **ASKED)
+    # No item of 24 groups is flagged: as of 24 trials, not of 144.
+    assert ratio.control.count == 0 and ratio.control.high > 2 * plain.control.high
+
+
+def test_files_and_gate(found, tmp_path):
+    found.save(tmp_path)
+    told = json.loads((tmp_path / "audit.json").read_text())
+    assert told["groups"]["reproduced"]["ratio"]["count"] == 2
+    assert {row["name"] for row in told["groups"]["top"][:2]} == {"p0", "p2"}
+    assert len((tmp_path / "groups.csv").read_text().splitlines()) == 9
+    assert (tmp_path / "pairs.csv").read_text().splitlines()[0].endswith("nn1_group,nn2_group")
+    asked = {**ASKED, "group_by": "folder", "fail_above_groups": 0.01}
+    gate = rote.audit(GENERATED, TRAINING, fail_above=0.9, **asked).gate
+    assert (gate.unit, gate.decision, gate.exit_code) == ("groups", "above", 3)
+    gate = rote.audit(GENERATED, TRAINING, **{**asked, "fail_above_groups": 0.3}).gate
+    assert gate.decision == "undecided" and "too few groups" in gate.sentence
+
+
+def test_whole_groups_are_set_aside_and_the_order_of_files_changes_nothing(found):
+    again = np.random.default_rng(2).permutation(len(TRAINING))
+    asked = {**ASKED, "group_by": "folder", "set_aside": 10}
+    one = rote.audit(GENERATED, TRAINING, **asked)
+    other = rote.audit(GENERATED, TRAINING.take(again), **asked)
+    assert set(one.holdout.groups) == set(other.holdout.groups) and len(one.holdout) == 12
+    assert np.array_equal(one.ratio, other.ratio)
+    assert len(one.reproduced.names) == 6
+
+
+def test_what_cannot_be_is_one_line():
+    with pytest.raises(DataError, match=r"share 8 of 8 groups \(p0, p1, p2 and 5 more\)"):
+        rote.audit(GENERATED, TRAINING, holdout=TRAINING, group_by="folder", **ASKED)
+    with pytest.raises(ConfigError, match="`fail_above_groups` is of groups"):
+        rote.audit(GENERATED, TRAINING, fail_above_groups=0.1, **ASKED)
