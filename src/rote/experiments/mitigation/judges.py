@@ -21,9 +21,9 @@ from rote.data.dataset import Dataset
 from rote.memorization.audit.audit import Audit, run_audit
 from rote.memorization.audit.checks import check_options
 from rote.memorization.audit.options import AuditOptions
-from rote.memorization.audit.per_space import CriterionResult
 from rote.memorization.criteria import check_criteria
 from rote.memorization.criteria.user_threshold import read_criteria
+from rote.memorization.criteria.verdicts import CriterionResult
 from rote.metrics.precision_recall import Paired, paired_manifolds
 from rote.metrics.quality import MOST, some_of
 from rote.stats.rates import Rate
