@@ -1,5 +1,6 @@
 """A text-to-image pipeline of random weights: real classes of diffusers, in milliseconds."""
 
+import json
 import string
 from pathlib import Path
 from typing import Any
@@ -72,4 +73,62 @@ def _vocabulary() -> dict[str, int]:
 def saved(folder: Path) -> Path:
     """Write the pipeline into a folder, as people have theirs."""
     tiny_pipeline().save_pretrained(folder)
+    return folder
+
+
+def configured(folder: Path, *, xl: bool) -> Path:
+    """Write the configuration files of Stable Diffusion 1.5 or XL into a folder, and no weights."""
+    clip = {
+        "hidden_size": 768,
+        "intermediate_size": 3072,
+        "num_hidden_layers": 12,
+        "num_attention_heads": 12,
+        "projection_dim": 768,
+        "vocab_size": 49408,
+    }
+    index: dict[str, Any] = {
+        "_class_name": f"StableDiffusion{'XL' * xl}Pipeline",
+        "_diffusers_version": "0.31.0",
+        "text_encoder": ["transformers", "CLIPTextModel"],
+        "unet": ["diffusers", "UNet2DConditionModel"],
+        "vae": ["diffusers", "AutoencoderKL"],
+        "safety_checker": [None, None],
+    }
+    parts: dict[str, dict[str, Any]] = {
+        "text_encoder": clip,
+        "unet": {"cross_attention_dim": 768, "attention_head_dim": 8, "sample_size": 64},
+        "vae": {
+            "block_out_channels": [128, 256, 512, 512],
+            "down_block_types": ["DownEncoderBlock2D"] * 4,
+            "up_block_types": ["UpDecoderBlock2D"] * 4,
+            "layers_per_block": 2,
+            "sample_size": 512,
+        },
+    }
+    if xl:
+        index["text_encoder_2"] = ["transformers", "CLIPTextModelWithProjection"]
+        parts["text_encoder_2"] = clip | {
+            "hidden_size": 1280,
+            "intermediate_size": 5120,
+            "num_hidden_layers": 32,
+            "num_attention_heads": 20,
+            "projection_dim": 1280,
+        }
+        parts["unet"] = {
+            "sample_size": 128,
+            "block_out_channels": [320, 640, 1280],
+            "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
+            "up_block_types": ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"],
+            "transformer_layers_per_block": [1, 2, 10],
+            "attention_head_dim": [5, 10, 20],
+            "cross_attention_dim": 2048,
+            "use_linear_projection": True,
+            "addition_embed_type": "text_time",
+            "addition_time_embed_dim": 256,
+            "projection_class_embeddings_input_dim": 2816,
+        }
+    for name, config in parts.items():
+        (folder / name).mkdir(parents=True)
+        (folder / name / "config.json").write_text(json.dumps(config))
+    (folder / "model_index.json").write_text(json.dumps(index))
     return folder

@@ -55,6 +55,14 @@ def test_images_of_prompts_are_made_and_audited(room: Path) -> None:
     assert other.returncode == 1 and "seed is 0 there and 1 here" in other.stderr
 
 
+def test_a_dry_run_makes_nothing(room: Path) -> None:
+    ask = ("sample", "pipeline", "--prompts", "train", "--per-caption", "3", "--dry-run")
+    done = run_here(*ask, "--out", "dry", cwd=room)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("120 images of 8 x 8 in 50 steps, 4 at a time\nmemory about ")
+    assert not (room / "dry").exists()
+
+
 def test_prompts_are_screened(room: Path) -> None:
     ask = ("--prompts", "few.txt", "--control-prompts", "control.txt", "--draws", "1")
     done = run_here("prompts", "pipeline", *ask, "--json", "--out", "screened", cwd=room)
@@ -77,6 +85,7 @@ def test_prompts_are_screened(room: Path) -> None:
         (("pipeline", "--prompts", "training"), "--prompts training does not exist"),
         (("pipeline", "--prompts", "few.txt", "--count", "3"), "--count is for a model of `rote train`"),
         (("pipelin", "--prompts", "few.txt"), "pipelin does not exist (did you mean 'pipeline'?)"),
+        (("train", "--dry-run"), "--dry-run is for a pipeline of diffusers, and train has no"),
         (("train", "--guidance", "3"), "--guidance is for a pipeline of diffusers, and train has no"),
         (
             ("pipeline", "--prompts", "few.txt", "--control-prompts", "train/0.png"),

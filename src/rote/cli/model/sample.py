@@ -85,6 +85,12 @@ def sample(
     pipeline: PipelineOptions,
     seed: options.Seed = 0,
     device: options.Device = "auto",
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Of a pipeline: say images, steps, memory and time, and stop."
+        ),
+    ] = False,
 ) -> None:
     """Draw samples from a trained model, or images of prompts from a pipeline of diffusers."""
     path = Path(run).expanduser()
@@ -98,14 +104,37 @@ def sample(
         if how.given():
             flag = next(iter(how.given()))
             raise ConfigError(f"--{flag} is for a model of `rote train`, and {run} is a pipeline")
+        if dry_run:
+            _print_cost(run, pipeline, steps=steps, device=device)
+            return
         _sample_pipeline(run, pipeline, out=out, steps=steps, seed=seed, device=device)
         return
+    if dry_run:
+        raise ConfigError(f"--dry-run is for a pipeline of diffusers, and {run} has no {INDEX}")
     if pipeline.given():
         flag = next(iter(pipeline.given())).replace("_", "-")
         raise ConfigError(
             f"--{flag} is for a pipeline of diffusers, and {run} has no {INDEX}; leave it out"
         )
     _sample_run(path, how, out=out, steps=steps or STEPS, seed=seed, device=device)
+
+
+def _print_cost(name: str, how: PipelineOptions, *, steps: int | None, device: str) -> None:
+    from rote.core.console import print_text
+    from rote.diffusion.pipelines.cost import pipeline_cost
+
+    how.check()
+    sets = how.sets().asked(seed=0)
+    cost = pipeline_cost(
+        name,
+        images=sum(map(len, sets.values())),
+        guidance=how.guidance,
+        steps=steps,
+        dtype=how.dtype,
+        device=resolve_device(device),
+    )
+    for line in cost.sentences():
+        print_text(line)
 
 
 def _sample_run(

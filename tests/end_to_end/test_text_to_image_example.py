@@ -1,0 +1,71 @@
+"""`examples/text_to_image` in two steps of training: pictures, a pipeline, a LoRA, their images."""
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import run_here
+from PIL import Image
+from pipelines import tiny_pipeline
+
+pytest.importorskip("diffusers")
+FOLDER = Path(__file__).parents[2] / "examples" / "text_to_image"
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    monkeypatch.chdir(tmp_path)
+
+    def run(name: str, *arguments: str) -> None:
+        monkeypatch.setattr(sys, "argv", [name, *arguments])
+        importlib.import_module(name).main()
+
+    yield run
+    for name in ("pictures", "fine_tune", "make", "trainer"):
+        sys.modules.pop(name, None)
+
+
+def package(folder: Path) -> None:
+    """Lay out ten pictures as the npm package does."""
+    images = folder / "img" / "google" / "64"
+    images.mkdir(parents=True)
+    rows = []
+    for number in range(10):
+        pixels = np.random.default_rng(number).integers(0, 256, (64, 64, 4)).astype(np.uint8)
+        Image.fromarray(pixels).save(images / f"{number}.png")
+        rows.append({"name": f"CAT {number}", "image": f"{number}.png", "has_img_google": True})
+    (folder / "emoji.json").write_text(json.dumps(rows))
+
+
+def test_the_example_makes_what_rote_can_sample(script, tmp_path: Path) -> None:
+    package(tmp_path / "package")
+    sizes = ("--size", "3", "--repeat", "1x3", "--holdout", "2", "--resolution", "16")
+    script("pictures", "package", *sizes, "--out", "pictures")
+    rows = [json.loads(line) for line in open_lines(tmp_path / "pictures/train/metadata.jsonl")]
+    assert [row["text"] for row in rows].count(rows[0]["text"]) == 3 and len(rows) == 5
+    tiny = tiny_pipeline()
+    tiny.text_encoder.save_pretrained("bert")
+    tiny.tokenizer.save_pretrained("bert")
+    few = ("--steps", "2", "--autoencoder-steps", "2", "--batch", "2")
+    script("make", "pictures", *few, "--text-encoder", "bert", "--out", "pipeline")
+    script(
+        "fine_tune", "pipeline", "pictures/train", "--lora", "2", "--steps", "2", "--out", "lora"
+    )
+    for lora in ((), ("--lora", "lora")):
+        out = "tuned" if lora else "base"
+        ask = ("--prompts", "pictures/train", "--per-caption", "1", "--steps", "2", "--out", out)
+        done = run_here("sample", "pipeline", *lora, *ask, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    base, tuned = (
+        np.asarray(Image.open(tmp_path / name / "prompts" / "00000-000.png"))
+        for name in ("base", "tuned")
+    )
+    assert base.shape == tuned.shape == (16, 16, 3)
+
+
+def open_lines(path: Path) -> list[str]:
+    return path.read_text().splitlines()
