@@ -3,10 +3,10 @@
     python examples/text_to_image/fine_tune.py PIPELINE pictures/train --lora 8 --out lora
     rote sample PIPELINE --lora lora --prompts pictures/train --out samples
 
-The loop is that of diffusers' own scripts: noise from its scheduler, captions left out one
+The loop is that of diffusers' own scripts: noise from the pipeline's scheduler, captions left out one
 time in ten, so that guidance has something to lead away from. Latents and captions are encoded once.
-`--every N` watches: each N images rote draws images of the captions and says how many are copies. The lines
-marked ### are all that it needs.
+`--every N` watches: each N images rote draws images of the captions and says how many are copies. The
+lines marked ### are all that it needs.
 """
 
 import argparse
@@ -83,7 +83,7 @@ def train(
         unet.add_adapter(LoraConfig(r=lora, lora_alpha=lora, target_modules=TARGETS))
     weights = [weight for weight in unet.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=learning_rate, fused=True)
-    warm = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1, (step + 1) / 50))
+    rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps)
     noising = DDPMScheduler.from_config(pipeline.scheduler.config)
     latents, texts, empty = encode(pipeline, images, captions)
     device = latents.device
@@ -100,7 +100,7 @@ def train(
         loss.backward()
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
         optimizer.step()
-        warm.step()
+        rate.step()
         if step % 100 == 0:
             print(f"step {step} of {steps}: loss {loss.item():.4f}", flush=True)
         if ends(step * batch):

@@ -84,11 +84,11 @@ def autoencoder(images: np.ndarray, *, steps: int, batch: int = 16, seed: int = 
 def untrained(
     network: AutoencoderKL, text: BertModel, tokenizer: BertTokenizerFast, *, seed: int = 0
 ) -> StableDiffusionPipeline:
-    """Return a pipeline with a U-Net of 2 M parameters that has learned nothing yet."""
+    """Return a pipeline with a small U-Net that has learned nothing yet."""
     torch.manual_seed(seed)
     unet = UNet2DConditionModel(
         sample_size=LATENTS,
-        block_out_channels=(64, 96),
+        block_out_channels=(32, 64),
         layers_per_block=1,
         down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
@@ -123,8 +123,8 @@ def main() -> None:
     parser.add_argument("--text-encoder", help="a folder with a BERT; left out: all-MiniLM-L6-v2")
     parser.add_argument("--autoencoder", type=Path, help="a pipeline whose autoencoder is taken")
     parser.add_argument("--autoencoder-steps", type=int, default=600)
-    parser.add_argument("--steps", type=int, default=1500, help="of the U-Net")
-    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--steps", type=int, default=2000, help="of the U-Net")
+    parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
@@ -134,6 +134,7 @@ def main() -> None:
         others, _ = read(options.pictures / "rest")
         every = np.concatenate([images, others])
         network = autoencoder(every, steps=options.autoencoder_steps, seed=options.seed)
+        network.save_pretrained(options.out / "vae")
     else:
         network = AutoencoderKL.from_pretrained(options.autoencoder, subfolder="vae")
     text, tokenizer = text_encoder(options.text_encoder) if options.text_encoder else minilm()

@@ -3,13 +3,17 @@
 import importlib
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from command import run_here
 from PIL import Image
 from pipelines import tiny_pipeline
+
+import rote
 
 pytest.importorskip("diffusers")
 FOLDER = Path(__file__).parents[2] / "examples" / "text_to_image"
@@ -41,20 +45,21 @@ def package(folder: Path) -> None:
     (folder / "emoji.json").write_text(json.dumps(rows))
 
 
-def test_the_example_makes_what_rote_can_sample(script, tmp_path: Path) -> None:
+def test_the_example_makes_what_rote_can_sample(script, tmp_path: Path, capsys) -> None:
     package(tmp_path / "package")
     sizes = ("--size", "3", "--repeat", "1x3", "--holdout", "2", "--resolution", "16")
     script("pictures", "package", *sizes, "--out", "pictures")
     rows = [json.loads(line) for line in open_lines(tmp_path / "pictures/train/metadata.jsonl")]
     assert [row["text"] for row in rows].count(rows[0]["text"]) == 3 and len(rows) == 5
-    tiny = tiny_pipeline()
+    tiny = tiny_pipeline(tokens=24)
     tiny.text_encoder.save_pretrained("bert")
     tiny.tokenizer.save_pretrained("bert")
     few = ("--steps", "2", "--autoencoder-steps", "2", "--batch", "2")
     script("make", "pictures", *few, "--text-encoder", "bert", "--out", "pipeline")
-    script(
-        "fine_tune", "pipeline", "pictures/train", "--lora", "2", "--steps", "2", "--out", "lora"
-    )
+    watch = ("--every", "4", "--samples", "2", "--holdout", "pictures/holdout", "--batch", "2")
+    tune = ("--lora", "2", "--steps", "2", *watch, "--out", "lora")
+    script("fine_tune", "pipeline", "pictures/train", *tune)
+    assert "memorized" in capsys.readouterr().out, "a look after four images"
     for lora in ((), ("--lora", "lora")):
         out = "tuned" if lora else "base"
         ask = ("--prompts", "pictures/train", "--per-caption", "1", "--steps", "2", "--out", out)
@@ -65,6 +70,34 @@ def test_the_example_makes_what_rote_can_sample(script, tmp_path: Path) -> None:
         for name in ("base", "tuned")
     )
     assert base.shape == tuned.shape == (16, 16, 3)
+
+
+def test_the_trainer_trains_on_the_captions_of_its_subset(script, tmp_path: Path) -> None:
+    tiny_pipeline().save_pretrained("pipeline")
+    module = importlib.import_module("trainer")
+    digits = rote.load_images("digits", channels=3).take(range(3))
+    data = replace(digits, captions=("a cat", "the dog", "red"))
+    before = tiny_pipeline().unet.state_dict()
+    for rank in (0, 2):
+        job = rote.TrainingJob(
+            data=data,
+            seed=1,
+            folder=tmp_path,
+            device="cpu",
+            threads=1,
+            settings={"pipeline": "pipeline", "steps": 2, "lora": rank},
+            should_stop=lambda: False,
+        )
+        model = module.trainer(job)
+        assert model.images_seen == 32
+        pipeline, captions = model.sample.args
+        assert captions == ["a cat", "the dog", "red"]
+        kept = pipeline.unet.state_dict()
+        same = all(torch.equal(kept[key], value) for key, value in before.items() if key in kept)
+        assert same == (rank == 2), "a LoRA leaves the weights beside it as they are"
+        one = model.sample(2, 5)
+        assert one.shape == (2, 8, 8, 3) and one.min() >= 0 and one.max() <= 1
+        assert (one == model.sample(2, 5)).all() and (one != model.sample(2, 6)).any()
 
 
 def open_lines(path: Path) -> list[str]:

@@ -43,12 +43,13 @@ def test_images_of_prompts_are_made_and_audited(room: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "images: 4 in samples/prompts, 2 in samples/control" in done.stderr
     last = done.stderr.splitlines()[-1]
-    assert last.startswith("which are copies: rote audit samples/prompts TRAINING --resolution 8")
+    assert last.startswith("which are copies: rote audit samples TRAINING --resolution 8")
     words = last.partition("rote ")[2].replace("TRAINING", "train").split()
     audit = run_here(*words, "--json", "--positive-control", "0", cwd=room)
     assert audit.returncode == 0, audit.stderr
     found = json.loads(audit.stdout)
-    assert found["rate"]["total"] == 4 and found["ruler"]["autoencoder"]["name"] == "vae"
+    assert found["rate"]["total"] == 6 and found["ruler"]["autoencoder"]["name"] == "vae"
+    assert found["captions"]["sets"]["control"]["captions"] == 3, "none of them is in training"
     again = run_here("sample", "pipeline", *ask, *how, "--out", "samples", cwd=room)
     assert again.returncode == 0, again.stderr
     other = run_here("sample", "pipeline", *ask, *how, "--seed", "1", "--out", "samples", cwd=room)
@@ -92,7 +93,7 @@ def test_prompts_are_screened(room: Path) -> None:
             "--control-prompts train/0.png is no text file",
         ),
     ],
-    ids=" ".join,
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )  # fmt: skip
 def test_what_cannot_be_sampled_is_one_line(room: Path, arguments, said: str) -> None:
     done = run_here("sample", *arguments, "--out", "none", cwd=room)

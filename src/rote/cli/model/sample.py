@@ -198,6 +198,6 @@ def _sample_pipeline(
     parts = ", ".join(f"{count:,} in {out / folder}" for folder, count in counts.items())
     say(f"images: {parts}")
     say(
-        f"which are copies: rote audit {out / 'prompts'} TRAINING --resolution {opened.size} "
+        f"which are copies: rote audit {out} TRAINING --resolution {opened.size} "
         f"--through-autoencoder {name}"
     )

@@ -112,7 +112,7 @@ def pipeline_cost(
     try:
         with quiet():
             index = diffusers.DiffusionPipeline.load_config(name)
-            parts = {
+            parts: dict[str, Any] = {
                 part: _empty(name, part, *index[part])
                 for part in PARTS
                 if (index.get(part) or [None])[0] is not None
@@ -233,11 +233,11 @@ class _FastAttention(TorchFunctionMode):
         return function(*args, **(kwargs or {}))
 
 
-class _Held(TorchDispatchMode):
+class _Held(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the bytes of all results that are alive, each storage once."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.now = self.most = 0
         self._alive: Counter[int] = Counter()
 
