@@ -176,7 +176,7 @@ def say_sizes(ahead: Ahead) -> None:
 
     for name, own in ahead.seen.items():
         how = ahead.how(name)
-        if own is None or how is ahead.flags.how:
+        if own is None or how.resolution == ahead.flags.how.resolution:
             continue
         side = how.resolution
         sizes = ", ".join(f"{w}x{h}" for (w, h), _ in own.sizes[:3])
