@@ -31,7 +31,7 @@ from rote.data.files.npz import load_array_file
 from rote.data.files.sniff import EXTENSIONS, FOREIGN_EXTENSIONS, extension_of
 from rote.data.files.treatment import masks, not_square
 from rote.data.labels import labels_of_array, labels_of_files
-from rote.data.messages import shown, storable
+from rote.data.messages import shown, storable, storable_caption
 from rote.data.named import cifar10
 from rote.data.named import scikit_learn as embedded
 from rote.data.named.download import Progress
@@ -227,8 +227,7 @@ def _load_files(
     )
     unreadable = [("unreadable", extension_of(name), name) for name in decoded.unreadable]
     names = decoded.names or tuple(storable(entries[i].name) for i in decoded.kept)
-    captions = tuple(entries[i].caption for i in decoded.kept)
-    captions = tuple(None if text is None else storable(text) for text in captions)
+    captions = tuple(storable_caption(entries[i].caption) for i in decoded.kept)
     told = of_captions(captions, names, listing.told)
     repeats = np.array([entries[i].repeats for i in decoded.kept], np.int64)
     account = Account(

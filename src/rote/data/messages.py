@@ -26,6 +26,11 @@ def storable(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def storable_caption(text: str | None) -> str | None:
+    """Return a caption, or None, as `storable` does."""
+    return None if text is None else storable(text)
+
+
 def reading_options(*, table: bool) -> str:
     """Name the options that decide what is read of a source, for a message that asks for the same ones.
 

@@ -213,8 +213,8 @@ class Matcher:
         """Return the exact k nearest under the minimum over the transforms."""
         if k > len(self):
             raise ConfigError(
-                f"{k} nearest training images are needed and `training` has {len(self)} distinct "
-                "ones; leave out the `criterion` that needs them, or give more training images"
+                f"`criterion` carlini takes the {k} nearest training images, and `training` has "
+                f"{len(self)} distinct ones; use ratio or calibrated, which take two, or give more"
             )
         if self._invariances.tone:
             queries = standardized(queries)

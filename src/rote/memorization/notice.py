@@ -15,6 +15,7 @@ Topic = Literal[
     "calibration",
     "overlap",
     "columns",
+    "captions",
 ]
 
 

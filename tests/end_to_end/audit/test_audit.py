@@ -160,7 +160,7 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
     "calibrated alone": ((*SIDES, "--criterion", "calibrated"), "--set-aside"),
     "few neighbors": (
         ("audit", "--generated", "gen.npz", "--training", "few.npz", "--criterion", "carlini"),
-        "50 nearest training images are needed",
+        "--criterion carlini takes the 50 nearest training images, and --training has",
     ),
     "invariance": ((*SIDES, "--invariances", "flop"), "did you mean 'flip'"),
     "radius": ((*SIDES, "--duplicate-rms", "-1"), "--duplicate-rms is -1.0"),

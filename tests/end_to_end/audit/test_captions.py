@@ -55,7 +55,7 @@ def test_the_files_and_the_page_say_whose_caption_was_copied(tmp_path, sides):
     made, seen = tmp_path / "made", tmp_path / "seen"
     made.mkdir()
     seen.mkdir()
-    rote.audit(
+    found = rote.audit(
         FORMS["folder"](made, named(generated), prompts),
         FORMS["zip"](seen, named(training), trained),
         positive_control=0,
@@ -63,6 +63,10 @@ def test_the_files_and_the_page_say_whose_caption_was_copied(tmp_path, sides):
         out=tmp_path / "out",
         device="cpu",
     )
+    row = found.to_pandas().iloc[33]
+    assert (row["caption"], row["training_caption"]) == ("digit 31", "digit 11")
+    assert "by caption: in training 100 %" in found.summary()
+    assert "(10 of 12 copies of their own), not in training 0 %" in found.summary()
     with (tmp_path / "out" / "pairs.csv").open() as handle:
         rows = {int(row["generated"]): row for row in csv.DictReader(handle)}
     assert (rows[33]["caption"], rows[33]["nn1_caption"]) == ("digit 31", "digit 11")
@@ -83,5 +87,6 @@ def test_the_files_and_the_page_say_whose_caption_was_copied(tmp_path, sides):
     for key in ("generated 33", "training 11", "training 31"):
         assert key in context["pictured"]
     assert ["digit 31", "digit 11"] in context["gallery"]["sets"][0]["captions"]
+    assert [notice.topic for notice in context["audit"].notices] == ["captions"]
     page = rote.write_report(tmp_path / "out").read_text()
     assert 'id="captions"' in page and "the nearest was trained with" in page

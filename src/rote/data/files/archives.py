@@ -53,7 +53,7 @@ def open_files(path: Path) -> Iterator[list[Entry]]:
         elif is_range(path):
             files, expand = [(file.name, file) for file in files_of_range(path)], True
         else:
-            yield stack.enter_context(_open_archive(path))
+            yield list(stack.enter_context(_open_archive(path)))
             return
         found = []
         for name, file in files:
@@ -100,22 +100,23 @@ def _check_splits(folder: Path, names: list[str]) -> None:
 
 
 @contextlib.contextmanager
-def _open_archive(path: Path) -> Iterator[list[Entry]]:
+def _open_archive(path: Path) -> Iterator[Iterator[Entry]]:
+    """Yield the members of an archive, which are not held here: there may be millions."""
     extension = extension_of(path.name)
     tar = extension == ".tar" or (extension != ".zip" and not zipfile.is_zipfile(path))
     state = FileState.now(path)
     if extension in COLUMNAR:
-        yield image_rows(path) or []
+        yield iter(image_rows(path) or ())
         state.check()
         return
     stack = contextlib.ExitStack()
     try:
         if tar:
-            entries = tar_entries(path)
+            entries = iter(tar_entries(path))
         else:
             archive = stack.enter_context(zipfile.ZipFile(path))
             _check_apart(archive)
-            entries = _zip_entries(archive, path)
+            entries = iter(_zip_entries(archive, path))
     except (
         zipfile.BadZipFile,
         tarfile.TarError,

@@ -126,6 +126,7 @@ class Collector:
     sizes: dict[tuple[int, int], _Seen] = field(default_factory=dict)
     kinds: dict[int, _Seen] = field(default_factory=dict)
     noted: list[tuple[str, Noted]] = field(default_factory=list)
+    same: dict[Noted, Noted] = field(default_factory=dict)
     hashed: bool = False
     files: list[tuple[Entry, bytes]] = field(default_factory=list)
     items: list[bytes] = field(default_factory=list)
@@ -153,7 +154,7 @@ class Collector:
         height, width, _ = result.pixels.shape
         self.sizes.setdefault((height, width), _Seen(0, name)).count += 1
         self.kinds.setdefault(result.noted.channels, _Seen(0, name)).count += 1
-        self.noted.append((name, result.noted))
+        self.noted.append((name, self.same.setdefault(result.noted, result.noted)))
         if self.images is None:
             self.images = self._room_for(result.pixels.shape)
         if self.images.shape[1:] == result.pixels.shape:  # else an error follows in any case

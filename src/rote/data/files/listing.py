@@ -89,7 +89,9 @@ def open_listing(path: Path, options: ReadOptions) -> Iterator[Listing]:
         If it cannot be read, holds no image, or holds what might be data beside its images.
     """
     with open_files(path) as files:
-        yield _listing(files, options, where=shown(path))
+        listing = _listing(files, options, where=shown(path))
+        files.clear()  # texts beside millions of images need not be held while these are read
+        yield listing
 
 
 def single_file(path: Path, options: ReadOptions) -> Listing:

@@ -145,6 +145,13 @@ class ShardSet:
             return tuple(f"#{shard.start + row}" for row in range(shard.count))
         return tuple(read_json(self.folder / f"{shard.file}.json")["names"])
 
+    def captions(self, number: int) -> tuple[str | None, ...]:
+        """Return the captions of the items of one shard; none where no item of it has one."""
+        shard = self.shards[number]
+        if not shard.named:
+            return ()
+        return tuple(read_json(self.folder / f"{shard.file}.json").get("captions", ()))
+
     def verify(self, *, on_progress: Callable[[int, int], None] = lambda done, total: None) -> None:
         """Compare the SHA-256 of every shard with the one it was written with.
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from rote.core.config import digest
 from rote.core.errors import DataError
-from rote.data.account import Account, left_out, merged
+from rote.data.account import Account, left_out, merged, of_captions
 from rote.data.containers.ranges import is_range
 from rote.data.files.archives import holds_files
 from rote.data.files.arrays import SERIES, dataset_of_array, window_of_array
@@ -33,7 +33,7 @@ from rote.data.files.mapped import npy_header, unpacked
 from rote.data.files.npz import find_items, load_array_file
 from rote.data.files.sniff import extension_of
 from rote.data.load import load_images, named_sources
-from rote.data.messages import shown, storable
+from rote.data.messages import shown, storable, storable_caption
 from rote.data.options import ReadOptions, with_options
 from rote.data.resample import fit_images
 
@@ -53,11 +53,14 @@ class Batch:
         int64 (n,): place of each item among the entries of its source, unreadable ones counted.
     names
         n names, or none where the source has no names.
+    captions
+        n captions, None for an item without one; or none where no item of the source has one.
     """
 
     items: npt.NDArray[Any]
     positions: npt.NDArray[np.int64]
     names: tuple[str, ...]
+    captions: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -136,8 +139,13 @@ def _of_files(path: Path, options: ReadOptions) -> Stream:
     with open_listing(path, options) as listing:
         entries = paged(listing.entries, options)
         names = [entry.name for entry in entries]
-    account = Account(listing.files, len(listing.entries), listing.left_out)
+    account = Account(
+        listing.files, len(listing.entries), listing.left_out, captions=listing.captions
+    )
+    captioned = any(entry.caption is not None for entry in entries)
+    sources, notes = listing.told, listing.notes
     seen: list[Decoded] = []
+    texts: list[tuple[str, str | None]] = []
 
     def batches(start: int) -> Iterator[Batch]:
         with open_listing(path, options) as listing:
@@ -152,7 +160,10 @@ def _of_files(path: Path, options: ReadOptions) -> Stream:
                     settled = replace(settled, window=decoded.window)
                 seen.append(replace(decoded, images=decoded.images[:0]))
                 kept = tuple(storable(part[i].name) for i in decoded.kept)
-                yield Batch(decoded.images, decoded.kept + first, kept)
+                own = tuple(storable_caption(part[i].caption) for i in decoded.kept)
+                texts.extend(zip(kept, own, strict=True))
+                captions = own if captioned else ()
+                yield Batch(decoded.images, decoded.kept + first, kept, captions)
 
     def told() -> Account:
         bad = [name for part in seen for name in part.unreadable]
@@ -161,8 +172,11 @@ def _of_files(path: Path, options: ReadOptions) -> Stream:
             account,
             read=account.read - len(bad),
             left_out=(*account.left_out, *unread),
-            treated=merged([part.treated for part in seen]),
-            notes=tuple(dict.fromkeys(note for part in seen for note in part.notes)),
+            treated=(
+                *merged([part.treated for part in seen]),
+                *of_captions([text for _, text in texts], [name for name, _ in texts], sources),
+            ),
+            notes=(*dict.fromkeys(note for part in seen for note in part.notes), *notes),
         )
 
     mark = _file_mark(path) if path.is_file() else digest([storable(name) for name in names])

@@ -96,6 +96,7 @@ class _Writer:
         self._on_progress = on_progress
         self._waiting: list[npt.NDArray[Any]] = []
         self._names: list[str] = []
+        self._captions: list[str | None] = []
         self._dtype = np.dtype(np.uint8)
 
     def write(self) -> ShardSet:
@@ -111,6 +112,7 @@ class _Writer:
                 part = slice(at, at + rows - sum(map(len, self._waiting)))
                 self._waiting.append(batch.items[part])
                 self._names.extend(batch.names[part])
+                self._captions.extend(batch.captions[part] or [None] * len(batch.names[part]))
                 at = min(part.stop, len(batch.items))
                 end = (source, int(batch.positions[at - 1]) + 1)
                 if sum(map(len, self._waiting)) == rows:
@@ -152,7 +154,8 @@ class _Writer:
         path = self._out / file
         named = bool(self._names)
         if named:
-            write_json(self._out / f"{file}.json", {"names": self._names})
+            told = {"captions": self._captions} if set(self._captions) != {None} else {}
+            write_json(self._out / f"{file}.json", {"names": self._names, **told})
         sha256 = write_npy(path, self._waiting)
         image = self._dtype == np.uint8
         self._shards.append(
@@ -167,7 +170,7 @@ class _Writer:
                 named,
             )
         )
-        self._waiting, self._names = [], []
+        self._waiting, self._names, self._captions = [], [], []
         self._save(complete=False)
 
     def _save(self, *, complete: bool) -> ShardSet:

@@ -95,7 +95,26 @@ def of_sides(prepared: Prepared, duplicates: Duplicates) -> list[Notice]:
         )
         found.append(Notice("chains", text, {"chained": far, "items": len(training)}))
     found += [*_families(prepared, duplicates), *_shared(prepared, duplicates)]
-    return [*found, *_differences(prepared, duplicates)]
+    return [*found, *_differences(prepared, duplicates), *_captions(prepared)]
+
+
+def _captions(prepared: Prepared) -> list[Notice]:
+    """Say that samples of one caption are not independent, where intervals take them to be."""
+    generated, cluster_by = prepared.generated, prepared.options.cluster_by
+    held = {text for text in generated.captions if text is not None}
+    items = sum(text is not None for text in generated.captions)
+    if cluster_by is not None or len(held) < 2 or items < 2 * len(held):
+        return []
+    return [
+        Notice(
+            "captions",
+            f"{items:,} generated items are of {len(held):,} captions, and samples of one caption are "
+            "copies together or not at all: rates by caption count captions, all other intervals and a "
+            "gate do so with `cluster_by` caption alone",
+            {"items": items, "captions": len(held)},
+            doubtful=False,
+        )
+    ]
 
 
 def _radius(prepared: Prepared) -> list[Notice]:

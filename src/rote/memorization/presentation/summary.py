@@ -55,7 +55,7 @@ def frame_of(found: Findings) -> pd.DataFrame:
     import pandas as pd
 
     names, nearest = found.training.names, found.nn1_index
-    return pd.DataFrame(
+    frame = pd.DataFrame(
         {
             "name": list(found.generated.names),
             "memorized": found.memorized,
@@ -66,6 +66,11 @@ def frame_of(found: Findings) -> pd.DataFrame:
             "second_distance": np.sqrt(np.asarray(found.nn2_sq, np.float64)),
         }
     )
+    if found.generated.captions:
+        frame["caption"] = list(found.generated.captions)
+    if trained := found.training.captions:
+        frame["training_caption"] = [trained[place] for place in nearest.tolist()]
+    return frame
 
 
 def percent(rate: Rate) -> str:
@@ -104,9 +109,27 @@ def sentences(found: Findings) -> list[str]:
             f"control: {found.control.count:,} of {found.control.total:,} {items} that were not trained "
             f"on look like copies, {percent(found.control)}"
         )
+    if told := _by_prompt(found):
+        lines.append(f"by caption: {', '.join(told)}")
     if missed := blind_spots(found):
         lines.append(f"changed copies that this would miss: {', '.join(missed)}")
     return lines
+
+
+def _by_prompt(found: Findings) -> list[str]:
+    """Return the rate of each set of prompts, and how many of the copies are of their own item."""
+    if found.captions is None:
+        return []
+    words = {"trained": "in training", "control": "not in training", "empty": "empty"}
+    return [
+        f"{words[kind]} {percent(part.rate)}"
+        + (
+            f" ({part.own:,} of {part.rate.count:,} copies of their own)"
+            if kind == "trained"
+            else ""
+        )
+        for kind, part in found.captions.sets.items()
+    ]
 
 
 def blind_spots(found: Findings) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from captioned_sets import beside, named, write
 from shards import PIXELS, all_items, shard
 
 from rote.core.atomic_files import write_npy
@@ -27,6 +28,15 @@ def test_the_shards_hold_the_source_in_order(npz: Path, tmp_path: Path) -> None:
     assert np.array_equal(shards.rows(5, 23), PIXELS[5:23])
     assert np.array_equal(shards.read(2, 1, 4), PIXELS[15:18])
     assert shards.names(1)[0] == "#7"
+
+
+def test_captions_are_kept_beside_names(tmp_path: Path) -> None:
+    texts = [f"picture {n}" for n in range(4)]
+    source = write(tmp_path / "set", beside(named(PIXELS[:4]), texts))
+    (tmp_path / "set" / "000.txt").unlink()
+    shards = shard(source, out=tmp_path / "out")
+    told = [text for n in range(len(shards.shards)) for text in shards.captions(n)]
+    assert told == [None, *texts[1:]]
 
 
 def test_it_goes_on_after_an_error_and_ends_with_the_same_bytes(

@@ -222,3 +222,14 @@ def test_honest_vectors_have_no_notice():
         half = len(data) // 2
         found = audit(data.take(order[:half]), data.take(order[half:]), device="cpu")
         assert found.notices == (), name
+
+
+def test_many_samples_of_few_captions_are_said_unless_they_are_the_unit():
+    training, fresh = digits()
+    told = Dataset(fresh[:40], captions=tuple(f"prompt {n % 4}" for n in range(40)))
+    plain = audit(told, of(training), positive_control=0)
+    assert topics(plain) == ["captions"] and not plain.notices[0].doubtful
+    assert "40 generated items are of 4 captions" in plain.notices[0].text
+    assert topics(audit(told, of(training), positive_control=0, cluster_by="caption")) == []
+    each = Dataset(fresh[:40], captions=tuple(f"prompt {n}" for n in range(40)))
+    assert topics(audit(each, of(training), positive_control=0)) == []
