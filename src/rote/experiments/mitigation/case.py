@@ -166,14 +166,19 @@ class RunCase(Case):
         times = {"images": total, "epochs": None, "snapshot_images": LAST_ALONE}
         told = self.config.model_dump() | times | dict(changes.get("train", {}))
         model = self.checkpoint.model.to_json() | dict(changes.get("model", {}))
-        checkpoint = train(
-            training,
-            parse_config(ModelConfig, model, where=name),
-            parse_config(TrainConfig, told, where=name),
-            out=self.folder / name,
-            seed=self.seed,
-            device=self.device,
-        )
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # as `rote train` does unless told otherwise
+        try:
+            checkpoint = train(
+                training,
+                parse_config(ModelConfig, model, where=name),
+                parse_config(TrainConfig, told, where=name),
+                out=self.folder / name,
+                seed=self.seed,
+                device=self.device,
+            )
+        finally:
+            torch.set_num_threads(threads)
         return self.sampler(checkpoint=checkpoint)
 
 

@@ -39,6 +39,14 @@ def front(file: RemediesFile) -> Spec:
         alt.Tooltip("precision:Q", format=".3f"),
     ]
     data = alt.Chart(inline(rows))
+    shape = alt.Shape(
+        "verdict:N",
+        sort=words,
+        title="verdict",
+        scale=alt.Scale(
+            domain=words, range=["diamond", "circle", "triangle-up", "cross", "square"]
+        ),
+    )
     layers = [
         data.mark_rule(strokeWidth=2, opacity=0.5).encode(
             x=x, y=alt.Y("precision_low:Q"), y2="precision_high:Q", color=color
@@ -46,8 +54,13 @@ def front(file: RemediesFile) -> Spec:
         data.mark_rule(strokeWidth=2, opacity=0.5).encode(
             x=alt.X("low:Q"), x2="high:Q", y=y, color=color
         ),
-        data.mark_circle(size=95, opacity=1).encode(
-            x=x, y=y, color=color, tooltip=tooltip, description=alt.Description("spoken:N")
+        data.mark_point(size=110, opacity=1, filled=True).encode(
+            x=x,
+            y=y,
+            color=color,
+            shape=shape,
+            tooltip=tooltip,
+            description=alt.Description("spoken:N"),
         ),
     ]
     return finish(alt.layer(*layers), "Precision against the rate of copies, of every remedy")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -241,3 +242,15 @@ def test_an_audit_without_its_tables_still_opens(tmp_path: Path) -> None:
     run_dir = full_audit_run(tmp_path)
     (run_dir / "tables.npz").unlink()
     assert "names" not in report(run_dir).data["gallery-data"]["sets"][0]
+
+
+def test_an_audit_that_fails_says_what_lowers_copying(full: Path, tmp_path: Path) -> None:
+    shutil.copytree(full, tmp_path / "failed")
+
+    def fail(value: dict[str, Any]) -> None:
+        value["gate"] |= {"decision": "above", "limit": 0.01, "doubt": None}
+
+    assert "To copy less" not in report(full).text  # its gate is not decided
+    edit(tmp_path / "failed" / "audit.json", fail)
+    text = report(tmp_path / "failed").text
+    assert "To copy less" in text and "rote remedy try" in text
