@@ -84,7 +84,7 @@ def test_prompts_are_screened(room: Path) -> None:
         (("pipeline",), "a pipeline needs --prompts: a text file"),
         (("pipeline", "--prompts", "gone.txt"), "--prompts gone.txt does not exist"),
         (("pipeline", "--prompts", "training"), "--prompts training does not exist"),
-        (("pipeline", "--prompts", "few.txt", "--count", "3"), "--count is for a model of `rote train`"),
+        (("pipeline", "--prompts", "few.txt", "--churn", "3"), "--churn is for a model of `rote train`"),
         (("pipelin", "--prompts", "few.txt"), "pipelin does not exist (did you mean 'pipeline'?)"),
         (("train", "--dry-run"), "--dry-run is for a pipeline of diffusers, and train has no"),
         (("train", "--guidance", "3"), "--guidance is for a pipeline of diffusers, and train has no"),

@@ -80,8 +80,8 @@ class PipelineOptions(LoraOptions):
         ),
     ] = None
 
-    def sets(self) -> PromptSets:
-        """Return the sets of prompts.
+    def sets(self, count: int | None) -> PromptSets:
+        """Return the sets of prompts, with so many images of each, or --per-caption of each prompt.
 
         Raises
         ------
@@ -97,6 +97,7 @@ class PipelineOptions(LoraOptions):
             control_prompts=self.control_prompts,
             empty_prompt=self.empty_prompt,
             per_caption=self.per_caption,
+            count=count,
         )
 
     def given(self) -> dict[str, Any]:

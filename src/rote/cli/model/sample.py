@@ -13,7 +13,7 @@ from rote.cli import options
 from rote.cli.app import command
 from rote.cli.command import takes_options
 from rote.cli.model.pipeline_options import PipelineOptions
-from rote.cli.model.samples import Count, check_file, write_samples
+from rote.cli.model.samples import check_file, write_samples
 from rote.cli.values import choice
 from rote.core.devices import resolve_device
 from rote.core.errors import ConfigError
@@ -25,14 +25,13 @@ if TYPE_CHECKING:
 INDEX = "model_index.json"
 """Of a pipeline; known before diffusers is imported."""
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
-STEPS = 18
+STEPS, COUNT = 18, 64
 
 
 @dataclass(frozen=True)
 class DrawOptions:
     """How a model of `rote train` is drawn from."""
 
-    count: Count = 64
     weights: options.WeightsName = "ema"
     solver: Annotated[str, choice("--solver", ("heun", "euler"), "The integrator.")] = "heun"
     churn: Annotated[float, typer.Option("--churn", min=0, help="Noise added back.")] = 0.0
@@ -75,6 +74,15 @@ def sample(
             "also a csv file. Of a pipeline a folder, whose images are completed.",
         ),
     ],
+    count: Annotated[
+        int | None,
+        typer.Option(
+            "--count",
+            min=1,
+            help="How many samples [default: 64]; of a pipeline images of each set of prompts, in place "
+            "of --per-caption.",
+        ),
+    ] = None,
     how: DrawOptions,
     steps: Annotated[
         int | None,
@@ -105,9 +113,9 @@ def sample(
             flag = next(iter(how.given()))
             raise ConfigError(f"--{flag} is for a model of `rote train`, and {run} is a pipeline")
         if dry_run:
-            _print_cost(run, pipeline, steps=steps, device=device)
+            _print_cost(run, pipeline, count, steps=steps, device=device)
             return
-        _sample_pipeline(run, pipeline, out=out, steps=steps, seed=seed, device=device)
+        _sample_pipeline(run, pipeline, count, out=out, steps=steps, seed=seed, device=device)
         return
     if dry_run:
         raise ConfigError(f"--dry-run is for a pipeline of diffusers, and {run} has no {INDEX}")
@@ -116,15 +124,17 @@ def sample(
         raise ConfigError(
             f"--{flag} is for a pipeline of diffusers, and {run} has no {INDEX}; leave it out"
         )
-    _sample_run(path, how, out=out, steps=steps or STEPS, seed=seed, device=device)
+    _sample_run(path, how, count or COUNT, out=out, steps=steps or STEPS, seed=seed, device=device)
 
 
-def _print_cost(name: str, how: PipelineOptions, *, steps: int | None, device: str) -> None:
+def _print_cost(
+    name: str, how: PipelineOptions, count: int | None, *, steps: int | None, device: str
+) -> None:
     from rote.core.console import print_text
     from rote.diffusion.pipelines.cost import pipeline_cost
 
     how.check()
-    sets = how.sets().asked(seed=0)
+    sets = how.sets(count).asked(seed=0)
     cost = pipeline_cost(
         name,
         images=sum(map(len, sets.values())),
@@ -138,7 +148,7 @@ def _print_cost(name: str, how: PipelineOptions, *, steps: int | None, device: s
 
 
 def _sample_run(
-    run: Path, how: DrawOptions, *, out: Path, steps: int, seed: int, device: str
+    run: Path, how: DrawOptions, count: int, *, out: Path, steps: int, seed: int, device: str
 ) -> None:
     from rote.cli.model.drawing import draw
     from rote.core.config import parse_config
@@ -166,7 +176,7 @@ def _sample_run(
         say(f"--label {label}: no training image has this label, so the model never learned it")
     drawn = draw(
         checkpoint,
-        how.count,
+        count,
         seed=seed,
         device=resolve_device(device),
         config=config,
@@ -177,14 +187,21 @@ def _sample_run(
 
 
 def _sample_pipeline(
-    name: str, how: PipelineOptions, *, out: Path, steps: int | None, seed: int, device: str
+    name: str,
+    how: PipelineOptions,
+    count: int | None,
+    *,
+    out: Path,
+    steps: int | None,
+    seed: int,
+    device: str,
 ) -> None:
     from rote.core.console import say
     from rote.core.run_folder import check_writable
     from rote.diffusion.pipelines.folder import sample_pipeline
 
     how.check()
-    sets = how.sets()
+    sets = how.sets(count)
     sets.texts()  # a prompt file that is not there is said before weights are read
     if out.suffix:
         raise ConfigError(

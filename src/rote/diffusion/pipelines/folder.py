@@ -48,17 +48,22 @@ class PromptSets:
         Whether to ask the empty prompt too, for as many images as the largest of the other sets.
     per_caption
         Images of each prompt.
+    count
+        Images of each set in all, of its prompts in turn; None: ``per_caption`` of each prompt.
     """
 
     prompts: str | Path
     control_prompts: str | Path | None = None
     empty_prompt: bool = False
     per_caption: int = PER_CAPTION
+    count: int | None = None
 
     def texts(self) -> dict[str, tuple[str, ...]]:
         """Return the prompts of each set, by the name of its folder."""
         if self.per_caption < 1:
             raise ConfigError(f"`per_caption` is {self.per_caption}; give 1 or more")
+        if self.count is not None and self.count < 1:
+            raise ConfigError(f"`count` is {self.count}; give 1 or more")
         found = {"prompts": read_prompts(self.prompts)}
         if self.control_prompts is not None:
             found["control"] = read_prompts(self.control_prompts, argument="control_prompts")
@@ -67,7 +72,7 @@ class PromptSets:
     def asked(self, *, seed: int) -> dict[str, tuple[Asked, ...]]:
         """Return the images of each set."""
         found = {
-            name: images_of(texts, each=self.per_caption, seed=seed)
+            name: images_of(texts, each=self.per_caption, seed=seed, count=self.count)
             for name, texts in self.texts().items()
         }
         if self.empty_prompt:

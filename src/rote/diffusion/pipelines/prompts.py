@@ -96,8 +96,10 @@ def read_prompts(source: str | Path, *, argument: str = "prompts") -> tuple[str,
     return tuple(dict.fromkeys(found))
 
 
-def images_of(prompts: Sequence[str], *, each: int, seed: int) -> tuple[Asked, ...]:
-    """Return ``each`` images of every prompt, with the seed of each.
+def images_of(
+    prompts: Sequence[str], *, each: int, seed: int, count: int | None = None
+) -> tuple[Asked, ...]:
+    """Return ``each`` images of every prompt, with the seed of each; or ``count`` of all in turn.
 
     >>> [one.name for one in images_of(["a cat", "a dog"], each=2, seed=0)]
     ['00000-000.png', '00000-001.png', '00001-000.png', '00001-001.png']
@@ -105,7 +107,9 @@ def images_of(prompts: Sequence[str], *, each: int, seed: int) -> tuple[Asked, .
     >>> alone[0].seed == beside[1].seed
     True
     """
-    return tuple(
+    if count is not None:
+        each = -(-count // len(prompts))
+    found = [
         Asked(
             f"{number:05d}-{copy:03d}.png",
             prompt,
@@ -113,7 +117,11 @@ def images_of(prompts: Sequence[str], *, each: int, seed: int) -> tuple[Asked, .
         )
         for number, prompt in enumerate(prompts)
         for copy in range(each)
-    )
+    ]
+    if count is not None:  # the first of every prompt, the second of every prompt, and so on
+        order = sorted(range(len(found)), key=lambda place: place % each)
+        found = [found[place] for place in sorted(order[:count])]
+    return tuple(found)
 
 
 def _column(path: Path) -> list[str]:

@@ -58,8 +58,8 @@ class TrainerConfig(StrictModel):
     command leaves `{num}` samples in `{samples}`."""
     layout: str = "auto"
     """How the training set is laid out for a command: `folder` (PNG files, in folders of their classes
-    where it has labels), `captions` (PNG files with the names of their classes), `npz`, `csv`; `auto`:
-    folder for images, else npz, csv for tables."""
+    where it has labels), `captions` (PNG files with their captions, else the names of their classes),
+    `npz`, `csv`; `auto`: folder for images, else npz, csv for tables."""
     time_limit: float | None = Field(default=None, gt=0)
     """Seconds that one call of a command may take; None: no limit."""
     settings: dict[str, Setting] = Field(default_factory=dict)

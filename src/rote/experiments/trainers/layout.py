@@ -28,10 +28,10 @@ def lay_out(data: Dataset, folder: Path, *, layout: str) -> Path:
         Made, and filled.
     layout
         "folder": a PNG file for each image, ``000000.png`` and so on, in a folder for each class where
-        there are labels. "captions": all of them in one folder, each with the name of its class as its
-        caption, in ``000000.txt`` beside it and in ``metadata.jsonl`` (``file_name`` and ``text``), as
-        scripts for fine-tuning read them. "npz": ``data.npz`` with ``images`` (rows, too) or
-        ``series``, and ``labels``.
+        there are labels. "captions": all of them in one folder, each with its caption, or the name of
+        its class where there are no captions, in ``000000.txt`` beside it and in ``metadata.jsonl``
+        (``file_name`` and ``text``), as scripts for fine-tuning read them. "npz": ``data.npz`` with
+        ``images`` (rows, too) or ``series``, and ``labels``.
         "csv": ``data.csv``, a table with its own columns. "auto": the first of these that fits.
 
     Raises
@@ -62,9 +62,14 @@ def _fitting(data: Dataset, layout: str) -> str:
         raise ConfigError(
             f"`layout` {layout} is for images, and these are {data.kind} items; use npz"
         )
-    if layout == "captions" and data.labels is None:
+    if layout == "captions" and data.labels is None and not data.captions:
         raise ConfigError(
-            "`layout` captions writes the names of classes, and these images have none; use folder"
+            "`layout` captions writes captions, or the names of classes, and these images have neither; "
+            "use folder"
+        )
+    if layout == "captions" and (without := sum(text is None for text in data.captions)):
+        raise ConfigError(
+            f"`layout` captions: {without:,} of {len(data):,} images have no caption; caption every image"
         )
     if layout == "csv" and data.schema is None:
         raise ConfigError("`layout` csv is for tables; use folder or npz")
@@ -91,10 +96,13 @@ def _pictures(data: Dataset, folder: Path) -> None:
 
 
 def _captioned(data: Dataset, folder: Path) -> None:
-    assert data.labels is not None
+    texts = data.texts
+    if not data.captions:
+        assert data.labels is not None
+        texts = tuple(data.classes[label] for label in data.labels.tolist())
     rows = []
-    for number, (item, label) in enumerate(zip(data.items, data.labels, strict=True)):
-        path, text = folder / f"{number:06d}.png", data.classes[int(label)]
+    for number, (item, text) in enumerate(zip(data.items, texts, strict=True)):
+        path = folder / f"{number:06d}.png"
         picture(item).save(path)
         write_text(path.with_suffix(".txt"), text + "\n")
         rows.append(json.dumps({"file_name": path.name, "text": text}) + "\n")

@@ -28,7 +28,8 @@ class TrainingJob:
 
     data: Dataset
     """The training set, in its own units: ``data.items`` are uint8 images (N, H, W, C), float32 rows
-    (N, D) or series (N, T, C); ``data.labels`` and ``data.classes`` where the source has them."""
+    (N, D) or series (N, T, C); ``data.labels``, ``data.classes`` and ``data.captions`` where the source
+    has them."""
     seed: int
     """In [0, 2**31). Two jobs that differ in their seed alone are replicates."""
     folder: Path

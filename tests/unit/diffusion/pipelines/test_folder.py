@@ -79,6 +79,8 @@ def test_a_folder_belongs_to_its_settings(opened, sets, tmp_path):
         sample_pipeline(opened, few, out=tmp_path, seed=1, **HOW)
     with pytest.raises(ConfigError, match="`per_caption` is 0"):
         sample_pipeline(opened, replace(few, per_caption=0), out=tmp_path, **HOW)
+    with pytest.raises(ConfigError, match="`count` is 0"):
+        sample_pipeline(opened, replace(few, count=0), out=tmp_path, **HOW)
     with pytest.raises(ConfigError, match="`steps` is 0"):
         sample_pipeline(opened, few, out=tmp_path, steps=0)
 

@@ -58,3 +58,10 @@ def test_an_image_keeps_its_seed_whatever_else_is_asked():
     other = images_of(["c"], each=2, seed=2)
     assert {one.seed for one in few}.isdisjoint(one.seed for one in other)
     assert json.dumps(few[0].seed) == str(few[0].seed) and 0 <= few[0].seed < 2**63
+
+
+def test_a_number_of_images_goes_round_the_prompts():
+    asked = images_of(["a", "b", "c"], each=1, seed=0, count=7)
+    assert [one.prompt for one in asked] == ["a", "a", "a", "b", "b", "c", "c"]
+    assert set(asked) <= set(images_of(["a", "b", "c"], each=3, seed=0))
+    assert [one.prompt for one in images_of(["a", "b", "c"], each=9, seed=0, count=2)] == ["a", "b"]

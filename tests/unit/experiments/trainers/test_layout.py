@@ -1,6 +1,7 @@
 """A training set laid out as files, read back by what reads a user's own."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -31,8 +32,19 @@ def test_captions_are_the_names_of_classes_in_both_forms(tmp_path):
     assert [row["file_name"] for row in rows] == names
 
 
+def test_captions_of_the_images_go_before_their_classes(tmp_path):
+    texts = ("a red cat", "", "é", "x", "y", "z")
+    folder = lay_out(
+        replace(pictures(), captions=texts).take([2, 0, 1]), tmp_path / "a", layout="captions"
+    )
+    assert rote.load_images(folder).captions == ("é", "a red cat", "")
+    without = replace(pictures(labels=False), captions=(*texts[:5], None))
+    with pytest.raises(ConfigError, match="1 of 6 images have no caption"):
+        lay_out(without, tmp_path / "b", layout="captions")
+
+
 def test_captions_need_images_with_classes(tmp_path):
-    with pytest.raises(ConfigError, match="these images have none; use folder"):
+    with pytest.raises(ConfigError, match="these images have neither; use folder"):
         lay_out(pictures(labels=False), tmp_path / "data", layout="captions")
     with pytest.raises(ConfigError, match="captions is for images"):
         lay_out(rote.Dataset(np.zeros((4, 2), np.float32)), tmp_path / "rows", layout="captions")
