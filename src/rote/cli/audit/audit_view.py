@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rote.cli.audit.spaces_view import show_spaces
 from rote.core.console import console, say, table
 from rote.data.messages import shown
+from rote.results.side import items_word
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -153,7 +154,9 @@ def groups_lines(found: ReproducedGroups) -> list[str]:
 
 def _words(found: Audit) -> tuple[str, str]:
     """Return what one item is called, and several."""
-    return ("image", "images") if found.training.kind == "image" else ("row", "rows")
+    flat = found.training.kind == "vector"  # of a table or not: each is a row for people
+    items = "rows" if flat else items_word(found.training.kind, ())
+    return (items if items == "series" else items.removesuffix("s")), items
 
 
 def _ruler_sentences(found: Audit) -> list[str]:
