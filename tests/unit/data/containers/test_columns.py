@@ -1,5 +1,6 @@
 """Images in rows: read in any order, several columns refused, rows without an image named."""
 
+import json
 import random
 
 import numpy as np
@@ -23,6 +24,19 @@ def test_rows_are_read_in_any_order(tmp_path, form):
     rows = image_rows(path)
     for order in (range(600), range(599, -1, -97), random.Random(0).sample(range(600), 40)):
         assert [rows[n].content() for n in order] == [FILES[n][1] for n in order]
+
+
+def test_classes_are_those_of_the_label_column(tmp_path):
+    names = {"info": {"features": {"label": {"names": ["dog", "cat/tom"], "_type": "ClassLabel"}}}}
+    table = pa.table({"image": [content for _, content in FILES[:3]], "label": [1, 0, 1]})
+    parquet.write_table(table, tmp_path / "x.parquet")
+    found = load_images(tmp_path / "x.parquet")
+    assert (found.classes, found.labels.tolist()) == (("0", "1"), [1, 0, 1])
+    noted = table.replace_schema_metadata({"huggingface": json.dumps(names)})
+    parquet.write_table(noted, tmp_path / "x.parquet")
+    found = load_images(tmp_path / "x.parquet")
+    assert (found.classes, found.labels.tolist()) == (("cat-tom", "dog"), [0, 1, 0])
+    assert load_images(FORMS["arrow"](tmp_path, FILES[:3], [""] * 3)).labels is None
 
 
 def test_a_table_without_images_is_a_table(tmp_path):
