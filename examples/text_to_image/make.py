@@ -123,8 +123,8 @@ def main() -> None:
     parser.add_argument("--text-encoder", help="a folder with a BERT; left out: all-MiniLM-L6-v2")
     parser.add_argument("--autoencoder", type=Path, help="a pipeline whose autoencoder is taken")
     parser.add_argument("--autoencoder-steps", type=int, default=600)
-    parser.add_argument("--steps", type=int, default=2000, help="of the U-Net")
-    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=500, help="of the U-Net")
+    parser.add_argument("--batch", type=int, default=24)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
@@ -139,7 +139,15 @@ def main() -> None:
         network = AutoencoderKL.from_pretrained(options.autoencoder, subfolder="vae")
     text, tokenizer = text_encoder(options.text_encoder) if options.text_encoder else minilm()
     pipeline = untrained(network, text, tokenizer, seed=options.seed)
-    train(pipeline, images, captions, steps=options.steps, batch=options.batch, seed=options.seed)
+    train(
+        pipeline,
+        images,
+        captions,
+        steps=options.steps,
+        batch=options.batch,
+        learning_rate=2e-3,
+        seed=options.seed,
+    )
     pipeline.save_pretrained(options.out)
 
 

@@ -60,16 +60,10 @@ def test_the_example_makes_what_rote_can_sample(script, tmp_path: Path, capsys) 
     tune = ("--lora", "2", "--steps", "2", *watch, "--out", "lora")
     script("fine_tune", "pipeline", "pictures/train", *tune)
     assert "memorized" in capsys.readouterr().out, "a look after four images"
-    for lora in ((), ("--lora", "lora")):
-        out = "tuned" if lora else "base"
-        ask = ("--prompts", "pictures/train", "--per-caption", "1", "--steps", "2", "--out", out)
-        done = run_here("sample", "pipeline", *lora, *ask, cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
-    base, tuned = (
-        np.asarray(Image.open(tmp_path / name / "prompts" / "00000-000.png"))
-        for name in ("base", "tuned")
-    )
-    assert base.shape == tuned.shape == (16, 16, 3)
+    ask = ("--prompts", "pictures/train", "--per-caption", "1", "--steps", "2", "--out", "tuned")
+    done = run_here("sample", "pipeline", "--lora", "lora", *ask, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert rote.load_images("tuned").items.shape == (3, 16, 16, 3)
 
 
 def test_the_trainer_trains_on_the_captions_of_its_subset(script, tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ class Cost:
             f"{TILE} at a time",
             f"memory about {self.peak_bytes / 2**30:.2g} GiB, of which weights of {self.parameters:,} "
             f"parameters {self.weights_bytes / 2**30:.2g} GiB",
-            f"{self.flops / 1e12:,.3g} TFLOP: {fast} to {slow} on this {self.device}",
+            f"{_short(self.flops / 1e12)} TFLOP: {fast} to {slow} on this {self.device}",
         )
 
 
@@ -280,5 +280,14 @@ def _speed(device: str, dtype: str) -> float:
 def _in_words(seconds: float) -> str:
     for name, unit in (("days", 86400), ("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * unit:
-            return f"{seconds / unit:.2g} {name}"
-    return f"{seconds:.2g} seconds"
+            return f"{_short(seconds / unit)} {name}"
+    return f"{_short(seconds)} seconds"
+
+
+def _short(value: float) -> str:
+    """Return a number with two digits at least, and without an exponent.
+
+    >>> _short(1234.5), _short(12.34), _short(1.234), _short(0.01234)
+    ('1,234', '12', '1.2', '0.012')
+    """
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
