@@ -131,6 +131,7 @@ def _keys(
         "holdout_in_training": {"exact": 3, "near": 2, "images": 405} if holdout else None,
         "set_aside": aside,
         "positive_control": {"copies": 50, "cells": _cells(text)},
+        "captions": _captions(text),
         "per_class": classes,
         "per_label": None,
         "invariances": {"names": ["flip"], "most_shift": 0},
@@ -164,6 +165,24 @@ def _cells(text: str) -> list[dict[str, Any]]:
     ]
 
 
+def _captions(text: str) -> dict[str, Any]:
+    """Three prompt sets, two numbers of times in training, and a caption that copied another's image."""
+    sets = {"trained": (12, 40, 60, 30), "control": (8, 2, 300, 0), "empty": (1, 0, 240, 0)}
+    told = {
+        kind: {"captions": captions, "rate": wilson(count, total).to_json(), "own": own}
+        for kind, (captions, count, total, own) in sets.items()
+    }
+    caption = {"rate": wilson(4, 5).to_json(), "own": 1, "times": 3, "example": 5, "training": 7}
+    return {
+        "training_captions": 12,
+        "without": 2,
+        "distinct": 21,
+        "sets": told,
+        "by_times": [{"low": n, "high": n, **told["trained"]} for n in (1, 16)],
+        "captions": [{"text": f"a dog{text}", **caption}, {"text": "", **caption}],
+    }
+
+
 def _write_tables(
     out: Path, found: dict[str, np.ndarray], group: np.ndarray, *, text: str, mirrored: bool
 ) -> None:
@@ -175,6 +194,8 @@ def _write_tables(
         mirrored=np.full(total, mirrored),
         down=np.full(total, -1 if mirrored else 0, np.int8),
         right=np.full(total, 2 if mirrored else 0, np.int8),
+        captions=[f"a dog{text}"] * total,
+        nearest_captions=[f"a cat {n}{text}" for n in near],
     )
     twins = np.flatnonzero(np.bincount(group)[group] > 1).tolist()
     rows = [(1, 4, n, 3.5 * (n > 4), -1, f"seen/{n}.png{text}", "") for n in (4, 9)]

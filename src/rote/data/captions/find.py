@@ -169,7 +169,12 @@ def _tables(images: Sequence[Entry], others: Sequence[Entry], *, where: str) -> 
     stems = {stem(image.name) for image in images} if jsons else ()
     jsons = [entry for entry in jsons if stem(entry.name) not in stems]
     for entry in jsons if len(jsons) <= _MOST_JSON else ():
-        rows, more = rows_of_json(_stored(entry))
+        try:
+            rows, more = rows_of_json(entry.stored())
+        except (
+            UnreadableImageError
+        ):  # boxes of a large set, say: whether it has captions is not known
+            continue
         if rows:
             here = f"{where}: {shown(entry.name)}"
             found.append((shown(base(entry.name)), _table(rows, where=here), [entry.name], more))

@@ -87,13 +87,18 @@ def rows_of_metadata(content: bytes, *, where: str, strict: bool) -> list[Row]:
 def rows_of_json(content: bytes) -> tuple[list[Row], int]:
     """Read COCO's captions, or a list of objects with a name and a text; nothing of any other JSON.
 
+    A file without a key of captions, such as one of boxes, is not parsed: it may be large.
+
     Returns
     -------
     tuple
         The first caption of each image, and how many further ones there are.
     """
+    text = decoded(content)
+    if not any(f'"{key}"' in text for key in TEXT_KEYS):
+        return [], 0
     try:
-        found = json.loads(decoded(content))
+        found = json.loads(text)
     except (ValueError, RecursionError):
         return [], 0
     if isinstance(found, dict):

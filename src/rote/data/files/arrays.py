@@ -277,6 +277,12 @@ def arrays_of(dataset: Dataset) -> dict[str, npt.NDArray[Any]]:
     for name, array in (("seeds", dataset.seeds), ("labels", dataset.labels)):
         if array is not None:
             arrays[name] = array
+    if dataset.captions:
+        arrays["captions"] = np.array(dataset.texts)
+        if None in dataset.captions:
+            arrays["captioned"] = np.array([text is not None for text in dataset.captions])
+    if dataset.repeats is not None:
+        arrays["repeats"] = dataset.repeats
     if dataset.groups is not None:
         arrays["groups"] = np.array(dataset.groups)
     if dataset.schema is not None:

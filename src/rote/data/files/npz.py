@@ -29,7 +29,7 @@ from rote.data.tables.schema import Schema
 _KEYS = (SERIES, VOLUMES, "images", "x_train", "x_test", "data", "arr_0")
 _OWN_LABELS = {"x_train": "y_train", "x_test": "y_test", "arr_0": "arr_1"}
 _LABELS = ("labels", "label", "y", "targets", "target")
-_BESIDE = ("classes", "seeds", "schema", "groups")
+_BESIDE = ("classes", "seeds", "schema", "groups", "captioned", "repeats")
 _CAPTIONS = ("captions", "caption", "texts", "text", "prompts", "prompt")
 
 
@@ -112,15 +112,26 @@ def load_array_file(
     if "groups" in arrays:
         dataset = replace(dataset, groups=_groups(arrays["groups"], dataset, where=where))
     if "captions" in arrays:
-        captions = [storable(text) for text in arrays["captions"].tolist()]
+        captions = _captions(arrays["captions"], arrays.get("captioned"))
         told = of_captions(captions, dataset.names, ("an array of the file",))
         account = replace(account, treated=(*account.treated, *told))
         dataset = replace(dataset, account=account, captions=tuple(captions))
+    repeats = arrays.get("repeats")
+    if repeats is not None and repeats.dtype == np.int64 and repeats.shape == (len(dataset),):
+        dataset = replace(dataset, repeats=repeats)
     seeds = arrays.get("seeds")
     # Anything else under that name is not what `rote sample` writes, and nothing depends on it.
     if seeds is not None and seeds.dtype == np.int64 and seeds.shape == (len(dataset),):
         return replace(dataset, seeds=seeds)
     return dataset
+
+
+def _captions(texts: npt.NDArray[Any], captioned: npt.NDArray[Any] | None) -> list[str | None]:
+    """Return the captions of an array: where ``captioned`` is False, an item has none."""
+    held = [storable(text) for text in texts.tolist()]
+    if captioned is None or captioned.dtype != np.bool_ or captioned.shape != texts.shape:
+        return list(held)
+    return [text if has else None for text, has in zip(held, captioned, strict=True)]
 
 
 def find_items(keys: list[str], options: ReadOptions) -> str | None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from rote.core.errors import DataError
+from rote.data.dataset import Dataset
 from rote.data.files.arrays import arrays_of
 from rote.data.load import load_images
 
@@ -265,3 +266,14 @@ def test_groups_of_an_npz_are_read_back_and_checked(tmp_path):
     assert load_images(path).groups == ("7", "7", "8", "9")
     np.savez(path, images=RGB, groups=np.zeros((4, 2)))
     assert "one text or whole number per item" in error_of(path)
+
+
+@pytest.mark.parametrize("captions", [("a", "", None), ("a", "b", "c"), ()])
+def test_captions_and_repeats_come_back_from_an_npz_file(tmp_path, captions):
+    repeats = np.array([1, 10, 2]) if captions else None
+    held = Dataset(np.zeros((3, 4, 4, 1), np.uint8) + 9, captions=captions, repeats=repeats)
+    np.savez(tmp_path / "x.npz", **arrays_of(held))
+    found = load_images(tmp_path / "x.npz")
+    assert found.captions == captions
+    assert (found.repeats is None) == (repeats is None)
+    assert repeats is None or np.array_equal(found.repeats, repeats)
