@@ -237,6 +237,10 @@ class Captions(Result):
     """The most copied first, at most 200; all are in `captions.csv`."""
 
 
+MOST_PICTURED = 12
+"""Groups that a page lists with pictures."""
+
+
 class ReproducedGroup(Result):
     """A group of the training side, such as a patient."""
 

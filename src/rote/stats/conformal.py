@@ -8,15 +8,17 @@ most k / (n + 1) <= alpha, whatever the distribution (exchangeability; Vovk et a
 are free of the distribution too: the false-positive rate of the threshold found is Beta(k, n + 1 - k),
 and order statistics bound the threshold that would pass exactly alpha (David and Nagaraja 2003, 7.1).
 
-Items of one group, as slices of one patient, are not exchangeable, and groups are: with m groups whose
-share below t is p_j(t), the threshold is the largest ratio t with
+Items of one group, as slices of one patient, are not exchangeable, and groups are. With m groups whose
+share below t is p_j(t), and at or below it q_j(t), the threshold is the largest ratio t with
 
-    p_1(t) + ... + p_m(t) <= alpha (m + 1) - 1,
+    p_1(t) + ... + p_m(t) + max q_j(t) <= alpha (m + 1).
 
-and an item of a new group passes with probability at most alpha, however many items each has (Dunn,
-Wasserman and Ramdas 2023; Lee, Barber and Willett 2023). Groups of one item give the rule above. Both
-intervals are then approximations: those of as many independent items as vary so much
-(`rote.stats.clustered`); docs/results/patients.md has their coverage.
+The sum over all m + 1 groups, the new one among them, bounds the mean share of a new group by alpha (Lee,
+Barber and Willett 2023, who put 1 in the place of the maximum); what the new one will add is not known,
+and the largest share seen stands for it. With groups of one item, and with groups whose items are all
+alike, that is 1, and the rule the one above. How often a new patient's slices pass, and both intervals,
+those of as many independent items as vary so much (`rote.stats.clustered`), hold, was simulated:
+docs/results/patients.md.
 """
 
 from __future__ import annotations
@@ -151,27 +153,31 @@ def _over_groups(
     sizes = np.bincount(place)
     n, groups = len(ratio), len(sizes)
     needed = math.ceil(1 / asked * (1 - 1e-12)) - 1
-    room = asked * (groups + 1) - 1
     if groups < max(needed, 2):
         return Calibration(None, None, None, asked, None, n, needed, confidence, groups)
     order = np.argsort(ratio, kind="stable")
     ordered = ratio[order]
-    # Of each ratio: the sum over groups of the share of their items that lies below it, strictly.
-    passed = np.concatenate([[0.0], np.cumsum(1 / sizes[place[order]])])
-    below = passed[np.searchsorted(ordered, ordered)]
+    # Of each ratio: the sum over groups of the share of their items that lies below it, strictly, and
+    # the largest share at or below it.
+    at, share = place[order], 1 / sizes[place[order]]
+    below = np.concatenate([[0.0], np.cumsum(share)])[np.searchsorted(ordered, ordered)]
+    rank = np.empty(n, np.int64)
+    by_group = np.argsort(at, kind="stable")
+    rank[by_group] = np.arange(n) - np.repeat(np.cumsum(sizes) - sizes, sizes) + 1
+    most = np.maximum.accumulate(rank * share)[np.searchsorted(ordered, ordered, side="right") - 1]
 
-    def largest(most: float) -> float:
-        return float(ordered[np.flatnonzero(below <= most + 1e-9)[-1]])
+    def largest(least: float, seen: npt.NDArray[np.float64]) -> float:
+        return float(ordered[np.flatnonzero(seen <= least + 1e-9)[-1]])
 
-    threshold, tail = largest(max(room, 0.0)), (1 - confidence) / 2
+    threshold, tail = largest(asked * (groups + 1), below + most), (1 - confidence) / 2
     trials = round(effective_items((ratio <= threshold).astype(np.float64), place))
     lower = binomial_quantile(tail, trials, asked)
     upper = binomial_quantile(1 - tail, trials, asked) + 1
     hits = asked * (trials + 1)
     return Calibration(
         threshold=threshold,
-        low=largest((lower - 1) * groups / trials) if lower >= 1 else None,
-        high=largest((upper - 1) * groups / trials) if upper <= trials else None,
+        low=largest((lower - 1) * groups / trials, below) if lower >= 1 else None,
+        high=largest((upper - 1) * groups / trials, below) if upper <= trials else None,
         asked=asked,
         false_positives=(
             float(betaincinv(hits, trials + 1 - hits, tail)),

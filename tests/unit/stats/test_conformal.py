@@ -24,12 +24,12 @@ def test_groups_of_one_item_give_the_threshold_of_items():
 
 
 def test_by_hand():
-    # Four groups at 0.4: room for 0.4 * 5 - 1 = 1 group's worth of items below the threshold.
+    # Four groups at 0.4: 0.4 * 5 = 2 for the shares below the threshold and the largest at or below it.
     ratio = np.array([0.1, 0.2, 0.3, 0.9, 0.15, 0.95, 0.8, 0.7])
     group = np.array([0, 0, 0, 0, 1, 1, 2, 3])
-    # Below 0.2: 1/4 + 1/2; below 0.3: 1/2 + 1/2 = 1; below 0.7: 3/4 + 1/2.
+    # At 0.15: 1/4 + 1/2; at 0.2: 3/4 + 1/2; at 0.3: 1 + 3/4; at 0.7: 5/4 + 1.
     assert calibrate(ratio, asked=0.4, group=group).threshold == 0.3
-    assert calibrate(ratio, asked=0.2, group=group).threshold == 0.1
+    assert calibrate(ratio, asked=0.2, group=group).threshold == 0.15
     few = calibrate(ratio, asked=0.1, group=group)
     assert (few.threshold, few.groups, few.needed) == (None, 4, 9)
 

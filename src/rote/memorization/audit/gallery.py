@@ -29,7 +29,7 @@ from rote.results.gallery import (
     shrink,
     smaller,
 )
-from rote.results.supplement import SHOWN
+from rote.results.supplement import MOST_PICTURED, SHOWN
 from rote.spaces.gower import Gower
 from rote.spaces.pairwise import GRID, tile_squares
 
@@ -262,6 +262,10 @@ def _small(found: Findings) -> dict[str, npt.NDArray[Any]]:
     for one in [caption for caption in captions if caption.rate.count][:SHOWN]:
         wanted += [(GENERATED, one.example), (TRAINING, int(found.nn1_index[one.example]))]
         wanted += [(TRAINING, one.training)] if one.training >= 0 else []
+    if found.reproduced is not None:
+        nearest = found.reproduced.nearest[found.reproduced.by_copies]
+        for near in nearest[nearest >= 0][:MOST_PICTURED].tolist():
+            wanted += [(GENERATED, near), (TRAINING, int(found.nn1_index[near]))]
     wanted = list(dict.fromkeys(wanted))
     sides = (found.generated, found.training, found.holdout)
     images = []

@@ -51,9 +51,11 @@ def titles_of(file: AuditFile) -> dict[str, str]:
 def calibration_sentence(found: Calibration) -> str:
     """Say how the calibrated threshold came to be and how well it is known."""
     asked = f"{100 * found.asked:g} %"
+    unit = "images" if found.groups is None else "groups"
     if found.threshold is None:
+        count = found.images if found.groups is None else found.groups
         return (
-            f"Not decided: {found.images:,} held-out images cannot tell a false-positive rate of "
+            f"Not decided: {count:,} held-out {unit} cannot tell a false-positive rate of "
             f"{asked}; at least {found.needed:,} are needed."
         )
     low, high = found.low, found.high
@@ -66,6 +68,11 @@ def calibration_sentence(found: Calibration) -> str:
         least, most = (f"{100 * end:.2g} %" for end in found.false_positives)
         spread = (
             f" That is so on average; in this calibration the rate lies between {least} and {most}."
+        )
+    if found.groups is not None:
+        return (
+            f"Chosen so that of images of a new group at most {asked} pass, from {found.images:,} "
+            f"held-out ones in {found.groups:,} groups; interval of the threshold: {interval}.{spread}"
         )
     return (
         f"Chosen so that of images like these {found.images:,} held-out ones at most {asked} pass; "

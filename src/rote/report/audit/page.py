@@ -22,6 +22,7 @@ from rote.report.audit.gallery import (
 )
 from rote.report.audit.positive_control import recall_of
 from rote.report.audit.read import Audit, read_audit
+from rote.report.audit.reproduced import groups_of
 from rote.report.audit.spaces import spaces_of
 from rote.report.audit.supplement import supplement_of
 from rote.report.audit.verdict import first_screen
@@ -85,6 +86,7 @@ def audit_context(folder: Path) -> dict[str, Any]:
         "first": first_screen(audit, found, recall, unit=unit),
         "supplement": supplement_of(file),
         "spaces": spaces,
+        "people": groups_of(file.groups, found, audit.neighbors.index.tolist()),
         "captions": captions_of(
             file.captions,
             audit.neighbors.index.tolist(),

@@ -74,9 +74,12 @@ def decision_of(file: AuditFile, criteria: Sequence[Criterion], *, unit: str) ->
     # Where samples come in groups, the gate is held against the wider interval.
     grouped = file.clusters.rates.get(gate.criterion) if file.clusters else None
     rate = grouped or (asked.rate if asked else None)
-    limit = f"the limit is {percent_of(gate.limit)}"
+    limit, told = f"the limit is {percent_of(gate.limit)}", "are copies"
+    if gate.unit == "groups" and file.groups is not None:
+        rate, unit = file.groups.reproduced[gate.criterion], "groups"
+        told = f"of {rate.total:,} groups are reproduced"
     if rate is not None:
-        limit = f"{percent_of(rate.value)} are copies{by}, {limit}"
+        limit = f"{percent_of(rate.value)} {told}{by}, {limit}"
     if gate.decision == "undecided":
         if gate.doubt:
             return Decision("undecided", f"{limit}. The share is doubtful: {plain(gate.doubt)}")

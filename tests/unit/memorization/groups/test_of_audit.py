@@ -60,6 +60,8 @@ def test_files_and_gate(found, tmp_path):
     assert {row["name"] for row in told["groups"]["top"][:2]} == {"p0", "p2"}
     assert len((tmp_path / "groups.csv").read_text().splitlines()) == 9
     assert (tmp_path / "pairs.csv").read_text().splitlines()[0].endswith("nn1_group,nn2_group")
+    page = rote.write_report(tmp_path).read_text()
+    assert "2 of 8 groups reproduced" in page and 'id="groups"' in page
     asked = {**ASKED, "group_by": "folder", "fail_above_groups": 0.01}
     gate = rote.audit(GENERATED, TRAINING, fail_above=0.9, **asked).gate
     assert (gate.unit, gate.decision, gate.exit_code) == ("groups", "above", 3)
