@@ -132,7 +132,9 @@ def open_pipeline(
                 "`lora` is for a pipeline that is opened here; load it into this one yourself"
             )
         kind = type(pipeline).__name__
-        found = OpenPipeline(kind, _checked(pipeline, kind), None, where, dtype)
+        given = _checked(pipeline, kind)
+        numbers = str(given.dtype).removeprefix("torch.")
+        found = OpenPipeline(kind, given, None, given.device.type, numbers)
     else:
         name = str(pipeline)
         with quiet():

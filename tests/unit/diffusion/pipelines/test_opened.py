@@ -17,6 +17,8 @@ def test_a_folder_is_opened_as_it_was_saved(opened):
     again = tiny_pipeline()
     same = open_pipeline(again, device="cpu")
     assert same.digest() == opened.digest()
+    halves = open_pipeline(tiny_pipeline().to(torch.bfloat16))
+    assert (halves.device, halves.dtype) == ("cpu", "bfloat16"), "its own, whatever is asked for"
     with torch.no_grad():
         again.unet.conv_out.bias[0] += 1e-6
     assert same.digest() != opened.digest()
