@@ -103,7 +103,7 @@ def try_them(
             "--judge",
             metavar="CRITERION[@SPACE][+flip,...]",
             help="Definitions of a copy; settings are chosen by the first, and what helps must convince "
-            "the others. Repeatable. [default: ratio, calibrated+flip]",
+            "the others. Repeatable. [default: ratio, authenticity, calibrated+flip]",
         ),
     ] = None,
     judging: Judging,

@@ -289,7 +289,11 @@ class _Comparison:
     ) -> dict[str, Any]:
         """Save the audits of a remedy and return what is told of it."""
         old, new = self.bench.verdicts(before), self.bench.verdicts(after)
-        judged = [Judged.of(judge.text, old[judge], new[judge]) for judge in self.bench.judges]
+        controls = self.bench.controls(before)
+        judged = [
+            Judged.of(judge.text, old[judge], new[judge], control=controls[judge])
+            for judge in self.bench.judges
+        ]
         losses = self.bench.quality(self._drawn, after[0].generated)
         verdict, why = verdict_of(judged, losses, margin=self.trial.margin, alpha=alpha)
         return {

@@ -28,7 +28,7 @@ from rote.metrics.precision_recall import Paired, paired_manifolds
 from rote.metrics.quality import MOST, some_of
 from rote.stats.rates import Rate
 
-DEFAULT = ("ratio", "calibrated+flip")
+DEFAULT = ("ratio", "authenticity", "calibrated+flip")
 QUALITY = ("precision", "coverage")
 
 
@@ -133,6 +133,12 @@ class Bench:
                 assert memorized is not None
                 found[judge] = memorized
         return found
+
+    def controls(self, audits: Sequence[Audit]) -> dict[Judge, float]:
+        """Return the share of held-out items that each judge calls copies."""
+        pairs = zip(self.groups, audits, strict=True)
+        found = {judge: _result(audit, judge).control for group, audit in pairs for judge in group}
+        return {judge: 0.0 if rate is None else rate.value for judge, rate in found.items()}
 
     def _audit(self, generated: Dataset, judges: Sequence[Judge]) -> Audit:
         options = replace(

@@ -6,9 +6,9 @@
     undecided  anything else: too few samples, or nothing changed
 
 A fall is shown by McNemar's exact test, two-sided, on the samples of equal noise seeds. Another judge
-"sees most of them still" where, at the upper end of its interval, its relative fall is less than half of
-that of the first judge. Quality is held against the margin by the interval of its difference, so that
-chance neither harms nor lets pass.
+"sees most of them still" where, at the upper end of its interval, its fall is less than half of that of
+the first judge, each as a share of what it saw beyond its control, the held-out items. Quality is held
+against the margin by the interval of its difference, so that chance neither harms nor lets pass.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ class Judged:
     after: Rate
     difference: Difference
     p_value: float
+    control: float = 0.0
+    """What the judge says of held-out items: such a share is no copy, whatever is drawn."""
 
     @staticmethod
     def of(
@@ -45,6 +47,7 @@ class Judged:
         before: npt.NDArray[np.bool_],
         after: npt.NDArray[np.bool_],
         *,
+        control: float = 0.0,
         confidence: float = 0.95,
     ) -> Judged:
         """Compare verdicts (N,) of samples of equal noise seeds."""
@@ -58,7 +61,13 @@ class Judged:
                 both, gained, lost, total - both - gained - lost, confidence=confidence
             ),
             mcnemar(gained, lost),
+            control,
         )
+
+    @property
+    def excess(self) -> float:
+        """Copies before, beyond what the judge says of held-out items."""
+        return self.before.value - self.control
 
     def fell(self, alpha: float) -> bool:
         """Say whether a fall is shown."""
@@ -98,9 +107,9 @@ def verdict_of(
         return "harms", f"more copies by {first.judge}"
     if not first.fell(alpha):
         return "undecided", f"no fall of the rate by {first.judge} is shown"
-    fall = -first.difference.value / first.before.value
+    fall = -first.difference.value / first.excess if first.excess > 0 else 1.0
     for other in others:
-        seen = -other.difference.low / other.before.value if other.before.count else math.inf
+        seen = -other.difference.low / other.excess if other.excess > 0 else math.inf
         if seen < LEAST_SHARE * fall:
             return (
                 "evades",

@@ -29,6 +29,8 @@ class Judged(Result):
     """after - before."""
     p_value: Number
     """McNemar's, exact and two-sided."""
+    control: Number
+    """What the judge says of held-out items."""
 
 
 class Loss(Result):

@@ -56,6 +56,15 @@ def test_planted_verdicts(first, second, precision, word, why) -> None:
     assert why in found[1]
 
 
+def test_a_fall_counts_beyond_what_a_judge_says_of_held_out_items() -> None:
+    def found(control: float) -> str:
+        first = Judged.of("ratio", *shares(0.86, 0.0))
+        other = Judged.of("authenticity", *shares(1.0, 0.6), control=control)
+        return verdict_of([first, other], KEPT, margin=0.1, alpha=0.05)[0]
+
+    assert (found(0.0), found(0.5)) == ("evades", "helps")
+
+
 def test_one_judge_alone_never_says_that_a_remedy_helps() -> None:
     alone = judged((0.9, 0.0), (0.9, 0.0))[:1]
     assert verdict_of(alone, KEPT, margin=0.1, alpha=0.05)[0] == "undecided"
