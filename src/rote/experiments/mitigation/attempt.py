@@ -238,7 +238,7 @@ class _Comparison:
         return replace(found, labels=labels, classes=classes, seeds=seeds, source=who)
 
     def _setting(self, remedy: Remedy, given: tuple[str, ...]) -> tuple[str, list[dict[str, Any]]]:
-        """Choose a setting on samples of other seeds: the lowest rate within the margin of quality."""
+        """Choose a setting on samples of other seeds: the least loss of those with the lowest rates."""
         settings = given or tuple(remedy.settings(self.case))
         if len(settings) == 1:
             return settings[0], []
@@ -248,14 +248,19 @@ class _Comparison:
             drawn = self._draw(attempt.sampler, attempt.folder, selection=True)
             rate, quality = self.bench.rate(drawn), self.bench.quality(self._selection, drawn)
             lost = max(each.loss.value for each in quality.values())
-            within = lost <= self.trial.margin
-            found.append((not within, rate.value if within else lost, setting, rate, quality))
-        best = min(found, key=lambda row: row[:2])[2]
+            found.append((setting, rate, quality, lost))
+        within = [row for row in found if row[3] <= self.trial.margin]
+        lowest = min((row[1] for row in within), default=None)
+        # A few copies more or less on so few samples are chance: of these the least loss.
+        best = min(
+            (row for row in within or found if lowest is None or row[1].low <= lowest.high),
+            key=lambda row: row[3],
+        )[0]
         table = [
             {"setting": setting, "rate": rate.to_json()}
             | {name: each.after.value for name, each in quality.items()}
             | {"chosen": setting == best}
-            for _, _, setting, rate, quality in found
+            for setting, rate, quality, _ in found
         ]
         return best, table
 
