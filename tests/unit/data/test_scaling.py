@@ -45,7 +45,7 @@ def test_a_plain_array_is_not_taken_for_series_by_guess(tmp_path):
 )
 def test_arrays_that_are_no_series(array, told):
     with pytest.raises(DataError, match=told):
-        dataset_of_array(array, where="here", series=True)
+        dataset_of_array(array, where="here", named="series")
 
 
 def test_images_options_are_refused(tmp_path):
@@ -55,7 +55,7 @@ def test_images_options_are_refused(tmp_path):
 
 
 def test_each_channel_is_scaled_over_all_its_times():
-    found = dataset_of_array(series(), where="here", series=True)
+    found = dataset_of_array(series(), where="here", named="series")
     scaled, scaling = for_models(found)
     assert scaling is not None
     assert scaling.scale.shape == (2,)
@@ -66,7 +66,7 @@ def test_each_channel_is_scaled_over_all_its_times():
 
 
 def test_models_see_channels_first():
-    found = dataset_of_array(series(), where="here", series=True)
+    found = dataset_of_array(series(), where="here", named="series")
     tensor = found.tensor()
     assert tensor.shape == (6, 2, 8)
     assert (from_model(tensor, kind="series") == found.items).all()
