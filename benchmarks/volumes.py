@@ -3,9 +3,9 @@
     python benchmarks/volumes.py --scan SCAN.npy --out FOLDER
 
 SCAN is int16 (D, H, W) in Hounsfield units. It is cut into patches of 24x24x24 voxels; those of air alone
-are left out, every fourth is held out. 40 generated patches are copies (one degradation at a time), 40
-are held-out ones, upside down and mirrored, which are no copies. Printed are recall and false positives
-of each ruler; with --volumes the seconds and the peak memory of reading so many volumes of that size.
+are left out, every fourth is held out. 40 generated patches are copies, 40 are held-out ones, upside down
+and mirrored, which are no copies; the positive control degrades 40 training patches in every way. Printed
+is what each ruler finds of all these; with --volumes what reading so many volumes of that size takes.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import json
 import resource
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,6 @@ import numpy as np
 from rote import audit
 from rote.data.load import load_images
 from rote.data.options import ReadOptions
-from rote.memorization.corruptions import degradations
 
 SIDE, WINDOW = 24, (-221.0, 185.0)
 RULERS = {
@@ -41,33 +41,27 @@ def patches_of(scan: np.ndarray) -> np.ndarray:
     return patches[(patches > WINDOW[0]).mean(axis=(1, 2, 3)) > 0.2]
 
 
-def recall(patches: np.ndarray) -> list[dict[str, object]]:
-    """Return what each ruler finds of each kind of copies, and of what is none."""
-    options = ReadOptions(window=WINDOW)
-    items = load_images(patches[..., None], options=options).items
+def recall(patches: np.ndarray) -> Iterator[dict[str, object]]:
+    """Yield what each ruler finds of copies, of what is none, and of copies degraded in each way."""
+    items = load_images(patches[..., None], options=ReadOptions(window=WINDOW)).items
     held = np.arange(len(items)) % 4 == 3
     training, holdout = items[~held], items[held]
-    fresh = holdout[:40, ::-1, :, ::-1]
     copied = training[np.random.default_rng(0).permutation(len(training))[:40]]
-    found = []
-    for kind in (None, *degradations("volume")):
-        made = copied if kind is None else kind(copied, seed=1)
-        row: dict[str, object] = {"kind": "as they are" if kind is None else kind.name}
-        row["strength"] = 0 if kind is None else kind.strength
-        for name, asked in RULERS.items():
-            result = audit(
-                np.concatenate([made, fresh]),
-                training,
-                holdout=holdout,
-                positive_control=0,
-                training_sample=0,
-                device="cpu",
-                **asked,
-            )
-            flagged = result.memorized
-            row[name] = [int(flagged[:40].sum()), int(flagged[40:].sum())]
-        found.append(row)
-    return found
+    made = np.concatenate([copied, holdout[:40, ::-1, :, ::-1]])
+    for name, asked in RULERS.items():
+        found = audit(made, training, holdout=holdout, positive_control=40, device="cpu", **asked)
+        verdicts = {one.name: one.memorized for one in found.criteria if one.memorized is not None}
+        yield {
+            "ruler": name,
+            "copies": {name: int(flagged[:40].sum()) for name, flagged in verdicts.items()},
+            "others": {name: int(flagged[40:].sum()) for name, flagged in verdicts.items()},
+            "degraded": {
+                f"{cell.kind.name} {cell.kind.strength:g}": {
+                    criterion: round(rate.value, 2) for criterion, rate in cell.recall.items()
+                }
+                for cell in found.positive
+            },
+        }
 
 
 def reading(scan: np.ndarray, folder: Path, count: int) -> dict[str, float]:

@@ -18,8 +18,8 @@ from rote.cli.names import criterion_names, space_names
 OTHER = "Before the command"
 GROUPS = {
     "What is read": "generated training holdout data second size first stratify resolution channels "
-    "resize alpha exif frames window axes spacing crop slices include exclude skip-unreadable "
-    "categorical label ignore captions run pipeline search sources source folder verify",
+    "resize alpha exif frames window axes spacing crop slices seconds include exclude "
+    "skip-unreadable categorical label ignore captions run pipeline search sources source folder verify",
     "What is made": "name preset set scale value sizes seeds trainer train-command sample-command layout "
     "prompts control-prompts empty-prompt per-caption lora lora-scale dtype "
     "count weights guidance steps solver churn remedy selection sample:label seed",

@@ -20,7 +20,7 @@ from rote.data.ahead.existing import near
 
 SPACES = (
     *("pixel", "lowres", "patch", "st-lpips", "imgsim", "efficientnet-lite0", "sscd"),
-    *("dinov2", "clip", "torchscript", "onnx", "columns", "gower"),
+    *("dinov2", "clip", "torchscript", "onnx", "log-mel", "columns", "gower"),
 )
 CRITERIA = ("ratio", "calibrated", "carlini", "tiles", "absolute", "authenticity")
 

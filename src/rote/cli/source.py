@@ -129,6 +129,13 @@ class ImageOptions:
             help="Volumes: take these slices along D, H or W as images, as D:40:60.",
         ),
     ] = None
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            "--seconds",
+            help="Sound: make all clips so long; longer ones are cut, shorter ones silent at the end.",
+        ),
+    ] = None
 
     def given(self) -> dict[str, Any]:
         """Return the options that are not as usual."""
@@ -167,6 +174,7 @@ class ImageOptions:
             axes=self.axes,
             spacing=None if self.spacing is None else cast("Any", parse_three(self.spacing)),
             crop=None if self.crop is None else cast("Any", parse_three(self.crop)),
+            seconds=self.seconds,
             slices=None if self.slices is None else cast("Any", parse_slices(self.slices)),
         ).with_window(None if like is None else like.window)
 

@@ -70,7 +70,9 @@ def as_items(samples: torch.Tensor, like: Dataset, *, source: str) -> Dataset:
     items = from_model(samples, kind=like.kind)
     if like.scaling is not None:
         items = like.scaling.snapped(items)
-    return Dataset(items, source=source, schema=like.schema, scaling=like.scaling)
+    return Dataset(
+        items, source=source, schema=like.schema, scaling=like.scaling, sample_rate=like.sample_rate
+    )
 
 
 def for_models(dataset: Dataset) -> tuple[Dataset, Scaling | None]:

@@ -81,6 +81,8 @@ class Dataset:
         there are none at all. They do not count in the digest.
     repeats
         int64 (N,): how often a training shows each item in a round, where the source tells, or None.
+    sample_rate
+        Samples a second, of sound; else None.
     """
 
     items: npt.NDArray[Any]
@@ -97,6 +99,7 @@ class Dataset:
     groups: tuple[str, ...] | None = None
     captions: tuple[str | None, ...] = ()
     repeats: npt.NDArray[np.int64] | None = None
+    sample_rate: int | None = None
 
     def __post_init__(self) -> None:
         where = shown(self.source)
@@ -227,6 +230,8 @@ class Dataset:
         }
         if self.groups is not None:
             told["groups"] = len(set(self.groups))
+        if self.sample_rate is not None:
+            told["sample_rate"] = self.sample_rate
         if self.schema is None:
             return told
         return told | {"columns": [column.to_json() for column in self.schema.columns]}

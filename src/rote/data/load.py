@@ -39,6 +39,7 @@ from rote.data.named.names import CIFAR10, EMBEDDED, named_sources
 from rote.data.objects import images_in_memory
 from rote.data.options import ReadOptions, Resize, with_options
 from rote.data.resample import Pixels, fit_images
+from rote.data.sound.read import load_sounds
 from rote.data.tables.encode import adopt
 from rote.data.tables.files import TABLE_EXTENSIONS, is_frame, load_table
 from rote.data.tables.table import Reading
@@ -166,7 +167,7 @@ def _load_path(
             return _load_files(str(path), listing, options, folder=decoded)
     listing = single_file(path, options)
     if (
-        listing.volumes
+        listing.kind != "images"
         or suffix in (*EXTENSIONS, *FOREIGN_EXTENSIONS)
         or is_image(listing.entries[0])
     ):
@@ -211,10 +212,12 @@ def _load_object(source: Any, options: ReadOptions) -> Dataset:
 def _load_files(
     source: str, listing: Listing, options: ReadOptions, *, folder: Path | None
 ) -> Dataset:
-    entries = listing.entries if listing.volumes else paged(listing.entries, options)
-    where = shown(source)
-    if not listing.volumes:
-        refuse_options(options, "images", where=where)
+    where, volumes = shown(source), listing.kind == "volumes"
+    if listing.kind == "sounds":
+        refuse_options(options, "sound", where=where)
+        return load_sounds(source, listing, options)
+    entries = listing.entries if volumes else paged(listing.entries, options)
+    refuse_options(options, listing.kind, where=where)
     labels, classes = labels_of_files(
         [entry.path for entry in entries], listing.sidecar, where=where, below=listing.below
     )
@@ -223,7 +226,7 @@ def _load_files(
         where=where,
         options=options,
         folder=folder,
-        volumes=decode_volumes if listing.volumes else None,
+        volumes=decode_volumes if volumes else None,
     )
     unreadable = [("unreadable", extension_of(name), name) for name in decoded.unreadable]
     names = decoded.names or tuple(storable(entries[i].name) for i in decoded.kept)

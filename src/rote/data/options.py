@@ -65,6 +65,8 @@ class ReadOptions:
     slices
         Of volumes: an axis (D, H or W) with the first and the last slice (exclusive, None: to the end)
         that become images of their own.
+    seconds
+        Of sound: so long are all clips; what is longer is cut at the end, what is shorter silent there.
 
     Raises
     ------
@@ -91,6 +93,7 @@ class ReadOptions:
     spacing: tuple[float, float, float] | None = None
     crop: tuple[int, int, int] | None = None
     slices: Slices | None = None
+    seconds: float | None = None
 
     def __post_init__(self) -> None:
         resolution, channels = self.resolution, self.channels
@@ -121,6 +124,8 @@ class ReadOptions:
         for name in ("spacing", "crop"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, _three(getattr(self, name), name))
+        if self.seconds is not None:
+            object.__setattr__(self, "seconds", _checked_seconds(self.seconds))
         if self.slices is not None:
             object.__setattr__(self, "slices", _checked_slices(self.slices))
 
@@ -194,6 +199,16 @@ def _three(value: object, name: str) -> tuple[float, ...]:
             f"`{name}` is {shown(value)}; give three {what} above 0, along depth, height and width, or "
             "one for all"
         )
+    return found
+
+
+def _checked_seconds(value: object) -> float:
+    try:
+        found = float(cast("Any", value))
+    except (TypeError, ValueError):
+        found = math.nan
+    if not (math.isfinite(found) and found > 0):
+        raise DataError(f"`seconds` is {shown(value)}; give a number above 0, such as 2.5")
     return found
 
 

@@ -30,8 +30,16 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.core.errors import ConfigError, did_you_mean
+from rote.data.dataset import Kind
 
-KINDS = ("flip", "shift", "tone")
+KINDS = ("flip", "shift", "tone", "gain", "polarity")
+OF_KIND: dict[Kind, tuple[str, ...]] = {
+    "image": ("flip", "shift", "tone"),
+    "volume": ("flip", "tone"),
+    "series": ("shift", "gain", "polarity"),
+    "vector": (),
+}
+"""Those that each kind of items has; of series they are in `rote.memorization.alignment`."""
 MOST_SHIFT = 2
 TONE_SCALE = 64.0
 FLATTEST = 8.0
@@ -46,13 +54,15 @@ class Invariances:
     flip: bool = False
     shift: bool = False
     tone: bool = False
+    gain: bool = False
+    polarity: bool = False
 
     @staticmethod
     def parse(text: str) -> Invariances:
-        """Read ``flip,shift,tone`` or a part of it; an empty text is none.
+        """Read ``flip,shift,tone,gain,polarity`` or a part of it; an empty text is none.
 
         >>> Invariances.parse("flip,tone")
-        Invariances(flip=True, shift=False, tone=True)
+        Invariances(flip=True, shift=False, tone=True, gain=False, polarity=False)
         """
         names = [name.strip() for name in text.split(",") if name.strip()]
         for name in names:

@@ -92,6 +92,7 @@ class Control(Result):
     account: SourceAccount | None = None
     window: tuple[Number, Number] | None = None
     groups: Count | None = None
+    sample_rate: Positive | None = None
 
     @property
     def items(self) -> str:
@@ -133,9 +134,9 @@ class Invariances(Result):
     """Under which transforms of the training items distances were taken, too."""
 
     names: tuple[str, ...] = ()
-    """Of `flip`, `shift` and `tone`."""
+    """Of `flip`, `shift`, `tone`, `gain` and `polarity`."""
     most_shift: Count = 0
-    """Pixels that an item was moved by at most."""
+    """Pixels, or times of a series, that an item was moved by at most."""
 
 
 class Gate(Result):

@@ -27,6 +27,10 @@ LARGE_FOLDER = "report-pairs"
 """Of the pictures beside a page: `7.jpg` is generated image 7, and right of it its nearest."""
 
 
+FEWEST_HEARD, MOST_HEARD, HEARD_BYTES, MOST_SECONDS = 3, 12, 2**21, 5.0
+"""Pairs of sound that a page plays, at least and at most; bytes of all of them; seconds of each."""
+LONG_SERIES, PEAKS = 2048, 512
+"""Times of a series beyond which a page shows its peaks, and how many of these at most."""
 GAP = 1
 """Pixels between the planes of a volume."""
 
@@ -113,6 +117,26 @@ def smaller(volume: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
     return np.rint(means).astype(np.uint8)
 
 
+def peaks_of(series: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return of each of `PEAKS` parts of series (N, T, C) the number farthest from 0.
+
+    >>> peaks_of(np.arange(-1024, 0, dtype=np.float32).reshape(1, 1024, 1))[0, :2, 0].tolist()
+    [-1024.0, -1022.0]
+    """
+    ends = np.linspace(0, series.shape[1], PEAKS + 1).round().astype(np.int64)
+    low, high = (f.reduceat(series, ends[:-1], axis=1) for f in (np.minimum, np.maximum))
+    return np.where(-low > high, low, high)
+
+
+def to_pcm(values: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Return sound, full scale 1, as 16-bit numbers; what is louder is cut.
+
+    >>> to_pcm(np.array([0, 0.5, -2], np.float32)).tolist()
+    [0, 16384, -32767]
+    """
+    return np.rint(np.clip(values, -1, 1) * 32767).astype(np.int16)
+
+
 @dataclass(frozen=True)
 class Gallery:
     """The lowest ratios, some of the rest, some of each listed group.
@@ -138,6 +162,9 @@ class Gallery:
     voxels, voxels_shrunk
         uint8 (k, 2, D, H, W, C): the first k generated volumes and their nearest, so many times smaller;
         None of other items.
+    sounds, sample_rate
+        int16 (k, 2, T, C): the first k generated sounds and their nearest, and samples a second; None of
+        other items.
     """
 
     index: NDArray[np.int64]
@@ -155,6 +182,8 @@ class Gallery:
     tiles: NDArray[Any] | None = None
     voxels: NDArray[np.uint8] | None = None
     voxels_shrunk: int = 1
+    sounds: NDArray[np.int16] | None = None
+    sample_rate: int | None = None
 
 
 def read_gallery(path: Path, *, total: int, columns: tuple[str, ...]) -> Gallery:
@@ -168,7 +197,8 @@ def read_gallery(path: Path, *, total: int, columns: tuple[str, ...]) -> Gallery
     shown = ("generated_index", "generated", "nn1", "nn2", "nn1_index", "labels")
     small = ("small", "small_side", "small_index")
     more = ("cells", "apart") if columns else ()
-    arrays = read_arrays(path, shown, (*small, "shrunk", "tiles", "voxels", "voxels_shrunk", *more))
+    others = ("shrunk", "tiles", "voxels", "voxels_shrunk", "sounds", "sample_rate")
+    arrays = read_arrays(path, shown, (*small, *others, *more))
     index, generated, nn1, nn2, nearest, labels = (arrays[name] for name in shown)
     rows = len(index)
     same = generated.shape == nn1.shape == nn2.shape and len(generated) == rows
@@ -204,6 +234,14 @@ def read_gallery(path: Path, *, total: int, columns: tuple[str, ...]) -> Gallery
         and (reduced.shape, reduced.dtype.kind) == ((), "i")
     ):
         raise RunError(f"{path} is damaged: its volumes do not fit its pictures; run again")
+    sounds, rate = arrays.get("sounds"), arrays.get("sample_rate")
+    if sounds is not None and not (
+        (sounds.dtype, sounds.shape[1:2], sounds.ndim) == (np.dtype(np.int16), (2,), 4)
+        and len(sounds) <= rows
+        and rate is not None
+        and (rate.shape, rate.dtype.kind) == ((), "i")
+    ):
+        raise RunError(f"{path} is damaged: its sounds do not fit; run again")
     tiles = arrays.get("tiles")
     if tiles is not None and (tiles.ndim != 3 or len(tiles) != rows or tiles.dtype.kind != "f"):
         raise RunError(f"{path} is damaged: its tiles do not fit its pictures; run again")
@@ -223,6 +261,8 @@ def read_gallery(path: Path, *, total: int, columns: tuple[str, ...]) -> Gallery
         tiles=tiles,
         voxels=voxels,
         voxels_shrunk=int(reduced),
+        sounds=sounds,
+        sample_rate=None if rate is None else int(rate),
     )
 
 

@@ -100,6 +100,8 @@ class Side(Result):
     """Which values became black and white, where images are deeper than 8 bits."""
     groups: Count | None = None
     """Groups that the items belong to, such as patients; None: nothing is known of groups."""
+    sample_rate: Positive | None = None
+    """Samples a second, of sound."""
 
     @property
     def items(self) -> str:

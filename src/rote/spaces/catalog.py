@@ -11,6 +11,7 @@ from rote.core.catalog import Catalog
 from rote.core.errors import ConfigError
 from rote.spaces.factory import SpaceFactory
 from rote.spaces.hub_network import CLIP, DINOV2
+from rote.spaces.log_mel import LOG_MEL
 from rote.spaces.low_resolution import LOW_RESOLUTION
 from rote.spaces.packaged_network import EFFICIENTNET_LITE0, IMGSIM
 from rote.spaces.pairwise import PATCH, ST_LPIPS
@@ -32,6 +33,7 @@ SPACES: Catalog[SpaceFactory] = Catalog(
         CLIP,
         TORCHSCRIPT,
         ONNX,
+        LOG_MEL,
         SpaceFactory.of(COLUMNS),
         SpaceFactory.of(GOWER),
     ),

@@ -35,7 +35,7 @@ class SpaceFactory:
     words: str
     open: Callable[[Wanted, str], Space]
     usage: str = ""
-    takes: Literal["images", "volumes", "numbers", "tables"] = "images"
+    takes: Literal["images", "volumes", "series", "numbers", "tables"] = "images"
     needs: str = ""
 
     @staticmethod

@@ -102,7 +102,7 @@ class Space:
     smallest: int = 1
     width: int | None = None
     words: str = ""
-    takes: Literal["images", "volumes", "numbers", "tables"] = "images"
+    takes: Literal["images", "volumes", "series", "numbers", "tables"] = "images"
     of_volumes: Space | None = None
     foreign: Literal["", "file", "function"] = ""
 
@@ -158,6 +158,8 @@ class Space:
 
     def check_size(self, shape: tuple[int, ...]) -> None:
         """Refuse images (N, H, W, C) that are smaller than the network takes."""
+        if len(shape) < 4:
+            return
         *_, height, width = shape[1:-1]
         if min(height, width) < self.smallest:
             raise DataError(

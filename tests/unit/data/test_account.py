@@ -72,6 +72,7 @@ def test_icons_are_read(tmp_path):
         ("item.npy", None),
         ("batch.npz", b"PK\x03\x04"),
         ("scan.dcm", bytes(128) + b"DICM"),
+        ("clip.wav", b"RIFF\0\0\0\0WAVE"),
         ("scan", bytes(128) + b"DICM"),
         ("volume.nii.gz", b"\x1f\x8b"),
         ("clip.mp4", b"\0\0\0\x20ftypisom"),

@@ -89,7 +89,8 @@ class AuditFlags:
         typer.Option(
             "--invariances",
             metavar="flip,shift,tone",
-            help="Match over these or some of them; shift takes 25 searches.",
+            help="Match over these or some of them; shift takes 25 searches. Of series: shift,gain,"
+            "polarity.",
         ),
     ] = str(AuditOptions.invariances)
     positive_control: Annotated[

@@ -77,7 +77,9 @@ def _rows(value: dict[str, Any], told: list[str]) -> list[list[str]]:
         sides = f"{shape[1]} deep, {shape[2]} high, {shape[3]} wide"
         size = f"{count:,} volumes, {sides}, {shape[0]} channel"
     elif value["kind"] == "series":
-        size = f"{count:,} series of {shape[1]} times, {shape[0]} channel"
+        rate = value.get("sample_rate")
+        lasting = f" ({shape[1] / rate:.3g} s at {rate:,} a second)" if rate else ""
+        size = f"{count:,} series of {shape[1]} times{lasting}, {shape[0]} channel"
     else:
         size = f"{count:,} rows of {shape[0]} number"
     same = value["duplicates"]

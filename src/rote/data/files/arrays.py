@@ -285,6 +285,8 @@ def arrays_of(dataset: Dataset) -> dict[str, npt.NDArray[Any]]:
         arrays["repeats"] = dataset.repeats
     if dataset.groups is not None:
         arrays["groups"] = np.array(dataset.groups)
+    if dataset.sample_rate is not None:
+        arrays["sample_rate"] = np.array(dataset.sample_rate)
     if dataset.schema is not None:
         arrays["schema"] = np.array(json.dumps(dataset.schema.to_json()))
     return arrays

@@ -1,4 +1,4 @@
-"""Which files of a source are its images or volumes; all others are counted, or stop the reading.
+"""Which files of a source are its images, volumes or sounds; all others are counted, or stop the reading.
 
 Images are told by what they hold: a file of a known extension is taken for an image without a look,
 of any
@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Literal
 
 from rote.core.errors import DataError
 from rote.data.account import LeftOut, left_out
@@ -27,6 +28,7 @@ from rote.data.files.sniff import (
     DATA_EXTENSIONS,
     EXTENSIONS,
     FOREIGN_EXTENSIONS,
+    SOUND_EXTENSIONS,
     VOLUME_EXTENSIONS,
     Sort,
     extension_of,
@@ -38,18 +40,19 @@ from rote.data.shards.read import INDEX
 
 SIDECAR = "dataset.json"
 PIPELINE = "model_index.json"
+Kind = Literal["images", "volumes", "sounds"]
 _IMAGE_EXTENSIONS = frozenset((*EXTENSIONS, *FOREIGN_EXTENSIONS))
 _NOT_INCLUDED = "not in `include`"
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The image files of one source, or its files of volumes, in sorted order.
+    """The image files of one source, or its files of volumes or sounds, in sorted order.
 
     Attributes
     ----------
     entries
-        The images, or the files of volumes.
+        Those that are read, all of one kind.
     sidecar
         Content of ``dataset.json``, or None.
     below
@@ -58,8 +61,8 @@ class Listing:
         How many files there are, of all kinds.
     left_out
         Those that are not read.
-    volumes
-        Whether they are files of volumes (`rote.data.volumes`).
+    kind
+        What they are files of: images, volumes (`rote.data.volumes`) or sounds (`rote.data.sound`).
     captions
         How many files hold captions of the images.
     told
@@ -73,7 +76,7 @@ class Listing:
     below: str = ""
     files: int = 0
     left_out: tuple[LeftOut, ...] = ()
-    volumes: bool = False
+    kind: Kind = "images"
     captions: int = 0
     told: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -97,14 +100,16 @@ def open_listing(path: Path, options: ReadOptions) -> Iterator[Listing]:
 def single_file(path: Path, options: ReadOptions) -> Listing:
     """List one file of an image or of volumes, given by its own path."""
     entry = Entry(path.name, file_reader(path), path.name, file=path)
-    return Listing((entry,), files=1, volumes=_is_volume(entry, options))
+    return Listing((entry,), files=1, kind=_kind_of(entry, options))
 
 
 def listed(entries: Sequence[Entry], options: ReadOptions) -> Listing:
-    """List images or volumes that were given one by one, in their order."""
+    """List images, volumes or sounds that were given one by one, in their order."""
     on_disk = bool(entries) and all(entry.file is not None for entry in entries)
-    volumes = on_disk and all(_is_volume(entry, options) for entry in entries)
-    return Listing(tuple(entries), files=len(entries), volumes=volumes)
+    kinds = {_kind_of(entry, options) for entry in entries} if on_disk else set()
+    return Listing(
+        tuple(entries), files=len(entries), kind=kinds.pop() if len(kinds) == 1 else "images"
+    )
 
 
 def is_image(entry: Entry) -> bool:
@@ -112,15 +117,17 @@ def is_image(entry: Entry) -> bool:
     return _sort(entry) in ("image", "foreign")
 
 
-def _is_volume(entry: Entry, options: ReadOptions) -> bool:
-    """Say whether a file is to be read as volumes: by what it is, or a TIFF where that is asked for."""
+def _kind_of(entry: Entry, options: ReadOptions) -> Kind:
+    """Return as what a file is read: by what it is, or a TIFF as a volume where that is asked for."""
     sort = _sort(entry)
-    return sort == "volume" or (sort == "image" and options.frames == "volume")
+    if sort == "sound":
+        return "sounds"
+    as_asked = sort == "image" and options.frames == "volume"
+    return "volumes" if sort == "volume" or as_asked else "images"
 
 
 def _listing(files: Sequence[Entry], options: ReadOptions, *, where: str) -> Listing:
-    images: list[Entry] = []
-    volumes: list[Entry] = []
+    read: dict[Kind, list[Entry]] = {"images": [], "volumes": [], "sounds": []}
     data: list[Entry] = []
     texts: list[Entry] = []
     rest: list[tuple[Entry, str]] = []
@@ -135,30 +142,32 @@ def _listing(files: Sequence[Entry], options: ReadOptions, *, where: str) -> Lis
             continue
         sort = reason or _sort(entry)
         if sort in ("image", "foreign"):
-            images.append(entry)
+            read["images"].append(entry)
         else:
             rest.append((entry, sort))
-    found = captioned(images, texts, where=where)
-    images = list(found.images)
+    found = captioned(read["images"], texts, where=where)
+    read["images"] = list(found.images)
     for entry in texts:
         if entry.name not in found.files:
             rest.append((entry, _unwanted(entry.name, options) or _sort(entry)))
     for entry, sort in rest:
         if sort in ("image", "foreign"):  # under the name of a text
-            images = sorted([*images, entry], key=lambda entry: entry.name)
-        elif sort == "volume":
-            volumes.append(entry)
+            read["images"] = sorted([*read["images"], entry], key=lambda entry: entry.name)
+        elif sort in ("volume", "sound"):
+            read["volumes" if sort == "volume" else "sounds"].append(entry)
         elif sort == "data":
             data.append(entry)
         else:
             others.append((sort, extension_of(entry.name), entry.name))
     if options.frames == "volume":
-        images, volumes = [], sorted([*images, *volumes], key=lambda entry: entry.name)
-    if not images and not volumes:
+        both = [*read["images"], *read["volumes"]]
+        read["images"], read["volumes"] = [], sorted(both, key=lambda entry: entry.name)
+    kinds: list[Kind] = [kind for kind, held in read.items() if held]
+    if not kinds:
         raise _none(files, data, others, where=where)
-    if data or (images and volumes):
-        what = "images" if images else "files of volumes"
-        raise _beside(images or volumes, data or volumes, where=where, what=what)
+    others_read = [entry for kind in kinds[1:] for entry in read[kind]]
+    if data or others_read:
+        raise _beside(read[kinds[0]], data or others_read, where=where, what=kinds[0])
     content = None
     if sidecar is not None:
         try:
@@ -168,12 +177,12 @@ def _listing(files: Sequence[Entry], options: ReadOptions, *, where: str) -> Lis
                 f"{where}: {SIDECAR} cannot be read ({shown(error)}); remove it, or make it readable"
             ) from None
     return Listing(
-        tuple(images or volumes),
+        tuple(read[kinds[0]]),
         content,
         "" if sidecar is None else sidecar.name.replace("\\", "/").removesuffix(SIDECAR),
         len(files),
         left_out(others),
-        volumes=not images,
+        kind=kinds[0],
         captions=len(found.files),
         told=found.told,
         notes=found.notes,
@@ -219,6 +228,8 @@ def _sort(entry: Entry) -> Sort | str:
         return "image"
     if extension in VOLUME_EXTENSIONS:
         return "volume"
+    if extension in SOUND_EXTENSIONS:
+        return "sound"
     if extension in DATA_EXTENSIONS:
         return "data"
     try:

@@ -29,7 +29,7 @@ from rote.data.tables.schema import Schema
 _KEYS = (SERIES, VOLUMES, "images", "x_train", "x_test", "data", "arr_0")
 _OWN_LABELS = {"x_train": "y_train", "x_test": "y_test", "arr_0": "arr_1"}
 _LABELS = ("labels", "label", "y", "targets", "target")
-_BESIDE = ("classes", "seeds", "schema", "groups", "captioned", "repeats")
+_BESIDE = ("classes", "seeds", "schema", "groups", "captioned", "repeats", "sample_rate")
 _CAPTIONS = ("captions", "caption", "texts", "text", "prompts", "prompt")
 
 
@@ -119,6 +119,9 @@ def load_array_file(
     repeats = arrays.get("repeats")
     if repeats is not None and repeats.dtype == np.int64 and repeats.shape == (len(dataset),):
         dataset = replace(dataset, repeats=repeats)
+    rate = arrays.get("sample_rate")
+    if rate is not None and name == SERIES and rate.shape == () and rate.dtype.kind in "iu":
+        dataset = replace(dataset, sample_rate=int(rate) if rate > 0 else None)
     seeds = arrays.get("seeds")
     # Anything else under that name is not what `rote sample` writes, and nothing depends on it.
     if seeds is not None and seeds.dtype == np.int64 and seeds.shape == (len(dataset),):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-Sort = Literal["image", "foreign", "volume", "data", "text", "empty"]
+Sort = Literal["image", "foreign", "volume", "sound", "data", "text", "empty"]
 
 HEAD = 512
 """Bytes that are looked at."""
@@ -19,6 +19,8 @@ FOREIGN_EXTENSIONS = (".avif", ".heic", ".heif", ".jxl", ".tga", ".exr", ".psd",
 NIFTI_EXTENSIONS = (".nii", ".nii.gz")
 VOLUME_EXTENSIONS = (*NIFTI_EXTENSIONS, ".dcm", ".dicom", ".ima")
 """Of files that are taken for volumes, or slices of some, without a look."""
+SOUND_EXTENSIONS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au")
+"""Of files that are taken for sound without a look."""
 ARCHIVES = (".zip", ".tar")
 DATA_EXTENSIONS = (
     *(
@@ -63,6 +65,7 @@ _FOREIGN = re.compile(
     re.DOTALL,
 )
 _NIFTI = re.compile(rb".{344}n\+1\0|.{4}n\+2\0", re.DOTALL)
+_SOUND = re.compile(rb"RIFF....WAVE|fLaC|OggS|FORM....AIF[FC]|\.snd", re.DOTALL)
 _TIFF = re.compile(rb"II\*\0|MM\0\*|II\+\0|MM\0\+")
 _DICOM = slice(128, 132)
 _CONTROL = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
@@ -95,6 +98,8 @@ def sort_of(head: bytes) -> Sort:
         return "foreign"
     if head[_DICOM] == b"DICM" or _NIFTI.match(head):
         return "volume"
+    if _SOUND.match(head):
+        return "sound"
     # Two bytes begin UTF-16. Else a text of any encoding has no control characters.
     utf_16 = head.startswith((b"\xff\xfe", b"\xfe\xff"))
     return "text" if utf_16 or not _CONTROL.search(head) else "data"

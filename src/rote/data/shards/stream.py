@@ -123,7 +123,10 @@ def open_stream(
         if path.suffix.lower() == ".npz":
             return _of_npz(full, options)
         if holds_files(path):
-            return _of_files(full, options)
+            with open_listing(full, options) as listing:
+                images = listing.kind == "images"
+            if images:
+                return _of_files(full, options)
     dataset = load_images(source, options=options)
     name = str(path.resolve()) if path.exists() and source not in named_sources() else source
     return _of_rows(

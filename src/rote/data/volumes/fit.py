@@ -14,14 +14,16 @@ from rote.data.volumes.volume import cropped, slice_numbers, sliced
 
 
 def refuse_options(options: ReadOptions, kind: str, *, where: str) -> None:
-    """Refuse options of volumes for a source that holds none.
+    """Refuse options of volumes, or of sound, for a source that holds none.
 
     Raises
     ------
     DataError
-        If `spacing`, `crop` or `slices` is given.
+        If `spacing`, `crop` or `slices` is given, or `seconds` and the source holds no sound.
     """
-    if options.of_volumes:
+    if options.seconds is not None and kind != "sound":
+        raise DataError(f"`seconds` is for sound, and {where} holds {kind}; leave it out")
+    if options.of_volumes and kind != "volumes":
         more = ", or give `frames` volume if the pages of TIFF files are volumes"
         raise DataError(
             f"`{options.of_volumes}` is for volumes, and {where} holds {kind}; leave it out"
@@ -39,6 +41,8 @@ def fit_volumes(dataset: Dataset, options: ReadOptions) -> Dataset:
         no such slices.
     """
     where = shown(dataset.source)
+    if options.seconds is not None:
+        refuse_options(options, "an array", where=where)
     if not options.of_volumes:
         return dataset
     if dataset.kind != "volume":

@@ -16,7 +16,7 @@ from rote.memorization.criteria import (
 )
 from rote.memorization.criteria.user_threshold import check_own, read_criteria
 from rote.memorization.duplicates import check_rms
-from rote.memorization.invariances import Invariances
+from rote.memorization.invariances import OF_KIND, Invariances
 from rote.metrics.quality import check_enough
 from rote.spaces.space import GOWER, PIXEL, Space, own_space
 from rote.stats.conformal import check_asked
@@ -78,6 +78,12 @@ def check_sides(
                 f"{training.source} of {_shape(training)}; bring both to one form with `resolution` "
                 "or `channels`"
             )
+        rates = [s.sample_rate for s in (side, training) if s is not None]
+        if None not in rates and len(set(rates)) > 1:
+            raise DataError(
+                f"{name} has {rates[0]} samples a second and `training` {rates[1]}, so no copy would be "
+                "found; bring both to one rate"
+            )
     if settings.fail_above_groups is not None and training.groups is None:
         raise ConfigError(
             "`fail_above_groups` is of groups, and `training` has none; give `group_by`, or leave it out"
@@ -92,15 +98,20 @@ def check_sides(
             "at least two must remain"
         )
     if training.kind != "image":
-        moved = settings.invariances.shift if training.in_levels else settings.invariances.names
         for name, wanted in (
-            (f"`invariances`{' shift' if training.in_levels else ''}", bool(moved)),
             *((f"`criterion` {name}", CRITERIA[name].images_only) for name in settings.criteria),
         ):
             if wanted:
                 raise ConfigError(
                     f"{name} is for images, and `training` holds {kind_words(training)}; leave it out"
                 )
+    for name in settings.invariances.names:
+        if name not in OF_KIND[training.kind]:
+            kinds = [f"{kind}s".replace("ss", "s") for kind, has in OF_KIND.items() if name in has]
+            raise ConfigError(
+                f"`invariances` {name} is for {' and '.join(kinds)}, and `training` holds "
+                f"{kind_words(training)}; leave it out"
+            )
     height, width = (training.shape[1:]) if training.kind == "image" else (99, 99)
     if settings.invariances.shift and min(height, width) < 5:
         raise ConfigError(
@@ -133,8 +144,9 @@ def check_spaces(spaces: Sequence[Space], training: Dataset, settings: Settings)
     ours = own_space(training)
     for space in spaces:
         if ours is PIXEL and space.takes not in ("images", "volumes"):
+            kind = "series" if space.takes == "series" else "tables"
             raise ConfigError(
-                f"`space` {space.name} is for tables, and `training` holds {kind_words(training)}; leave "
+                f"`space` {space.name} is for {kind}, and `training` holds {kind_words(training)}; leave "
                 "it out"
             )
         if space is GOWER and settings.duplicate_rms:
@@ -142,11 +154,12 @@ def check_spaces(spaces: Sequence[Space], training: Dataset, settings: Settings)
                 "`duplicate_rms` is a radius in L2, and under `space` gower equal rows are duplicates; "
                 "leave it out, or give `space` columns"
             )
-    unfit = [space for space in others if training.kind != "volume" or space.takes != "volumes"]
+    own = {"volume": "volumes", "series": "series"}.get(training.kind)
+    unfit = [space for space in others if own is None or space.takes != own]
     if training.kind != "image" and unfit:
         raise ConfigError(
-            f"`space` {unfit[0].name} is for images, and `training` holds {kind_words(training)}; "
-            "leave it out"
+            f"`space` {unfit[0].name} is for {unfit[0].takes}, and `training` holds "
+            f"{kind_words(training)}; leave it out"
         )
     for name, wanted in (
         ("`invariances`", bool(settings.invariances.names)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from rote.core.csv_text import csv_lines
 from rote.core.files.saved_together import saved_together
 from rote.data.dataset import Dataset
 from rote.data.files.faults import check_unchanged
+from rote.memorization.alignment import describe_delay, most_moved
 from rote.memorization.audit.agreement import Agreement, recall_at_fpr
 from rote.memorization.audit.gallery import (
     disputes,
@@ -28,7 +30,7 @@ from rote.memorization.audit.result import Findings, SupplementaryMetrics
 from rote.memorization.captions.rates import csv_rows
 from rote.memorization.criteria.verdicts import CriterionResult
 from rote.memorization.groups.members import duplicate_rows, members_of
-from rote.memorization.invariances import MOST_SHIFT, describe, undone
+from rote.memorization.invariances import describe, undone
 from rote.memorization.summary import VERDICTS, classify, count_verdicts, rates_by
 from rote.results.audit import AuditFile
 from rote.results.gallery import LARGE_FOLDER
@@ -107,7 +109,7 @@ def to_json(found: Findings) -> dict[str, Any]:
         ),
         "invariances": {
             "names": settings.invariances.names,
-            "most_shift": MOST_SHIFT if settings.invariances.shift else 0,
+            "most_shift": most_moved(found.training) if settings.invariances.shift else 0,
         },
         "seed": settings.seed,
         "gate": None if found.gate is None else found.gate.to_json(),
@@ -216,7 +218,9 @@ def _pair_columns(found: Findings) -> tuple[str, ...]:
 def _pairs(found: Findings) -> Iterator[list[Any]]:
     groups = found.training.groups
     names, ratio = found.training.names, found.ratio
-    transform, invariances = found.measured.matches.transform, found.settings.invariances
+    transform, series = found.measured.matches.transform, found.training.kind == "series"
+    told = functools.partial(describe, invariances=found.settings.invariances)
+    words = describe_delay if series else told
     own, trained = found.generated.texts, found.training.texts
     for i in found.by_ratio:
         near, far = int(found.nn1_index[i]), int(found.nn2_index[i])
@@ -224,7 +228,7 @@ def _pairs(found: Findings) -> Iterator[list[Any]]:
         verdict = "yes" if found.memorized[i] else "no"
         row = [i, found.generated.names[i], verdict, f"{ratio[i]:.6g}", near, names[near]]
         row += [f"{nn1:.6g}", far, names[far], f"{nn2:.6g}"]
-        row += [VERDICTS[found.verdict[i]], describe(int(transform[i]), invariances)]
+        row += [VERDICTS[found.verdict[i]], words(int(transform[i]))]
         row += [found.groups.group[near], found.collapse.group[i]]
         row += [own[i], trained[near]]
         yield [*row, *([] if groups is None else [groups[near], groups[far]])]
@@ -234,7 +238,8 @@ def _named_pairs(found: Findings) -> Pairs:
     """Return what `tables.npz` says of every generated item."""
     names, settings = found.training.names, found.settings
     kinds, kind = np.unique(found.measured.matches.transform, return_inverse=True)
-    moves = [undone(int(number), settings.invariances) for number in kinds]
+    series = found.training.kind == "series"
+    moves = [undone(0 if series else int(number), settings.invariances) for number in kinds]
     texts, captioned = found.training.texts, found.generated.captions or found.training.captions
     return Pairs(
         names=found.generated.names,

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from rote.core.mapped_pages import release_pages
+from rote.data.convert import in_own_units
 from rote.data.duplicates import DuplicateGroups
 from rote.data.resample import workers
 from rote.memorization.audit.agreement import MOST_DISPUTED, Agreement
@@ -18,16 +19,23 @@ from rote.memorization.audit.result import Findings
 from rote.memorization.invariances import undone
 from rote.results.gallery import (
     EXACT,
+    FEWEST_HEARD,
+    HEARD_BYTES,
     LARGE,
+    LONG_SERIES,
     LOOKED_THROUGH,
+    MOST_HEARD,
     MOST_LOOKED_THROUGH,
+    MOST_SECONDS,
     factor_of,
     in_colors,
+    peaks_of,
     picture_of,
     planes_of,
     planes_shape,
     shrink,
     smaller,
+    to_pcm,
 )
 from rote.results.supplement import MOST_PICTURED, SHOWN
 from rote.spaces.gower import Gower
@@ -62,6 +70,7 @@ def gallery(found: Findings, labels: npt.NDArray[np.int64] | None) -> dict[str, 
         "labels": labels[chosen],
         **_matched_tiles(found, chosen),
         **_voxels(found, chosen),
+        **_sounds(found, chosen),
         **_small(found),
         **_cells(found, chosen),
     }
@@ -78,12 +87,13 @@ def _shrunk(items: npt.NDArray[Any]) -> int:
 def pictures_of(items: npt.NDArray[Any], rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
     """Return some items, images at most `LONGEST` pixels each way; each is read once, a few at a time.
 
-    Of volumes it is their three middle planes.
+    Of volumes it is their three middle planes, of long series their peaks.
     """
     factor = _shrunk(items)
     volumes = items.ndim == 5
     if factor == 1 and not volumes:
-        return np.asarray(items[rows])
+        some = np.asarray(items[rows])
+        return peaks_of(some) if some.ndim == 3 and some.shape[1] > LONG_SERIES else some
     single, place = np.unique(rows, return_inverse=True)
     way = planes_of if volumes else shrink
     with ThreadPoolExecutor(workers()) as pool:
@@ -138,6 +148,22 @@ def _voxels(found: Findings, chosen: npt.NDArray[np.int64]) -> dict[str, npt.NDA
     return {"voxels": np.array(pairs, np.uint8), "voxels_shrunk": np.array(factor, np.int64)}
 
 
+def _sounds(found: Findings, chosen: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[Any]]:
+    """Return the first pairs of sound as they are heard, for a page to play; nothing of other items."""
+    generated, training = found.generated, found.training
+    if training.sample_rate is None:
+        return {}
+    times = min(training.items.shape[1], round(MOST_SECONDS * training.sample_rate))
+    each = 4 * times * training.items.shape[2]
+    rows = chosen[: max(FEWEST_HEARD, min(MOST_HEARD, HEARD_BYTES // each))]
+    sides = [(generated, rows), (training, found.nn1_index[rows])]
+    heard = [in_own_units(side.take(own))[:, :times] for side, own in sides]
+    return {
+        "sounds": to_pcm(np.stack(heard, axis=1)),
+        "sample_rate": np.array(training.sample_rate),
+    }
+
+
 def _matched_tiles(found: Findings, chosen: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[Any]]:
     """Return how far each tile of a pair is apart, as the two match; NaN without a large picture."""
     generated, training = found.generated.items, found.training.items
@@ -166,10 +192,10 @@ def disputes(found: Findings, agreed: Agreement) -> dict[str, npt.NDArray[Any]]:
     """Return the arrays of `disputes.npz`: pictures of the images that divide the rulers most."""
     chosen = agreed.disputed[:MOST_DISPUTED]
     nearest = np.stack([r.measured.matches.nn1_index[chosen] for r in found.spaces], axis=1)
-    pictures = pictures_of(found.training.items, nearest.ravel())
+    pictures = pictures_of(_pictured(found.training.items), nearest.ravel())
     return {
         "generated_index": chosen,
-        "generated": pictures_of(found.generated.items, chosen),
+        "generated": pictures_of(_pictured(found.generated.items), chosen),
         "nearest_index": nearest,
         "nearest": pictures.reshape(*nearest.shape, *pictures.shape[1:]),
         "memorized": np.stack([r.memorized[chosen] for r in agreed.rulers], axis=1),
@@ -191,6 +217,11 @@ def space_arrays(found: Findings, agreed: Agreement | None) -> dict[str, npt.NDA
         arrays["memorized"] = np.stack([ruler.memorized for ruler in agreed.rulers])
         arrays["score"] = np.stack([ruler.score for ruler in agreed.rulers])
     return arrays
+
+
+def _pictured(items: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return items that are pictures; of all others, which a page tells by number, nothing."""
+    return items if items.dtype == np.uint8 else np.zeros((len(items), 0, 0, 1), np.uint8)
 
 
 def _tiles(

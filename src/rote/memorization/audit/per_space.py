@@ -31,9 +31,9 @@ from rote.memorization.criteria.verdicts import CriterionResult, criterion_resul
 from rote.memorization.evaluator import CriteriaEvaluator, Measured
 from rote.memorization.groups.kin import numbers_of
 from rote.memorization.invariances import Invariances
-from rote.memorization.matching import Matcher, Matches, Progress, Reranker, no_progress
+from rote.memorization.matching import Matcher, Matches, Progress, no_progress
+from rote.memorization.open_matcher import open_matcher
 from rote.spaces.feature_cache import Timed, rows_of
-from rote.spaces.gower import Gower
 from rote.spaces.guard import check_spread
 from rote.spaces.space import Space
 
@@ -250,18 +250,15 @@ class SpaceAudit:
             training=training,
         )
 
-    def _matcher(self, training: npt.NDArray[Any], invariances: Invariances) -> Matcher:
-        positions, group = self._duplicates.positions, self._duplicates.kin
-        space, device = self.space, self._prepared.device
-        if space.kind == "pairs":
-            return Reranker(training, positions=positions, group=group, space=space, device=device)
-        return Matcher(
-            training,
-            positions=positions,
-            group=group,
+    def _matcher(self, rows: npt.NDArray[Any], invariances: Invariances) -> Matcher:
+        return open_matcher(
+            rows,
+            space=self.space,
+            training=self._prepared.training,
+            positions=self._duplicates.positions,
+            group=self._duplicates.kin,
             invariances=invariances,
-            device=device,
-            gower=Gower.of(self._prepared.training) if space.metric == "gower" else None,
+            device=self._prepared.device,
         )
 
 

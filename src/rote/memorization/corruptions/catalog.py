@@ -275,6 +275,7 @@ CORRUPTIONS: Catalog[Corruption] = Catalog(
         ),
         Corruption("gain", "Gain", "stretched", (0.05, 0.1, 0.3), "share", of_numbers.gain, SERIES),
         Corruption("delay", "Delay", "delayed", (1, 2), "times", of_numbers.delay, SERIES),
+        Corruption("polarity", "Polarity", "inverted", (1,), "times", of_numbers.polarity, SERIES),
     ),
 )
 

@@ -73,6 +73,11 @@ def delay(item: Numbers, times: float, generator: np.random.Generator) -> Values
     return item.values[np.clip(places, 0, len(item.values) - 1)]
 
 
+def polarity(item: Numbers, times: float, generator: np.random.Generator) -> Values:
+    """Exchange above and below the mean of each channel."""
+    return -item.values
+
+
 def measured_columns(
     training: Dataset,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:

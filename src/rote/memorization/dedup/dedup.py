@@ -130,8 +130,10 @@ def dedup(
     if duplicate_rms is not None:
         check_rms(duplicate_rms)
     over = Invariances.parse(invariances)
-    if over.shift:
-        raise ConfigError("`invariances` shift joins no duplicates; choose flip, tone or both")
+    if others := [name for name in over.names if name not in ("flip", "tone")]:
+        raise ConfigError(
+            f"`invariances` {others[0]} joins no duplicates; choose flip, tone or both"
+        )
     options = options or ReadOptions()
     with opened(source, options) as files:
         place = None if out is None else check_new(Path(out), files=files is not None)

@@ -20,6 +20,7 @@ from rote.report.audit.gallery import (
     small_pictures,
     voxel_sheets,
 )
+from rote.report.audit.listen import heard_pairs
 from rote.report.audit.positive_control import recall_of
 from rote.report.audit.read import Audit, read_audit
 from rote.report.audit.reproduced import groups_of
@@ -52,12 +53,10 @@ def audit_context(folder: Path) -> dict[str, Any]:
     large = large_pictures(folder, audit.gallery, entry["index"][: entry["pictures"]])
     if large is not None:
         entry["large"] = large
-    if audit.gallery.voxels is not None:
-        entry.pop("moves", None)  # of pictures alone
-        entry["voxels"] = voxel_sheets(audit.gallery, entry["index"][: entry["pictures"]])
+    _add_voxels(entry, audit)
     small = small_pictures(audit.gallery)
     leaks = file.holdout_in_training
-    spaces = None if vector else spaces_of(folder, file)
+    spaces = spaces_of(folder, file)
     recall = recall_of(file.positive_control, found)
     calibrated = next((c.threshold for c in found if c.name == "calibrated"), None)
     return {
@@ -92,6 +91,7 @@ def audit_context(folder: Path) -> dict[str, Any]:
             audit.neighbors.index.tolist(),
             None if audit.tables is None else audit.tables[0],
         ),
+        "heard": heard_pairs(audit.gallery, audit.neighbors),
         "groups": largest_groups(members, audit.neighbors),
         "leaked": [] if members is None else told(members, members.of("holdout")[:MOST_LEAKS]),
         "leak_count": leaks.exact + leaks.near if leaks else 0,
@@ -171,6 +171,13 @@ def _gallery(audit: Audit, sizes: dict[int, int]) -> dict[str, Any]:
 def class_names(side: Side) -> list[str]:
     """Return the names of a side's classes, empty where it has none."""
     return [words.plain(name) for name in side.classes]
+
+
+def _add_voxels(entry: dict[str, Any], audit: Audit) -> None:
+    """Add the volumes that the page looks through; how pictures were moved says nothing of these."""
+    if audit.gallery.voxels is not None:
+        entry.pop("moves", None)
+        entry["voxels"] = voxel_sheets(audit.gallery, entry["index"][: entry["pictures"]])
 
 
 def _charts(audit: Audit, *, calibrated: float | None, unit: str, columns: int) -> dict[str, Any]:

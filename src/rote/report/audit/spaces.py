@@ -219,7 +219,7 @@ def _disputes(found: Disputes, titles: Sequence[str]) -> tuple[Dispute, ...]:
 
 def _pictures(found: Disputes) -> dict[str, Any] | None:
     """Return one sheet of the disputed images: generated, then nearest per space."""
-    if not len(found.index):
+    if not found.generated.size:
         return None
     pictures = np.concatenate([found.generated[:, None], found.nearest], axis=1)
     return thumbnails(pictures, shrunk=1)

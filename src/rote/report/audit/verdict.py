@@ -25,8 +25,16 @@ SEEN_BY = {
     "resize": ("space", "lowres"),
     "jpeg": ("space", "lowres"),
     "crop": ("space", "lowres"),
+    "blur-3d": ("space", "lowres"),
+    "shift-3d": ("space", "lowres"),
+    "rotation": ("space", "lowres"),
+    "left-right": ("invariances", "flip"),
+    "delay": ("invariances", "shift"),
+    "gain": ("invariances", "gain"),
+    "polarity": ("invariances", "polarity"),
 }
-"""Argument and value that see copies made so, as measured (`docs/results/spaces.md`)."""
+"""Argument and value that see copies made so, as measured (`spaces.md`, `volumes.md`, `sound.md` of the
+results)."""
 
 
 @dataclass(frozen=True)

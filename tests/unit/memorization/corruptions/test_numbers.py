@@ -109,6 +109,7 @@ def test_series_are_controlled_by_default():
         *(("offset", strength) for strength in (0.03, 0.1, 0.3)),
         *(("gain", strength) for strength in (0.05, 0.1, 0.3)),
         *(("delay", times) for times in (1, 2)),
+        ("polarity", 1),
     }
 
 

@@ -1,0 +1,1 @@
+"""Sound files: read as series, all of one rate and one length."""
