@@ -202,7 +202,9 @@ def main() -> None:
     if options.what == "search":
         for folder in options.folders:
             files = sorted(folder.glob("points/*/point.json"))
-            show(folder.name, [Point.model_validate_json(json.dumps(_whole(path))) for path in files])
+            show(
+                folder.name, [Point.model_validate_json(json.dumps(_whole(path))) for path in files]
+            )
     elif options.what == "bank":
         bank(options.file)
     else:
