@@ -16,7 +16,7 @@ from command import run_here
 from PIL import Image
 
 from rote.core.errors import DataError, DownloadError, RoteError, RunError
-from rote.data.files import archives, collect, mapped, npz
+from rote.data.files import collect, entry, mapped, npz
 from rote.data.load import load_images
 from rote.data.named import download
 from rote.data.named.download import RemoteFile, fetch
@@ -119,7 +119,7 @@ def test_members_that_overlap(tmp_path: Path) -> None:
 def test_a_member_that_unpacks_without_end(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as held:
-        held.writestr("0.png", bytes(archives.MAX_FILE_BYTES // 15))
+        held.writestr("0.png", bytes(entry.MAX_FILE_BYTES // 15))
     assert path.stat().st_size < 1_000
     assert "unpacks to more than 1,100 times its size" in refused(path)
 

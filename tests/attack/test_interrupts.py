@@ -68,7 +68,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def unhindered(room: Path) -> tuple[float, dict[str, Any]]:
     """Audit without a cache, and return the seconds and what was written."""
     seconds = 0.0
-    for _ in range(2 if LARGE else 1):  # the first call may have to compile
+    for _ in range(2):  # the first call may have to compile
         clear(room)
         seconds = finish(room, None)
     return seconds, contents(room / "out")

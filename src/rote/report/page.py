@@ -140,7 +140,8 @@ def _render(context: dict[str, Any]) -> str:
         _environment()
         .get_template(context["template"])
         .render(
-            **{"beside": None} | {key: value for key, value in context.items() if key != "scripts"},
+            **{"beside": None, "heard": None}
+            | {key: value for key, value in context.items() if key != "scripts"},
             css=Markup("".join(map(_template_text, STYLES))),
             scripts=[Markup(script) for script in scripts],
             script_hashes=" ".join(f"'sha256-{_sha256(script)}'" for script in scripts),

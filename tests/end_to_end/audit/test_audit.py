@@ -176,7 +176,7 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "vectors": (
         ("audit", "--generated", "vector.npz", "--training", "vector.npz", "--invariances", "flip"),
-        "--invariances is for images",
+        "--invariances flip is for images and volumes",
     ),
     "no audit": (("compare", "nowhere", "nowhere"), "does not exist"),
     "tiles are gated in pixels": (

@@ -83,7 +83,7 @@ def test_other_sides_have_the_window_of_the_training_side(tmp_path):
         ({"resize": "fit"}, "choose crop, squeeze or pad"),
         ({"alpha": "grey"}, "choose white, black or drop"),
         ({"exif": "no"}, "choose apply or ignore"),
-        ({"frames": "2"}, "choose first or all"),
+        ({"frames": "2"}, "choose first, all or volume"),
         ({"window": "5"}, "--window is 5"),
         ({"axes": "XY"}, "--axes is"),
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 
 from rote.report.charts.chart import Spec, finish, inline
-from rote.results.mitigation.remedies import RemediesFile, Tried
+from rote.results.mitigation.remedies import RemediesFile
 from rote.stats.jackknife import Estimate
 from rote.stats.rates import Rate
 
@@ -14,7 +14,7 @@ AS_IT_IS = "the model as it is"
 
 def front(file: RemediesFile) -> Spec:
     """Return precision against the rate by the first judge, of the model and of every remedy."""
-    rows = [_row(name_of(t), t.verdict, t.judged[0].after, t.quality[0].after) for t in file.tried]
+    rows = [_row(t.title, t.verdict, t.judged[0].after, t.quality[0].after) for t in file.tried]
     first = file.tried[0]
     rows.insert(0, _row(AS_IT_IS, AS_IT_IS, first.judged[0].before, first.quality[0].before))
     x = alt.X(
@@ -64,12 +64,6 @@ def front(file: RemediesFile) -> Spec:
         ),
     ]
     return finish(alt.layer(*layers), "Precision against the rate of copies, of every remedy")
-
-
-def name_of(tried: Tried) -> str:
-    """Return what a remedy is called: name, setting, and what was equal in its training."""
-    name = f"{tried.name}:{tried.setting}" if tried.setting else tried.name
-    return f"{name}, {tried.basis}" if tried.basis else name
 
 
 def _row(name: str, verdict: str, rate: Rate, precision: Estimate) -> Spec:

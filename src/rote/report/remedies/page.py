@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from rote.report import words
-from rote.report.charts.remedies import name_of
 from rote.results.mitigation.remedies import RemediesFile, Tried
 from rote.results.schema import read_result
 
@@ -31,7 +30,6 @@ def remedies_context(folder: Path) -> dict[str, Any]:
         "tried": tried,
         "first": tried[0] if tried else None,
         "sentence": _sentence(tried),
-        "name_of": name_of,
         "chip": CHIP,
         "there": {
             name: (folder / name / "report.html").exists()
@@ -47,7 +45,7 @@ def remedies_context(folder: Path) -> dict[str, Any]:
 
 def _sentence(tried: list[Tried]) -> str:
     """Say what helps, best first, or that nothing does."""
-    helps = [name_of(one) for one in tried if one.verdict == "helps"]
+    helps = [one.title for one in tried if one.verdict == "helps"]
     if not tried:
         return "No remedy fits this model"
     if not helps:

@@ -74,6 +74,12 @@ class Tried(Result):
     settings: tuple[Setting, ...]
     """Those that were chosen from; empty where there was one."""
 
+    @property
+    def title(self) -> str:
+        """What it is called: name, setting, and what was equal in its training."""
+        name = f"{self.name}:{self.setting}" if self.setting else self.name
+        return f"{name}, {self.basis}" if self.basis else name
+
 
 class LeftOut(Result):
     """A remedy that is nothing for this model."""
