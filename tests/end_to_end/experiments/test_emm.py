@@ -132,7 +132,7 @@ def test_another_configuration_is_refused(finished: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("sign", [signal.SIGKILL])
 def test_killed_and_resumed_gives_the_same_answer(
     finished: Path, tmp_path: Path, sign: signal.Signals
 ) -> None:
