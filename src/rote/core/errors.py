@@ -49,6 +49,15 @@ class Interrupted(Exception):
     """The user or the parent process asked to stop; all finished work has been saved."""
 
 
+def first_line(error: BaseException, *, longest: int | None = None) -> str:
+    r"""Return the first line of another library's error, or its type where it says nothing.
+
+    >>> first_line(ValueError("no weights\nsee the log")), first_line(ValueError())
+    ('no weights', 'ValueError')
+    """
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:longest]
+
+
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     """Return ``" (did you mean 'x'?)"`` for the nearest known name, else the list of names.
 

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from rote.core.errors import ConfigError, DataError
+from rote.core.errors import ConfigError, DataError, first_line
 from rote.core.installation import extra
 from rote.core.progress.work import reported
 from rote.data.convert import from_model, to_model
@@ -127,7 +127,7 @@ def load_autoencoder(name: str, *, device: str = "cpu") -> Autoencoder:
                 where, use_safetensors=True, output_loading_info=True
             )
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+        reason = first_line(error, longest=160)
         raise ConfigError(
             f"`through_autoencoder` {name} cannot be loaded ({reason}); give a folder with config.json "
             f"and {WEIGHTS}, or the folder of a pipeline"

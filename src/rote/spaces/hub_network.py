@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from rote.core.errors import ConfigError
+from rote.core.errors import ConfigError, first_line
 from rote.spaces.factory import SpaceFactory
 from rote.spaces.packaged_network import FEATURES, PIP
 from rote.spaces.parse import Wanted, check_hash, check_options, folder_digest, size_of
@@ -160,7 +160,7 @@ def _load(hub: Hub, wanted: Wanted) -> tuple[Any, Path]:
                 output_loading_info=True,
             )
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+        reason = first_line(error, longest=160)
         raise ConfigError(
             f"`space` {wanted.text}: its weights cannot be had ({reason}); {by_hand}"
         ) from error

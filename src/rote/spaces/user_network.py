@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import torch
 
-from rote.core.errors import ConfigError, DataError, did_you_mean
+from rote.core.errors import ConfigError, DataError, did_you_mean, first_line
 from rote.core.memory import bounded_memory
 from rote.core.user_module import import_user_module, own_code
 from rote.spaces.factory import SpaceFactory
@@ -196,7 +196,7 @@ def _torchscript(wanted: Wanted, path: Path, device: str) -> tuple[str, Network]
 
 
 def _no_network(wanted: Wanted, path: Path, kind: str, error: Exception) -> ConfigError:
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+    reason = first_line(error, longest=160)
     return ConfigError(f"`space` {wanted.text}: {path} is no {kind} file that is taken ({reason})")
 
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
 
-from rote.core.errors import ConfigError, Interrupted, RunError
+from rote.core.errors import ConfigError, Interrupted, RunError, first_line
 from rote.core.installation import extra
 from rote.core.ray import keeper
 from rote.core.user_module import safe_path
@@ -93,11 +93,6 @@ def ray_module(name: str = "ray") -> Any:
 def is_lost(error: BaseException) -> bool:
     """Say whether an error of Ray means that a worker, its machine or its result is gone."""
     return any(kind.__name__ in LOST for kind in type(error).__mro__)
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of what an error says, or its name."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 @contextlib.contextmanager

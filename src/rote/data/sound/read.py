@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rote.core.errors import DataError
+from rote.core.errors import DataError, first_line
 from rote.core.progress.work import counted_results
 from rote.data.account import Account, Treated, first_names, left_out
 from rote.data.dataset import Dataset
@@ -101,7 +101,7 @@ def _clip(entry: Entry, options: ReadOptions) -> Clip | str:
         return str(error)
     except Exception as error:  # noqa: BLE001 - soundfile answers broken bytes with several
         stop_if_machine_fails(error)
-        return f"broken: {_line(error)}"
+        return f"broken: {first_line(error)}"
     if not len(values):
         return "it holds no sound"
     if options.seconds is None and times > len(values):
@@ -109,10 +109,6 @@ def _clip(entry: Entry, options: ReadOptions) -> Clip | str:
     if not np.isfinite(values).all():
         return "it holds NaN or infinity"
     return Clip(values, rate, times)
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _stacked(

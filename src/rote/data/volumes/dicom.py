@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from rote.core.errors import first_line
 from rote.data.files.decode import UnreadableImageError
 from rote.data.files.entry import Entry
 from rote.data.files.faults import stop_if_machine_fails
@@ -185,7 +186,7 @@ def _decoded(picture: Picture) -> Values:
         raise
     except Exception as error:  # noqa: BLE001 - decoders answer broken bytes with nearly all of them
         stop_if_machine_fails(error)
-        raise UnreadableImageError(f"broken: {_line(error)}") from None
+        raise UnreadableImageError(f"broken: {first_line(error)}") from None
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise UnreadableImageError("it holds NaN or infinity")
     return values.reshape(-1, *picture.form)
@@ -215,12 +216,7 @@ def _read(content: bytes) -> Any:
         return pydicom.dcmread(io.BytesIO(content), force=True)
     except Exception as error:  # noqa: BLE001 - as in `_decoded`
         stop_if_machine_fails(error)
-        raise UnreadableImageError(f"not a DICOM file, or broken: {_line(error)}") from None
-
-
-def _line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+        raise UnreadableImageError(f"not a DICOM file, or broken: {first_line(error)}") from None
 
 
 def _told(found: Any, name: str) -> str:

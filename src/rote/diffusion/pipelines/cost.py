@@ -22,7 +22,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from rote.core.errors import ConfigError
+from rote.core.errors import ConfigError, first_line
 from rote.data.messages import shown
 from rote.diffusion.pipelines.drawing import TILE
 from rote.diffusion.pipelines.opened import INDEX, PARTS, check_libraries, quiet
@@ -119,7 +119,7 @@ def pipeline_cost(
             }
             made = getattr(diffusers, index["_class_name"])
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        reason = first_line(error, longest=200)
         raise ConfigError(
             f"the configuration of the pipeline {shown(pipeline)} cannot be read ({reason}); give a "
             f"folder with {INDEX} and the config.json of each part"

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from rote.core.errors import RunError
+from rote.core.errors import RunError, first_line
 from rote.diffusion.pipelines.opened import OpenPipeline, quiet
 from rote.diffusion.pipelines.prompts import Asked
 
@@ -53,7 +53,7 @@ def draw(
         ValueError,
         TypeError,
     ) as error:  # what libraries raise of shapes and memory
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        reason = first_line(error, longest=200)
         raise RunError(f"the pipeline {pipeline.name} failed ({reason})") from error
     found = np.asarray(images)[: len(asked)]
     if not np.isfinite(found).all():

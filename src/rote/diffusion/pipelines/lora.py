@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rote.core.errors import ConfigError
+from rote.core.errors import ConfigError, first_line
 from rote.data.messages import shown
 
 NAME = "lora"
@@ -59,7 +59,7 @@ def add_lora(pipeline: Any, path: Path, scale: float) -> None:
     except ConfigError:
         raise
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        reason = first_line(error, longest=200)
         raise ConfigError(
             f"`lora` {shown(path)} does not fit this pipeline ({reason}); give the LoRA of this base"
         ) from error

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from rote.core.devices import resolve_device
-from rote.core.errors import ConfigError, RoteError
+from rote.core.errors import ConfigError, RoteError, first_line
 from rote.core.installation import extra
 from rote.data.messages import shown
 from rote.diffusion.pipelines.lora import add_lora
@@ -199,7 +199,7 @@ def _loaded(name: str) -> Any:
     except RoteError:
         raise
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        reason = first_line(error, longest=200)
         raise ConfigError(
             f"the pipeline {shown(name)} cannot be loaded ({reason}); give a folder that a pipeline's "
             "save_pretrained wrote, with .safetensors files, or the name of a repository"

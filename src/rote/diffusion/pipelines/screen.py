@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from rote.core.errors import ConfigError, RunError
+from rote.core.errors import ConfigError, RunError, first_line
 from rote.core.presentation.figures import intervals
 from rote.core.presentation.shown import ShownFile
 from rote.core.progress.display import progress
@@ -205,7 +205,7 @@ def _added(
     except _Seen:
         pass
     except (RuntimeError, ValueError, TypeError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        reason = first_line(error, longest=200)
         raise RunError(f"the pipeline {opened.name} failed ({reason})") from error
     finally:
         hook.remove()

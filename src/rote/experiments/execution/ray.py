@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import Any, Generic
 
 from rote.core.atomic_files import write_text
-from rote.core.errors import ConfigError, Interrupted, RoteError, RunError
-from rote.core.ray.cluster import IN_FLIGHT, RETRIES, connected, first_line, is_lost, ray_module
+from rote.core.errors import ConfigError, Interrupted, RoteError, RunError, first_line
+from rote.core.ray.cluster import IN_FLIGHT, RETRIES, connected, is_lost, ray_module
 from rote.core.run_folder import versions
 from rote.data.dataset import Dataset
 from rote.experiments.execution.engine import Perform, RayOptions, ResultT, TaskT

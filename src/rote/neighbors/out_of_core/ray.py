@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy.typing as npt
 
-from rote.core.errors import RoteError, RunError
-from rote.core.ray.cluster import IN_FLIGHT, RETRIES, connected, first_line, is_lost
+from rote.core.errors import RoteError, RunError, first_line
+from rote.core.ray.cluster import IN_FLIGHT, RETRIES, connected, is_lost
 from rote.data.shards.read import ShardSet
 from rote.neighbors.out_of_core.chunk import ChunkedSearch
 from rote.neighbors.out_of_core.engine import ShardResult, search_shard
