@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from rote.core.errors import DataError
+from rote.data.dataset import Dataset
 from rote.data.load import load_images
 from rote.data.options import ReadOptions
+from rote.data.volumes.fit import fit_volumes
 
 VOLUMES = np.random.default_rng(0).integers(0, 256, (2, 4, 6, 5, 1), np.uint8)
 
@@ -16,6 +18,13 @@ def test_slices_of_an_array_repeat_its_labels(tmp_path):
     assert np.array_equal(found.items, VOLUMES[:, 1:3].reshape(4, 6, 5, 1))
     assert found.labels.tolist() == [1, 1, 0, 0]
     assert found.names == ("#0#D1", "#0#D2", "#1#D1", "#1#D2")
+
+
+def test_slices_keep_all_that_is_known_of_their_volume():
+    known = {"captions": ("a", None), "repeats": np.array([1, 2]), "groups": ("x", "y")}
+    found = fit_volumes(Dataset(VOLUMES, **known), ReadOptions(slices=("D", 0, 2)))
+    assert (found.captions, found.groups) == (("a", "a", None, None), ("x", "x", "y", "y"))
+    assert found.repeats.tolist() == [1, 1, 2, 2]
 
 
 def test_a_crop_of_an_array():
