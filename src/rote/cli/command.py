@@ -24,7 +24,7 @@ import contextlib
 import functools
 import inspect
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
@@ -45,6 +45,15 @@ class Place:
     def argument(self) -> str:
         """The parameter that holds what was given by position."""
         return f"{self.metavar.lower()}_by_position"
+
+
+def given_options(options: Any) -> dict[str, Any]:
+    """Return what of an option object is not as usual, by the names of its fields."""
+    return {
+        field.name: getattr(options, field.name)
+        for field in fields(options)
+        if getattr(options, field.name) != field.default
+    }
 
 
 def takes_options(function: Callable[..., None]) -> Callable[..., None]:

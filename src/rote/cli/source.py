@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
 from rote.cli import options
+from rote.cli.command import given_options
 from rote.cli.flags import as_flags
 from rote.cli.values import choice
 from rote.data.ahead.existing import existing_path
@@ -137,18 +138,10 @@ class ImageOptions:
         ),
     ] = None
 
-    def given(self) -> dict[str, Any]:
-        """Return the options that are not as usual."""
-        return {
-            field.name: getattr(self, field.name)
-            for field in fields(self)
-            if getattr(self, field.name) != field.default
-        }
-
     def bound(self) -> dict[str, Any]:
         """Return what a folder that was written with these options belongs to."""
         always = ("resolution", "channels", "skip_unreadable")
-        return {name: getattr(self, name) for name in always} | self.given()
+        return {name: getattr(self, name) for name in always} | given_options(self)
 
     def read(self, like: Dataset | None = None) -> ReadOptions:
         """Return how images are read: with the window of ``like``, where it has one.

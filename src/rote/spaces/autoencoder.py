@@ -23,6 +23,7 @@ import torch
 from rote.core.errors import ConfigError, DataError, first_line
 from rote.core.installation import extra
 from rote.core.progress.work import reported
+from rote.data.ahead.existing import PIPELINE
 from rote.data.convert import from_model, to_model
 from rote.data.dataset import Dataset
 from rote.data.resample import set_channels
@@ -118,7 +119,7 @@ def load_autoencoder(name: str, *, device: str = "cpu") -> Autoencoder:
             f"{extra('diffusers')}"
         ) from None
     folder = Path(name).expanduser()
-    if (folder / "model_index.json").exists():
+    if (folder / PIPELINE).exists():
         folder = folder / "vae"
     try:
         where = str(folder) if folder.is_dir() else name

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rote.cli.values import choice
 from rote.core.errors import ConfigError
+from rote.diffusion.pipelines.dtypes import DTYPES
 
 if TYPE_CHECKING:
     from rote.diffusion.pipelines.folder import PromptSets
     from rote.diffusion.pipelines.opened import OpenPipeline
 
-DTYPES = ("float32", "float16", "bfloat16")
 PROMPTS = (
     "a text file (one a line), a metadata.jsonl, or a folder of images with captions, such as the "
     "training images"
@@ -99,11 +99,3 @@ class PipelineOptions(LoraOptions):
             per_caption=self.per_caption,
             count=count,
         )
-
-    def given(self) -> dict[str, Any]:
-        """Return the options that are not as usual."""
-        return {
-            field.name: getattr(self, field.name)
-            for field in fields(self)
-            if getattr(self, field.name) != field.default
-        }

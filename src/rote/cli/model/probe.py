@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rote.cli import options
+from rote.cli.command import given_options
 from rote.cli.names import made_by
 from rote.cli.source import SourceOptions, load
 from rote.cli.values import choice
@@ -71,7 +72,7 @@ class ProbeOptions:
         """Return the data of a run and its held-out side, each None where the run has its own."""
         from rote.diffusion.probes.sides import data_of_run, told_of_run
 
-        told, given, data = told_of_run(run), self.how.given(), None
+        told, given, data = told_of_run(run), given_options(self.how), None
         how = SourceOptions(**(told.read or {}) | given)
         if self.data is not None or given:
             data = load(self.data or told.source, how)

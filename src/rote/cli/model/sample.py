@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from rote.cli import options
 from rote.cli.app import command
-from rote.cli.command import takes_options
+from rote.cli.command import given_options, takes_options
 from rote.cli.model.pipeline_options import PipelineOptions
 from rote.cli.model.samples import check_file, write_samples
 from rote.cli.values import choice
 from rote.core.devices import resolve_device
 from rote.core.errors import ConfigError
-from rote.data.ahead.existing import near
+from rote.data.ahead.existing import PIPELINE, near
 
 if TYPE_CHECKING:
     from rote.diffusion.checkpoint import Weights
 
-INDEX = "model_index.json"
-"""Of a pipeline; known before diffusers is imported."""
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 STEPS, COUNT = 18, 64
 
@@ -42,14 +40,6 @@ class DrawOptions:
         ),
     ] = None
     spreadsheet: options.Spreadsheet = False
-
-    def given(self) -> dict[str, Any]:
-        """Return the options that are not as usual."""
-        return {
-            field.name: getattr(self, field.name)
-            for field in fields(self)
-            if getattr(self, field.name) != field.default
-        }
 
 
 @command(
@@ -108,9 +98,9 @@ def sample(
             f"{run} does not exist{near(path)}; give the --out of `rote train`, or a pipeline of "
             "diffusers with --prompts"
         )
-    if (path / INDEX).exists() or not path.exists():
-        if how.given():
-            flag = next(iter(how.given()))
+    if (path / PIPELINE).exists() or not path.exists():
+        if wrong := given_options(how):
+            flag = next(iter(wrong))
             raise ConfigError(f"--{flag} is for a model of `rote train`, and {run} is a pipeline")
         if dry_run:
             _print_cost(run, pipeline, count, steps=steps, device=device)
@@ -118,11 +108,11 @@ def sample(
         _sample_pipeline(run, pipeline, count, out=out, steps=steps, seed=seed, device=device)
         return
     if dry_run:
-        raise ConfigError(f"--dry-run is for a pipeline of diffusers, and {run} has no {INDEX}")
-    if pipeline.given():
-        flag = next(iter(pipeline.given())).replace("_", "-")
+        raise ConfigError(f"--dry-run is for a pipeline of diffusers, and {run} has no {PIPELINE}")
+    if wrong := given_options(pipeline):
+        flag = next(iter(wrong)).replace("_", "-")
         raise ConfigError(
-            f"--{flag} is for a pipeline of diffusers, and {run} has no {INDEX}; leave it out"
+            f"--{flag} is for a pipeline of diffusers, and {run} has no {PIPELINE}; leave it out"
         )
     _sample_run(path, how, count or COUNT, out=out, steps=steps or STEPS, seed=seed, device=device)
 
@@ -202,7 +192,7 @@ def _sample_pipeline(
 
     how.check()
     sets = how.sets(count)
-    sets.texts()  # a prompt file that is not there is said before weights are read
+    _ = sets.texts  # a prompt file that is not there is said before weights are read
     if out.suffix:
         raise ConfigError(
             f"--out {out}: images of a pipeline are PNG files; give the name of a folder"

@@ -12,7 +12,7 @@ import typer
 
 from rote.cli import options
 from rote.cli.app import command
-from rote.cli.command import takes_options
+from rote.cli.command import given_options, takes_options
 from rote.cli.model.gap import show_gaps
 from rote.cli.model.probe import Holdout, load_holdout
 from rote.cli.source import SourceOptions, describe_data, load
@@ -161,7 +161,7 @@ def _remembering(
     """
     from rote.core.run_folder import add_facts
 
-    facts = {"source": data, "folder": str(Path.cwd()), "read": how.given()}
+    facts = {"source": data, "folder": str(Path.cwd()), "read": given_options(how)}
     told = facts if holdout is None else facts | {"holdout": holdout}
     write = functools.cache(functools.partial(add_facts, out, {"data": told}))
 

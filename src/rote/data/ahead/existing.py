@@ -14,6 +14,8 @@ from rote.data.containers.ranges import files_of_range, is_range
 from rote.data.messages import shown
 from rote.data.named.names import named_sources
 
+PIPELINE = "model_index.json"
+"""In the folder of a pipeline of diffusers, which makes images and holds none."""
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/|pipe:|git@", re.IGNORECASE)
 
 

@@ -19,6 +19,7 @@ from typing import Literal
 
 from rote.core.errors import DataError
 from rote.data.account import LeftOut, left_out
+from rote.data.ahead.existing import PIPELINE
 from rote.data.captions.find import EXTENSIONS as CAPTIONS
 from rote.data.captions.find import captioned
 from rote.data.files.archives import file_reader, hidden, open_files
@@ -39,7 +40,6 @@ from rote.data.options import ReadOptions
 from rote.data.shards.read import INDEX
 
 SIDECAR = "dataset.json"
-PIPELINE = "model_index.json"
 Kind = Literal["images", "volumes", "sounds"]
 _IMAGE_EXTENSIONS = frozenset((*EXTENSIONS, *FOREIGN_EXTENSIONS))
 _NOT_INCLUDED = "not in `include`"

@@ -23,11 +23,12 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from rote.core.errors import ConfigError, first_line
+from rote.data.ahead.existing import PIPELINE
 from rote.data.messages import shown
 from rote.diffusion.pipelines.drawing import TILE
-from rote.diffusion.pipelines.opened import INDEX, PARTS, check_libraries, quiet
+from rote.diffusion.pipelines.dtypes import BYTES
+from rote.diffusion.pipelines.opened import PARTS, check_libraries, quiet
 
-BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 UTILIZATION = (0.25, 0.75)
 """Share of the speed of a large matrix product that such networks reach: from slow to fast."""
 TRIAL_SECONDS = 0.3
@@ -122,7 +123,7 @@ def pipeline_cost(
         reason = first_line(error, longest=200)
         raise ConfigError(
             f"the configuration of the pipeline {shown(pipeline)} cannot be read ({reason}); give a "
-            f"folder with {INDEX} and the config.json of each part"
+            f"folder with {PIPELINE} and the config.json of each part"
         ) from error
     unet, vae = parts.get("unet"), parts.get("vae")
     if unet is None or vae is None:

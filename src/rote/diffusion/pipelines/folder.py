@@ -16,7 +16,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +58,9 @@ class PromptSets:
     per_caption: int = PER_CAPTION
     count: int | None = None
 
+    @cached_property
     def texts(self) -> dict[str, tuple[str, ...]]:
-        """Return the prompts of each set, by the name of its folder."""
+        """The prompts of each set, by the name of its folder; read once."""
         if self.per_caption < 1:
             raise ConfigError(f"`per_caption` is {self.per_caption}; give 1 or more")
         if self.count is not None and self.count < 1:
@@ -73,7 +74,7 @@ class PromptSets:
         """Return the images of each set."""
         found = {
             name: images_of(texts, each=self.per_caption, seed=seed, count=self.count)
-            for name, texts in self.texts().items()
+            for name, texts in self.texts.items()
         }
         if self.empty_prompt:
             found["empty"] = images_of([""], each=max(map(len, found.values())), seed=seed)

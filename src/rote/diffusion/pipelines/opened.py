@@ -17,16 +17,16 @@ import torch
 from rote.core.devices import resolve_device
 from rote.core.errors import ConfigError, RoteError, first_line
 from rote.core.installation import extra
+from rote.data.ahead.existing import PIPELINE
 from rote.data.messages import shown
+from rote.diffusion.pipelines.dtypes import DTYPES
 from rote.diffusion.pipelines.lora import add_lora
 
-INDEX = "model_index.json"
 PARTS = (
     *("unet", "transformer", "vae"),
     *("text_encoder", "text_encoder_2", "text_encoder_3"),
 )
 """The networks of a pipeline, by their folders."""
-DTYPES = ("float32", "float16", "bfloat16")
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,9 +171,9 @@ def folder_of(name: str) -> Path:
     """Return the folder of a pipeline: a folder as it is, a repository after it was downloaded."""
     folder = Path(name).expanduser()
     if folder.is_dir():
-        if not (folder / INDEX).exists():
+        if not (folder / PIPELINE).exists():
             raise ConfigError(
-                f"the pipeline {shown(name)} has no {INDEX}; give a folder that a pipeline's "
+                f"the pipeline {shown(name)} has no {PIPELINE}; give a folder that a pipeline's "
                 "save_pretrained wrote"
             )
         return folder
@@ -187,7 +187,7 @@ def _loaded(name: str) -> Any:
 
     try:
         folder = folder_of(name)
-        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        index = json.loads((folder / PIPELINE).read_text(encoding="utf-8"))
         parts = {
             part: _part(folder / part, *index[part], pipeline=name)
             for part in PARTS
