@@ -17,6 +17,7 @@ from rote.cli.names import named, remedy_names
 from rote.cli.source import SourceOptions, load
 from rote.cli.values import rate
 from rote.core.errors import ConfigError
+from rote.experiments.mitigation.defaults import COUNT, JUDGES, MARGIN, SELECTION
 
 if TYPE_CHECKING:
     from rote.experiments.mitigation.attempt import Trial
@@ -48,12 +49,12 @@ class Judging:
 
     count: Annotated[
         int, typer.Option("--count", min=1, help="Samples that each verdict is on.")
-    ] = 1000
+    ] = COUNT
     selection: Annotated[
         int,
         typer.Option("--selection", min=1, help="Samples of other seeds to choose a setting on."),
-    ] = 250
-    margin: Annotated[float, rate("--margin", "Most of precision and coverage to lose.")] = 0.1
+    ] = SELECTION
+    margin: Annotated[float, rate("--margin", "Most of precision and coverage to lose.")] = MARGIN
     seed: options.Seed = 0
 
     def trial(self) -> Trial:
@@ -103,7 +104,7 @@ def try_them(
             "--judge",
             metavar="CRITERION[@SPACE][+flip,...]",
             help="Definitions of a copy; settings are chosen by the first, and what helps must convince "
-            "the others. Repeatable. [default: ratio, authenticity, calibrated+flip]",
+            f"the others. Repeatable. [default: {', '.join(JUDGES)}]",
         ),
     ] = None,
     judging: Judging,
@@ -139,7 +140,7 @@ def try_them(
             subject,
             out=out,
             remedies=remedies,
-            **({} if judges is None else {"judges": judges}),
+            judges=judges or JUDGES,
             training=trained,
             holdout=fresh,
             trial=judging.trial(),

@@ -19,7 +19,8 @@ from rote.core.seeds import child_seed
 from rote.data.dataset import Dataset
 from rote.diffusion.draw import noise_seeds
 from rote.experiments.mitigation.case import Case, case_of
-from rote.experiments.mitigation.judges import DEFAULT, Bench
+from rote.experiments.mitigation.defaults import COUNT, JUDGES, MARGIN, SELECTION
+from rote.experiments.mitigation.judges import Bench
 from rote.experiments.mitigation.remedies import (
     REMEDIES,
     Applied,
@@ -38,8 +39,7 @@ from rote.metrics.precision_recall import LEAST
 from rote.results.mitigation.remedies import RemediesFile
 from rote.results.schema import write_result
 
-ALPHA, MARGIN = 0.05, 0.1
-COUNT, SELECTION = 1000, 250
+ALPHA = 0.05
 Given = str | Callable[[Case, str], Applied]
 
 
@@ -94,8 +94,7 @@ class Attempt:
     @property
     def folder(self) -> str:
         """Its name as that of a folder."""
-        text = "-".join(part for part in (self.remedy.name, self.setting, self.basis) if part)
-        return re.sub(r"[^\w.]+", "-", text)
+        return _folder(self.remedy, self.setting, self.basis)
 
 
 def try_remedies(
@@ -103,7 +102,7 @@ def try_remedies(
     *,
     out: str | Path,
     remedies: Sequence[Given] | None = None,
-    judges: Sequence[str] = DEFAULT,
+    judges: Sequence[str] = JUDGES,
     training: Any = None,
     holdout: Any = None,
     trial: Trial | None = None,
@@ -276,13 +275,14 @@ class _Comparison:
         if self.case.own and applied.distinct != 1:
             bases["equal exposures"] = applied.distinct
         for basis, images in bases.items():
-            attempt = Attempt(
-                remedy, setting, basis if self.case.own else "", images, lambda n, s: None
-            )
+            told = basis if self.case.own else ""
             sampler = self.case.trained(
-                applied.training, attempt.folder, images=images, changes=applied.changes
+                applied.training,
+                _folder(remedy, setting, told),
+                images=images,
+                changes=applied.changes,
             )
-            yield replace(attempt, sampler=sampler)
+            yield Attempt(remedy, setting, told, images, sampler)
 
     def _told(
         self,
@@ -322,6 +322,11 @@ class _Comparison:
             audit.save(self.out / folder)
             folders.append(folder)
         return folders
+
+
+def _folder(remedy: Remedy, setting: str, basis: str) -> str:
+    text = "-".join(part for part in (remedy.name, setting, basis) if part)
+    return re.sub(r"[^\w.]+", "-", text)
 
 
 def _remedy(given: Given) -> tuple[Remedy, tuple[str, ...]]:

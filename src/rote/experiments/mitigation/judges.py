@@ -28,7 +28,6 @@ from rote.metrics.precision_recall import Paired, paired_manifolds
 from rote.metrics.quality import MOST, some_of
 from rote.stats.rates import Rate
 
-DEFAULT = ("ratio", "authenticity", "calibrated+flip")
 QUALITY = ("precision", "coverage")
 
 

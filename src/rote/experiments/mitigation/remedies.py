@@ -16,6 +16,7 @@ from rote.core.errors import ConfigError
 from rote.core.seeds import child_seed
 from rote.core.user_module import import_user_module
 from rote.data.dataset import Dataset
+from rote.diffusion.checkpoint import load_checkpoint
 from rote.diffusion.config import SampleConfig
 from rote.experiments.mitigation.case import Case, RunCase
 from rote.experiments.mitigation.guidance import Away, LateLabels
@@ -124,8 +125,6 @@ def _early_stop(case: Case, setting: str) -> Sampler:
         raise ConfigError(
             f"`remedy` early-stop:{setting}: {run.run} has snapshots of {known} images"
         )
-    from rote.diffusion.checkpoint import load_checkpoint
-
     return run.sampler(checkpoint=load_checkpoint(found[seen]))
 
 
@@ -147,8 +146,6 @@ def before_copying(run: RunCase, *, samples: int = 250) -> int:
         seed=child_seed(run.seed, "select"),
         device=run.device,
     )
-    from rote.diffusion.checkpoint import load_checkpoint
-
     last = None
     for seen, path in found.items():
         sampler = run.sampler(checkpoint=load_checkpoint(path))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rote.core.presentation.figures import inline
 from rote.core.presentation.shown import ShownFile
+from rote.results.mitigation.remedies import title_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,13 +57,8 @@ class Remedies(ShownFile):
 
 
 def label(tried: dict[str, Any]) -> str:
-    """Return what a remedy is called: name, setting, and what was equal.
-
-    >>> label({"name": "dedup", "setting": "", "basis": "equal images"})
-    'dedup, equal images'
-    """
-    name = f"{tried['name']}:{tried['setting']}" if tried["setting"] else tried["name"]
-    return f"{name}, {tried['basis']}" if tried["basis"] else str(name)
+    """Return what a remedy is called."""
+    return title_of(tried["name"], tried["setting"], tried["basis"])
 
 
 def rows_of(tried: dict[str, Any]) -> list[dict[str, Any]]:

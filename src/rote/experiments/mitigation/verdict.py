@@ -16,15 +16,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rote.metrics.precision_recall import Paired
+from rote.results.mitigation.remedies import Verdict
 from rote.stats.rates import Difference, Rate, mcnemar, newcombe_paired, wilson
 
-Verdict = Literal["helps", "evades", "harms", "undecided"]
 LEAST_SHARE = 0.5
 """Of the first judge's relative fall: what another judge has to see at least."""
 

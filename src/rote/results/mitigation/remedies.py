@@ -19,6 +19,16 @@ from rote.stats.jackknife import Estimate
 Verdict = Literal["helps", "evades", "harms", "undecided"]
 
 
+def title_of(name: str, setting: str, basis: str) -> str:
+    """Return what a remedy is called: name, setting, and what was equal in its training.
+
+    >>> title_of("dedup", "", "equal images")
+    'dedup, equal images'
+    """
+    named = f"{name}:{setting}" if setting else name
+    return f"{named}, {basis}" if basis else named
+
+
 class Judged(Result):
     """What one judge sees before and after, on samples of equal noise seeds."""
 
@@ -76,9 +86,8 @@ class Tried(Result):
 
     @property
     def title(self) -> str:
-        """What it is called: name, setting, and what was equal in its training."""
-        name = f"{self.name}:{self.setting}" if self.setting else self.name
-        return f"{name}, {self.basis}" if self.basis else name
+        """What it is called."""
+        return title_of(self.name, self.setting, self.basis)
 
 
 class LeftOut(Result):
