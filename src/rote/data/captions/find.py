@@ -30,7 +30,7 @@ from rote.data.messages import shown
 EXTENSIONS = (".txt", ".caption", ".json", ".jsonl", ".csv")
 """Of files that may hold captions."""
 METADATA = ("metadata.jsonl", "metadata.csv")
-_SIDECARS = (".txt", ".caption", ".json")
+SIDECARS = (".txt", ".caption", ".json")
 _MOST_JSON = 20
 _REPEATS = re.compile(r"(\d+)_(.+)")
 _NUMBERS = re.compile(r"[\d\s.,eE+-]*")
@@ -96,7 +96,7 @@ def captioned(images: Sequence[Entry], others: Sequence[Entry], *, where: str) -
             notes.append(
                 f"{name} has {more:,} further captions of images, the first of each is read"
             )
-    for extension in _SIDECARS:
+    for extension in SIDECARS:
         beside = _beside(images, others, extension)
         fill(
             (text for text, _ in beside), f"{extension} files", (file for _, file in beside if file)
@@ -157,7 +157,7 @@ def _tables(images: Sequence[Entry], others: Sequence[Entry], *, where: str) -> 
             continue
         here = f"{where}: {shown(entry.name)}"
         below = plain(entry.name).removesuffix(kind)
-        rows = rows_of_metadata(_stored(entry), where=here, strict=False)
+        rows = rows_of_metadata(stored(entry), where=here, strict=False)
         for name, text in _table(rows, where=here).items():
             table[below + name] = text
         if rows:
@@ -215,7 +215,7 @@ def _key(name: str) -> str:
 
 
 def _sidecar(entry: Entry, extension: str) -> str | None:
-    content = _stored(entry)
+    content = stored(entry)
     if extension != ".json":
         return None if sort_of(content[:HEAD]) in ("image", "data") else decoded(content).strip()
     try:
@@ -248,7 +248,8 @@ def _told_repeats(repeats: Sequence[int], concepts: Sequence[str | None]) -> str
     return f"folders read as repeats of a concept: {some}{rest}"
 
 
-def _stored(entry: Entry) -> bytes:
+def stored(entry: Entry) -> bytes:
+    """Return the bytes of a file of captions; refuse in one line what cannot be read."""
     try:
         return entry.stored()
     except UnreadableImageError as error:

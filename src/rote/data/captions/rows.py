@@ -70,7 +70,7 @@ def rows_of_metadata(content: bytes, *, where: str, strict: bool) -> list[Row]:
     found: list[Row] = []
     bad: list[tuple[int, dict[str, Any]]] = []
     for number, row in _rows(content, is_csv=where.lower().endswith(".csv"), where=where):
-        name, text = _name(row), text_of(row)
+        name, text = name_of(row), text_of(row)
         if name is not None and text is not None:
             found.append((number, name, text))
         elif strict or name is None:
@@ -103,7 +103,7 @@ def rows_of_json(content: bytes) -> tuple[list[Row], int]:
         return [], 0
     if isinstance(found, dict):
         return _coco(found)
-    rows = [(_name(row), text_of(row)) for row in found] if isinstance(found, list) else []
+    rows = [(name_of(row), text_of(row)) for row in found] if isinstance(found, list) else []
     told = [(n, name, text) for n, (name, text) in enumerate(rows, start=1) if name and text]
     return [(n, str(name), str(text)) for n, name, text in told], 0
 
@@ -127,7 +127,15 @@ def _coco(found: dict[str, Any]) -> tuple[list[Row], int]:
     return [(number, name, text) for number, name, text in rows if isinstance(name, str)], more
 
 
-def _name(row: Any) -> str | None:
+def mark_of(lines: io.StringIO) -> str:
+    """Return what stands between the cells of a table, by its first line."""
+    head = lines.readline()
+    lines.seek(0)
+    return next((mark for mark in ",;\t" if mark in head), ",")
+
+
+def name_of(row: Any) -> str | None:
+    """Return the image that an object of JSON or a row of a table names, or None."""
     if not isinstance(row, dict):
         return None
     found = next((row[key] for key in NAME_KEYS if key in row), None)
@@ -139,10 +147,7 @@ def _rows(content: bytes, *, is_csv: bool, where: str) -> Iterator[tuple[int, di
     try:
         lines = io.StringIO(decoded(content), newline="")
         if is_csv:
-            head = lines.readline()
-            lines.seek(0)
-            mark = next((mark for mark in ",;\t" if mark in head), ",")
-            reader = csv.DictReader(lines, delimiter=mark)
+            reader = csv.DictReader(lines, delimiter=mark_of(lines))
             for row in reader:
                 yield reader.line_num, row
             return

@@ -19,11 +19,14 @@ from rote.core.atomic_files import one_line_io, write_file, write_npz
 from rote.core.errors import ConfigError, DataError, RunError
 from rote.core.progress.work import counted
 from rote.data.captions.find import METADATA as CAPTIONS
+from rote.data.captions.find import SIDECARS, captioned, stored
+from rote.data.captions.names import base, plain, stem
+from rote.data.captions.rows import decoded, mark_of, name_of
 from rote.data.containers.columns import COLUMNAR
 from rote.data.dataset import Dataset
 from rote.data.files.archives import hidden, is_archive, open_files
 from rote.data.files.arrays import arrays_of
-from rote.data.files.decode import UnreadableImageError, header_of
+from rote.data.files.decode import header_of
 from rote.data.files.entry import Entry
 from rote.data.files.listing import SIDECAR
 from rote.data.load import load_images
@@ -31,9 +34,6 @@ from rote.data.messages import shown, storable
 from rote.data.named.names import named_sources
 from rote.data.options import ReadOptions
 from rote.results.mitigation.dedup import DedupFile
-
-TEXTS = ("text", "caption", "prompt")
-
 
 Entries = dict[str, Entry]
 """Files that are not hidden, by their names."""
@@ -75,7 +75,7 @@ def size_of(entry: Entry) -> tuple[int, int]:
     DataError
         If its file does not tell.
     """
-    content = _stored(entry)
+    content = stored(entry)
     header = header_of(content)
     if header is None:
         raise DataError(
@@ -86,7 +86,7 @@ def size_of(entry: Entry) -> tuple[int, int]:
 
 def sha256_of(entry: Entry) -> str:
     """Return the SHA-256 of a file."""
-    return hashlib.sha256(_stored(entry)).hexdigest()
+    return hashlib.sha256(stored(entry)).hexdigest()
 
 
 def check_new(out: Path, *, files: bool) -> Path:
@@ -132,24 +132,21 @@ def write_clean(
         If something cannot be written.
     """
     kept = [name for name in names if name not in dropped]
-    captions = {
-        name: _text(_stored(entries[text])).strip()
-        for name in sorted(dropped)
-        for text in _beside([name], entries)
-    }
+    texts, lists = _captioned(names, entries)
+    captions = {name: texts[name] for name in sorted(dropped) if name in texts}
+    copied = [*kept, *_beside(kept, entries), *lists]
     changed = []
     with one_line_io(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as held:
             folder = Path(held, "clean")
-            for name in counted([*kept, *_beside(kept, entries)], "files copied"):
-                write_file(folder / _safe(name), _stored(entries[name]))
-            for name in (name for name in entries if _base(name) in (*CAPTIONS, SIDECAR)):
-                content = _stored(entries[name])
-                if _base(name) in CAPTIONS:
-                    content, gone = _without(content, name, dropped)
-                    captions |= gone
-                    changed += [name] if gone else []
+            for name in counted(copied, "files copied"):
+                write_file(folder / _safe(name), stored(entries[name]))
+            for name in (name for name in entries if base(name) in (*CAPTIONS, SIDECAR)):
+                content = stored(entries[name])
+                if base(name) in CAPTIONS:
+                    content, changes = _without(content, name, dropped)
+                    changed += [name] if changes else []
                 write_file(folder / _safe(name), content)
             if out.exists():
                 out.rmdir()
@@ -177,26 +174,39 @@ def restore(told: DedupFile, place: Path, *, options: ReadOptions) -> None:
             if entries is None:
                 raise DataError("it is no folder or archive now")
             for row in told.dropped:
-                content = _stored(entries[row.name]) if row.name in entries else b""
+                content = stored(entries[row.name]) if row.name in entries else b""
                 if hashlib.sha256(content).hexdigest() != row.sha256:
                     raise DataError(f"{shown(row.name)} is not what it was")
             names = [row.name for row in told.dropped]
             for name in counted([*names, *_beside(names, entries), *told.captions], "files copied"):
-                write_file(place / _safe(name), _stored(entries[name]))
+                write_file(place / _safe(name), stored(entries[name]))
     except (DataError, ConfigError, KeyError) as error:
         raise RunError(
             f"what was dropped cannot be taken from {told.source} again ({error}); nothing was put back"
         ) from None
 
 
+def _captioned(names: Sequence[str], entries: Entries) -> tuple[dict[str, str], list[str]]:
+    """Return the caption of every image that has one, and the lists of captions for all, as COCO's."""
+    among = set(names)
+    others = [entry for name, entry in entries.items() if name not in among]
+    found = captioned([entries[name] for name in names], others, where="`source`")
+    pairs = zip(names, found.images, strict=True)
+    texts = {name: image.caption for name, image in pairs if image.caption is not None}
+    beside = {stem(name) for name in names}
+    lists = [
+        name
+        for name, entry in entries.items()
+        if entry.name in found.files and base(name) not in CAPTIONS and stem(name) not in beside
+    ]
+    return texts, lists
+
+
 def _beside(names: Sequence[str], entries: Entries) -> list[str]:
-    """Return the texts that lie beside images under their names."""
-    texts = (re.sub(r"\.[^./]*$", "", name) + ".txt" for name in names)
-    return [text for text in dict.fromkeys(texts) if text in entries]
-
-
-def _base(name: str) -> str:
-    return name.split("/")[-1]
+    """Return the files of captions that lie beside images under their names."""
+    stems = (re.sub(r"\.[^./]*$", "", name) for name in names)
+    texts = (f"{stem}{extension}" for stem in dict.fromkeys(stems) for extension in SIDECARS)
+    return [text for text in texts if text in entries]
 
 
 def _safe(name: str) -> PurePosixPath:
@@ -213,41 +223,32 @@ def _safe(name: str) -> PurePosixPath:
     return path
 
 
-def _stored(entry: Entry) -> bytes:
-    try:
-        return entry.stored()
-    except UnreadableImageError as error:
-        raise DataError(f"{shown(entry.name)} cannot be read ({error}); write it again") from None
+def _without(content: bytes, name: str, dropped: set[str]) -> tuple[bytes, bool]:
+    """Return a file of captions without the rows of dropped images, and whether it had any."""
+    below = plain(name).removesuffix(base(name))
+    lines, kept = io.StringIO(decoded(content), newline=""), io.StringIO(newline="")
+    wanted, gone = {plain(image) for image in dropped}, 0
 
-
-def _text(content: bytes) -> str:
-    wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))
-    return content.decode("utf-16" if wide else "utf-8-sig", "replace")
-
-
-def _without(content: bytes, name: str, dropped: set[str]) -> tuple[bytes, dict[str, str]]:
-    """Return a file of captions without the rows of dropped images, and the captions of these."""
-    below, gone, lines = name.rpartition("/")[0], {}, io.StringIO(_text(content), newline="")
-    kept = io.StringIO(newline="")
-    prefix = f"{below}/" if below else ""
-
-    def taken_out(row: dict[str, Any]) -> bool:
-        image = prefix + str(row.get("file_name", "")).replace("\\", "/").removeprefix("./")
-        if image not in dropped:
-            return False
-        gone[image] = str(next((row[key] for key in TEXTS if key in row), ""))
-        return True
+    def taken_out(row: Any) -> bool:
+        nonlocal gone
+        image = name_of(row)
+        hit = image is not None and below + plain(image) in wanted
+        gone += hit
+        return hit
 
     try:
         if name.endswith(".csv"):
-            reader = csv.DictReader(lines)
-            writer = csv.DictWriter(kept, reader.fieldnames or [], lineterminator="\n")
+            mark = mark_of(lines)
+            reader = csv.DictReader(lines, delimiter=mark)
+            writer = csv.DictWriter(
+                kept, reader.fieldnames or [], delimiter=mark, lineterminator="\n"
+            )
             writer.writeheader()
             writer.writerows(row for row in reader if not taken_out(row))
         else:
             kept.writelines(
                 line for line in lines if not line.strip() or not taken_out(json.loads(line))
             )
-    except (ValueError, csv.Error, AttributeError) as error:
+    except (ValueError, csv.Error) as error:
         raise DataError(f"{shown(name)} cannot be read ({shown(error)}); write it again") from None
-    return (kept.getvalue().encode() if gone else content), gone
+    return (kept.getvalue().encode() if gone else content), bool(gone)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from rote.core.errors import DataError
 from rote.data.options import ReadOptions
-from rote.memorization.dedup.dedup import dedup
+from rote.memorization.dedup.dedup import dedup, undo_dedup
 
 
 def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
@@ -41,3 +41,29 @@ def test_texts_beside_images_stay_with_them_and_tables_lose_rows(tmp_path: Path)
         *("a.png", "a.txt", "c.png", "c.txt", "metadata.csv"),
     ]
     assert (inside / "metadata.csv").read_text() == rows.replace("b.png,other,2\n", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "left"),
+    [
+        ("b.caption", "other", None),
+        ("b.json", '{"caption": "other"}', None),
+        ("metadata.csv", "image;text\na.png;first\nb.png;other\n", "image;text\na.png;first\n"),
+        ("all.json", '[{"file_name": "b.png", "text": "other"}]', "as it was"),
+    ],
+)
+def test_captions_of_every_form_are_read_kept_and_put_back(tmp_path, name, text, left) -> None:
+    source, clean = tmp_path / "all", tmp_path / "clean"
+    source.mkdir()
+    for image, level in (("a.png", 50), ("b.png", 50), ("c.png", 200)):
+        Image.new("L", (8, 8), level).save(source / image)
+    (source / name).write_text(text)
+    found = dedup(source, clean)
+    (row,) = found.json["dropped"]
+    assert (row["name"], row["caption"]) == ("b.png", "other")
+    there = clean / name
+    assert (there.read_text() if there.exists() else None) == (
+        text if left == "as it was" else left
+    )
+    assert undo_dedup(clean) == 1
+    assert (clean / "b.png").exists() and there.read_text() == text
