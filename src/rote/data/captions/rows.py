@@ -69,7 +69,7 @@ def rows_of_metadata(content: bytes, *, where: str, strict: bool) -> list[Row]:
     """
     found: list[Row] = []
     bad: list[tuple[int, dict[str, Any]]] = []
-    for number, row in _rows(content, is_csv=where.lower().endswith(".csv"), where=where):
+    for number, row in numbered_rows(content, is_csv=where.lower().endswith(".csv"), where=where):
         name, text = name_of(row), text_of(row)
         if name is not None and text is not None:
             found.append((number, name, text))
@@ -142,8 +142,16 @@ def name_of(row: Any) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _rows(content: bytes, *, is_csv: bool, where: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield the rows of a file with their line numbers."""
+def numbered_rows(
+    content: bytes, *, is_csv: bool, where: str
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the rows of a table or of lines of JSON objects, with their line numbers.
+
+    Raises
+    ------
+    DataError
+        If they cannot be read; ``where`` is the name for messages.
+    """
     try:
         lines = io.StringIO(decoded(content), newline="")
         if is_csv:

@@ -6,26 +6,21 @@ the root seed, the prompt's text and that number, so that it is the same image w
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rote.core.errors import DataError
 from rote.core.seeds import child_seed
 from rote.data.ahead.existing import near
+from rote.data.captions.rows import TEXT_KEYS, decoded, numbered_rows, text_of
 from rote.data.files.archives import holds_files
 from rote.data.files.listing import open_listing
 from rote.data.messages import first_few, shown, storable
 from rote.data.options import ReadOptions
 
 TABLES = (".jsonl", ".csv")
-TEXTS = ("text", "caption", "prompt")
-"""Names of what holds prompts; the first that is there is taken."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +84,7 @@ def read_prompts(source: str | Path, *, argument: str = "prompts") -> tuple[str,
             raise DataError(
                 f"`{argument}` {shown(path)} is no text file; give one with a prompt in each line"
             )
-        lines = content.decode("utf-8-sig", "replace").splitlines()
+        lines = decoded(content).splitlines()
         found = [storable(line.strip()) for line in lines if line.strip()]
     if not found:
         raise DataError(f"`{argument}` {shown(path)} has no prompt; write one in each line")
@@ -126,22 +121,16 @@ def images_of(
 
 def _column(path: Path) -> list[str]:
     """Return the texts of a metadata file, whether or not its rows name images."""
-    content = path.read_bytes().decode("utf-8-sig", "replace")
-    try:
-        if path.suffix.lower() == ".csv":
-            rows: list[dict[str, Any]] = list(csv.DictReader(io.StringIO(content, newline="")))
-        else:
-            rows = [json.loads(line) for line in content.splitlines() if line.strip()]
-    except (ValueError, csv.Error, RecursionError) as error:
-        raise DataError(f"{shown(path)} cannot be read ({shown(error)}); write it again") from None
+    is_csv = path.suffix.lower() == ".csv"
     found = []
-    for number, row in enumerate(rows, start=1):
-        keys = [key for key in TEXTS if isinstance(row, dict) and isinstance(row.get(key), str)]
-        if not keys:
+    for number, row in numbered_rows(path.read_bytes(), is_csv=is_csv, where=shown(path)):
+        text = text_of(row)
+        if text is None:
             raise DataError(
-                f"{shown(path)}, row {number}: expected is a text under one of {', '.join(TEXTS)}"
+                f"{shown(path)}, row {number}: expected is a text under one of "
+                f"{', '.join(TEXT_KEYS)}"
             )
-        found.append(storable(row[keys[0]]))
+        found.append(storable(text))
     return found
 
 
