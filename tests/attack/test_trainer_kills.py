@@ -23,7 +23,6 @@ import rote
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif("ROTE_TEST_KILLS" not in os.environ, reason="minutes: set ROTE_TEST_KILLS"),
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes in /proc"),
 ]
 KILLS = int(os.environ.get("ROTE_TEST_KILLS", "1"))

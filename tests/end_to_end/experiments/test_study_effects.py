@@ -31,3 +31,9 @@ def test_a_known_effect_shows_at_smoke_scale(digits, tmp_path):
     bare = write_report(tmp_path).read_text()
     assert found.sentence in bare
     assert 'id="chart-curves"' not in bare
+
+
+@pytest.mark.slow
+def test_a_larger_training_set_is_copied_less(digits, tmp_path):
+    """Beside a label for every image it is the strongest effect: it shows even in seconds."""
+    assert run_study("size", digits, scale="smoke", out=tmp_path).json["verdict"] == "agrees"
