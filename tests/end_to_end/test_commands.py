@@ -135,6 +135,21 @@ def test_the_optimum_copies(tmp_path: Path) -> None:
     assert json.loads(said)["rate"]["value"] == 1.0
 
 
+def test_the_optimum_by_caption_copies_items_of_the_caption_alone(tmp_path: Path) -> None:
+    items = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), np.uint8)
+    texts = [f"picture {number // 3}" for number in range(12)]
+    np.savez(tmp_path / "pictures.npz", images=items, captions=texts)
+    asked = ("optimum", "pictures.npz", "--by-caption", "--count", "32", "--out", "copies")
+    assert "itself: 32 of 32" in ok(*asked, cwd=tmp_path)
+    found = load_images(tmp_path / "copies")
+    assert found.captions == tuple(f"picture {number % 4}" for number in range(32))
+    held = {(item.tobytes(), text) for item, text in zip(items, texts, strict=True)}
+    drawn = {(item.tobytes(), text) for item, text in zip(found.items, found.captions, strict=True)}
+    assert drawn <= held and len(drawn) > 8, "bytes of an item of that caption, and not always one"
+    done = run("optimum", "digits", "--by-caption", "--out", "none", cwd=tmp_path)
+    assert done.returncode == 1 and "1,797 of 1,797 items" in done.stderr
+
+
 def test_vectors_come_back_in_their_own_units(tmp_path: Path) -> None:
     ok("optimum", "--data", "wine", "--count", "30", "--out", "o.npz", cwd=tmp_path)
     wine = load_images("wine").items

@@ -41,7 +41,8 @@ def package(folder: Path) -> None:
     for number in range(10):
         pixels = np.random.default_rng(number).integers(0, 256, (64, 64, 4)).astype(np.uint8)
         Image.fromarray(pixels).save(images / f"{number}.png")
-        rows.append({"name": f"CAT {number}", "image": f"{number}.png", "has_img_google": True})
+        row = {"name": f"CAT {number}", "image": f"{number}.png", "has_img_google": True}
+        rows.append(row | {"category": "Cats & Dogs" if number < 6 else "Cats"})
     (folder / "emoji.json").write_text(json.dumps(rows))
 
 
@@ -51,6 +52,10 @@ def test_the_example_makes_what_rote_can_sample(script, tmp_path: Path, capsys) 
     script("pictures", "package", *sizes, "--out", "pictures")
     rows = [json.loads(line) for line in open_lines(tmp_path / "pictures/train/metadata.jsonl")]
     assert [row["text"] for row in rows].count(rows[0]["text"]) == 3 and len(rows) == 5
+    script("pictures", "package", *sizes, "--by-category", "--out", "sorted")
+    read = rote.load_images("sorted/train")
+    assert set(read.classes) <= {"Cats & Dogs", "Cats"} and read.labels is not None
+    assert sorted(read.captions) == sorted(row["text"] for row in rows)
     tiny = tiny_pipeline(tokens=24)
     tiny.text_encoder.save_pretrained("bert")
     tiny.tokenizer.save_pretrained("bert")

@@ -22,7 +22,7 @@ GROUPS = {
     "skip-unreadable categorical label ignore captions run pipeline search sources source folder verify",
     "What is made": "name preset set scale value sizes seeds trainer train-command sample-command layout "
     "prompts control-prompts empty-prompt per-caption lora lora-scale dtype "
-    "count weights guidance steps solver churn remedy selection sample:label seed",
+    "by-caption count weights guidance steps solver churn remedy selection sample:label seed",
     "What is measured": "space criterion ratio-threshold false-positive-rate fail-above invariances "
     "duplicate-rms positive-control set-aside ruler-resolution through-autoencoder quality population "
     "group-by fail-above-groups "

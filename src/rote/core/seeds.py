@@ -36,6 +36,7 @@ Purpose = Literal[
     "gap",
     "probe",
     "spacing",
+    "captions",
 ]
 
 _PURPOSES = frozenset(get_args(Purpose))

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.core.errors import DataError
+from rote.data.captions.vary import Way, vocabulary, with_captions
 from rote.data.dataset import Dataset
 from rote.data.load import fit_dataset
 
@@ -38,6 +39,8 @@ class Variant:
     every, times
         Every ``every``-th image of the set is there ``times`` times; the set then has more rows than
         images.
+    captions
+        Which captions the rows have (`rote.data.captions.vary`); None: those of the source, if any.
     """
 
     resolution: int | None = None
@@ -46,10 +49,11 @@ class Variant:
     second_class: int | None = None
     every: int = 1
     times: int = 1
+    captions: Way | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain types."""
-        return asdict(self)
+        """Return plain types; without captions the same as before there were any."""
+        return {k: v for k, v in asdict(self).items() if k != "captions" or v is not None}
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +173,7 @@ def draw_variant(
     Raises
     ------
     DataError
-        If the source cannot give that: too few images, or no labels.
+        If the source cannot give that: too few images, no labels, or no captions.
     """
     first = np.arange(len(dataset) if second_at is None else second_at)
     pool = _of_classes(dataset, first, variant)
@@ -194,6 +198,10 @@ def draw_variant(
     images = dataset.take(np.repeat(chosen, repeats))
     if variant.resolution is not None:
         images = fit_dataset(images, variant.resolution, None)
+    if variant.captions is not None:
+        # Of the whole source: what it lacks is said now, and not once an item of a later draw lacks it.
+        words = vocabulary(dataset) if variant.captions in ("own", "random") else ()
+        images = with_captions(images, variant.captions, words, seed=seed or 0)
     return TrainingSet(images, np.repeat(repeats > 1, repeats), chosen, population)
 
 

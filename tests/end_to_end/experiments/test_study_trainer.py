@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from command import ok, run_here
 
 import rote as library
 from rote.core.atomic_files import write_json
-from rote.core.errors import ConfigError
+from rote.core.config import override
+from rote.core.errors import ConfigError, RunError
 from rote.data.convert import for_models
 from rote.data.load import load_images
+from rote.experiments.config import preset as config_of
 from rote.experiments.studies.cost import counted
 from rote.experiments.studies.plan import plan_study, source_of
 from rote.experiments.studies.study import run_study
@@ -116,6 +119,43 @@ def test_ray_and_a_command_on_workers_give_the_numbers_of_the_function(tmp_path)
 def test_factors_of_the_data_work_with_any_trainer(name, value, digits, tmp_path):
     found = run_study(name, digits, scale="smoke", out=tmp_path, values=[value], trainer=copies)
     assert [cell["value"] for cell in found.json["cells"]][1] == value
+
+
+def of_its_caption(job: library.TrainingJob) -> library.TrainedModel:
+    """Give the mean of all images of a caption: a copy where it has one image."""
+    items, texts = job.data.items.astype(float), np.array(job.data.captions)
+    means = np.stack([items[texts == text].mean(0).round() for text in texts]).astype(np.uint8)
+
+    def sample(num: int, seed: int) -> np.ndarray:
+        return means[np.random.default_rng(seed).integers(len(means), size=num)]
+
+    return library.TrainedModel(images_seen=1, sample=sample, reusable=True)
+
+
+def test_the_study_of_captions_finds_who_copies_images_that_captions_tell_apart(digits, tmp_path):
+    told = replace(digits, captions=tuple(f"digit {n}" for n in range(len(digits))))
+    asked = {"scale": "smoke", "out": tmp_path, "values": ["own", "random"], "seeds": 1}
+    found = run_study("captions", told, trainer=of_its_caption, **asked)
+    shares = {cell["value"]: set(rates(cell)) for cell in found.json["cells"]}
+    assert shares == {"one": {0.0}, "own": {1.0}, "random": {1.0}}
+    for texts in ((), tuple("x" for _ in digits.items)):
+        other = replace(digits, captions=texts)
+        with pytest.raises(RunError, match=r"another configuration \(data.captions"):
+            run_study("captions", other, trainer=of_its_caption, **asked)
+
+
+def test_a_search_is_of_its_captions(digits, tmp_path):
+    told = replace(digits, captions=tuple(f"digit {n}" for n in range(len(digits))))
+    few = config_of("tiny")
+    few = override(few, ["search.max_size=8", "search.start=4", "search.max_runs=2"])
+
+    def search(data):
+        return library.estimate_emm(data, few, out=tmp_path, trainer=of_its_caption)
+
+    assert [point.rate.value for point in search(told).points] == [1.0, 1.0]
+    assert search(told).json == search(told).json
+    with pytest.raises(RunError, match=r"another configuration \(data.captions"):
+        search(replace(digits, captions=("x",) * len(digits)))
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """Variants of a training set: classes, two sources, repeated images, resolution."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -70,6 +72,19 @@ def test_every_kth_image_is_there_r_times(digits):
     assert found.repeated.sum() == 15
     _, counts = np.unique(found.dataset.items.reshape(-1, 64), axis=0, return_counts=True)
     assert sorted(counts) == [1] * 13 + [3] * 5
+
+
+def test_rows_get_other_captions_and_a_variant_without_them_is_as_before(digits):
+    texts = tuple(f"digit {label} {n}" for n, label in enumerate(digits.labels))
+    told = replace(digits, captions=texts)
+    own = draw_variant(told, Variant(every=4, times=3), 8, seed=0).dataset
+    assert set(own.captions) <= set(texts) and len(set(own.captions)) == 8
+    random = draw_variant(told, Variant(every=4, times=3, captions="random"), 8, seed=0).dataset
+    assert np.array_equal(random.items, own.items)
+    assert len(set(random.captions)) == 12, "rows of one image have other words"
+    assert {len(text.split()) for text in random.captions} == {3}
+    assert "captions" not in Variant().to_json(), "or runs that are there would be made anew"
+    assert Variant(captions="one").to_json()["captions"] == "one"
 
 
 def test_a_resolution_scales_the_images_drawn(digits):

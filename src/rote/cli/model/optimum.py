@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from rote.cli import options
 from rote.cli.app import command
 from rote.cli.command import takes_options
@@ -22,6 +26,14 @@ def optimum(
     subset: options.SubsetOptions,
     count: Count = 64,
     how: SourceOptions,
+    by_caption: Annotated[
+        bool,
+        typer.Option(
+            "--by-caption",
+            help="Draw of one caption after the other, each from its own items alone: what a "
+            "text-to-image model at its optimum would give.",
+        ),
+    ] = False,
     spreadsheet: options.Spreadsheet = False,
     seed: options.Seed = 0,
     device: options.Device = "auto",
@@ -32,10 +44,12 @@ def optimum(
     from dataclasses import replace
 
     import numpy as np
+    import torch
 
     from rote.core.console import print_result, print_text
     from rote.core.progress.display import progress
     from rote.core.seeds import child_seed
+    from rote.data.captions.vary import caption_numbers
     from rote.data.convert import as_items, for_models, in_own_units
     from rote.diffusion.config import SampleConfig
     from rote.diffusion.optimal_denoiser import OptimalDenoiser
@@ -51,16 +65,26 @@ def optimum(
         scaled = scaled.take(subset.positions(scaled, seed=seed))
     check_count(count, scaled.shape)
     seeds = [child_seed(seed, "sample", number) for number in range(count)]
+    numbers, texts = caption_numbers(scaled) if by_caption else (None, ())
+    asked = np.arange(count) % len(texts) if texts else None
     with options.interruptible(), progress("samples drawn", count) as report:
         drawn = run_sample(
-            OptimalDenoiser(scaled, device=device),
+            OptimalDenoiser(
+                scaled,
+                conditional=by_caption,
+                labels=None if numbers is None else torch.from_numpy(numbers),
+                device=device,
+            ),
             seeds,
             shape=scaled.shape,
             config=SampleConfig(tile=TILE),
+            labels=None if asked is None else torch.from_numpy(asked),
             device=device,
             on_progress=report,
         )
     copies = as_items(drawn, scaled, source="theoretical optimum")
+    if asked is not None:
+        copies = replace(copies, captions=tuple(texts[number] for number in asked.tolist()))
     found = run_audit(copies, scaled, replace(RATIO_ONLY, device=device), look_for_mistakes=False)
     own = replace(copies, items=in_own_units(copies), scaling=None)
     write_samples(out, replace(own, seeds=np.array(seeds, np.int64)), spreadsheet=spreadsheet)
@@ -68,3 +92,6 @@ def optimum(
         print_result(found.to_json())
     else:
         print_text(f"memorization rate of the theoretical optimum {found.rate}")
+        if found.captions is not None:
+            own = sum(prompts.own for prompts in found.captions.sets.values())
+            print_text(f"copies of an item of the caption itself: {own:,} of {found.rate.count:,}")

@@ -97,7 +97,8 @@ def _write_pictures(folder: Path, drawn: Dataset) -> None:
     with one_line_io(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as held:
-            lay_out(drawn, Path(held, folder.name), layout="folder").replace(folder)
+            layout = "captions" if drawn.captions else "folder"
+            lay_out(drawn, Path(held, folder.name), layout=layout).replace(folder)
     sheet = folder.with_name(f"{folder.name}-contact-sheet.png")
     write_atomic(sheet, lambda path: contact_sheet(drawn.items).save(path, "PNG"))
     say(f"the first {min(len(drawn), SHEET):,} at a glance: {sheet}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rote.core.atomic_files import read_json
 from rote.core.presentation.shown import ShownFile
+from rote.data.captions.vary import captions_digest
 from rote.data.dataset import Dataset
 from rote.emm.curve import EmmInterval
 from rote.experiments.presentation import emm as presentation
@@ -100,6 +101,9 @@ def finished_search(
     same = same and all(asked.get(key) == config.get(key) for key in makers)
     if not same or value["seed"] != seed or value["data"]["digest"] != dataset.digest:
         return None
+    here = bound(asked, dataset=dataset, seed=seed)["data"]
+    if read_json(out / "config.json")["data"].get("captions") != here.get("captions"):
+        return None
     if epsilon != config["search"]["epsilon"]:
         sizes = value["design"]["sizes"]
         value |= answer(
@@ -115,10 +119,13 @@ def finished_search(
 def bound(asked: dict[str, Any], *, dataset: Dataset, seed: int) -> dict[str, Any]:
     """Return what a folder belongs to: all that decides a run."""
     search = {key: value for key, value in asked["search"].items() if key not in PATH_SETTINGS}
+    data = {**dataset.describe(), "classes": list(dataset.classes)}
+    if "trainer" in asked and (texts := captions_digest(dataset)):  # which a trainer may read
+        data["captions"] = texts
     return {
         "kind": "emm",
         "seed": seed,
-        "data": {**dataset.describe(), "classes": list(dataset.classes)},
+        "data": data,
         **asked,
         "search": search,
     }

@@ -4,8 +4,8 @@ A value is a set of settings on top of its scale: dotted keys of the configurati
 of the drawn training set (``data.classes``, see `rote.data.variants.Variant`), ``size`` (rows of the
 training set), ``batch_in_proportion`` (the batch, with the learning rate in proportion),
 ``ema_each_step`` (the moving average keeps the baseline's share a step, whatever the batch), and settings
-of a trainer that is not rote's own (``trainer.rate``). Such a trainer knows nothing of the configuration
-but the labels: a study works with it if its values still differ without the rest.
+of a trainer that is not rote's own (``trainer.rate``). Of the rest such a trainer knows the labels alone:
+a study works with it if its values still differ.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pydantic import TypeAdapter, ValidationError
 from rote.core.catalog import Catalog
 from rote.core.config import StrictModel, override
 from rote.core.errors import ConfigError, did_you_mean
+from rote.data.captions.vary import WAYS
 from rote.data.variants import Variant
 from rote.diffusion.config import ModelConfig, SampleConfig, TrainConfig
 from rote.experiments.run.spec import Setting
@@ -30,8 +31,7 @@ from rote.experiments.scales import SCALES, Scale
 from rote.experiments.trainers.config import TrainerConfig
 
 Expectation = Literal["more", "less", "like"]
-TOLD = "trainer."
-"""Begins the key of a setting of a trainer."""
+TOLD = "trainer."  # begins the key of a setting of a trainer
 LABELS = ("train.labels", "train.random_classes")
 GROUPS = ("data", "model", "training", "conditioning")
 
@@ -143,16 +143,16 @@ def factors() -> Catalog[Factor]:
         for path in folder.iterdir()
         if path.name.endswith(".toml")
     }
-    found = [_read(name, text) for name, text in texts.items()]
-    found.sort(key=lambda factor: (GROUPS.index(factor.group), factor.order))
-    return Catalog("the study", found)
+    found = (_read(name, text) for name, text in texts.items())
+    order = sorted(found, key=lambda factor: (GROUPS.index(factor.group), factor.order))
+    return Catalog("the study", order)
 
 
 def factor_names() -> list[str]:
     """Return the names of all factors, by group.
 
     >>> len(factor_names()), factor_names()[0]
-    (25, 'size')
+    (26, 'size')
     """
     return list(factors().names)
 
@@ -343,5 +343,8 @@ def _vary(variant: Variant, field: str, value: Any, where: str) -> Variant:
         if not 0 <= share <= 1:
             raise ConfigError(f"{where}: give a share from 0 to 1")
         return replace(variant, second_share=share)
-    number = _number(value, where, least=0 if field == "second_class" else 1)
-    return replace(variant, **{field: number})
+    if field == "captions" and value not in WAYS:
+        raise ConfigError(f"{where}: give one of {', '.join(WAYS)}")
+    if field != "captions":
+        value = _number(value, where, least=0 if field == "second_class" else 1)
+    return replace(variant, **{field: value})

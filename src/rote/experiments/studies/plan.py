@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from rote.core.config import digest
 from rote.core.errors import ConfigError
 from rote.core.seeds import child_seed
+from rote.data.captions.vary import captions_digest
 from rote.data.dataset import Dataset
 from rote.data.variants import combine
 from rote.diffusion.conditioning import conditioning
@@ -203,6 +204,8 @@ def study_run(
         "replicate": replicate,
         "seed": seed,
     }
+    if setting.trainer is not None and (texts := captions_digest(source.dataset)):
+        inputs["captions"] = texts
     return RunSpec(
         root=runs,
         name=digest(inputs | setting.to_json())[:16],
@@ -221,6 +224,10 @@ def _check(trial: RunSpec, source: Source) -> None:
     conditions = conditioning(drawn, trial.setting.train, seed=trial.root_seed)
     if trial.setting.trainer is not None:
         return
+    if trial.setting.variant.captions is not None:
+        raise ConfigError(
+            "rote's own networks read no captions; give the `trainer` of a model that does"
+        )
     guided = trial.setting.sample.guidance != 1
     if guided and not trial.setting.train.label_dropout:
         raise ConfigError("sample.guidance needs a model trained with train.label_dropout above 0")

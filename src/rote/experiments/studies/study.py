@@ -15,6 +15,7 @@ from rote.core.devices import resolve_device
 from rote.core.errors import ConfigError
 from rote.core.run_folder import Run, check_bound
 from rote.core.trackers import check_tracker, prepare_tracker
+from rote.data.captions.vary import captions_digest
 from rote.data.convert import for_models
 from rote.data.dataset import Dataset
 from rote.data.sides import as_dataset
@@ -173,12 +174,15 @@ def run_studies(
     described = dataset.describe() | {"classes": list(dataset.classes)}
     scaled, _ = for_models(dataset)
     source = source_of(scaled, second)
+    known = described | {"second": second.digest if second else None}
+    if options.trainer is not None and (texts := captions_digest(source.dataset)):
+        known["captions"] = texts  # a trainer may read them
     studies = _open_studies(
         names,
         source,
         options,
         outs=outs,
-        data=described | {"second": second.digest if second else None},
+        data=known,
         together=runs.parent if runs.parent not in outs else None,
     )
     plans = [study.plan for study in studies]

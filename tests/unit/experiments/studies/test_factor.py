@@ -1,5 +1,7 @@
 """The factor files: each reads, each value means something else, claims and figures name real values."""
 
+from dataclasses import replace
+
 import pytest
 
 from rote.core.errors import ConfigError, DataError
@@ -10,6 +12,7 @@ from rote.experiments.scales import SCALES, scale
 from rote.experiments.studies.cost import trial_cost
 from rote.experiments.studies.factor import GROUPS, factor_names, load_factor, setting
 from rote.experiments.studies.plan import plan_study, source_of
+from rote.experiments.trainers.config import TrainerConfig
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +44,7 @@ def test_every_value_of_a_factor_is_another_setting(name, scale_name):
     assert len(set(keys)) == len(keys)
 
 
-@pytest.mark.parametrize("name", factor_names())
+@pytest.mark.parametrize("name", [name for name in factor_names() if name != "captions"])
 @pytest.mark.parametrize("scale_name", ["smoke", "cpu"])
 def test_every_study_can_be_planned_on_digits(name, scale_name, digits, tmp_path):
     plan = plan_study(name, source_of(digits), scale_name=scale_name, runs=tmp_path)
@@ -96,6 +99,24 @@ def test_a_second_source_changes_the_runs_that_mix_alone(digits, tmp_path):
     alone, both = source_of(digits), source_of(digits, digits.subset(600, seed=1))
     assert keys("width", alone) == keys("width", both)
     assert not keys("diversity", alone) & keys("diversity", both)
+
+
+def test_captions_are_for_trainers_and_decide_their_runs(digits, tmp_path):
+    def runs(source, trainer):
+        plan = plan_study("captions", source, scale_name="cpu", runs=tmp_path, trainer=trainer)
+        return {trial.name for trial in plan.all_trials()}
+
+    told = replace(digits, captions=tuple(map(str, range(len(digits)))))
+    other = replace(digits, captions=("another", *told.captions[1:]))
+    trainer = TrainerConfig(function="a:b")
+    assert len(runs(source_of(told), trainer)) == 10  # the baseline has twice as many
+    assert not runs(source_of(told), trainer) & runs(source_of(other), trainer)
+    with pytest.raises(ConfigError, match=r"'its'.*one of own, class, one, random"):
+        setting(load_factor("captions"), scale("cpu"), "its")
+    with pytest.raises(ConfigError, match="read no captions; give the `trainer`"):
+        runs(source_of(told), None)
+    with pytest.raises(DataError, match="1,797 of 1,797 items"):
+        runs(source_of(digits), trainer)
 
 
 def test_cost_counts_training_sampling_and_guidance(digits, tmp_path):
