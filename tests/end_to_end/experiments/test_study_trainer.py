@@ -152,8 +152,11 @@ def test_a_search_is_of_its_captions(digits, tmp_path):
     def search(data):
         return library.estimate_emm(data, few, out=tmp_path, trainer=of_its_caption)
 
-    assert [point.rate.value for point in search(told).points] == [1.0, 1.0]
-    assert search(told).json == search(told).json
+    found = search(told)
+    assert [point.rate.value for point in found.points] == [1.0, 1.0]
+    # A trainer's one model is scored once: no samples are drawn to choose it.
+    assert found.json["cost"]["images_sampled"] == sum(p.rate.total for p in found.points)
+    assert search(told).json == found.json and found.sentence in write_report(tmp_path).read_text()
     with pytest.raises(RunError, match=r"another configuration \(data.captions"):
         search(replace(digits, captions=("x",) * len(digits)))
 

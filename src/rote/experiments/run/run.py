@@ -119,16 +119,19 @@ def _train(
         with _open(spec) as run, run.timed("select"):
             if rest is not None and (measured := scorer.gap(model, rest)):
                 gap.append(measured)
-            if best:
+            # A trainer's only model is chosen without samples, which may be what costs most.
+            only = bool(spec.setting.trainer) and not selection and seen == planned
+            choice = best and not only
+            if choice:
                 selection.append(scorer.select(model))
                 status.rate = selection[-1].rate.value
-        if not best or selection[-1].rate.value >= highest:
+        if not choice or selection[-1].rate.value >= highest:
             chosen, found = model, None
-            highest = selection[-1].rate.value if best else highest
+            highest = selection[-1].rate.value if choice else highest
             if best and not model.reusable:
                 with _open(spec) as run, run.timed("fresh"):
                     found = scorer.measure(model)
-        if best and staging and staging.early_stop and seen != planned:
+        if choice and staging and staging.early_stop and seen != planned:
             bound = settled(selection[-1].rate, seen, planned, epsilon=staging.epsilon)
         if bound != "exact":
             break
