@@ -16,7 +16,7 @@ from rote.data.dataset import Dataset
 from rote.data.load import load_images
 from rote.data.tables.table import Reading
 from rote.experiments.trainers.config import TrainerConfig
-from rote.experiments.trainers.layout import lay_out
+from rote.experiments.trainers.layout import lay_out, place_of
 from rote.experiments.trainers.process import run_process
 from rote.experiments.trainers.protocol import TrainedModel, Trainer, TrainingJob
 
@@ -44,18 +44,20 @@ def command_trainer(config: TrainerConfig, *, samples: int) -> Trainer:
         done = job.folder / "trained"
         words: dict[str, object] = {
             **job.settings,
+            "data": place_of(job.data, job.folder / "data", layout=config.layout).resolve(),
             "out": out.resolve(),
             "size": len(job.data),
             "device": job.device,
             "threads": job.threads,
         }
         if not done.exists():
-            data = lay_out(job.data, job.folder / "data", layout=config.layout)
+            given = {"num": samples, "seed": job.seed, "samples": job.folder / "samples"}
+            if sample_command is not None:
+                fill(sample_command, words | given)  # what is wrong with it, before the training
+            lay_out(job.data, job.folder / "data", layout=config.layout)
             out.mkdir(exist_ok=True)
-            place = _emptied(job.folder / "samples")
-            given = {"data": data.resolve(), "seed": job.seed, "num": samples}
-            words_of_it = words | given | {"samples": place}
-            _run(train_command, words_of_it, job, log, config.time_limit, what="training")
+            given["samples"] = _emptied(job.folder / "samples")
+            _run(train_command, words | given, job, log, config.time_limit, what="training")
             done.touch()
 
         def sample(num: int, seed: int) -> Any:

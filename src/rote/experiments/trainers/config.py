@@ -54,8 +54,8 @@ class TrainerConfig(StrictModel):
     """A command line that trains; `{data}`, `{out}`, `{seed}`, `{size}`, `{device}`, `{threads}` and the
     names of settings are filled in."""
     sample_command: str | None = None
-    """A command line that samples: `{out}`, `{samples}`, `{num}` and `{seed}`, too. None: the training
-    command leaves `{num}` samples in `{samples}`."""
+    """A command line that samples: `{samples}` and `{num}`, too. None: the training command leaves
+    `{num}` samples in `{samples}`."""
     layout: str = "auto"
     """How the training set is laid out for a command: `folder` (PNG files, in folders of their classes
     where it has labels), `captions` (PNG files with their captions, else the names of their classes),

@@ -41,18 +41,22 @@ def lay_out(data: Dataset, folder: Path, *, layout: str) -> Path:
     """
     layout = _fitting(data, layout)
     folder.mkdir(parents=True, exist_ok=True)
+    path = place_of(data, folder, layout=layout)
     if layout == "folder":
-        _pictures(data, folder)
-        return folder
-    if layout == "captions":
-        _captioned(data, folder)
-        return folder
-    path = folder / f"data.{layout}"
-    if layout == "npz":
+        _pictures(data, path)
+    elif layout == "captions":
+        _captioned(data, path)
+    elif layout == "npz":
         write_npz(path, arrays_of(data))
     else:
         _table(data, path)
     return path
+
+
+def place_of(data: Dataset, folder: Path, *, layout: str) -> Path:
+    """Return what a script is to read once `lay_out` has written it into a folder."""
+    layout = _fitting(data, layout)
+    return folder if layout in ("folder", "captions") else folder / f"data.{layout}"
 
 
 def _fitting(data: Dataset, layout: str) -> str:
