@@ -93,5 +93,7 @@ def optimum(
     else:
         print_text(f"memorization rate of the theoretical optimum {found.rate}")
         if found.captions is not None:
-            own = sum(prompts.own for prompts in found.captions.sets.values())
-            print_text(f"copies of an item of the caption itself: {own:,} of {found.rate.count:,}")
+            of_own = sum(prompts.own for prompts in found.captions.sets.values())
+            print_text(
+                f"copies of an item of the caption itself: {of_own:,} of {found.rate.count:,}"
+            )
