@@ -12,6 +12,9 @@ images of intrinsic dimension d the spacing falls as n^(-1/d). The slope comes f
 
 A share of 0.23 of the spacing keeps chance away: where images fill d dimensions, a share of about
 0.7 * 0.23^d of them has another one that near, 4 % in two dimensions, 0.8 % in three, 0.05 % in five.
+
+Of items in groups, such as the slices of patients, the nearest different one is the nearest of another
+group: the spacing is then that between patients, and not that between slices of one (decision 46).
 """
 
 from __future__ import annotations
@@ -42,7 +45,11 @@ FEWEST = 20
 
 
 def spacing_of(
-    items: npt.NDArray[Any], positions: npt.NDArray[np.int64], *, seed: int = 0
+    items: npt.NDArray[Any],
+    positions: npt.NDArray[np.int64],
+    *,
+    seed: int = 0,
+    kin: npt.NDArray[np.int64] | None = None,
 ) -> float | None:
     """Return the median distance of an image to the nearest different one of its set.
 
@@ -54,28 +61,42 @@ def spacing_of(
         int64: which of them, exact duplicates once.
     seed
         Of the parts, which depend on what the images hold and not on their order.
+    kin
+        int64 (N,): the group of each item, such as its patient; the nearest of another group is then
+        meant. None: of all others.
 
     Returns
     -------
     float or None
-        Root-mean-square difference per value, in the items' units; None of a single item.
+        Root-mean-square difference per value, in the items' units; None of a single item or group.
     """
-    if len(positions) < 2:
+    own = np.arange(len(items)) if kin is None else kin
+    if len(np.unique(own[positions])) < 2:
         return None
     told = f"spacing {seed} {digest_of(positions)}"
-    found = known(items, told, lambda: np.array(_spacing(items, positions, seed=seed)))
+    if kin is not None:
+        told += f" {digest_of(kin)}"
+    found = known(items, told, lambda: np.array(_spacing(items, positions, own, seed=seed)))
     return float(found)
 
 
-def _spacing(items: npt.NDArray[Any], positions: npt.NDArray[np.int64], *, seed: int) -> float:
+def _spacing(
+    items: npt.NDArray[Any],
+    positions: npt.NDArray[np.int64],
+    own: npt.NDArray[np.int64],
+    *,
+    seed: int,
+) -> float:
     count = len(positions)
     drawn = drawn_by_content(items, positions, seed=child_seed(seed, "spacing"))
     if count < FEWEST:
-        return _median_nearest(items, drawn, drawn, itself=True)
+        return _median_nearest(items, drawn, drawn, own)
     part = min(count // PARTS, MOST)
     queries = drawn[part : part + most_looked_at(items[:1].nbytes)]
     sizes = [part, part // 2, max(part // 4, 1)]
-    spacings = [_median_nearest(items, queries, drawn[:size]) for size in sizes]
+    spacings = [_median_nearest(items, queries, drawn[:size], own) for size in sizes]
+    if not math.isfinite(spacings[-1]):  # nearly all items are of one group
+        return _median_nearest(items, queries, drawn, own)
     slope = math.log(spacings[0] / spacings[-1]) / math.log(sizes[0] / sizes[-1])
     return spacings[0] * (count / part) ** min(slope, 0.0)
 
@@ -102,14 +123,22 @@ def _median_nearest(
     items: npt.NDArray[Any],
     queries: npt.NDArray[np.int64],
     references: npt.NDArray[np.int64],
-    *,
-    itself: bool = False,
+    own: npt.NDArray[np.int64],
 ) -> float:
-    """Return the median RMS distance to the nearest reference; ``itself``: to the nearest other one."""
-    k, step = 2 if itself else 1, max(1, TOGETHER // items[:1].nbytes)
-    parts = []
-    for start in range(0, len(queries), step):
-        some = items[queries[start : start + step]]
-        release_pages(items)
-        parts.append(nearest_among(some, items, np.sort(references), k=k).sq_distances[:, -1])
-    return float(np.median(np.sqrt(np.concatenate(parts) / math.prod(items.shape[1:]))))
+    """Return the median RMS distance to the nearest reference of another group."""
+    rows, step = np.sort(references), max(1, TOGETHER // items[:1].nbytes)
+    sq = np.full(len(queries), np.inf)
+    left, k = np.arange(len(queries)), 1
+    while len(left):
+        open_ = []
+        for some in (left[start : start + step] for start in range(0, len(left), step)):
+            found = nearest_among(items[queries[some]], items, rows, k=k)
+            release_pages(items)
+            other = own[rows[found.indices]] != own[queries[some]][:, None]
+            done, first = other.any(axis=1), other.argmax(axis=1)
+            sq[some[done]] = found.sq_distances[done, first[done]]
+            open_.append(some[~done])
+        if k == len(rows):
+            break
+        left, k = np.concatenate(open_), min(2 * k, len(rows))
+    return float(np.median(np.sqrt(sq / math.prod(items.shape[1:]))))

@@ -43,6 +43,7 @@ def near_duplicates(
     *,
     rms: float,
     invariances: Invariances | None = None,
+    kin: npt.NDArray[np.int64] | None = None,
 ) -> DuplicateGroups:
     """Join the exact groups that lie within a radius of each other; always on the CPU.
 
@@ -57,6 +58,9 @@ def near_duplicates(
     invariances
         With flip, an image also joins those that its mirror image is near to; with tone, those it is
         near to after brightness and contrast are matched. Shifts do not join.
+    kin
+        int64 (N,): the patient, household or video of each item. Items of one of these resemble each
+        other and are no duplicates for that: they join where they are equal, or through items of others.
 
     Raises
     ------
@@ -72,16 +76,30 @@ def near_duplicates(
     sq_radius = rms * rms * int(np.prod(items.shape[1:]))
     rows = exact.representative
     invariances = invariances or Invariances()
+    parts = None if kin is None else _part_of_each(exact, kin)
 
     def found() -> npt.NDArray[np.int64]:
         if not invariances.flip and not invariances.tone:
-            return components_within(items, rows, sq_radius)
-        return _components_of_twins(items[rows], sq_radius, invariances)
+            return components_within(items, rows, sq_radius, kin=parts)
+        return _components_of_twins(items[rows], sq_radius, invariances, parts)
 
     told = f"{rms} {invariances.flip} {invariances.tone} {digest_of(rows)}"
+    if parts is not None:
+        told += f" {digest_of(parts)}"
     component = known(items, f"near-duplicates {told}", found)[exact.group]
     _, lowest, group = np.unique(component, return_index=True, return_inverse=True)
     return numbered(group, lowest)
+
+
+def _part_of_each(exact: DuplicateGroups, kin: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the part that each exact group lies in: its own, if it lies in several.
+
+    A blank slice of two patients is near a slice of either as one of the other.
+    """
+    lowest, highest = np.full(len(exact), np.iinfo(np.int64).max), np.full(len(exact), -1)
+    np.minimum.at(lowest, exact.group, kin)
+    np.maximum.at(highest, exact.group, kin)
+    return np.where(lowest == highest, lowest, highest.max() + 1 + np.arange(len(exact)))
 
 
 def chained(items: npt.NDArray[Any], groups: DuplicateGroups, *, rms: float) -> int:
@@ -110,7 +128,10 @@ def chained(items: npt.NDArray[Any], groups: DuplicateGroups, *, rms: float) -> 
 
 
 def _components_of_twins(
-    distinct: npt.NDArray[Any], sq_radius: float, invariances: Invariances
+    distinct: npt.NDArray[Any],
+    sq_radius: float,
+    invariances: Invariances,
+    kin: npt.NDArray[np.int64] | None,
 ) -> npt.NDArray[np.int64]:
     """Return the component of each item where mirrored and retoned twins join as well."""
     from scipy.sparse import coo_array
@@ -124,7 +145,8 @@ def _components_of_twins(
     # members hang on them.
     first, second, nodes = [], [], count
     for stack in stacks:
-        component = components_within(stack, np.arange(len(stack)), sq_radius)
+        parts = None if kin is None else np.resize(kin, len(stack))  # twice, with the mirror images
+        component = components_within(stack, np.arange(len(stack)), sq_radius, kin=parts)
         first.append(np.arange(len(stack)) % count)
         second.append(component + nodes)
         nodes += int(component.max()) + 1

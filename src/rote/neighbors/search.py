@@ -165,7 +165,11 @@ def merge(a: Neighbors, b: Neighbors, *, k: int) -> Neighbors:
 
 
 def components_within(
-    items: npt.NDArray[Any], rows: npt.NDArray[np.int64], sq_radius: float
+    items: npt.NDArray[Any],
+    rows: npt.NDArray[np.int64],
+    sq_radius: float,
+    *,
+    kin: npt.NDArray[np.int64] | None = None,
 ) -> npt.NDArray[np.int64]:
     """Find which items hang together by pairs with |x_i - x_j|^2 <= sq_radius, exactly.
 
@@ -179,6 +183,9 @@ def components_within(
         int64 (n,), ascending: the items that count.
     sq_radius
         Squared L2 radius, in squared units of the values, >= 0.
+    kin
+        int64 (n,): the part of each of the rows, such as a patient, within which pairs do not count: two
+        rows of one part hang together through others alone. None: all pairs count.
 
     Returns
     -------
@@ -206,11 +213,14 @@ def components_within(
         from scipy.sparse.csgraph import connected_components
 
         i, j, _ = brute_force_pairs(flat[rows], sq_radius)
+        if kin is not None:
+            counts = kin[i] != kin[j]
+            i, j = i[counts], j[counts]
         edges = coo_array((np.ones(len(i), np.int8), (i, j)), shape=(len(rows), len(rows)))
         return connected_components(edges, directed=False)[1].astype(np.int64)
     from rote.neighbors.radius.search import block_components  # numba takes a moment to import
 
-    return block_components(items, rows, sq_radius)
+    return block_components(items, rows, sq_radius, kin=kin)
 
 
 def _check_radius(sq_radius: float) -> None:

@@ -27,7 +27,8 @@ class Near(Result):
     rms: Number
     """The radius: root mean square difference, in levels of 255 or scaled units."""
     spacing: Number | None = None
-    """Typical distance of a training image to the nearest different one, in its units; None: unknown."""
+    """Typical distance of a training image to the nearest different one (of another group where there
+    are groups), in its units; None: unknown."""
     groups: Count
     """Groups of two and more."""
     images: Count

@@ -16,9 +16,11 @@ from rote.neighbors.radius import search as radius_search
 from rote.neighbors.search import components_within
 
 
-def oracle(items, rows, sq_radius):
+def oracle(items, rows, sq_radius, kin=None):
     """Return the components of all pairs, listed one by one."""
     i, j, _ = brute_force_pairs(items[rows], sq_radius)
+    if kin is not None:
+        i, j = i[kin[i] != kin[j]], j[kin[i] != kin[j]]
     edges = coo_array((np.ones(len(i)), (i, j)), shape=(len(rows), len(rows)))
     return connected_components(edges, directed=False)[1]
 
@@ -35,6 +37,10 @@ def check(items, sq_radius, *, threads=2):
         rows = np.arange(len(items))[:: 1 if threads == 2 else 3]
         expected = oracle(items, rows, sq_radius)
         assert same_partition(radius_search.block_components(items, rows, sq_radius), expected)
+        kin = np.random.default_rng(len(rows)).integers(0, 2 + len(rows) // 40, len(rows))
+        expected = oracle(items, rows, sq_radius, kin)
+        for search in (radius_search.block_components, components_within):
+            assert same_partition(search(items, rows, sq_radius, kin=kin), expected)
     finally:
         torch.set_num_threads(before)
 

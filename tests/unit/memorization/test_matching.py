@@ -108,6 +108,26 @@ def test_near_groups_are_connected_components_in_order():
     assert groups.repeated.tolist() == [True, True, True, False, True, True]
 
 
+def test_slices_of_one_patient_join_through_others_alone():
+    items = np.array([50, 0, 9, 100, 18, 50, 107, 44], np.uint8).reshape(8, 1, 1, 1)
+    exact, kin = exact_duplicates(items), np.array([0, 1, 1, 2, 3, 4, 2, 0])
+    groups = near_duplicates(items, exact, rms=9, kin=kin)
+    # 0 and 9 are one patient's, 100 and 107 another's; 9 and 18 join. 50 is there of two patients,
+    # so that the 44 of one of them is near the 50 of the other.
+    assert groups.group.tolist() == [0, 1, 2, 3, 2, 0, 4, 0]
+    assert len(near_duplicates(items, exact, rms=9)) == 3
+
+
+def test_a_symmetric_slice_is_no_duplicate_of_its_own_mirror_image():
+    items = np.array([[10, 10], [12, 13], [200, 10], [13, 201]], np.uint8).reshape(4, 1, 2, 1)
+    exact, flip = exact_duplicates(items), Invariances(flip=True)
+    for kin, expected in (([0, 0, 1, 1], [0, 1, 2, 3]), ([0, 1, 2, 3], [0, 0, 1, 1])):
+        assert (
+            near_duplicates(items, exact, rms=4, invariances=flip, kin=np.array(kin)).group.tolist()
+            == expected
+        )
+
+
 def test_mirrored_and_retoned_twins_join_only_when_asked():
     base = images(2, 5) // 2
     items = np.concatenate([base, base[:1, :, ::-1], base[1:] + 20])

@@ -101,7 +101,8 @@ def _sentences(found: Audit) -> list[str]:
     within = f", {near['images']:,} in {near['groups']:,} within {rms:g}{unit}" if rms else ""
     spacing = found.settings.spacing
     if rms and spacing:
-        within += f" (the nearest different image of a typical one lies at {spacing:.3g})"
+        other = "different image" if found.training.groups is None else "image of another group"
+        within += f" (the nearest {other} of a typical one lies at {spacing:.3g})"
     lines.append(
         f"duplicates in training: {exact['images']:,} exact in {exact['groups']:,} groups{within}"
     )

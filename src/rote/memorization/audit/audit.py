@@ -111,7 +111,7 @@ def audit(
     duplicate_rms
         Radius of near-duplicates on all sides, as `near_duplicates` takes it; 0: exact ones only; None:
         for images a share of their own spacing (`rote.memorization.duplicate_radius`), for vectors and
-        series 0.
+        series 0. Between groups, where there are groups.
     invariances
         Transforms that a match may undo, such as "flip,tone".
     set_aside

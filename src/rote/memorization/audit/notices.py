@@ -122,9 +122,10 @@ def _radius(prepared: Prepared) -> list[Notice]:
     radius, spacing = prepared.settings.duplicate_rms, prepared.settings.spacing
     if not spacing or radius <= TOO_WIDE * spacing:
         return []
+    other = "different image" if prepared.training.groups is None else "image of another group"
     text = (
-        f"the radius of near-duplicates, {radius:g}, is too wide for these images: the nearest different "
-        f"image of a typical one lies at {spacing:.3g}; give a smaller `duplicate_rms`, or leave it out"
+        f"the radius of near-duplicates, {radius:g}, is too wide for these images: the nearest {other} "
+        f"of a typical one lies at {spacing:.3g}; give a smaller `duplicate_rms`, or leave it out"
     )
     return [Notice("radius", text, {"radius": radius, "spacing": spacing})]
 

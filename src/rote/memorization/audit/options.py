@@ -66,7 +66,8 @@ class Settings:
     own_thresholds
         Those that were given with the criterion "absolute".
     spacing
-        Typical distance of a training image to the nearest different one; None: not measured.
+        Typical distance of a training image to the nearest different one, of another group where there
+        are groups; None: not measured.
     radius_from_spacing
         Whether ``duplicate_rms`` is taken from the spacing of the training images; it is 0 until then.
     positive_control

@@ -35,7 +35,7 @@ from rote.memorization.criteria import AbsoluteCriterion, RatioCriterion
 from rote.memorization.criteria.user_threshold import read_criteria
 from rote.memorization.duplicate_radius import duplicate_radius, spacing_of
 from rote.memorization.duplicates import near_duplicates
-from rote.memorization.groups.kin import check_kin, kin_of, whole_groups
+from rote.memorization.groups.kin import check_kin, kin_of, numbers_of, whole_groups
 from rote.neighbors.numeric import is_long
 from rote.spaces import open_spaces
 from rote.spaces.autoencoder import load_autoencoder
@@ -304,7 +304,8 @@ def find_duplicates(prepared: Prepared) -> tuple[Prepared, Duplicates]:
     exact = exact_duplicates(training.items)
     asked = settings.radius_from_spacing or settings.duplicate_rms
     if training.in_levels and (asked or AbsoluteCriterion.name in settings.criteria):
-        spacing = spacing_of(training.items, exact.representative, seed=settings.seed)
+        own = numbers_of(training.groups)
+        spacing = spacing_of(training.items, exact.representative, seed=settings.seed, kin=own)
         settings = replace(settings, spacing=spacing)
         if settings.radius_from_spacing:
             settings = replace(settings, duplicate_rms=duplicate_radius(spacing))
@@ -321,11 +322,15 @@ def find_duplicates(prepared: Prepared) -> tuple[Prepared, Duplicates]:
 
 
 def near_groups(side: Dataset, exact: DuplicateGroups, settings: Settings) -> DuplicateGroups:
-    """Return the groups of a side within the radius."""
+    """Return the groups of a side within the radius; of items in groups, between these."""
     if not settings.duplicate_rms:
         return exact
     return near_duplicates(
-        side.items, exact, rms=settings.duplicate_rms, invariances=settings.invariances
+        side.items,
+        exact,
+        rms=settings.duplicate_rms,
+        invariances=settings.invariances,
+        kin=numbers_of(side.groups),
     )
 
 

@@ -28,13 +28,17 @@ def kin_of(near: DuplicateGroups, groups: Sequence[str] | None) -> Places:
     return np.stack([near.group, _numbers(groups)])
 
 
-def numbers_of(groups: Sequence[str] | None, rows: Places) -> Places | None:
-    """Return the groups of some items as numbers, in the order of the sorted names; None: there are none.
+def numbers_of(groups: Sequence[str] | None, rows: Places | None = None) -> Places | None:
+    """Return the groups of some items (None: of all) as numbers, in the order of the sorted names.
+
+    None if there are none.
 
     >>> numbers_of(["b", "a", "b"], np.array([0, 1])).tolist()
     [1, 0]
     """
-    return None if groups is None else _numbers(groups)[rows]
+    if groups is None:
+        return None
+    return _numbers(groups) if rows is None else _numbers(groups)[rows]
 
 
 def _numbers(groups: Sequence[str]) -> Places:

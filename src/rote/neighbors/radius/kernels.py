@@ -134,6 +134,7 @@ def join_within(
     one: Any,
     unsure: Any,
     budget: Any,
+    kin: Any,
 ) -> Any:
     """Join near items of block ``a`` and of the blocks ``start`` to ``stop``; a <= start.
 
@@ -141,7 +142,8 @@ def join_within(
     whether it lies in one tree). Items up to ``sure`` apart are joined, and pairs of one tree are not
     looked at; places of pairs above that and up to ``most`` are written to ``unsure`` (n, 2). Returns the
     block to go on with, the number of unsure pairs, and how many were measured. It stops early where the
-    list could overflow within one pair of blocks, or once ``budget`` pairs have been measured.
+    list could overflow within one pair of blocks, or once ``budget`` pairs have been measured. ``kin``
+    (one entry per place, or empty) are parts within which no pair is looked at.
     """
     count = measured = 0
     total = len(order)
@@ -167,6 +169,8 @@ def join_within(
                 continue
             for j in range(max(other, i + 1), other_stop):
                 if sums[j - other] > limit or find(parent, i) == find(parent, j):
+                    continue
+                if len(kin) and kin[i] == kin[j]:
                     continue
                 measured += 1
                 sq = sq_within(items[order[i]], items[order[j]], most)

@@ -35,12 +35,18 @@ BANDS = (0, 16, 256, 4096)
 
 
 def block_components(
-    items: npt.NDArray[Any], rows: npt.NDArray[np.int64], sq_radius: float
+    items: npt.NDArray[Any],
+    rows: npt.NDArray[np.int64],
+    sq_radius: float,
+    *,
+    kin: npt.NDArray[np.int64] | None = None,
 ) -> npt.NDArray[np.int64]:
     """Return what `rote.neighbors.search.components_within` does, for rows of (N, ...) items."""
     threads = torch.get_num_threads()
     with computing_pool(threads) as pool:
         search = _RadiusSearch(items, rows, sq_radius, pool)
+        if kin is not None:
+            search.kin = kin[np.searchsorted(rows, search.blocks.order)]
         count = len(search.blocks)
         parent = np.arange(len(rows), dtype=np.int32)
         one = np.zeros(count, bool)
@@ -87,6 +93,7 @@ class _RadiusSearch:
         if is_mapped(items):
             self._budget = max(1, min(MEASURED_MAPPED, MAPPED_BYTES // (2 * flat.shape[1])))
         self.sure, self.most = sq_radius * (1 - slack), sq_radius * (1 + slack)
+        self.kin = np.empty(0, np.int64)  # of each place; none
 
     def tasks(self) -> list[range]:
         count = len(self.blocks)
@@ -122,6 +129,7 @@ class _RadiusSearch:
                     one,
                     unsure,
                     self._budget,
+                    self.kin,
                 )
                 touched += measured
                 if touched >= self._budget:

@@ -84,3 +84,35 @@ def test_what_cannot_be_is_one_line():
         rote.audit(GENERATED, TRAINING, holdout=TRAINING, group_by="folder", **ASKED)
     with pytest.raises(ConfigError, match="`fail_above_groups` is of groups"):
         rote.audit(GENERATED, TRAINING, fail_above_groups=0.1, **ASKED)
+
+
+def test_the_radius_is_between_patients_and_finds_one_under_two_names():
+    # Patients differ by 70 levels and more, slices of one by 3. The first two were exported once more,
+    # under other names; a third was re-encoded and held out.
+    rng = np.random.default_rng(8)
+    bodies = rng.integers(30, 225, (44, 1, 6, 6, 1))
+    drift = np.cumsum(rng.normal(0, 3, (44, SLICES, 6, 6, 1)), axis=1)
+    people = np.clip(bodies + drift, 0, 255).round()
+
+    def noisy(items, levels):
+        return np.clip(items + rng.normal(0, levels, items.shape), 0, 255).round()
+
+    def side(groups, names):
+        items = np.concatenate(groups).astype(np.uint8)
+        return Dataset(items, groups=tuple(name for name in names for _ in range(SLICES)))
+
+    training = side([*people[:22], *noisy(people[:2], 2)], [*map(str, range(22)), "0b", "1b"])
+    holdout = side([*people[22:], noisy(people[2], 2)], [*map(str, range(22, 44)), "2b"])
+    generated = Dataset(noisy(np.concatenate([people[0], people[5]]), 8).astype(np.uint8))
+    asked = {**ASKED, "holdout": holdout, "duplicate_rms": None}
+    found = rote.audit(generated, training, **asked)
+    spacing = found.settings.spacing
+    assert spacing > 50 and found.settings.duplicate_rms == pytest.approx(0.23 * spacing, rel=0.05)
+    # Each slice of the two with the same one of the other export, and through it with its neighbors.
+    assert sorted(found.groups.sizes.tolist())[-3:] == [1, 2 * SLICES, 2 * SLICES]
+    assert found.memorized.all()
+    assert found.leaks.near == SLICES
+    (shared,) = [notice for notice in found.notices if notice.topic == "groups"]
+    assert "'0' and '0b', '1' and '1b'" in shared.text
+    narrow = rote.audit(generated, training, **{**asked, "duplicate_rms": 0.7})
+    assert not narrow.memorized[:SLICES].any() and narrow.leaks.near == 0
