@@ -16,6 +16,14 @@ from rote.data.named.names import named_sources
 
 PIPELINE = "model_index.json"
 """In the folder of a pipeline of diffusers, which makes images and holds none."""
+_COPIES = {
+    "s3": " (aws s3 cp --recursive ADDRESS FOLDER)",
+    "gs": " (gcloud storage cp -r ADDRESS FOLDER)",
+    "hf": " (hf download REPOSITORY --repo-type dataset --local-dir FOLDER)",
+    "http": " (curl -LO ADDRESS)",
+    "https": " (curl -LO ADDRESS)",
+}
+"""How, with the tools that people have."""
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/|pipe:|git@", re.IGNORECASE)
 
 
@@ -43,9 +51,10 @@ def existing_path(source: str | Path) -> Path:
         ) from None
     if found is None:
         if _ADDRESS.match(text):
+            how = _COPIES.get(text.partition(":")[0].lower(), "")
             raise DataError(
                 f"'{shown(text)}' is an address, and what lies on this machine is read: copy it "
-                "first, and give `source` the path of the copy"
+                f"first{how}, and give `source` the path of the copy"
             )
         if isinstance(source, str) and "/" not in text and "." not in text:
             hint = near(path, named_sources()) if text else ""

@@ -96,6 +96,11 @@ def grouped(dataset: Dataset, by: str | Sequence[str], *, name: str = "group_by"
             f"{', '.join(WORDS)}, or a FILE.csv"
         ) from None
     hits = [_hit(pattern, plain(name)) for name in dataset.names]
+    if all(hit == by for hit in hits):
+        raise DataError(
+            f"{option} stands in every name of {where}, so that all would be one group; give a pattern "
+            f"that takes in what differs, such as '{shown(by)}[^/]*', or one of {', '.join(WORDS)}"
+        )
     return _with_groups(dataset, hits, option, "do not match")
 
 

@@ -29,6 +29,7 @@ from rote.memorization.audit.notices import (
     of_distance,
     of_leaks,
     of_sides,
+    of_threshold,
 )
 from rote.memorization.audit.options import AuditOptions
 from rote.memorization.audit.per_space import SpaceAudit, make_controls
@@ -284,6 +285,7 @@ def run_audit(
     first = results[0]
     if look_for_mistakes:
         notices += of_distance(prepared, first.measured.matches.nn1_index)
+        notices += of_threshold(prepared, first, controls.kept)
     memorized, rate = first.criteria[0].memorized, first.criteria[0].rate
     assert memorized is not None and rate is not None
     within = within_training(spaces[0], prepared, duplicates, stages)

@@ -75,8 +75,7 @@ def check_sides(
         if side is not None and side.shape != training.shape:
             raise DataError(
                 f"{name} {side.source} has items of {_shape(side)} and `training` "
-                f"{training.source} of {_shape(training)}; bring both to one form with `resolution` "
-                "or `channels`"
+                f"{training.source} of {_shape(training)}; {_to_one_form(side, training)}"
             )
         rates = [s.sample_rate for s in (side, training) if s is not None]
         if None not in rates and len(set(rates)) > 1:
@@ -188,6 +187,27 @@ def check_gate(settings: Settings, space: Space) -> None:
         )
 
 
+def _to_one_form(side: Dataset, training: Dataset) -> str:
+    """Say what to do about sides of different forms."""
+    kinds = {side.kind, training.kind}
+    if kinds == {"image", "volume"}:
+        return "`slices` takes images out of volumes"
+    if len(kinds) > 1:
+        return "give sides of one kind"
+    if kinds == {"vector"}:
+        return "give the same columns on both sides"
+    if kinds == {"series"}:
+        return "bring both to one length, of sound with `seconds`"
+    if kinds == {"image"}:
+        return "bring both to one form with `resolution` or `channels`"
+    if sorted(side.shape[1:]) == sorted(training.shape[1:]):
+        return (
+            "their axes lie in another order: volumes are depth (feet to head), height (front to back) "
+            "and width (right to left), as files of scans are turned, and arrays must lie so"
+        )
+    return "bring both to one form with `spacing` and `crop`"
+
+
 def kind_words(dataset: Dataset) -> str:
     """Say what kind of items these are, in the plural."""
     return "series" if dataset.kind == "series" else f"{dataset.kind}s"
@@ -198,7 +218,8 @@ def _shape(dataset: Dataset) -> str:
     if dataset.kind == "vector":
         return f"{dataset.shape[0]} numbers"
     if dataset.kind == "series":
-        return f"{dataset.shape[1]} times in {dataset.shape[0]} channels"
+        channels, times = dataset.shape
+        return f"{times} times in {channels} channel{'s' * (channels != 1)}"
     channels, *depth, height, width = dataset.shape
     if depth:
         return f"{depth[0]}x{height}x{width} voxels in {channels} channel{'s' * (channels != 1)}"

@@ -55,6 +55,7 @@ def test_a_column_of_a_table_is_read_beside_the_numbers(tmp_path):
     [
         (r"q(\d)", "3 of 3 names of array do not match"),
         ("(", "is no regular expression"),
+        ("png", r"stands in every name of array, .* such as 'png\[\^/\]\*'"),
         ("label", "array has no labels"),
         ("caption", "3 of 3 names of array have no caption"),
         ("there.csv", "no such file"),

@@ -116,3 +116,19 @@ def test_the_radius_is_between_patients_and_finds_one_under_two_names():
     assert "'0' and '0b', '1' and '1b'" in shared.text
     narrow = rote.audit(generated, training, **{**asked, "duplicate_rms": 0.7})
     assert not narrow.memorized[:SLICES].any() and narrow.leaks.near == 0
+
+
+def test_what_makes_the_calibrated_threshold_strict_is_said():
+    # One of 24 held-out patients shows what a training patient shows: a threshold at 5 % is set by it.
+    items = HOLDOUT.items.copy()
+    items[:4] = np.clip(TRAINING.items[:4] + NOISE // 4, 0, 255)
+    asked = {**ASKED, "group_by": "folder", "positive_control": 0}
+    found = rote.audit(GENERATED, TRAINING, holdout=Dataset(items, names=HOLDOUT.names), **asked)
+    threshold = found.criteria[1].description["threshold"]
+    (said,) = [notice for notice in found.notices if notice.topic == "calibration"]
+    assert said.numbers == {"threshold": threshold, "groups": 1} and threshold < 1 / 3
+    assert "1 of 24 held-out groups" in said.text and not said.doubtful
+    assert "'p100/s" in said.text and "to 'p0/s" in said.text
+    usual = rote.audit(GENERATED, TRAINING, holdout=HOLDOUT, **asked)
+    assert usual.criteria[1].description["threshold"] > 1 / 3
+    assert "calibration" not in {notice.topic for notice in usual.notices}
