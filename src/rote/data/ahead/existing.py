@@ -17,9 +17,9 @@ from rote.data.named.names import named_sources
 PIPELINE = "model_index.json"
 """In the folder of a pipeline of diffusers, which makes images and holds none."""
 _COPIES = {
-    "s3": " (aws s3 cp --recursive ADDRESS FOLDER)",
+    "s3": " (aws s3 sync ADDRESS FOLDER)",
     "gs": " (gcloud storage cp -r ADDRESS FOLDER)",
-    "hf": " (hf download REPOSITORY --repo-type dataset --local-dir FOLDER)",
+    "hf": " (huggingface_hub.snapshot_download)",
     "http": " (curl -LO ADDRESS)",
     "https": " (curl -LO ADDRESS)",
 }

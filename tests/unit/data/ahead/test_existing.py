@@ -9,8 +9,8 @@ from rote.data.ahead.existing import existing_path
 @pytest.mark.parametrize(
     ("address", "how"),
     [
-        ("s3://bucket/scans", r"copy it first \(aws s3 cp --recursive ADDRESS FOLDER\), and give"),
-        ("hf://datasets/x/y", r"copy it first \(hf download REPOSITORY"),
+        ("s3://bucket/scans", r"copy it first \(aws s3 sync ADDRESS FOLDER\), and give"),
+        ("hf://datasets/x/y", r"copy it first \(huggingface_hub.snapshot_download\)"),
         ("https://a.b/c.zip", r"copy it first \(curl -LO ADDRESS\)"),
         ("sftp://host/x", "copy it first, and give `source` the path of the copy$"),
     ],
