@@ -281,8 +281,7 @@ def run_audit(
     controls = make_controls(own, prepared, duplicates, stages)
     notices += of_leaks(controls.leaks, prepared.settings)
     spaces = [own if space is prepared.own else opened(space) for space in prepared.spaces]
-    results = tuple(space.audit(controls) for space in spaces)
-    first = results[0]
+    first = (results := tuple(space.audit(controls) for space in spaces))[0]
     if look_for_mistakes:
         notices += of_distance(prepared, first.measured.matches.nn1_index)
         notices += of_threshold(prepared, first, controls.kept)
