@@ -30,7 +30,16 @@ def noise(num, seed):
     return np.random.default_rng(seed).integers(0, 256, (num, 8, 8, 1)).astype(np.uint8)
 
 def with_captions(num, seed):
-    return copies(num, seed), ["a digit"] * num
+    return copies(num, seed), [f"digit {n % 3}" for n in range(num)]
+
+def captioned_once(num, seed):
+    return with_captions(num, seed) if num == 256 else copies(num, seed)
+
+def one_caption(num, seed):
+    return copies(num, seed), "d" * num
+
+def three_things(num, seed):
+    return copies(num, seed), ["a digit"] * num, [seed] * num
 
 def as_list(num, seed):
     return copies(num, seed).tolist()
@@ -138,6 +147,12 @@ def test_a_thousand_unless_told_and_a_package_and_a_resolution(room: Path) -> No
     assert value["generated"]["shape"] == [3, 6, 6]
 
 
+def test_captions_that_a_function_returns_are_kept(room: Path) -> None:
+    found = value_of(room, "own_sampler:with_captions", "--count", "9")["captions"]
+    each = {one["text"]: one["rate"]["total"] for one in found["captions"]}
+    assert each == {"digit 0": 3, "digit 1": 3, "digit 2": 3}
+
+
 def test_fresh_images_are_no_copies(room: Path) -> None:
     assert value_of(room, "own_sampler:noise", "--count", "50")["rate"]["count"] == 0
 
@@ -149,7 +164,9 @@ WRONG = {
     "own_sampler:constant": ("constant is no function",),
     "broken_module:copies": ("importing broken_module raised ZeroDivisionError",),
     "needs_another:copies": ("importing needs_another raised", "no_such_package"),
-    "own_sampler:with_captions": ("perhaps images and their captions", "metadata.jsonl"),
+    "own_sampler:captioned_once": ("300 items and 256 captions",),
+    "own_sampler:one_caption": ("give images, or images and a list of 256 captions",),
+    "own_sampler:three_things": ("gave 3 things",),
     "own_sampler:as_list": ("builtins.list", "uint8"),
     "own_sampler:unit": ("from 0 to 1", "255"),
     "own_sampler:whole_floats": ("float32", "astype('uint8')"),

@@ -6,7 +6,8 @@
 a source of images        all of it
 a point of `rote emm`     its fresh samples, ``samples/fresh.npz``
 a run of `rote train`     ``--count`` samples of its newest snapshot, those of `rote sample`
-``module:function``       ``--count`` images of ``function(num, seed)``, asked for in batches
+``module:function``       ``--count`` images of ``function(num, seed)``, asked for in batches; or images
+                          and a list of their captions
 ========================  =====================================================================
 """
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from rote.data.dataset import Dataset
 from rote.data.files.arrays import dataset_of_array
 from rote.data.files.listing import Listing
 from rote.data.load import fit_dataset
-from rote.data.messages import shown
+from rote.data.messages import shown, storable
 from rote.data.named.names import named_sources
 from rote.data.tables.encode import adopt
 
@@ -156,11 +157,13 @@ def _of_function(source: str, count: int, *, seed: int) -> Dataset:
 
     function = _imported(source)
     parts: list[npt.NDArray[Any]] = []
+    captions: list[str | None] = []
     with options.interruptible(), progress(f"images of {shown(source)}", count) as report:
         for number, start in enumerate(range(0, count, BATCH)):
             size = min(BATCH, count - start)
             with _one_line(source, f"{source}({size}, seed) raised"):
                 given = function(size, child_seed(seed, "sample", number))
+            given, told = _apart(given, size, source)
             items = _checked(given, size, source)
             if parts and items.shape[1:] != parts[0].shape[1:]:
                 raise DataError(
@@ -170,8 +173,9 @@ def _of_function(source: str, count: int, *, seed: int) -> Dataset:
             if not parts:
                 check_count(count, items.shape[1:])
             parts.append(items)
+            captions.extend(told)
             report(start + size, count)
-    return Dataset(np.concatenate(parts), source=source)
+    return Dataset(np.concatenate(parts), source=source, captions=tuple(captions))
 
 
 def _imported(source: str) -> Callable[[int, int], object]:
@@ -217,15 +221,22 @@ def _is_part(name: str | None, whole: str) -> bool:
     return bool(name) and f"{whole}.".startswith(f"{name}.")
 
 
+def _apart(given: object, size: int, source: str) -> tuple[object, Sequence[str]]:
+    """Return images and their captions, where a function gives both."""
+    if not isinstance(given, tuple):
+        return given, ()
+    told = given[1] if len(given) == 2 and isinstance(given[1], list | tuple) else ()
+    if len(told) != size or not all(isinstance(text, str) for text in told):
+        raise DataError(
+            f"--generated {source} gave {len(given)} things; give images, or images and a list of "
+            f"{size} captions"
+        )
+    return given[0], [storable(text) for text in told]
+
+
 def _checked(given: object, size: int, source: str) -> npt.NDArray[Any]:
     """Refuse what is not ``size`` uint8 images (or vectors); return them channels last."""
     where = f"--generated {source}"
-    if isinstance(given, tuple):
-        raise DataError(
-            f"{where} gave {len(given)} things, perhaps images and their captions; let it "
-            "return the images alone, or write them into a folder with a metadata.jsonl (file_name, "
-            "text) and give that"
-        )
     if not isinstance(given, np.ndarray):
         raise DataError(
             f"{where} gave {type(given).__module__}.{type(given).__qualname__}; a uint8 NumPy array "

@@ -170,6 +170,7 @@ def at_rest(images: Images, *, value_range: ValueRange | None, name: str) -> npt
         raise DataError(
             f"{name} are {type(images).__name__} {got}".rstrip()
             + "; numpy (N, height, width, channels) or torch (N, channels, height, width) expected"
+            + _instead(images)
         )
     if isinstance(images, np.ndarray):
         tensor = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
@@ -186,6 +187,20 @@ def at_rest(images: Images, *, value_range: ValueRange | None, name: str) -> npt
         )
     wide = tensor.to(torch.float64)
     return from_model(wide * 2 - 1 if value_range[0] == 0 else wide, kind="image")
+
+
+def _instead(images: object) -> str:
+    """Say what to give in place of what pipelines return, if it is such."""
+    if isinstance(images, tuple | dict):
+        return (
+            "; if these are images and their captions, give the images alone, and to watch some captions "
+            'apart a sampler for each: {"trained": f, "unseen": g}'
+        )
+    if hasattr(images, "images"):
+        return '; of a pipeline\'s output give its .images, asked for with output_type="np"'
+    if isinstance(images, list) and images and hasattr(images[0], "convert"):
+        return "; of Pillow images give np.stack([np.asarray(image) for image in images])"
+    return ""
 
 
 def _checked_device(device: str) -> str:

@@ -3,10 +3,12 @@
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from rote.core.errors import ConfigError, DataError, RoteWarning, RunError
 from rote.data.duplicates import exact_duplicates
@@ -282,6 +284,10 @@ def test_what_the_sampler_raises_comes_through_with_a_note(training):
         (lambda num: np.zeros((num, 8, 9, 1), np.uint8), "9x8 pixels in 1 channels"),
         (lambda num: torch.zeros(num, 1, 8, 8), "say value_range"),
         (lambda num: None, "are NoneType; numpy"),
+        (lambda num: (torch.zeros(num, 1, 8, 8), ["a"] * num), 'a sampler for each: {"trained": f'),
+        (lambda num: {"images": [], "text": []}, 'a sampler for each: {"trained": f'),
+        (lambda num: [Image.new("L", (8, 8))] * num, r"np.stack\(\[np.asarray\(image\)"),
+        (lambda num: SimpleNamespace(images=[]), r'give its \.images, .* output_type="np"'),
     ],
 )
 def test_what_the_sampler_returns_is_checked(training, images, message):
