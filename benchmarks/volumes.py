@@ -6,6 +6,7 @@ SCAN is int16 (D, H, W) in Hounsfield units. It is cut into patches of 24x24x24 
 are left out, every fourth is held out. 40 generated patches are copies, 40 are held-out ones, upside down
 and mirrored, which are no copies; the positive control degrades 40 training patches in every way. Printed
 is what each ruler finds of all these; with --volumes what reading so many volumes of that size takes.
+With --patches they are written into FOLDER/patches.npz, for `rote emm`, and nothing else is done.
 """
 
 from __future__ import annotations
@@ -101,6 +102,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scan", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--patches", action="store_true", help="write the patches alone")
     parser.add_argument("--volumes", type=int, default=0, help="to read, of the size of the scan")
     asked = parser.parse_args()
     scan = np.load(asked.scan)
@@ -108,6 +110,10 @@ def main() -> None:
         print(json.dumps(reading(scan, asked.out / "scans", asked.volumes)))
         return
     patches = patches_of(scan)
+    if asked.patches:
+        asked.out.mkdir(parents=True, exist_ok=True)
+        np.savez(asked.out / "patches.npz", volumes=patches[..., None])
+        return
     print(json.dumps({"patches": len(patches)}))
     for row in recall(patches):
         print(json.dumps(row), flush=True)

@@ -1,8 +1,8 @@
 """The one file that converts between items at rest and what models see.
 
-Images: uint8 in [0, 255] at rest, float32 in [-1, 1] for models, x = u / 127.5 - 1; back by rounding
-to the nearest integer, halves up. Vectors and series, which `rote.data.scaling` has
-scaled, pass as they are.
+Images and volumes: uint8 in [0, 255] at rest, float32 in [-1, 1] for models, x = u / 127.5 - 1; back by
+rounding to the nearest integer, halves up. Vectors and series, which `rote.data.scaling` has scaled, pass
+as they are.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ import torch
 
 from rote.core.errors import DataError
 from rote.data.dataset import Dataset, Kind
-from rote.data.messages import shown
 from rote.data.scaling import Scaling
 
 
 def to_model(items: torch.Tensor) -> torch.Tensor:
-    """Convert uint8 images (N, C, H, W) to float32 in [-1, 1]; all else passes as it is."""
+    """Convert uint8 items (N, C, ...) to float32 in [-1, 1]; all else passes as it is."""
     if items.dtype == torch.uint8:
         # A GPU multiplies by the inverse of a plain number, and rounds twice; by a tensor it divides.
         half = torch.full((), 127.5, device=items.device)
@@ -33,15 +32,15 @@ def from_model(samples: torch.Tensor, *, kind: Kind) -> npt.NDArray[Any]:
     Parameters
     ----------
     samples
-        Float (N, C, H, W) in about [-1, 1], (N, D) or (N, C, T).
+        Float (N, C, H, W) or (N, C, D, H, W) in about [-1, 1], (N, D) or (N, C, T).
     kind
-        "image", "vector" or "series".
+        "image", "volume", "vector" or "series".
 
     Returns
     -------
     numpy.ndarray
-        uint8 (N, H, W, C), values outside [-1, 1] clipped as a display would; or float32 (N, D) or
-        (N, T, C).
+        uint8 (N, H, W, C) or (N, D, H, W, C), values outside [-1, 1] clipped as a display would; or
+        float32 (N, D) or (N, T, C).
 
     Raises
     ------
@@ -59,7 +58,7 @@ def from_model(samples: torch.Tensor, *, kind: Kind) -> npt.NDArray[Any]:
     if kind == "series":
         return samples.to(torch.float32).movedim(1, -1).contiguous().cpu().numpy()
     scaled = torch.floor(samples.to(torch.float64) * 127.5 + 128.0).clamp(0, 255)
-    return scaled.to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    return scaled.to(torch.uint8).movedim(1, -1).contiguous().cpu().numpy()
 
 
 def as_items(samples: torch.Tensor, like: Dataset, *, source: str) -> Dataset:
@@ -76,20 +75,9 @@ def as_items(samples: torch.Tensor, like: Dataset, *, source: str) -> Dataset:
 
 
 def for_models(dataset: Dataset) -> tuple[Dataset, Scaling | None]:
-    """Return the data set as training and distances take it: images untouched, all else scaled.
-
-    Raises
-    ------
-    DataError
-        Of volumes, which no model here is trained on.
-    """
-    if dataset.kind == "image":
+    """Return the data set as training and distances take it: 8-bit levels untouched, all else scaled."""
+    if dataset.in_levels:
         return dataset, None
-    if dataset.kind == "volume":
-        raise DataError(
-            f"{shown(dataset.source)} holds volumes, and models are trained on images, vectors or "
-            "series; take images out of them with `slices`"
-        )
     scaling = Scaling.fit(dataset.items, dataset.schema)
     return dataset.scaled(scaling), scaling
 

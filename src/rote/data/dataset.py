@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["image", "volume", "vector", "series"]
 _KINDS: dict[int, Kind] = {1: "vector", 2: "series", 3: "image", 4: "volume"}
+KINDS = tuple(_KINDS.values())
 
 
 def kind_of_shape(shape: tuple[int, ...]) -> Kind:

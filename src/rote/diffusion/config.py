@@ -23,11 +23,13 @@ class ModelConfig(StrictModel):
     ``time_embedding="fourier"``, ``encoder="residual"`` and ``resampling_filter=(1, 3, 3, 1)`` it is
     NCSN++. ``"transformer"`` is a small diffusion transformer: ``blocks`` blocks of ``width`` units on
     patches. ``"mlp"`` is a residual perceptron for vectors: ``width`` units, ``blocks`` blocks.
-    ``"unet1d"`` is the U-Net for series, with convolutions along their times.
+    ``"unet1d"`` is the U-Net for series, with convolutions along their times; ``"unet3d"`` that for
+    volumes, on blocks of ``patch`` voxels each way.
     """
 
-    architecture: Literal["unet", "transformer", "mlp", "unet1d"] = "unet"
-    """"unet" or "transformer" for images, "mlp" for vectors, "unet1d" for series."""
+    architecture: Literal["unet", "transformer", "mlp", "unet1d", "unet3d"] = "unet"
+    """"unet" or "transformer" for images, "mlp" for vectors, "unet1d" for series, "unet3d" for
+    volumes."""
     width: Positive = 128
     """Base channels of the U-Net, or hidden units of the transformer or the MLP."""
     channel_mult: tuple[Positive, ...] = (2, 2, 2)
@@ -35,11 +37,11 @@ class ModelConfig(StrictModel):
     blocks: Positive = 2
     """Residual blocks per resolution (U-Net), or in all (transformer, MLP)."""
     patch: Positive = 2
-    """Height and width in pixels of a token (transformer only)."""
+    """Pixels each way of a token (transformer), or voxels each way that are one place of unet3d."""
     heads: Positive = 4
     """Attention heads; must divide ``width`` (transformer only)."""
     attention_resolutions: tuple[Positive, ...] = (16,)
-    """Heights in pixels (series: times) at which blocks attend over the whole image (series)."""
+    """Heights in pixels (series: times; volumes: depths in blocks) at which blocks attend over all."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of features dropped within each block while training."""
     time_embedding: Literal["positional", "fourier"] = "positional"
@@ -67,7 +69,7 @@ class ModelConfig(StrictModel):
 
     @model_validator(mode="after")
     def _check(self) -> ModelConfig:
-        if self.architecture in ("unet", "unet1d"):
+        if self.architecture in ("unet", "unet1d", "unet3d"):
             if self.width % 4:
                 raise ValueError(f"width must be a multiple of 4 for a U-Net, not {self.width}")
             total = self.skip_count

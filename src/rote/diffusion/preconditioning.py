@@ -23,6 +23,7 @@ from rote.diffusion.networks.unet import UNet
 ARCHITECTURES: dict[Kind, dict[str, type[UNet] | type[Transformer] | type[Mlp]]] = {
     "image": {"unet": UNet, "transformer": Transformer},
     "series": {"unet1d": UNet},
+    "volume": {"unet3d": UNet},
     "vector": {"mlp": Mlp},
 }
 
@@ -182,7 +183,7 @@ def build_denoiser(
     config
         The model.
     shape
-        Shape of one item: (C, H, W), (C, T) or (D,).
+        Shape of one item: (C, H, W), (C, D, H, W), (C, T) or (D,).
     label_count
         Number of labels it is conditioned on; 0: unconditional.
     seed

@@ -92,7 +92,7 @@ def sample(
     seeds
         One integer per sample.
     shape
-        Shape of one item: (C, H, W) or (D,).
+        Shape of one item: (C, H, W), (C, D, H, W), (C, T) or (D,).
     config
         The sampler; None takes the defaults (deterministic Heun, 18 steps, 35 evaluations).
     labels

@@ -168,29 +168,50 @@ PRESETS: dict[str, Callable[[], ExperimentConfig]] = {
 
 
 def preset(name: str, *, kind: str = "image") -> ExperimentConfig:
-    """Return a preset for images, vectors (a residual perceptron in place of the U-Net) or series.
+    """Return a preset for images, volumes, vectors (a residual perceptron, no U-Net) or series.
 
     Raises
     ------
     ConfigError
-        If the name is unknown, or of volumes.
+        If the name is unknown.
     """
     if name not in PRESETS:
         raise ConfigError(f"`preset` {name} is unknown{did_you_mean(name, PRESETS)}")
-    if kind == "volume":
-        raise ConfigError(
-            "models are trained on images, vectors and series, and `data` holds volumes; take images out "
-            "of them with `slices`"
-        )
     config = PRESETS[name]()
     if kind != "image":
         if kind == "vector":
             width = {"tiny": 128, "small": 256, "paper": 1024}[name]
             model = ModelConfig(architecture="mlp", width=width, blocks=4)
         else:
-            model = config.model.model_copy(update={"architecture": "unet1d"})
+            own = {"series": "unet1d", "volume": "unet3d"}[kind]
+            model = config.model.model_copy(update={"architecture": own})
         search = config.search.model_copy(
             update={"stratify": False, "subset": "random", "start": min(64, config.search.start)}
         )
         config = config.model_copy(update={"model": model, "search": search})
-    return config
+    return _of_volumes(config, name) if kind == "volume" else config
+
+
+def _of_volumes(config: ExperimentConfig, name: str) -> ExperimentConfig:
+    """Return a preset that draws fewer volumes at once; `tiny` is sized for 24x24x24 voxels."""
+    sample = config.sample.model_copy(update={"tile": 16})
+    if name != "tiny":
+        return config.model_copy(update={"sample": sample})
+    model = config.model.model_copy(update={"width": 64, "channel_mult": (1, 1), "patch": 4})
+    train = config.train.model_copy(
+        update={
+            "batch": 4,
+            "images": 4 * 1000,
+            "learning_rate": 3e-3,
+            "ema_halflife_images": 200,
+            "snapshot_images": 4 * 250,
+            "log_images": 4 * 20,
+        }
+    )
+    search = config.search.model_copy(
+        update={"start": 16, "selection_samples": 64, "fresh_samples": 256, "first_samples": 64}
+    )
+    sample = sample.model_copy(update={"steps": 10})
+    return config.model_copy(
+        update={"model": model, "train": train, "sample": sample, "search": search}
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -109,8 +109,8 @@ def _paper() -> Scale:
 SCALES: dict[str, Callable[[], Scale]] = {"smoke": _smoke, "cpu": _cpu, "paper": _paper}
 
 
-def scale(name: str) -> Scale:
-    """Return a scale.
+def scale(name: str, *, kind: str = "image") -> Scale:
+    """Return a scale; for volumes its network, training and sampler are those of their preset.
 
     Raises
     ------
@@ -119,4 +119,12 @@ def scale(name: str) -> Scale:
     """
     if name not in SCALES:
         raise ConfigError(f"`scale` {name} is unknown{did_you_mean(name, SCALES)}")
-    return SCALES[name]()
+    found = SCALES[name]()
+    if kind != "volume":
+        return found
+    own = preset("paper" if name == "paper" else "tiny", kind=kind)
+    scoring = found.scoring.model_copy(update={"subset": "random", "stratify": False})
+    train = own.train
+    if scoring.snapshot == "last":
+        train = train.model_copy(update={"snapshot_images": found.train.snapshot_images})
+    return replace(found, model=own.model, train=train, sample=own.sample, scoring=scoring)

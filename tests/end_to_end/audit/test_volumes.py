@@ -10,6 +10,7 @@ from phantoms import eight_bit, phantoms, write_dicom, write_nifti
 from rote.results.gallery import read_gallery
 
 pytestmark = pytest.mark.slow
+PAD = ((0, 0), (1, 1), (0, 0), (0, 0), (0, 0))
 
 
 def test_copies_are_found_across_formats(tmp_path):
@@ -48,8 +49,11 @@ def test_copies_are_found_across_formats(tmp_path):
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        (("train", "--data", "v.npz", "--out", "o"), "--data holds volumes"),
-        (("emm", "v.npz", "--out", "o"), "--data holds volumes"),
+        (("train", "--data", "v.npz", "--out", "o"), "volumes of 6x10x8 voxels, in blocks of 4"),
+        (
+            ("study", "dimension", "--data", "v.npz", "--scale", "smoke", "--out", "o"),
+            "is for images",
+        ),
         (("audit", "v.npz", "v.npz", "--space", "patch"), "--space patch is for images"),
         (
             ("audit", "v.npz", "v.npz", "--invariances", "shift"),
@@ -60,9 +64,29 @@ def test_copies_are_found_across_formats(tmp_path):
     ],
 )
 def test_what_cannot_take_volumes_says_so_in_one_line(tmp_path, asked, words):
-    np.savez(tmp_path / "v.npz", volumes=eight_bit(phantoms(4)))
+    np.savez(tmp_path / "v.npz", volumes=eight_bit(phantoms(6)))
     done = run(*asked, cwd=tmp_path)
     assert done.returncode != 0
     last = done.stderr.strip().splitlines()[-1]
     assert words in last
     assert "Traceback" not in done.stderr
+
+
+def test_a_model_of_volumes_is_trained_and_drawn_from(tmp_path):
+    scans = phantoms(12)
+    np.savez(tmp_path / "v.npz", volumes=eight_bit(scans))
+    few = [f"--set={key}" for key in ("train.images=32", "model.width=8", "train.batch=8")]
+    steps = [
+        ("train", "v.npz", "--crop", "8", *few, "--out", "run"),
+        ("sample", "run", "--count", "6", "--steps", "2", "--out", "new.npz"),
+        ("audit", "new.npz", "v.npz", "--crop", "8", "--out", "audit"),
+        ("optimum", "v.npz", "--crop", "8", "--count", "6", "--out", "copies.npz"),
+    ]
+    for step in steps:
+        done = run(*step, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    assert "rate of the theoretical optimum 1" in done.stdout
+    with np.load(tmp_path / "new.npz") as new, np.load(tmp_path / "copies.npz") as copies:
+        assert new["volumes"].shape == (6, 8, 8, 8, 1)
+        known = {scan.tobytes() for scan in np.pad(eight_bit(scans), PAD)[:, :, 1:9]}
+        assert all(copy.tobytes() in known for copy in copies["volumes"])

@@ -38,6 +38,15 @@ def test_channels_go_last():
     assert pixels[0, 0, 0].tolist() == [128, 255, 128]
 
 
+def test_volumes_come_back_as_they_were():
+    items = np.arange(2 * 2 * 4 * 5 * 3).reshape(2, 2, 4, 5, 3).astype(np.uint8)
+    scans = Dataset(items)
+    assert for_models(scans) == (scans, None)
+    seen = to_model(scans.tensor())
+    assert seen.shape == (2, *scans.shape) == (2, 3, 2, 4, 5)
+    assert np.array_equal(from_model(seen, kind="volume"), items)
+
+
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 @pytest.mark.parametrize("kind", ["image", "vector"])
 def test_diverged_samples_are_an_error(bad, kind):

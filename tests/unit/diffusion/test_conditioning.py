@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from rote.core.errors import ConfigError
+from rote.data.dataset import Dataset
 from rote.data.load import load_images
 from rote.diffusion.conditioning import NO_LABEL, conditioning, drawn_labels
 from rote.diffusion.config import ModelConfig, SampleConfig, TrainConfig
@@ -29,17 +30,18 @@ class Watched(torch.nn.Module):
         return self.inner(x, sigma, labels)
 
 
-def step_inputs(monkeypatch, steps=20, **changes):
+def step_inputs(monkeypatch, steps=20, data=None, model=MODEL, **changes):
     """Return what the network saw with no noise added: clean images and labels, over some steps."""
-    data = load_images("digits").subset(8, seed=0)
+    data = data or load_images("digits").subset(8, seed=0)
     config = TrainConfig(batch=16, images=16 * steps, learning_rate=1e-6, **changes)
     conditions = conditioning(data, config, seed=0)
-    built = build_denoiser(MODEL, data.shape, label_count=conditions.count, seed=0)
+    built = build_denoiser(model, data.shape, label_count=conditions.count, seed=0)
     state = TrainState(built, config, torch.device("cpu"))
     state.denoiser = Watched(built)
     step = Step(data, config, conditions, state, seed=0, device=torch.device("cpu"))
     draw = step._draw
-    monkeypatch.setattr(step, "_draw", lambda seen: (*draw(seen)[:2], torch.zeros(16, 1, 8, 8)))
+    none = torch.zeros(16, *data.shape)
+    monkeypatch.setattr(step, "_draw", lambda seen: (*draw(seen)[:2], none))
     for _ in range(steps):
         step()
     clean = torch.cat([x for x, _ in state.denoiser.seen])
@@ -56,6 +58,17 @@ def test_half_of_the_images_are_mirrored_and_nothing_else_changes(monkeypatch, m
     assert (same | turned).all()
     # 320 fair coins: within 4 standard deviations (9) of 160
     assert abs(int(turned.sum()) - 160) < 36
+
+
+def test_of_volumes_left_and_right_are_mirrored(monkeypatch):
+    scans = Dataset(np.random.default_rng(0).integers(0, 256, (8, 2, 4, 6, 1), np.uint8))
+    model = MODEL.model_copy(update={"architecture": "unet3d"})
+    _, plain, _ = step_inputs(monkeypatch, steps=2, data=scans, model=model)
+    _, seen, _ = step_inputs(monkeypatch, steps=2, data=scans, model=model, mirror=True)
+    same = (seen == plain).flatten(1).all(1)
+    turned = (seen == plain.flip(4)).flatten(1).all(1)
+    assert (same ^ turned).all()
+    assert 0 < int(turned.sum()) < 32
 
 
 def test_micro_batches_toss_the_same_coins(monkeypatch):

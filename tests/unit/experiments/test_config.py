@@ -6,6 +6,7 @@ from rote.core.errors import ConfigError
 from rote.diffusion.config import ModelConfig, SampleConfig
 from rote.diffusion.training.ema import ema_decay
 from rote.experiments.config import PRESETS, SearchConfig, preset
+from rote.experiments.scales import scale
 
 
 def test_paper_network():
@@ -64,6 +65,15 @@ def test_presets_for_vectors_are_perceptrons(name):
     assert config.model.architecture == "mlp"
     assert not config.search.stratify
     assert config.train == preset(name).train
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_for_volumes_are_u_nets_of_three_dimensions(name):
+    config = preset(name, kind="volume")
+    assert config.model.architecture == "unet3d"
+    assert (config.search.subset, config.search.stratify) == ("random", False)
+    assert scale("paper", kind="volume").model == preset("paper", kind="volume").model
+    assert config.sample.tile == 16
 
 
 def test_an_unknown_preset_names_the_nearest():

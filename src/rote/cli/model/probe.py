@@ -86,9 +86,9 @@ class ProbeOptions:
 
 def load_holdout(source: str, dataset: Dataset, how: SourceOptions) -> Dataset | str:
     """Load the held-out side of a data set, at its size; what is no image is left to the workflow."""
-    if dataset.kind != "image":
+    if not dataset.in_levels:
         return source
-    _, height, width = dataset.shape
-    if how.resolution is None and height == width:
-        how = replace(how, resolution=height)
+    _, *sizes = dataset.shape
+    if dataset.kind == "image" and how.resolution is None and len(set(sizes)) == 1:
+        how = replace(how, resolution=sizes[0])
     return load(source, how, flag="--holdout", like=dataset)

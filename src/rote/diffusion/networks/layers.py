@@ -1,6 +1,7 @@
 """Building blocks of the U-Net: time embeddings, resampling, the residual block with attention.
 
-All work on images (B, C, H, W) and, with ``axes=1``, on series (B, C, T).
+All work on images (B, C, H, W), with ``axes=1`` on series (B, C, T), with ``axes=3`` on volumes
+(B, C, D, H, W).
 
 After Ho et al. (2020), Song et al. (2021) and Karras et al. (2022), appendix F. Weights start as in
 those papers: Xavier uniform, last layers of a residual branch near zero, biases zero.
@@ -17,14 +18,24 @@ from torch.nn import functional
 
 NEAR_ZERO = 1e-5
 ATTENTION_GAIN = math.sqrt(0.2)
-Conv = nn.Conv1d | nn.Conv2d
-LayerT = TypeVar("LayerT", nn.Conv1d, nn.Conv2d, nn.Linear)
+Conv = nn.Conv1d | nn.Conv2d | nn.Conv3d
+LayerT = TypeVar("LayerT", nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
+CONVOLVE = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
+SPREAD = {
+    1: functional.conv_transpose1d,
+    2: functional.conv_transpose2d,
+    3: functional.conv_transpose3d,
+}
+POOL = {1: functional.avg_pool1d, 2: functional.avg_pool2d, 3: functional.avg_pool3d}
+"""By the number of axes."""
 
 
 def conv(inputs: int, outputs: int, kernel: int, *, gain: float = 1.0, axes: int = 2) -> Conv:
     """Return a size-preserving convolution with Xavier-uniform weights times ``gain``."""
     if axes == 1:
         return _start(nn.Conv1d(inputs, outputs, kernel, padding=kernel // 2), gain)
+    if axes == 3:
+        return _start(nn.Conv3d(inputs, outputs, kernel, padding=kernel // 2), gain)
     return _start(nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2), gain)
 
 
@@ -79,13 +90,16 @@ class FourierEmbedding(nn.Module):
 
 
 def low_pass(taps: tuple[int, ...], *, axes: int) -> Tensor:
-    """Return the separable filter of sum 1, float32 (1, 1, T, T), or (1, 1, T) for one axis."""
+    """Return the separable filter of sum 1, float32 (1, 1, T, T), with as many T as axes."""
     one = torch.tensor(taps, dtype=torch.float32)
-    return ((torch.outer(one, one) if axes == 2 else one) / one.sum() ** axes)[None, None]
+    kernel = one
+    for _ in range(axes - 1):
+        kernel = kernel[..., None] * one
+    return (kernel / one.sum() ** axes)[None, None]
 
 
 class Resample(nn.Module):
-    """Halve or double height and width, or the times, with a separable low-pass filter."""
+    """Halve or double all axes behind the channels, with a separable low-pass filter."""
 
     kernel: Tensor
 
@@ -98,18 +112,17 @@ class Resample(nn.Module):
         self.register_buffer("kernel", low_pass(taps, axes=axes), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Resample (B, C, H, W) or (B, C, T)."""
-        two = self.axes == 2
+        """Resample (B, C, H, W), (B, C, T) or (B, C, D, H, W)."""
         if self.is_box:  # the same as the general case, at a tenth of its cost on a CPU
             if self.direction == "down":
-                return functional.avg_pool2d(x, 2) if two else functional.avg_pool1d(x, 2)
+                return POOL[self.axes](x, 2)
             return functional.interpolate(x, scale_factor=2, mode="nearest")
         channels = x.shape[1]
         kernel = self.kernel.to(x.dtype).expand(channels, 1, *[-1] * self.axes)
         if self.direction == "down":
-            down = functional.conv2d if two else functional.conv1d
+            down = CONVOLVE[self.axes]
             return down(x, kernel, stride=2, padding=self.pad, groups=channels)
-        up = functional.conv_transpose2d if two else functional.conv_transpose1d
+        up = SPREAD[self.axes]
         return up(x, kernel * 2**self.axes, stride=2, padding=self.pad, groups=channels)
 
 
@@ -130,13 +143,28 @@ class ConvThenHalve(nn.Module):
         self.register_buffer("kernel", low_pass(taps, axes=axes), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (B, inputs, H, W) to (B, outputs, H / 2, W / 2), or a series alike."""
-        convolve = functional.conv2d if self.axes == 2 else functional.conv1d
+        """Map (B, inputs, H, W) to (B, outputs, H / 2, W / 2), series and volumes alike."""
+        convolve = CONVOLVE[self.axes]
         weight, bias = self.conv.weight, self.conv.bias
         assert bias is not None
         wide = convolve(x, weight, padding=self.pad)
         kernel = self.kernel.to(x.dtype).expand(wide.shape[1], 1, *[-1] * self.axes)
         return convolve(wide, kernel, bias, stride=2, groups=wide.shape[1])
+
+
+def to_blocks(x: Tensor, side: int) -> Tensor:
+    """Turn blocks of volumes (B, C, D, H, W) into channels: (B, C side^3, D / side, ..., W / side)."""
+    batch, channels, *sizes = x.shape
+    split = [part for size in sizes for part in (size // side, side)]
+    x = x.view(batch, channels, *split).permute(0, 1, 3, 5, 7, 2, 4, 6)
+    return x.reshape(batch, -1, *split[::2])
+
+
+def from_blocks(x: Tensor, side: int) -> Tensor:
+    """Undo `to_blocks`."""
+    batch, channels, *sizes = x.shape
+    x = x.view(batch, channels // side**3, side, side, side, *sizes)
+    return x.permute(0, 1, 5, 2, 6, 3, 7, 4).reshape(batch, -1, *(size * side for size in sizes))
 
 
 class Dropout(nn.Module):
@@ -165,7 +193,7 @@ class Dropout(nn.Module):
 
 
 class Attention(nn.Module):
-    """One-head self-attention over the pixels or the times, without its residual sum."""
+    """One-head self-attention over the pixels, times or voxels, without its residual sum."""
 
     def __init__(self, channels: int, *, axes: int = 2) -> None:
         super().__init__()
@@ -174,7 +202,7 @@ class Attention(nn.Module):
         self.out = conv(channels, channels, 1, gain=NEAR_ZERO, axes=axes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Attend within (B, C, H, W) or (B, C, T)."""
+        """Attend within (B, C, H, W), (B, C, T) or (B, C, D, H, W)."""
         q, k, v = self.qkv(self.norm(x)).flatten(2).transpose(1, 2)[:, None].chunk(3, dim=3)
         mixed = functional.scaled_dot_product_attention(q, k, v)[:, 0]
         return self.out(mixed.transpose(1, 2).reshape(x.shape))
@@ -212,7 +240,7 @@ class UNetBlock(nn.Module):
         self.lift = (-1, outputs, *[1] * axes)
 
     def forward(self, x: Tensor, embedded: Tensor) -> Tensor:
-        """Map (B, inputs, H, W) and (B, embedding) to (B, outputs, H', W'), or a series alike."""
+        """Map (B, inputs, H, W) and (B, embedding) to (B, outputs, H', W'), series and volumes alike."""
         hidden = functional.silu(self.norm0(x))
         if self.resample is not None:
             hidden, x = self.resample(hidden), self.resample(x)

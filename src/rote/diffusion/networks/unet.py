@@ -1,6 +1,8 @@
 """One U-Net that is DDPM++ or NCSN++ by configuration (Song et al. 2021, Karras et al. 2022).
 
-For images (C, H, W), or, with all convolutions along one axis, for series (C, T): ``unet1d``.
+For images (C, H, W); with all convolutions along one axis, for series (C, T): ``unet1d``; along three,
+for volumes (C, D, H, W): ``unet3d``. That takes ``patch`` voxels each way as the channels of one place:
+at the full resolution, where nearly all of the cost would be, nothing is convolved.
 
 Encoder: an input convolution, then at each resolution ``blocks`` residual blocks, with a halving
 block in between. Each of these outputs is one skip connection, numbered from 1 at the input, and is
@@ -25,8 +27,10 @@ from rote.diffusion.networks.layers import (
     PositionalEmbedding,
     UNetBlock,
     conv,
+    from_blocks,
     linear,
     norm,
+    to_blocks,
 )
 
 
@@ -63,24 +67,14 @@ class NoiseAndLabelEmbedding(nn.Module):
 
 
 class UNet(nn.Module):
-    """The U-Net above: (B, C, H, W) or (B, C, T), noise (B,), labels (B,) to the first's shape."""
+    """The U-Net above: (B, C, ...), noise (B,), labels (B,) to the first's shape."""
 
     def __init__(self, config: ModelConfig, shape: tuple[int, ...], label_count: int = 0) -> None:
         super().__init__()
-        channels, height, *more = shape
         axes = len(shape) - 1
-        factor = 2 ** (len(config.channel_mult) - 1)
-        if any(size % factor for size in shape[1:]):
-            what = f"images of {more[0]}x{height}" if more else f"series of {height} times"
-            way = (
-                f"choose `resolution` as a multiple of {factor}"
-                if more
-                else f"cut or pad them to a multiple of {factor}"
-            )
-            raise ConfigError(
-                f"{what} cannot be halved {len(config.channel_mult) - 1} times; {way}, or a shorter "
-                "model.channel_mult"
-            )
+        self.patch = config.patch if axes == 3 else 1
+        _check_sizes(config, shape, self.patch)
+        channels, height = shape[0] * self.patch**3, shape[1] // self.patch
         self.kept = frozenset(config.skips) if config.skips is not None else None
         self.residual = config.encoder == "residual"
         embedding = 4 * config.width
@@ -143,6 +137,8 @@ class UNet(nn.Module):
     def forward(self, x: Tensor, c_noise: Tensor, labels: Tensor | None = None) -> Tensor:
         """Run the network; the meaning of its output is the preconditioning's."""
         embedded = self.embed(c_noise, labels)
+        if self.patch > 1:
+            x = to_blocks(x, self.patch)
         skips = self._encode(x, embedded)
         x = skips[-1]
         if self.kept is not None:
@@ -158,7 +154,8 @@ class UNet(nn.Module):
             assert isinstance(stage, nn.ModuleList)
             for block in stage:
                 x = block(torch.cat([x, skips.pop()], dim=1), embedded)
-        return self.out(functional.silu(self.out_norm(x)))
+        x = self.out(functional.silu(self.out_norm(x)))
+        return from_blocks(x, self.patch) if self.patch > 1 else x
 
     def _encode(self, x: Tensor, embedded: Tensor) -> list[Tensor]:
         image = x
@@ -175,3 +172,28 @@ class UNet(nn.Module):
                 x = block(x, embedded)
                 skips.append(x)
         return skips
+
+
+def _check_sizes(config: ModelConfig, shape: tuple[int, ...], patch: int) -> None:
+    """Refuse items that cannot be halved as often as the network does."""
+    halvings = len(config.channel_mult) - 1
+    factor = patch * 2**halvings
+    if not any(size % factor for size in shape[1:]):
+        return
+    sizes = shape[1:]
+    what, way, less = {
+        1: (f"series of {sizes[0]} times", "cut or pad them to a multiple", "a shorter"),
+        2: (
+            "images of " + "x".join(map(str, reversed(sizes))),
+            "choose `resolution` as a multiple",
+            "a shorter",
+        ),
+        3: (
+            f"volumes of {'x'.join(map(str, sizes))} voxels, in blocks of {patch},",
+            "choose `crop` as multiples",
+            "a smaller model.patch or a shorter",
+        ),
+    }[len(sizes)]
+    raise ConfigError(
+        f"{what} cannot be halved {halvings} times; {way} of {factor}, or {less} model.channel_mult"
+    )

@@ -177,7 +177,7 @@ def held_out(holdout: Any, dataset: Dataset, rest: Dataset) -> Dataset:
                 "train on a part of it with `size`"
             )
         return rest
-    if dataset.kind != "image":
+    if not dataset.in_levels:
         raise ConfigError(
             "`holdout`: vectors are scaled by the columns of their own source; train on a part of `data` "
             "with `size`, and its rest is the held-out side"

@@ -161,8 +161,8 @@ def train(
 
 def _checked_end(dataset: Dataset, config: TrainConfig, until: int | None) -> int:
     """Return the images seen at which to stop, once the configuration fits the data."""
-    if config.mirror and dataset.kind != "image":
-        raise ConfigError("train.mirror is for images; vectors have no left and right")
+    if config.mirror and not dataset.in_levels:
+        raise ConfigError("train.mirror is for images and volumes; vectors have no left and right")
     end = config.total_images(len(dataset)) if until is None else until
     assert end in config.snapshots(len(dataset)), f"{end} is no snapshot"
     return end

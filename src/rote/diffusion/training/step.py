@@ -154,7 +154,8 @@ class Step:
         labels = None if self._labels is None else self._labels[items]
         if config.mirror:
             turned = self._coins("mirror", rows, 0.5)
-            clean = torch.where(turned[:, None, None, None], clean.flip(3), clean)
+            lift = (-1, *[1] * (clean.ndim - 1))
+            clean = torch.where(turned.view(lift), clean.flip(-1), clean)
         if labels is not None and config.label_dropout:
             labels = dropped(labels, self._coins("label-dropout", rows, config.label_dropout))
         with self._dropout(rows), self._autocast():

@@ -51,7 +51,7 @@ class Away(Changed):
         once = training.take(exact_duplicates(training.items).representative)
         self.references = to_model(once.tensor()).flatten(1).double()
         self.radii = strength * nearest_others(self.references)
-        self.bounded = training.kind == "image"
+        self.bounded = training.in_levels
 
     def __call__(self, x: Tensor, sigma: Tensor, labels: Tensor | None = None) -> Tensor:
         """Denoise x (B, *shape) of noise sigma (B,), then push the prediction out."""

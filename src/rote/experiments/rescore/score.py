@@ -124,7 +124,7 @@ def criteria_for(
     asked, own = read_criteria(texts)
     names = check_criteria(known if asked is None else asked)
     if refused := [name for name in names if name not in known]:
-        raise DataError(f"`criterion` {refused[0]} is for images, and the runs are of vectors")
+        raise DataError(f"`criterion` {refused[0]} is for images, and the runs are of other items")
     check_own(own, [PIXEL])
     return Asked(names, own, resolution, tolerance)
 
@@ -186,7 +186,7 @@ def score_run(
         _check_audited(drawn, spec.folder)
     found = None
     if quality and rest is not None and min(total, len(rest)) >= LEAST:
-        space = "pixel" if training.kind == "image" else "columns"
+        space = "pixel" if training.in_levels else "columns"
         found = measure_quality(
             samples, training.items, rest.items, space=space, seed=spec.root_seed
         )

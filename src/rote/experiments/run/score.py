@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.core.atomic_files import write_npz
-from rote.data.dataset import Dataset
+from rote.data.dataset import KINDS, Dataset
 from rote.data.files.arrays import arrays_of, item_key
 from rote.emm.acquisition import enough
 from rote.experiments.run.models import COMPARED, Model
@@ -37,7 +37,7 @@ FRESH = Path("samples", "fresh.npz")
 def first_samples(folder: Path) -> npt.NDArray[Any] | None:
     """Return the first samples of a finished run, at most `COMPARED`; None if all of them are alike."""
     arrays = _read_samples(folder / FRESH)
-    items = arrays.get(item_key("series"), arrays.get(item_key("image")))
+    items = next((arrays[key] for kind in KINDS if (key := item_key(kind)) in arrays), None)
     if items is None:
         return None
     items = items[:COMPARED]

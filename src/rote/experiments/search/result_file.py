@@ -25,7 +25,12 @@ SCORED = {
     "best": "the snapshot with the highest rate, chosen on other samples than it is measured on",
     "last": "the last snapshot",
 }
-ITEMS: dict[Kind, str] = {"image": "images", "vector": "rows", "series": "series"}
+ITEMS: dict[Kind, str] = {
+    "image": "images",
+    "volume": "volumes",
+    "vector": "rows",
+    "series": "series",
+}
 """What training items are called."""
 
 

@@ -152,7 +152,7 @@ def plan_study(
     ConfigError, DataError
         If the study, a value or a size is impossible with this data, or with a trainer.
     """
-    factor, chosen = load_factor(name), scale(scale_name)
+    factor, chosen = load_factor(name), scale(scale_name, kind=source.dataset.kind)
     if trainer is not None and not works_with_trainer(factor):
         raise ConfigError(
             f"the study {name} varies what a `trainer` decides itself; with one work "

@@ -15,6 +15,7 @@ from rote.memorization.monitor.references import at_rest
 from rote.memorization.monitor.value_range import Levels, RangeGuard, ValueRange
 
 _FORMS = {
+    "volume": "uint8 (num, depth, height, width, channels)",
     "vector": "floats (num, columns), in the units of the training set",
     "series": "floats (num, times, channels), in the units of the training set",
 }
@@ -53,7 +54,7 @@ def as_samples(
             guard.see(given, value_range, "samples")
             guard.judge("samples")
         else:
-            items = _numbers(given, like)
+            items = _array(given, like)
     except DataError as error:
         raise RunError(f"{who}: {error}") from None
     if len(items) != num:
@@ -82,16 +83,18 @@ def _stacked(given: Any) -> Any:
     return torch.stack(list(given)) if torch.is_tensor(given[0]) else np.stack(given)
 
 
-def _numbers(given: Any, like: Dataset) -> npt.NDArray[np.float32]:
+def _array(given: Any, like: Dataset) -> npt.NDArray[Any]:
     try:
         array = given.detach().cpu().numpy() if torch.is_tensor(given) else np.asarray(given)
     except ValueError:  # lists of several lengths
         raise DataError(f"samples are no array; {_FORMS[like.kind]} are expected") from None
-    if array.ndim != like.items.ndim or array.dtype.kind not in "fiu":
+    if array.ndim != like.items.ndim or not (
+        array.dtype == np.uint8 if like.in_levels else array.dtype.kind in "fiu"
+    ):
         raise DataError(
             f"samples are {array.dtype} of shape {array.shape}; {_FORMS[like.kind]} are expected"
         )
-    values = array.astype(np.float32)
+    values = array.astype(like.items.dtype)
     if not np.isfinite(values).all():
         broken = int((~np.isfinite(values)).reshape(len(values), -1).any(1).sum())
         raise DataError(f"{broken} of {len(values)} samples hold NaN or infinity")

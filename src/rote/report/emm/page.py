@@ -54,7 +54,7 @@ def search_context(run_dir: Path) -> dict[str, Any]:
         "gap_run": point_name(file, file.points[shown]),
         "optimum_failed": optimum.rate.value < OPTIMUM_AT_LEAST,
         "holdout_failed": holdout is not None and holdout.rate.low > HOLDOUT_AT_MOST,
-        "vector": items != "images",
+        "vector": items not in ("images", "volumes"),
         "items": items,
         "source_text": (run_dir / "emm.json").read_text(encoding="utf-8"),
         "source_name": "emm.json",

@@ -16,6 +16,7 @@ from rote.core.errors import RunError
 from rote.core.run_folder import read_metrics
 from rote.report.words import plain
 from rote.results.arrays import read_arrays
+from rote.results.gallery import picture_of, planes_of
 from rote.results.run import StudyRun
 from rote.results.schema import damaged, read_result
 from rote.results.study import Effect, StudyFile
@@ -73,8 +74,10 @@ def strips(study: Study) -> list[dict[str, Any]]:
     for rows and series, and where the runs are not there any more.
     """
     found: list[dict[str, Any]] = []
-    if study.file.data.kind != "image":
+    kind = study.file.data.kind
+    if kind not in ("image", "volume"):
         return found
+    held, axes = ("images", 4) if kind == "image" else ("volumes", 5)
     cells, folder = study.file.cells, study.folder / study.file.runs_folder
     # Where every value has a size of its own, all are shown.
     several = len({cell.size for cell in cells if cell.value == cells[0].value}) > 1
@@ -85,10 +88,10 @@ def strips(study: Study) -> list[dict[str, Any]]:
         samples = folder / key / "samples" / "fresh.npz"
         if not samples.exists():
             return []
-        images = read_arrays(samples, ["images"])["images"]
+        images = read_arrays(samples, [held])[held]
         audited = folder / key / "audit" / "neighbors.npz"
         memorized = read_arrays(audited, ["memorized"])["memorized"]
-        if images.ndim != 4 or images.dtype != np.uint8 or len(images) != len(memorized):
+        if images.ndim != axes or images.dtype != np.uint8 or len(images) != len(memorized):
             raise RunError(f"{samples} is damaged: it does not fit its audit; run the study again")
         tiles = [
             {"src": _picture(image), "memorized": bool(copy)}
@@ -100,9 +103,6 @@ def strips(study: Study) -> list[dict[str, Any]]:
 
 
 def _picture(image: NDArray[np.uint8]) -> str:
-    from PIL import Image
-
     buffer = io.BytesIO()
-    picture = image[:, :, 0] if image.shape[2] == 1 else image
-    Image.fromarray(np.ascontiguousarray(picture)).save(buffer, "PNG", optimize=True)
+    picture_of(planes_of(image) if image.ndim == 4 else image).save(buffer, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -15,6 +15,7 @@ from rote.data.dataset import Dataset
 from rote.data.load import load_images
 from rote.diffusion.checkpoint import read_tensors, snapshot_paths
 from rote.diffusion.config import ModelConfig, SampleConfig, TrainConfig
+from rote.diffusion.draw import draw
 from rote.diffusion.preconditioning import build_denoiser
 from rote.diffusion.sample import sample
 from rote.diffusion.training.loop import train
@@ -89,6 +90,23 @@ def test_resuming_anywhere_equals_the_uninterrupted_run(name, digits, tmp_path):
     ]
     assert pieces == [40, 40, 80, 96, 40]
     assert files(tmp_path / "pieces") == expected
+
+
+def test_volumes_are_trained_resumed_and_drawn_alike(tmp_path):
+    scans = Dataset(np.random.default_rng(0).integers(0, 256, (6, 4, 8, 4, 1), np.uint8))
+    model = ModelConfig(architecture="unet3d", **DROPOUT)
+    config = TrainConfig(batch=4, images=24, mirror=True)
+    whole = train(scans, model, config, out=tmp_path / "whole", seed=1)
+    with pytest.raises(Interrupted):
+        train(scans, model, config, out=tmp_path / "two", seed=1, should_stop=stop_after(3))
+    train(scans, model, config, out=tmp_path / "two", seed=1)
+    assert files(tmp_path / "two") == files(tmp_path / "whole")
+    assert whole.shape == (1, 4, 8, 4)
+    quick = SampleConfig(steps=2, tile=4)
+    five, six = (draw(whole, count, seed=3, device="cpu", config=quick) for count in (5, 6))
+    assert (six.kind, six.items.shape) == ("volume", (6, 4, 8, 4, 1))
+    assert np.array_equal(five.items, six.items[:5])
+    assert not np.array_equal(six.items[4], six.items[5])
 
 
 def test_a_snapshot_half_way_is_a_training_of_half_the_length(digits, tmp_path):

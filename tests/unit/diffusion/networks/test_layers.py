@@ -13,8 +13,10 @@ from rote.diffusion.networks.layers import (
     Resample,
     UNetBlock,
     conv,
+    from_blocks,
     linear,
     norm,
+    to_blocks,
 )
 
 
@@ -150,6 +152,47 @@ def test_series_are_resampled_by_the_same_filter(direction, taps):
     assert found.shape == expected.shape
     # at most 6 float32 products of values below 5
     assert np.allclose(found, expected, rtol=0, atol=6 * 5 * 6e-8)
+
+
+@pytest.mark.parametrize("direction", ["down", "up"])
+@pytest.mark.parametrize("taps", [(1, 1), (1, 3, 3, 1)])
+def test_volumes_are_resampled_by_the_same_filter(direction, taps):
+    x = torch.randn(2, 3, 4, 6, 8, generator=torch.Generator().manual_seed(0))
+    expected = x.double().numpy()
+    for axis in (2, 3, 4):
+        expected = filtered(expected.swapaxes(axis, 4), taps, direction).swapaxes(axis, 4)
+    found = Resample(direction, taps, axes=3)(x).numpy()
+    assert found.shape == expected.shape
+    # at most 216 float32 products of values below 5
+    assert np.allclose(found, expected, rtol=0, atol=216 * 5 * 6e-8)
+
+
+@pytest.mark.parametrize("attention", [False, True])
+def test_a_block_for_images_is_one_for_volumes_of_depth_1(attention):
+    # There a 3x3x3 convolution sees zeros above and below: only its middle plane counts.
+    torch.manual_seed(0)
+    deep = UNetBlock(4, 8, 16, dropout=0.0, attention=attention, axes=3).double()
+    flat = UNetBlock(4, 8, 16, dropout=0.0, attention=attention).double()
+    state = {}
+    for name, value in deep.state_dict().items():
+        value.copy_(torch.randn_like(value))
+        state[name] = value[:, :, value.shape[2] // 2] if value.ndim == 5 else value
+    flat.load_state_dict(state)
+    x, embedded = torch.randn(2, 4, 6, 5).double(), torch.randn(2, 16).double()
+    found = deep(x[:, :, None], embedded)[:, :, 0]
+    assert torch.allclose(found, flat(x, embedded), rtol=0, atol=1e-12)  # float64
+
+
+def test_blocks_of_voxels_become_channels_and_come_back():
+    x = torch.arange(2 * 4 * 2 * 6).view(1, 2, 4, 2, 6)
+    blocks = to_blocks(x, 2)
+    assert blocks.shape == (1, 16, 2, 1, 3)
+    for channel in range(2):
+        block = x[0, channel, 2:4, 0:2, 4:6]
+        assert (
+            blocks[0, 8 * channel : 8 * channel + 8, 1, 0, 2].tolist() == block.flatten().tolist()
+        )
+    assert torch.equal(from_blocks(blocks, 2), x)
 
 
 @pytest.mark.parametrize("attention", [False, True])

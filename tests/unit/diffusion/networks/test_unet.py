@@ -170,3 +170,41 @@ def test_series_that_cannot_be_halved():
         ConfigError, match="series of 10 times cannot be halved 2 times; cut or pad"
     ):
         built((1, 10), architecture="unet1d")
+
+
+@pytest.mark.parametrize(("changes", "patch"), [({}, 1), (NCSN, 2)])
+def test_volumes_go_through_the_same_network_along_three_axes(changes, patch):
+    shape = (2, 4 * patch, 8 * patch, 4 * patch)
+    network = built(shape, architecture="unet3d", patch=patch, **changes)
+    x, c_noise = inputs(shape)
+    out = network(x, c_noise)
+    assert out.shape == x.shape
+    out.square().sum().backward()
+    assert all(p.grad is not None and bool(p.grad.any()) for p in network.parameters())
+    # Every voxel of the output depends on every voxel of the input, through the attention.
+    moved = x.clone()
+    moved[:, :, 0, 0, 0] += 1
+    assert bool((network(moved, c_noise) != out).any(dim=(0, 1)).all())
+
+
+def test_no_axis_of_volumes_is_another():
+    """With kernels that are transposed alike, a transposed volume gives the transposed output."""
+    shape = (1, 4, 8, 12)
+    network = built(shape, architecture="unet3d", patch=1, channel_mult=(1, 2)).double()
+    x, c_noise = (given.double() for given in inputs(shape))
+    out = network(x, c_noise)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if parameter.ndim == 5:
+                parameter.copy_(parameter.permute(0, 1, 4, 2, 3).clone())
+    turned = network(x.permute(0, 1, 4, 2, 3), c_noise)
+    assert torch.allclose(turned, out.permute(0, 1, 4, 2, 3), rtol=0, atol=1e-11)  # float64
+
+
+def test_volumes_that_cannot_be_halved():
+    with pytest.raises(
+        ConfigError,
+        match=r"volumes of 24x24x20 voxels, in blocks of 2, cannot be halved 2 times; choose `crop` as "
+        r"multiples of 8, or a smaller model\.patch",
+    ):
+        built((1, 24, 24, 20), architecture="unet3d")

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from rote.core.errors import ConfigError, DataError
@@ -155,3 +156,14 @@ def test_bad_input_is_one_line(digits, tmp_path):
     vectors = source_of(for_models(load_images("wine"))[0])
     with pytest.raises(ConfigError, match="vectors need 'mlp'"):
         plan_study("width", vectors, scale_name="cpu", runs=tmp_path)
+
+
+def test_studies_of_volumes_train_their_network(tmp_path):
+    scans = source_of(Dataset(np.zeros((8, 8, 8, 8, 1), np.uint8)))
+    plan = plan_study("learning-rate", scans, scale_name="smoke", runs=tmp_path)
+    assert {trial.setting.model.architecture for trial in plan.all_trials()} == {"unet3d"}
+    assert {len(trial.setting.train.snapshots(6)) for trial in plan.all_trials()} == {1}
+    refused = {"dimension": "is for images", "architecture": "volumes need 'unet3d'"}
+    for name, words in refused.items():
+        with pytest.raises((ConfigError, DataError), match=words):
+            plan_study(name, scans, scale_name="smoke", runs=tmp_path)
