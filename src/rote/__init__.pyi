@@ -31,7 +31,8 @@ from .experiments.config import (
     SearchConfig as SearchConfig,
     preset as preset,
 )
-from .experiments.mitigation.attempt import Trial as Trial, try_remedies as try_remedies
+from .experiments.mitigation.comparison import Trial as Trial
+from .experiments.mitigation.try_remedies import try_remedies as try_remedies
 from .experiments.mitigation.case import Case as Case
 from .experiments.mitigation.remedies import Retrain as Retrain
 from .experiments.mitigation.tried import Remedies as Remedies

@@ -20,7 +20,7 @@ from rote.core.errors import ConfigError
 from rote.experiments.mitigation.defaults import COUNT, JUDGES, MARGIN, SELECTION
 
 if TYPE_CHECKING:
-    from rote.experiments.mitigation.attempt import Trial
+    from rote.experiments.mitigation.comparison import Trial
     from rote.experiments.mitigation.tried import Remedies
 
 remedy_app = typer.Typer(
@@ -59,7 +59,7 @@ class Judging:
 
     def trial(self) -> Trial:
         """Return it as the library takes it."""
-        from rote.experiments.mitigation.attempt import Trial
+        from rote.experiments.mitigation.comparison import Trial
 
         return Trial(self.count, self.selection, self.margin, self.seed)
 
@@ -119,7 +119,7 @@ def try_them(
     """
     from rote.core.console import print_result, say
     from rote.diffusion.probes.sides import data_of_run
-    from rote.experiments.mitigation.attempt import try_remedies
+    from rote.experiments.mitigation.try_remedies import try_remedies
     from rote.report import write_report
 
     chosen = trainer.config()

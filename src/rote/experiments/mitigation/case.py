@@ -194,6 +194,10 @@ class TrainerCase(Case):
 
     def sampler(self) -> Sampler:
         """Train on the data as they are."""
+        return self._as_it_is
+
+    @cached_property
+    def _as_it_is(self) -> Sampler:
         return self.trained(self.training, "as-it-is", images=1, changes={})
 
     def trained(

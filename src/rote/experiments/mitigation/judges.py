@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ from rote.core.seeds import child_seed
 from rote.data.dataset import Dataset
 from rote.memorization.audit.audit import Audit, run_audit
 from rote.memorization.audit.checks import check_options
+from rote.memorization.audit.compare import read_saved
 from rote.memorization.audit.options import AuditOptions
 from rote.memorization.criteria import check_criteria
 from rote.memorization.criteria.user_threshold import read_criteria
@@ -81,6 +83,22 @@ class Judge:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What a judge says of samples.
+
+    Attributes
+    ----------
+    memorized
+        bool (N,): which it calls copies.
+    control
+        The share of held-out items that it calls copies.
+    """
+
+    memorized: npt.NDArray[np.bool_]
+    control: float
+
+
 class Bench:
     """The judges over one training and one held-out set."""
 
@@ -104,9 +122,29 @@ class Bench:
     def _place(self, ruler: tuple[str, str]) -> int:
         return next(n for n, judge in enumerate(self.judges) if judge.ruler == ruler)
 
-    def audit(self, generated: Dataset) -> list[Audit]:
-        """Audit samples by all judges: one audit for each ruler."""
-        return [self._audit(generated, group) for group in self.groups]
+    def folders(self, name: str) -> list[str]:
+        """Return the names of the audit folders of samples: one for each ruler."""
+        numbers = range(1, len(self.groups) + 1)
+        return [f"audits/{name}" if n == 1 else f"audits/{name}-{n}" for n in numbers]
+
+    def audit(self, generated: Dataset, out: Path, name: str) -> None:
+        """Audit samples by all judges into folders below ``out``."""
+        for group, folder in zip(self.groups, self.folders(name), strict=True):
+            audit = self._audit(generated, group)
+            for judge in group:
+                _result(audit, judge)  # before anything is written
+            audit.save(out / folder)
+
+    def seen(self, out: Path, name: str) -> dict[Judge, Seen]:
+        """Return what each judge says, of the folders that `audit` wrote."""
+        found = {}
+        for group, folder in zip(self.groups, self.folders(name), strict=True):
+            for judge in group:
+                saved = read_saved(out / folder, judge.name)
+                told = next(one for one in saved.facts["criteria"] if one["name"] == judge.name)
+                control = 0.0 if told["control"] is None else float(told["control"]["value"])
+                found[judge] = Seen(saved.memorized, control)
+        return {judge: found[judge] for judge in self.judges}
 
     def rate(self, generated: Dataset) -> Rate:
         """Return the rate of samples by the first judge: what settings are chosen by."""
@@ -122,22 +160,6 @@ class Bench:
         first, second = (side.items[:count].reshape(count, -1) for side in (before, after))
         found = paired_manifolds(first, second, real, seed=self.seed)
         return {name: found[name] for name in QUALITY}
-
-    def verdicts(self, audits: Sequence[Audit]) -> dict[Judge, npt.NDArray[np.bool_]]:
-        """Return which samples each judge calls copies, of the audits that `audit` made."""
-        found = {}
-        for group, audit in zip(self.groups, audits, strict=True):
-            for judge in group:
-                memorized = _result(audit, judge).memorized
-                assert memorized is not None
-                found[judge] = memorized
-        return found
-
-    def controls(self, audits: Sequence[Audit]) -> dict[Judge, float]:
-        """Return the share of held-out items that each judge calls copies."""
-        pairs = zip(self.groups, audits, strict=True)
-        found = {judge: _result(audit, judge).control for group, audit in pairs for judge in group}
-        return {judge: 0.0 if rate is None else rate.value for judge, rate in found.items()}
 
     def _audit(self, generated: Dataset, judges: Sequence[Judge]) -> Audit:
         options = replace(

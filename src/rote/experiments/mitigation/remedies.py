@@ -20,6 +20,7 @@ from rote.diffusion.checkpoint import load_checkpoint
 from rote.diffusion.config import SampleConfig
 from rote.experiments.mitigation.case import Case, RunCase
 from rote.experiments.mitigation.guidance import Away, LateLabels
+from rote.experiments.trainers.config import code_digest
 from rote.experiments.trainers.protocol import Sampler
 from rote.memorization.dedup.dedup import dedup
 from rote.memorization.monitor.monitor import MemorizationMonitor
@@ -66,6 +67,8 @@ class Remedy:
         What is tried where no setting is given; the best is chosen on samples of their own.
     unfit
         Why it is nothing for a model; empty where it is.
+    code
+        Digest of a person's own function, whose samples are no other one's; None: not known.
     """
 
     name: str
@@ -74,6 +77,7 @@ class Remedy:
     apply: Callable[[Case, str], Applied]
     settings: Callable[[Case], Sequence[str]] = lambda case: ("",)
     unfit: Callable[[Case], str] = lambda case: ""
+    code: str | None = ""
 
 
 def number(name: str, text: str, *, low: float, high: float) -> float:
@@ -329,10 +333,11 @@ def remedy_of(text: str) -> tuple[Remedy, tuple[str, ...]]:
         raise ConfigError(f"`remedy` {text}: importing {name} raised {reason}") from error
     if not callable(found):
         raise ConfigError(f"`remedy` {text}: {name} has no function {function}")
-    return own_remedy(found, f"{name}:{function}"), tuple(part for part in rest.split(",") if part)
+    own = replace(own_remedy(found, f"{name}:{function}"), code=code_digest(found))
+    return own, tuple(part for part in rest.split(",") if part)
 
 
 def own_remedy(function: Callable[[Case, str], Applied], name: str = "") -> Remedy:
     """Return a person's own function as a remedy."""
     name = name or getattr(function, "__name__", type(function).__name__)
-    return Remedy(name, "sampling", "a function of one's own", function)
+    return Remedy(name, "sampling", "a function of one's own", function, code=None)

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.metrics.precision_recall import Paired
-from rote.results.mitigation.remedies import Verdict
+from rote.results.mitigation import remedies as results
 from rote.stats.rates import Difference, Rate, mcnemar, newcombe_paired, wilson
 
 LEAST_SHARE = 0.5
@@ -64,6 +64,13 @@ class Judged:
             control,
         )
 
+    @staticmethod
+    def read(told: results.Judged) -> Judged:
+        """Return it as a file tells it."""
+        return Judged(
+            told.judge, told.before, told.after, told.difference, told.p_value, told.control
+        )
+
     @property
     def excess(self) -> float:
         """Copies before, beyond what the judge says of held-out items."""
@@ -84,7 +91,7 @@ class Judged:
 
 def verdict_of(
     judged: Sequence[Judged], losses: Mapping[str, Paired], *, margin: float, alpha: float
-) -> tuple[Verdict, str]:
+) -> tuple[results.Verdict, str]:
     """Return the verdict on a remedy, and why.
 
     Parameters

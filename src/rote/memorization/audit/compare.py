@@ -138,7 +138,7 @@ def compare(
         If one of them lacks the criterion, or they cannot be paired.
     """
     a, b = (
-        read_together(Path(folder), partial(_read, Path(folder), criterion, name))
+        read_saved(Path(folder), criterion, name)
         for name, folder in (("FIRST", first), ("SECOND", second))
     )
     told = _warnings(a, b, criterion)
@@ -184,6 +184,19 @@ def compare(
         second_only=second_only,
         warnings=told,
     )
+
+
+def read_saved(folder: Path, criterion: str, name: str = "the audit") -> Saved:
+    """Read what comparing needs of an audit folder; of one save alone.
+
+    Raises
+    ------
+    RunError
+        If ``folder``, called ``name``, holds no audit, or a damaged one.
+    ConfigError
+        If it lacks the criterion.
+    """
+    return read_together(folder, partial(_read, folder, criterion, name))
 
 
 def _read(folder: Path, criterion: str, name: str) -> Saved:

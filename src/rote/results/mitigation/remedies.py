@@ -53,6 +53,19 @@ class Loss(Result):
     """before - after, of the same held-out items."""
 
 
+class MeasuredFile(ResultFile):
+    """`measured/<remedy>.json`: its samples beside those of the model; a call goes on from it."""
+
+    kind: Literal["measured"]
+    of: tuple[str, ...]
+    """Digests of the samples, and the judges: of others it is measured again."""
+    rate: CheckedRate | None = None
+    """By the first judge, of samples that settings are chosen on."""
+    judged: tuple[Judged, ...] = ()
+    """By all judges, of samples that a verdict is on."""
+    quality: tuple[Loss, ...] = ()
+
+
 class Setting(Result):
     """A setting that was tried on samples of its own."""
 

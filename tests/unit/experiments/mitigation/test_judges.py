@@ -1,5 +1,7 @@
 """Judges are read from text, and those of one ruler share an audit."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from rote.experiments.mitigation.judges import Bench, Judge
 DIGITS = load_images("digits")
 
 
-def test_judges_of_one_ruler_share_an_audit_and_the_first_is_first() -> None:
+def test_judges_of_one_ruler_share_an_audit_and_the_first_is_first(tmp_path: Path) -> None:
     texts = ["ratio+flip", "ratio", "tiles+flip", "absolute=12"]
     bench = Bench(
         texts, DIGITS.take(np.arange(60)), DIGITS.take(np.arange(60, 200)), seed=0, device="cpu"
@@ -21,8 +23,10 @@ def test_judges_of_one_ruler_share_an_audit_and_the_first_is_first() -> None:
     ]
     samples = DIGITS.take(np.arange(20, 100))
     mirrored = type(samples)(np.ascontiguousarray(samples.items[:, :, ::-1]))
-    audits = bench.audit(mirrored)
-    found = {judge.text: mask for judge, mask in bench.verdicts(audits).items()}
+    bench.audit(mirrored, tmp_path, "mirrored")
+    assert bench.folders("mirrored") == ["audits/mirrored", "audits/mirrored-2"]
+    found = {judge.text: seen.memorized for judge, seen in bench.seen(tmp_path, "mirrored").items()}
+    assert list(found) == texts
     assert found["ratio+flip"][:40].all()
     assert found["ratio"].sum() < 5
     assert bench.rate(mirrored).count == found["ratio+flip"].sum()
@@ -43,10 +47,10 @@ def test_a_wrong_judge_is_said_at_once(text: str, message: str) -> None:
         Judge.parse(text)
 
 
-def test_a_judge_twice_or_without_a_threshold_is_said() -> None:
+def test_a_judge_twice_or_without_a_threshold_is_said(tmp_path: Path) -> None:
     training, few = DIGITS.take(np.arange(60)), DIGITS.take(np.arange(60, 101))
     with pytest.raises(ConfigError, match="is given twice"):
         Bench(["ratio", "ratio"], training, few, seed=0, device="cpu")
     bench = Bench(["ratio", "calibrated"], training, few, seed=0, device="cpu")
     with pytest.raises(ConfigError, match="too few to calibrate"):
-        bench.verdicts(bench.audit(DIGITS.take(np.arange(50))))
+        bench.audit(DIGITS.take(np.arange(50)), tmp_path, "few")

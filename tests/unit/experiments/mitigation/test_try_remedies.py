@@ -1,18 +1,23 @@
 """Planted remedies on a trainer that copies: each has the verdict that it is made for."""
 
 import json
+import linecache
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from cuts import cut
+from kills import contents
 from report_page import report
 
 import rote
 from rote.core.errors import ConfigError, RunError
 from rote.data.dataset import Dataset
 from rote.data.load import load_images
-from rote.experiments.mitigation.attempt import Trial, try_remedies
 from rote.experiments.mitigation.case import Case
+from rote.experiments.mitigation.comparison import Trial
+from rote.experiments.mitigation.try_remedies import try_remedies
 
 # Half of the digits are mirrored, so that a mirrored digit is one like the others.
 _DIGITS = load_images("digits").items.copy()
@@ -128,3 +133,61 @@ def test_a_sampler_that_ignores_its_seed_and_wrong_numbers_are_said(tmp_path: Pa
         try_remedies(stuck, out=tmp_path / "c", trial=trial)
     with pytest.raises(ConfigError, match="holds no training"):
         try_remedies(tmp_path / "d", out=tmp_path / "e", trial=trial)
+
+
+SMALL = Trial(count=60, selection=40, margin=0.5)
+
+
+def small(out: Path, remedies: list, judges: tuple[str, ...] = ("ratio", "absolute=9")) -> dict:
+    asked = {"judges": judges, "training": TRAINING, "holdout": HOLDOUT, "device": "cpu"}
+    return try_remedies(copier, out=out, remedies=remedies, trial=SMALL, **asked).to_json()
+
+
+def test_killed_at_every_so_many_writes_it_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    """Each call goes on where the kill has left it, or it would never come to its end."""
+    whole, parts, asked = tmp_path / "whole", tmp_path / "parts", ["noisy-data:4,60", "mirror"]
+    found = small(whole, asked)
+    kills = 0
+    while cut(lambda: small(parts, asked), parts, at=80):
+        kills += 1
+        assert kills < 20
+    assert kills >= 3
+    assert contents(parts) == contents(whole)
+    drawn = {path: path.stat().st_mtime_ns for path in whole.rglob("*.npz")}
+    assert small(whole, asked) == found
+    assert {path: path.stat().st_mtime_ns for path in whole.rglob("*.npz")} == drawn
+    more = small(whole, [*asked, "noisy-data:200"])  # found what was there, measured one more
+    assert more["tried"][:2] == found["tried"] and more["alpha"] == pytest.approx(0.05 / 3)
+
+
+def test_what_depends_on_something_else_is_made_again(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    own = tmp_path / "a_remedy_that_changes.py"
+    text = "def mine(case, setting):\n    return lambda n, s: case.sampler()(n, s).items{}\n"
+    rates = []
+    for change in ("", "[:, :, ::-1]"):
+        own.write_text(text.format(change))
+        linecache.clearcache()
+        sys.modules.pop(own.stem, None)
+        rates.append(
+            small(tmp_path / "out", [f"{own.stem}:mine"])["tried"][0]["judged"][0]["after"]
+        )
+    assert rates[0]["value"] > 0.6 and rates[1]["value"] < 0.1
+    other = small(tmp_path / "out", [f"{own.stem}:mine"], judges=("ratio", "ratio+flip"))
+    assert other["tried"][0]["judged"][1]["after"]["value"] > 0.6
+
+
+def test_a_remedy_given_twice_and_a_damaged_file_are_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="`remedy` mirror is given twice"):
+        small(tmp_path / "a", ["mirror", "mirror"])
+    with pytest.raises(ConfigError, match=r"away:0\.3 is given twice; give it once$"):
+        small(tmp_path / "a", ["away:0.2,0.3", "away:0.3"])
+    with pytest.raises(
+        ConfigError, match="`remedy` noise is given twice; give it once, or functions"
+    ):
+        small(tmp_path / "a", [noise, noise])
+    (tmp_path / "b" / "samples").mkdir(parents=True)
+    (tmp_path / "b" / "samples" / "before.npz").write_bytes(b"no archive")
+    with pytest.raises(RunError, match=r"before\.npz is damaged .*; delete it and run again"):
+        small(tmp_path / "b", [])
