@@ -34,7 +34,7 @@ from .experiments.config import (
 from .experiments.mitigation.comparison import Trial as Trial
 from .experiments.mitigation.try_remedies import try_remedies as try_remedies
 from .experiments.mitigation.case import Case as Case
-from .experiments.mitigation.remedies import Retrain as Retrain
+from .experiments.mitigation.remedy import Retrain as Retrain
 from .experiments.mitigation.tried import Remedies as Remedies
 from .experiments.presentation.rescore import Rescored as Rescored
 from .experiments.rescore.rescore import rescore as rescore

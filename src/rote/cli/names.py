@@ -27,6 +27,8 @@ CRITERIA = ("ratio", "calibrated", "carlini", "tiles", "absolute", "authenticity
 REMEDIES = (
     *("early-stop", "away", "guidance", "late-labels", "churn", "steps"),
     *("dedup", "mirror", "noisy-data", "weight-decay", "dropout"),
+    *("random-words", "embedding-noise", "late-text", "prompt-adjustment"),
+    *("caption-words", "several-captions"),
 )
 
 

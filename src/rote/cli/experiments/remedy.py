@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,16 +10,21 @@ import typer
 
 from rote.cli import options
 from rote.cli.app import app, command
-from rote.cli.command import takes_options
+from rote.cli.command import given_options, takes_options
 from rote.cli.experiments.trainer_options import TrainerOptions
+from rote.cli.model.pipeline_options import LoraOptions
 from rote.cli.model.probe import TheDevice, load_holdout
+from rote.cli.model.sample import REPOSITORY
 from rote.cli.names import named, remedy_names
 from rote.cli.source import SourceOptions, load
 from rote.cli.values import rate
 from rote.core.errors import ConfigError
+from rote.data.ahead.existing import PIPELINE, near
 from rote.experiments.mitigation.defaults import COUNT, JUDGES, MARGIN, SELECTION
 
 if TYPE_CHECKING:
+    from rote.data.dataset import Dataset
+    from rote.diffusion.pipelines.opened import OpenPipeline
     from rote.experiments.mitigation.comparison import Trial
     from rote.experiments.mitigation.tried import Remedies
 
@@ -64,6 +69,53 @@ class Judging:
         return Trial(self.count, self.selection, self.margin, self.seed)
 
 
+@dataclass(frozen=True)
+class DrawingOptions(LoraOptions):
+    """How a pipeline draws as it is."""
+
+    guidance: Annotated[
+        float | None,
+        typer.Option(
+            "--guidance",
+            min=0,
+            help="Of a pipeline: classifier-free guidance. [default: the pipeline's own]",
+        ),
+    ] = None
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            "--steps",
+            min=1,
+            help="Of a pipeline: denoising steps. [default: the pipeline's own]",
+        ),
+    ] = None
+
+    def opened_if_pipeline(
+        self, run: str, training: str | None, holdout: str | None, *, device: str | None
+    ) -> OpenPipeline | Path:
+        """Return the pipeline of that name, opened, or the folder of a run."""
+        path = Path(run).expanduser()
+        of_hub = not path.exists() and training is not None and REPOSITORY.fullmatch(run)
+        if (path / PIPELINE).exists() or of_hub:
+            if training is None or holdout is None:
+                raise ConfigError(
+                    f"{run} is a pipeline: give --training, its pictures with captions, and --holdout"
+                )
+            self.check()
+            return self.opened(run, device=device or "auto")
+        if not path.exists():
+            raise ConfigError(
+                f"{run} does not exist{near(path)}; give the --out of `rote train`, a pipeline of "
+                "diffusers, or --trainer"
+            )
+        if wrong := given_options(self):
+            flag = next(iter(wrong)).replace("_", "-")
+            raise ConfigError(
+                f"--{flag} is for a pipeline of diffusers, and {run} has no {PIPELINE}"
+            )
+        return path
+
+
 @command(
     "try", example="rote remedy try runs/mine --remedy early-stop --out remedies", of=remedy_app
 )
@@ -71,13 +123,18 @@ class Judging:
 def try_them(
     *,
     run: Annotated[
-        Path | None, typer.Argument(help="The --out of `rote train`; or give --trainer.")
+        str | None,
+        typer.Argument(
+            help="The --out of `rote train`, or a pipeline of diffusers (a folder, or a name of the "
+            "hub); or give --trainer."
+        ),
     ] = None,
     training: Annotated[
         str | None,
         typer.Option(
             "--training",
-            help="What it was trained on, or is to be. [default: what the run names]",
+            help="What it was trained on, or is to be; of a pipeline pictures with their captions. "
+            "[default: what the run names]",
         ),
     ] = None,
     holdout: Annotated[
@@ -88,6 +145,7 @@ def try_them(
         ),
     ] = None,
     trainer: TrainerOptions,
+    drawing: DrawingOptions,
     remedies: Annotated[
         list[str] | None,
         named(
@@ -115,27 +173,19 @@ def try_them(
 ) -> None:
     """Try remedies on a model, and say whether each helps, evades, harms or is undecided.
 
-    The model and every remedy are sampled from equal noise seeds, settings are chosen on others.
+    The model and every remedy are sampled from equal noise seeds, settings are chosen on others. Stopped,
+    the same command goes on.
     """
     from rote.core.console import print_result, say
-    from rote.diffusion.probes.sides import data_of_run
     from rote.experiments.mitigation.try_remedies import try_remedies
     from rote.report import write_report
 
     chosen = trainer.config()
     if (run is None) == (chosen is None):
         raise ConfigError("give RUN, the --out of `rote train`, or --trainer or --train-command")
-    subject = chosen or run
-    assert subject is not None
     with options.interruptible():
-        trained = None if training is None else load(training, how, flag="--training")
-        fresh = None
-        if holdout is not None:
-            if trained is None and run is None:
-                raise ConfigError("a trainer needs data: give --training, too")
-            like = data_of_run(run) if trained is None and run is not None else trained
-            assert like is not None
-            fresh = load_holdout(holdout, like, how)
+        subject = chosen or drawing.opened_if_pipeline(str(run), training, holdout, device=device)
+        trained, fresh = _sides(subject, training, holdout, how)
         found = try_remedies(
             subject,
             out=out,
@@ -145,6 +195,8 @@ def try_them(
             holdout=fresh,
             trial=judging.trial(),
             device=device,
+            guidance=drawing.guidance,
+            steps=drawing.steps,
         )
         page = write_report(out)
     if json:
@@ -154,22 +206,47 @@ def try_them(
     say(f"report: {page}")
 
 
+def _sides(
+    subject: object, training: str | None, holdout: str | None, how: SourceOptions
+) -> tuple[Dataset | None, Dataset | str | None]:
+    """Load what a model was trained on and what not; None where its run tells."""
+    from rote.diffusion.pipelines.opened import OpenPipeline
+    from rote.diffusion.probes.sides import data_of_run
+
+    if isinstance(subject, OpenPipeline) and how.resolution is None:
+        how = replace(how, resolution=subject.size, channels=how.channels or 3)
+    trained = None if training is None else load(training, how, flag="--training")
+    if holdout is None:
+        return trained, None
+    like = data_of_run(subject) if trained is None and isinstance(subject, Path) else trained
+    if like is None:
+        raise ConfigError("a trainer needs data: give --training, too")
+    return trained, load_holdout(holdout, like, how)
+
+
 def _show(found: Remedies) -> None:
     """Print a row for each remedy: its verdict, the rates by all judges, and quality."""
     from rote.core.console import print_table, say, table
     from rote.experiments.mitigation.tried import label
 
     judges = found.json["judges"]
-    rows = [
-        [
-            label(tried),
-            tried["verdict"],
-            *(f"{j['before']['value']:.3f} to {j['after']['value']:.3f}" for j in tried["judged"]),
-            *(f"{q['before']['value']:.2f} to {q['after']['value']:.2f}" for q in tried["quality"]),
-        ]
-        for tried in found.json["tried"]
-    ]
-    head = ["remedy", "verdict", *judges, "precision", "coverage"]
+    shown = []
+    for tried in found.json["tried"]:
+        cells = {
+            one["judge"] + of: f"{one['before']['value']:.3f} to {one['after']['value']:.3f}"
+            for of, side in (("", tried["judged"]), (" of other captions", tried["others"][:1]))
+            for one in side
+        }
+        cells |= {
+            one["name"]: f"{one['before']['value']:.2f} to {one['after']['value']:.2f}"
+            for one in tried["quality"]
+        }
+        shown.append({"remedy": label(tried), "verdict": tried["verdict"], **cells})
+    # A remedy of one's own may know of no other captions.
+    head = list(
+        dict.fromkeys(["remedy", "verdict", *judges, *(name for row in shown for name in row)])
+    )
+    rows = [[row.get(name, "") for name in head] for row in shown]
     print_table(table("before to after, on equal noise seeds", head, rows))
     for tried in found.json["tried"]:
         say(f"{label(tried)} {tried['verdict']}: {tried['why']}")

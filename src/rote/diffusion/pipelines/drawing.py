@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 
 from rote.core.errors import RunError, first_line
+from rote.diffusion.pipelines.changes import Change, unchanged
 from rote.diffusion.pipelines.opened import OpenPipeline, quiet
 from rote.diffusion.pipelines.prompts import Asked
 
@@ -17,7 +18,12 @@ TILE = 4
 
 
 def draw(
-    pipeline: OpenPipeline, asked: Sequence[Asked], *, guidance: float, steps: int
+    pipeline: OpenPipeline,
+    asked: Sequence[Asked],
+    *,
+    guidance: float,
+    steps: int,
+    change: Change = unchanged,
 ) -> npt.NDArray[np.uint8]:
     """Return the images that are asked for, uint8 (N, H, W, 3), N at most `TILE`.
 
@@ -31,6 +37,8 @@ def draw(
         Classifier-free guidance; 1 and below is without.
     steps
         Denoising steps.
+    change
+        Of the text that the network is told.
 
     Raises
     ------
@@ -40,7 +48,7 @@ def draw(
     assert 0 < len(asked) <= TILE
     filled = [*asked, *[asked[-1]] * (TILE - len(asked))]
     try:
-        with quiet():
+        with quiet(), change(pipeline, filled):
             images = pipeline.given(
                 prompt=[one.prompt for one in filled],
                 generator=[torch.Generator().manual_seed(one.seed) for one in filled],

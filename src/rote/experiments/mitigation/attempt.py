@@ -11,14 +11,9 @@ from typing import Any
 from rote.core.errors import ConfigError
 from rote.data.dataset import Dataset
 from rote.experiments.mitigation.case import Case
-from rote.experiments.mitigation.remedies import (
-    REMEDIES,
-    Applied,
-    Remedy,
-    Retrain,
-    own_remedy,
-    remedy_of,
-)
+from rote.experiments.mitigation.remedies import REMEDIES, own_remedy, remedy_of
+from rote.experiments.mitigation.remedy import Applied, Remedy, Retrain
+from rote.experiments.trainers.function import said
 from rote.experiments.trainers.protocol import Sampler
 
 Given = str | Callable[[Case, str], Applied]
@@ -92,10 +87,16 @@ class Attempt:
 
 def attempts(case: Case, remedy: Remedy, setting: str) -> Iterator[Attempt]:
     """Yield a remedy at a setting: trained at equal images first, then at equal exposures."""
-    applied = remedy.apply(case, setting)
+    with said(case.folder.parent, f"`remedy` {remedy.name}"):
+        applied = remedy.apply(case, setting)
     if isinstance(applied, Dataset):
         applied = Retrain(applied, distinct=len(applied) / len(case.training))
     if not isinstance(applied, Retrain):
+        if not callable(applied):
+            raise ConfigError(
+                f"`remedy` {remedy.name} returned a {type(applied).__name__}; return sample(num, seed), "
+                "a data set to train on, or a rote.Retrain"
+            )
         yield Attempt(remedy, setting, "", None, lambda: applied)
         return
     bases = {"equal images": 1.0}

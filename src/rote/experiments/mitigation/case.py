@@ -12,24 +12,19 @@ import torch
 
 from rote.core.atomic_files import read_json
 from rote.core.config import parse_config
-from rote.core.devices import resolve_device
-from rote.core.errors import ConfigError
-from rote.data.convert import for_models, in_own_units
+from rote.data.convert import in_own_units
 from rote.data.dataset import Dataset
-from rote.data.sides import as_sides
 from rote.diffusion.checkpoint import Checkpoint, load_checkpoint, snapshot_paths
 from rote.diffusion.config import ModelConfig, SampleConfig, TrainConfig
 from rote.diffusion.draw import Change, draw
-from rote.diffusion.probes.sides import sides_of_run, told_of_run
 from rote.diffusion.training.loop import train
 from rote.experiments.trainers.command import command_trainer
-from rote.experiments.trainers.config import TrainerConfig, import_trainer, resolved
+from rote.experiments.trainers.config import TrainerConfig, import_trainer
 from rote.experiments.trainers.function import said, train_by
 from rote.experiments.trainers.protocol import (
     SEEDS,
     Sampler,
     TrainedModel,
-    Trainer,
     TrainingJob,
 )
 from rote.experiments.trainers.samples import as_samples
@@ -62,6 +57,11 @@ class Case:
     @property
     def own(self) -> bool:
         """Whether rote trained it, so that its snapshots and its sampling can be changed."""
+        return False
+
+    @property
+    def other_captions(self) -> bool:
+        """Whether it can be asked for captions that it was not trained on."""
         return False
 
     def identity(self) -> dict[str, Any]:
@@ -231,7 +231,7 @@ class TrainerCase(Case):
         return partial(self._drawn, last, job)
 
     def _drawn(self, model: TrainedModel, job: TrainingJob, num: int, seed: int) -> Dataset:
-        with said(job, self.trainer.sampler):
+        with said(job.folder, self.trainer.sampler):
             given = model.sample(num, seed % SEEDS)
         return as_samples(
             given,
@@ -240,53 +240,3 @@ class TrainerCase(Case):
             value_range=model.value_range,
             who=self.trainer.sampler,
         )
-
-
-def case_of(
-    run: str | Path | Trainer | TrainerConfig,
-    out: Path,
-    training: Any,
-    holdout: Any,
-    seed: int,
-    device: str | None,
-) -> tuple[Case, str]:
-    """Return the model that remedies are tried on, and what it is called.
-
-    Parameters
-    ----------
-    run, training, holdout, device
-        As `rote.try_remedies` takes them.
-    out
-        Below which trainings lie.
-    seed
-        Of a trainer's training; a run has its own.
-    """
-    folder = out / "trainings"
-    if isinstance(run, Path) or (isinstance(run, str) and (Path(run).exists() or ":" not in run)):
-        told = told_of_run(Path(run))
-        sides = sides_of_run(Path(run), data=training, holdout=holdout)
-        where = resolve_device(device or told.device)
-        case = RunCase(
-            sides.training,
-            _fresh(sides.holdout, sides.training),
-            folder,
-            where,
-            told.seed,
-            Path(run),
-        )
-        return case, str(run)
-    if training is None or holdout is None:
-        raise ConfigError("a trainer needs data: give `training` and `holdout`")
-    trainer = resolved(run, here=True)
-    assert trainer is not None
-    _, whole, fresh = as_sides(training, training, holdout)
-    scaled, scaling = for_models(whole)
-    assert fresh is not None
-    fresh = fresh if scaling is None else fresh.scaled(scaling)
-    where = resolve_device(device or "auto")
-    return TrainerCase(scaled, _fresh(fresh, scaled), folder, where, seed, trainer), trainer.name
-
-
-def _fresh(holdout: Dataset, training: Dataset) -> Dataset:
-    """Leave out held-out items that were trained on."""
-    return holdout.take(holdout.outside(training))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,10 +20,11 @@ from rote.experiments.mitigation.case import Case
 from rote.experiments.mitigation.choice import Candidate, least_loss
 from rote.experiments.mitigation.defaults import COUNT, MARGIN, SELECTION
 from rote.experiments.mitigation.judges import Bench, Judge, Seen
-from rote.experiments.mitigation.remedies import Remedy
+from rote.experiments.mitigation.remedy import Remedy
 from rote.experiments.mitigation.stages import kept_measures, kept_samples
 from rote.experiments.mitigation.tried import Remedies
 from rote.experiments.mitigation.verdict import Judged, verdict_of
+from rote.experiments.trainers.function import said
 from rote.experiments.trainers.protocol import Sampler
 from rote.experiments.trainers.samples import as_samples
 from rote.metrics.precision_recall import LEAST, Paired
@@ -32,6 +33,10 @@ from rote.results.schema import write_result
 
 ALPHA = 0.05
 BEFORE = "before"
+Part = Literal["", "-selection", "-others"]
+SELECT: Part = "-selection"
+OTHERS: Part = "-others"
+"""Which samples: those that a verdict is on, that a setting is chosen on, of captions not trained on."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,7 @@ class Comparison:
     @cached_property
     def _selection(self) -> Dataset:
         """The samples of the model that settings are chosen on."""
-        drawn = self._samples(None, selection=True)
+        drawn = self._samples(None, SELECT)
         others = self._drawn.items[: len(drawn)]
         if np.array_equal(drawn.items[: len(others)], others):
             raise RunError(
@@ -118,34 +123,49 @@ class Comparison:
         return drawn
 
     @cached_property
+    def _drawn_others(self) -> Dataset:
+        """The images of captions that were not trained on."""
+        return self._samples(None, OTHERS)
+
+    @cached_property
     def _before(self) -> dict[Judge, Seen]:
         """What the judges say of the model."""
+        return self._seen(BEFORE, self._drawn)
+
+    @cached_property
+    def _before_others(self) -> dict[Judge, Seen]:
+        return self._seen(f"{BEFORE}{OTHERS}", self._drawn_others)
+
+    def _seen(self, name: str, drawn: Dataset) -> dict[Judge, Seen]:
+        """Return what the judges say of samples of the model."""
 
         def audit() -> dict[str, Any]:
-            self.bench.audit(self._drawn, self.out, BEFORE)
+            self.bench.audit(drawn, self.out, name)
             return {}
 
-        kept_measures(self.out / "measured" / f"{BEFORE}.json", self._of(self._drawn), audit)
-        return self.bench.seen(self.out, BEFORE)
+        kept_measures(self.out / "measured" / f"{name}.json", self._of(drawn), audit)
+        return self.bench.seen(self.out, name)
 
     def _of(self, *sides: Dataset) -> tuple[str, ...]:
         """Return what a measure depends on beside the data that the folder is bound to."""
         digests = (side.digest for side in sides)
         return (*digests, *(judge.text for judge in self.bench.judges))
 
-    def _samples(self, attempt: Attempt | None, *, selection: bool = False) -> Dataset:
+    def _samples(self, attempt: Attempt | None, part: Part = "") -> Dataset:
         """Draw samples of a remedy, or of the model, unless they are there."""
+        selection = part == SELECT
         count = self.trial.selection if selection else self.trial.count
         seed = child_seed(self.trial.seed, "select") if selection else self.trial.seed
         name = BEFORE if attempt is None else attempt.folder
         made_by = {} if attempt is None else attempt.made_by()
 
         def draw() -> Dataset:
-            sampler = self.case.sampler() if attempt is None else attempt.sampler
-            return self._draw(sampler, count, seed, self.name if attempt is None else name)
+            sampler: Any = self.case.sampler() if attempt is None else attempt.sampler
+            drawing = sampler.others if part == OTHERS else sampler
+            return self._draw(drawing, count, seed, self.name if attempt is None else name)
 
         return kept_samples(
-            self.out / "samples" / f"{name}{'-selection' * selection}.npz",
+            self.out / "samples" / f"{name}{part}.npz",
             None if made_by is None else made_by | {"count": count, "seed": seed},
             draw,
             like=self.case.training,
@@ -153,7 +173,9 @@ class Comparison:
 
     def _draw(self, sampler: Sampler, count: int, seed: int, who: str) -> Dataset:
         """Draw samples in the units of the training set, each with its noise seed."""
-        given, training = sampler(count, seed), self.case.training
+        training = self.case.training
+        with said(self.out, who):
+            given = sampler(count, seed)
         own = isinstance(given, Dataset) and given.scaling == training.scaling
         found = given if own else as_samples(given, count, like=training, value_range=None, who=who)
         if len(found) != count or found.items.shape[1:] != training.items.shape[1:]:
@@ -161,9 +183,15 @@ class Comparison:
                 f"{who}: {found.items.shape} came where {count} of {training.shape} are due"
             )
         seeds = np.array(noise_seeds(count, seed), np.int64)
-        labels = given.labels if isinstance(given, Dataset) else None
-        classes = given.classes if isinstance(given, Dataset) and labels is not None else ()
-        return replace(found, labels=labels, classes=classes, seeds=seeds)
+        if not isinstance(given, Dataset):
+            return replace(found, seeds=seeds)
+        return replace(
+            found,
+            labels=given.labels,
+            classes=() if given.labels is None else given.classes,
+            captions=given.captions,
+            seeds=seeds if given.seeds is None else given.seeds,
+        )
 
     def _chosen(
         self, remedy: Remedy, given: tuple[str, ...]
@@ -190,36 +218,48 @@ class Comparison:
 
     def _tried_out(self, attempt: Attempt) -> MeasuredFile:
         """Measure a setting on the samples that settings are chosen on."""
-        drawn = self._samples(attempt, selection=True)
+        drawn = self._samples(attempt, SELECT)
 
         def measure() -> dict[str, Any]:
             quality = self.bench.quality(self._selection, drawn)
             return {"rate": self.bench.rate(drawn).to_json(), "quality": _losses(quality)}
 
-        path = self.out / "measured" / f"{attempt.folder}-selection.json"
+        path = self.out / "measured" / f"{attempt.folder}{SELECT}.json"
         return kept_measures(path, self._of(self._selection, drawn), measure)
 
     def _measured(self, attempt: Attempt) -> MeasuredFile:
         """Measure a remedy on the samples that its verdict is on."""
-        drawn = self._samples(attempt)
+        drawn, sides = self._samples(attempt), [self._drawn]
+        others = None
+        if self.case.other_captions and hasattr(attempt.sampler, "others"):
+            others = self._samples(attempt, OTHERS)
+            sides += [self._drawn_others, others]
 
         def measure() -> dict[str, Any]:
-            before = self._before
-            self.bench.audit(drawn, self.out, attempt.folder)
-            judged = [
-                Judged.of(
-                    judge.text,
-                    before[judge].memorized,
-                    after.memorized,
-                    control=before[judge].control,
-                )
-                for judge, after in self.bench.seen(self.out, attempt.folder).items()
-            ]
-            quality = self.bench.quality(self._drawn, drawn)
-            return {"judged": [one.to_json() for one in judged], "quality": _losses(quality)}
+            found = self._against(self._before, self._drawn, drawn, attempt.folder)
+            if others is None:
+                return found
+            name = f"{attempt.folder}{OTHERS}"
+            more = self._against(self._before_others, self._drawn_others, others, name)
+            named = [one | {"name": f"{one['name']} of other captions"} for one in more["quality"]]
+            return found | {"others": more["judged"], "quality": found["quality"] + named}
 
         path = self.out / "measured" / f"{attempt.folder}.json"
-        return kept_measures(path, self._of(self._drawn, drawn), measure)
+        return kept_measures(path, self._of(drawn, *sides), measure)
+
+    def _against(
+        self, before: dict[Judge, Seen], old: Dataset, new: Dataset, name: str
+    ) -> dict[str, Any]:
+        """Audit samples; hold them against those of the model."""
+        self.bench.audit(new, self.out, name)
+        judged = [
+            Judged.of(
+                judge.text, before[judge].memorized, after.memorized, control=before[judge].control
+            )
+            for judge, after in self.bench.seen(self.out, name).items()
+        ]
+        quality = _losses(self.bench.quality(old, new))
+        return {"judged": [one.to_json() for one in judged], "quality": quality}
 
     def _told(
         self,
@@ -242,6 +282,7 @@ class Comparison:
             "why": why,
             "audits": self.bench.folders(attempt.folder),
             "judged": [one.to_json() for one in judged],
+            "others": [Judged.read(one).to_json() for one in measured.others],
             "quality": _losses(losses),
             "settings": table,
         }

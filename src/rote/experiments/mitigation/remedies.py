@@ -5,9 +5,9 @@ A remedy of sampling returns a sampler; one of data or training returns what to 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -15,86 +15,19 @@ from rote.core.catalog import Catalog
 from rote.core.errors import ConfigError
 from rote.core.seeds import child_seed
 from rote.core.user_module import import_user_module
-from rote.data.dataset import Dataset
 from rote.diffusion.checkpoint import load_checkpoint
 from rote.diffusion.config import SampleConfig
 from rote.experiments.mitigation.case import Case, RunCase
 from rote.experiments.mitigation.guidance import Away, LateLabels
+from rote.experiments.mitigation.pipeline_case import PipelineCase
+from rote.experiments.mitigation.pipeline_remedies import TEXT_REMEDIES
+from rote.experiments.mitigation.remedy import Applied, Remedy, Retrain, number
 from rote.experiments.trainers.config import code_digest
 from rote.experiments.trainers.protocol import Sampler
 from rote.memorization.dedup.dedup import dedup
 from rote.memorization.monitor.monitor import MemorizationMonitor
 
-Kind = Literal["sampling", "data", "training"]
 MONITOR = "monitor"
-
-
-@dataclass(frozen=True)
-class Retrain:
-    """What to train again.
-
-    Attributes
-    ----------
-    training
-        In model units.
-    changes
-        Of the configuration: "train" and "model".
-    distinct
-        Distinct images that it shows, for each that the model was shown before: trained for as many
-        images each is then seen 1 / distinct times as often, so that is done a second time for as many
-        exposures.
-    """
-
-    training: Dataset
-    changes: dict[str, dict[str, Any]] = field(default_factory=dict)
-    distinct: float = 1.0
-
-
-Applied = Sampler | Retrain | Dataset
-
-
-@dataclass(frozen=True)
-class Remedy:
-    """A remedy.
-
-    Attributes
-    ----------
-    words
-        What it does.
-    apply
-        From a model and a setting.
-    settings
-        What is tried where no setting is given; the best is chosen on samples of their own.
-    unfit
-        Why it is nothing for a model; empty where it is.
-    code
-        Digest of a person's own function, whose samples are no other one's; None: not known.
-    """
-
-    name: str
-    kind: Kind
-    words: str
-    apply: Callable[[Case, str], Applied]
-    settings: Callable[[Case], Sequence[str]] = lambda case: ("",)
-    unfit: Callable[[Case], str] = lambda case: ""
-    code: str | None = ""
-
-
-def number(name: str, text: str, *, low: float, high: float) -> float:
-    """Read a setting that is a number from ``low`` to ``high``.
-
-    Raises
-    ------
-    ConfigError
-        If it is none.
-    """
-    try:
-        value = float(text)
-    except ValueError:
-        value = np.nan
-    if not low <= value <= high:
-        raise ConfigError(f"`remedy` {name}:{text}: give a number from {low:g} to {high:g}")
-    return value
 
 
 def _own(case: Case) -> str:
@@ -104,16 +37,38 @@ def _own(case: Case) -> str:
 def _labels(case: Case) -> str:
     if isinstance(case, RunCase) and case.labels_may_be_left_out:
         return ""
-    return "it needs a model with labels that was trained with train.label_dropout"
+    return "it needs a run with labels that was trained with train.label_dropout"
+
+
+def _own_or_pipeline(case: Case) -> str:
+    return "" if isinstance(case, PipelineCase) else _own(case)
+
+
+def _labels_or_text(case: Case) -> str:
+    return "" if isinstance(case, PipelineCase) else _labels(case)
+
+
+def _trainable(case: Case) -> str:
+    if isinstance(case, PipelineCase):
+        return "a pipeline is not trained here; a trainer is"
+    return "" if case.training.kind == "image" else "it is for images"
+
+
+def _guidance_settings(case: Case) -> tuple[str, ...]:
+    if isinstance(case, PipelineCase):  # without guidance, and half way there
+        return "1", f"{(1 + case.how.guidance) / 2:g}"
+    return "0", "0.5", "2"
+
+
+def _steps_settings(case: Case) -> tuple[str, ...]:
+    if isinstance(case, PipelineCase):
+        return tuple(str(max(1, case.how.steps // part)) for part in (4, 2))
+    return "4", "8"
 
 
 def _run(case: Case) -> RunCase:
     assert isinstance(case, RunCase), "checked by `unfit`"
     return case
-
-
-def _images(case: Case) -> str:
-    return "" if case.training.kind == "image" else "it is for images"
 
 
 def _early_stop(case: Case, setting: str) -> Sampler:
@@ -180,6 +135,8 @@ def _sampling(
 ) -> Callable[[Case, str], Sampler]:
     def apply(case: Case, setting: str) -> Sampler:
         value = kind(number(key, setting, low=low, high=high))
+        if isinstance(case, PipelineCase):
+            return case.sampler(**{key: value})
         return _run(case).sampler(config=SampleConfig.model_validate({key: value}))
 
     return apply
@@ -245,10 +202,10 @@ REMEDIES: Catalog[Remedy] = Catalog(
         Remedy(
             "guidance",
             "sampling",
-            "strength of classifier-free guidance; 0 leaves the label out",
+            "strength of classifier-free guidance; none is 0 of a run and 1 of a pipeline",
             _sampling("guidance", low=0, high=100),
-            settings=lambda case: ("0", "0.5", "2"),
-            unfit=_labels,
+            settings=_guidance_settings,
+            unfit=_labels_or_text,
         ),
         Remedy(
             "late-labels",
@@ -269,26 +226,26 @@ REMEDIES: Catalog[Remedy] = Catalog(
         Remedy(
             "steps",
             "sampling",
-            "fewer noise levels (18 as it is)",
+            "fewer noise levels (of a run 18 as it is)",
             _sampling("steps", low=1, high=1000, kind=int),
-            settings=lambda case: ("4", "8"),
-            unfit=_own,
+            settings=_steps_settings,
+            unfit=_own_or_pipeline,
         ),
         Remedy(
             "dedup",
             "data",
             "trains on one of each group of near-duplicates; a radius in grey levels",
             _dedup,
-            unfit=_images,
+            unfit=_trainable,
         ),
-        Remedy("mirror", "data", "trains on mirrored images too", _mirror, unfit=_images),
+        Remedy("mirror", "data", "trains on mirrored images too", _mirror, unfit=_trainable),
         Remedy(
             "noisy-data",
             "data",
             "trains on images with noise of this many grey levels, drawn once for each",
             _noisy_data,
             settings=lambda case: ("16",),
-            unfit=_images,
+            unfit=_trainable,
         ),
         Remedy(
             "weight-decay",
@@ -306,6 +263,7 @@ REMEDIES: Catalog[Remedy] = Catalog(
             settings=lambda case: ("0.2",),
             unfit=_own,
         ),
+        *TEXT_REMEDIES,
     ),
 )
 

@@ -63,6 +63,7 @@ def label(tried: dict[str, Any]) -> str:
 
 def rows_of(tried: dict[str, Any]) -> list[dict[str, Any]]:
     """Return a row of plain values for each judge of a remedy."""
+    others = {one["judge"]: one["after"]["value"] for one in tried["others"]}
     quality = {loss["name"]: loss["after"]["value"] for loss in tried["quality"]}
     return [
         {
@@ -73,6 +74,9 @@ def rows_of(tried: dict[str, Any]) -> list[dict[str, Any]]:
             "low": judged["after"]["low"],
             "high": judged["after"]["high"],
             "p_value": judged["p_value"],
+            **(
+                {} if judged["judge"] not in others else {"other captions": others[judged["judge"]]}
+            ),
             **quality,
             "verdict": tried["verdict"],
         }

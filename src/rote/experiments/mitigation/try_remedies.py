@@ -9,17 +9,15 @@ from typing import Any
 from rote.core.memory import keep_freed_memory
 from rote.core.run_folder import Run
 from rote.experiments.mitigation.attempt import Given, wanted
-from rote.experiments.mitigation.case import case_of
+from rote.experiments.mitigation.cases import Model, case_of, pipeline_of
 from rote.experiments.mitigation.comparison import Comparison, Trial
 from rote.experiments.mitigation.defaults import JUDGES
 from rote.experiments.mitigation.judges import Bench
 from rote.experiments.mitigation.tried import Remedies
-from rote.experiments.trainers.config import TrainerConfig
-from rote.experiments.trainers.protocol import Trainer
 
 
 def try_remedies(
-    run: str | Path | Trainer | TrainerConfig,
+    run: Model,
     *,
     out: str | Path,
     remedies: Sequence[Given] | None = None,
@@ -28,6 +26,8 @@ def try_remedies(
     holdout: Any = None,
     trial: Trial | None = None,
     device: str | None = None,
+    guidance: float | None = None,
+    steps: int | None = None,
 ) -> Remedies:
     """Try remedies on a model that copies, and say of each whether it helps, evades or harms.
 
@@ -38,8 +38,9 @@ def try_remedies(
     Parameters
     ----------
     run
-        The folder of `rote train`, or anyone's trainer: a function of a `rote.TrainingJob`, or its
-        configuration. A trainer is trained on the data first, and gets the remedies of the data alone.
+        The folder of `rote train`; a pipeline of diffusers (its folder, or what `rote.open_pipeline`
+        returned); or anyone's trainer: a function of a `rote.TrainingJob`, or its configuration. A
+        trainer is trained on the data first, and gets the remedies of the data alone.
     out
         Folder for `remedies.json`, an audit of each remedy, and what was trained.
     remedies
@@ -51,11 +52,15 @@ def try_remedies(
         the first, and what helps has to convince the others.
     training, holdout
         What the model was trained on, or the source that it was drawn from, and real items that it was
-        not; None: those of the run, and the rest of its source. A trainer needs both.
+        not; None: those of the run, and the rest of its source. A trainer needs both, and so does a
+        pipeline, with captions: it is asked for those of ``training``, and beside that for those of
+        ``holdout``. Both sides go through its autoencoder.
     trial
         How many samples, and the margin of quality.
     device
         None: that of the run.
+    guidance, steps
+        How a pipeline draws as it is; None: what it takes itself.
 
     Raises
     ------
@@ -71,7 +76,17 @@ def try_remedies(
     keep_freed_memory()
     chosen = wanted(remedies)
     out = Path(out)
-    case, name = case_of(run, out, training, holdout, trial.seed, device)
+    run = pipeline_of(run, device=device)
+    case, name = case_of(
+        run,
+        out,
+        training,
+        holdout,
+        seed=trial.seed,
+        device=device,
+        guidance=guidance,
+        steps=steps,
+    )
     bench = Bench(judges, case.training, case.holdout, seed=trial.seed, device=case.device)
     bound = {
         "kind": "remedies",

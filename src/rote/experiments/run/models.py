@@ -256,7 +256,7 @@ class TrainerModels:
 
     def samples(self, model: TrainedModel, num: int, seed: int) -> Dataset:
         """Ask a sampler; return what it gave in model units."""
-        with said(self.job, self.sampler):
+        with said(self.job.folder, self.sampler):
             given = model.sample(num, seed)
         return as_samples(
             given, num, like=self.training, value_range=model.value_range, who=self.sampler

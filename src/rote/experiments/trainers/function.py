@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from rote.core.atomic_files import open_log
 from rote.core.errors import Interrupted, RoteError, RunError
@@ -52,7 +53,7 @@ def train_by(trainer: Trainer, job: TrainingJob, *, who: str) -> Iterator[Traine
 
 
 def _calls(trainer: Trainer, job: TrainingJob, who: str) -> Iterator[object]:
-    with said(job, who):
+    with said(job.folder, who):
         found: object = trainer(job)
     if isinstance(found, TrainedModel):  # the end of its training
         yield replace(found, planned=found.images_seen)
@@ -62,7 +63,7 @@ def _calls(trainer: Trainer, job: TrainingJob, who: str) -> Iterator[object]:
         return
     rest = iter(found)
     while True:
-        with said(job, who):
+        with said(job.folder, who):
             model = next(rest, None)
         if model is None:
             return
@@ -70,10 +71,10 @@ def _calls(trainer: Trainer, job: TrainingJob, who: str) -> Iterator[object]:
 
 
 class said:
-    """Turn what a trainer's own code raises into one line, with the traceback in a file."""
+    """Turn what a person's own code raises into one line, with the traceback in a folder."""
 
-    def __init__(self, job: TrainingJob, who: str) -> None:
-        self._job, self._who = job, who
+    def __init__(self, folder: Path, who: str) -> None:
+        self._folder, self._who = folder, who
 
     def __enter__(self) -> None:
         """Begin."""
@@ -83,7 +84,7 @@ class said:
         own = (RoteError, Interrupted, KeyboardInterrupt, GeneratorExit)
         if error is None or isinstance(error, own):
             return
-        log = self._job.folder / "trainer.log"
+        log = self._folder / "trainer.log"
         with open_log(log) as file:
             file.write("".join(traceback.format_exception(error)).encode())
         text = " ".join(str(error).split())[:200]

@@ -28,7 +28,7 @@ def remedies_context(folder: Path) -> dict[str, Any]:
         "title": f"Remedies · {words.plain(file.model)}",
         "file": file,
         "tried": tried,
-        "first": tried[0] if tried else None,
+        "first": max(tried, key=lambda one: len(one.quality), default=None),
         "sentence": _sentence(tried),
         "chip": CHIP,
         "there": {

@@ -63,6 +63,8 @@ class MeasuredFile(ResultFile):
     """By the first judge, of samples that settings are chosen on."""
     judged: tuple[Judged, ...] = ()
     """By all judges, of samples that a verdict is on."""
+    others: tuple[Judged, ...] = ()
+    """Of images of captions that were not trained on, of a pipeline."""
     quality: tuple[Loss, ...] = ()
 
 
@@ -93,7 +95,10 @@ class Tried(Result):
     audits: tuple[str, ...]
     """Its audit folders, one for each ruler of the judges."""
     judged: tuple[Judged, ...]
+    others: tuple[Judged, ...] = ()
+    """Of a pipeline: the same of images of captions that it was not trained on."""
     quality: tuple[Loss, ...]
+    """Of a pipeline also of images of other captions, which is said in the name."""
     settings: tuple[Setting, ...]
     """Those that were chosen from; empty where there was one."""
 

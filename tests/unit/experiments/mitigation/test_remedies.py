@@ -6,7 +6,8 @@ import pytest
 
 from rote.cli import names
 from rote.core.errors import ConfigError
-from rote.experiments.mitigation.remedies import REMEDIES, number, remedy_of
+from rote.experiments.mitigation.remedies import REMEDIES, remedy_of
+from rote.experiments.mitigation.remedy import number
 
 
 def test_the_command_knows_the_names_that_there_are() -> None:
