@@ -22,6 +22,8 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "pipeline" / "unet").mkdir(parents=True)
     (folder / "pipeline" / "model_index.json").write_text("{}")
     (folder / "lora.safetensors").write_bytes(b"weights")
+    (folder / "lora").mkdir()
+    (folder / "lora" / "pytorch_lora_weights.safetensors").write_bytes(b"weights")
     return folder
 
 
@@ -44,6 +46,10 @@ ONE_LINE = {
     "a LoRA": (
         ("audit", "lora.safetensors", "train"),
         "of a LoRA, `rote sample PIPELINE --lora lora.safetensors --prompts TRAINING --out samples`",
+    ),
+    "the folder of a LoRA": (
+        ("audit", "lora", "train"),
+        "of a LoRA, `rote sample PIPELINE --lora lora --prompts TRAINING --out samples`",
     ),
     "both ways": (
         ("audit", "samples", "train", "--training", "train"),

@@ -53,6 +53,13 @@ def images_in_memory(source: Any) -> Held:
     if isinstance(source, Image.Image):
         return Held([_of_image(source, 0)])
     kind = shown(f"{type(source).__module__}.{type(source).__qualname__}".removeprefix("builtins."))
+    if kind.startswith("diffusers."):
+        way = "sample it with `rote.sample_pipeline`, and give the folder that it returns"
+        raise DataError(
+            f"`source` is a {kind}; {'give its .images' if hasattr(source, 'images') else way}"
+        )
+    if isinstance(source, tuple) and len(source) == 2 and _are_texts(source[1]):
+        source = _paired(*source)
     if isinstance(source, Mapping | bytes) or not (
         hasattr(source, "__iter__") or hasattr(source, "__getitem__")
     ):
@@ -64,7 +71,7 @@ def images_in_memory(source: Any) -> Held:
         picture, label = _parts(element)
         texts = _texts(element)
         if (isinstance(picture, np.ndarray) or _is_tensor(picture)) and picture.ndim == 4:
-            items += picture
+            items.extend(picture)  # += would add the numbers of a NumPy array
             labels += [None] * len(picture) if label is None else list(label)
             texts = texts if isinstance(texts, list | tuple) else [texts] * len(picture)
             captions += [first_text(text) for text in texts]
@@ -105,10 +112,28 @@ def _parts(element: Any) -> tuple[Any, Any]:
 
 
 def _texts(element: Any) -> Any:
-    """Return the caption that a dictionary has beside its image, or those of its batch."""
-    if not isinstance(element, Mapping):
-        return None
-    return next((element[key] for key in TEXT_KEYS if key in element), None)
+    """Return the caption that an element has beside its image, or those of its batch."""
+    if isinstance(element, Mapping):
+        return next((element[key] for key in TEXT_KEYS if key in element), None)
+    told = element[1] if isinstance(element, tuple | list) and len(element) > 1 else None
+    return told if isinstance(told, str) or _are_texts(told) else None
+
+
+def _are_texts(told: Any) -> bool:
+    return (
+        isinstance(told, tuple | list)
+        and bool(told)
+        and all(isinstance(text, str) for text in told)
+    )
+
+
+def _paired(images: Any, captions: Sequence[str]) -> list[Any]:
+    """Return each image with its caption."""
+    if isinstance(images, str) or not hasattr(images, "__len__") or len(images) != len(captions):
+        raise DataError(
+            f"`source` is a pair with {len(captions)} captions; as many images are expected before them"
+        )
+    return list(zip(images, captions, strict=True))
 
 
 def _labels(labels: list[Any]) -> npt.NDArray[np.int64] | None:

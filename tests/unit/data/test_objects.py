@@ -98,6 +98,33 @@ def test_labels_that_come_with_the_images_are_kept():
     assert load_images([(IMAGES[0], "a caption")]).labels is None
 
 
+def test_captions_that_come_with_the_images_are_kept():
+    texts = ["a", "b", "c", "d", "e"]
+    batches = [(IMAGES[:2], texts[:2]), (IMAGES[2:], texts[2:])]
+    pairs = list(zip(IMAGES, texts, strict=True))
+    for source in ((IMAGES, texts), (list(IMAGES), tuple(texts)), pairs, batches, iter(batches)):
+        found = load_images(source)
+        assert np.array_equal(found.items, IMAGES)
+        assert found.captions == tuple(texts)
+    with pytest.raises(DataError, match="a pair with 5 captions"):
+        load_images((IMAGES[:4], texts))
+
+
+def test_batches_of_arrays_are_their_images():
+    assert np.array_equal(load_images(iter([IMAGES[:2], IMAGES[2:4]])).items, IMAGES[:4])
+
+
+def test_a_pipeline_and_what_it_returns_name_the_way():
+    pytest.importorskip("diffusers")
+    from diffusers.pipelines.stable_diffusion import StableDiffusionPipelineOutput
+    from pipelines import tiny_pipeline
+
+    with pytest.raises(DataError, match="sample_pipeline"):
+        load_images(tiny_pipeline())
+    with pytest.raises(DataError, match=r"give its \.images"):
+        load_images(StableDiffusionPipelineOutput(list(IMAGES), None))
+
+
 def test_vectors_of_any_range_are_vectors():
     assert load_images(torch.rand(5, 3)).kind == "vector"
 

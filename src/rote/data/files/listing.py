@@ -272,6 +272,11 @@ def _none(
             f"{where} is a pipeline of diffusers; `rote sample {where} --prompts TRAINING --out samples` "
             "makes its images: give `source` that folder"
         )
+    if any(entry.name.endswith(".safetensors") for entry in files):
+        return DataError(
+            f"{where} holds weights and no image; of a LoRA, `rote sample PIPELINE --lora {where} "
+            "--prompts TRAINING --out samples` makes images: give `source` that folder"
+        )
     unwanted = sum(reason.startswith(("in `", "not in `")) for reason, _, _ in others)
     if unwanted:
         return DataError(

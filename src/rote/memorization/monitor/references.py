@@ -191,14 +191,15 @@ def at_rest(images: Images, *, value_range: ValueRange | None, name: str) -> npt
 
 def _instead(images: object) -> str:
     """Say what to give in place of what pipelines return, if it is such."""
-    if isinstance(images, tuple | dict):
+    if hasattr(images, "images") and not hasattr(images, "shape"):
+        return '; of a pipeline\'s output give its .images, asked for with output_type="np"'
+    first = images[0] if isinstance(images, list) and images else None
+    if isinstance(images, tuple | dict) or isinstance(first, tuple | dict):
         return (
             "; if these are images and their captions, give the images alone, and to watch some captions "
             'apart a sampler for each: {"trained": f, "unseen": g}'
         )
-    if hasattr(images, "images"):
-        return '; of a pipeline\'s output give its .images, asked for with output_type="np"'
-    if isinstance(images, list) and images and hasattr(images[0], "convert"):
+    if hasattr(first, "convert"):
         return "; of Pillow images give np.stack([np.asarray(image) for image in images])"
     return ""
 

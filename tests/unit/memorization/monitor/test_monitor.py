@@ -286,6 +286,7 @@ def test_what_the_sampler_raises_comes_through_with_a_note(training):
         (lambda num: None, "are NoneType; numpy"),
         (lambda num: (torch.zeros(num, 1, 8, 8), ["a"] * num), 'a sampler for each: {"trained": f'),
         (lambda num: {"images": [], "text": []}, 'a sampler for each: {"trained": f'),
+        (lambda num: [(None, "a")] * num, 'a sampler for each: {"trained": f'),
         (lambda num: [Image.new("L", (8, 8))] * num, r"np.stack\(\[np.asarray\(image\)"),
         (lambda num: SimpleNamespace(images=[]), r'give its \.images, .* output_type="np"'),
     ],
