@@ -222,12 +222,19 @@ def _check(trial: RunSpec, source: Source) -> None:
     """Raise what a worker would, now."""
     drawn = source.draw(trial)
     conditions = conditioning(drawn, trial.setting.train, seed=trial.root_seed)
-    if trial.setting.trainer is not None:
-        return
-    if trial.setting.variant.captions is not None:
+    trainer, captions = trial.setting.trainer, trial.setting.variant.captions
+    if captions is not None and trainer is None:
         raise ConfigError(
             "rote's own networks read no captions; give the `trainer` of a model that does"
         )
+    if trainer is not None:
+        shown = trainer.train_command is None or trainer.layout in ("captions", "npz")
+        if captions is not None and not shown:
+            raise ConfigError(
+                f"`layout` {trainer.layout} shows a command no captions, and the study varies them; use "
+                "captions, or npz"
+            )
+        return
     guided = trial.setting.sample.guidance != 1
     if guided and not trial.setting.train.label_dropout:
         raise ConfigError("sample.guidance needs a model trained with train.label_dropout above 0")

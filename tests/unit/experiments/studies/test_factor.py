@@ -114,6 +114,10 @@ def test_captions_are_for_trainers_and_decide_their_runs(digits, tmp_path):
     assert not runs(source_of(told), trainer) & runs(source_of(other), trainer)
     with pytest.raises(ConfigError, match=r"'its'.*one of own, class, one, random"):
         setting(load_factor("captions"), scale("cpu"), "its")
+    blind = TrainerConfig(train_command="train {data}")
+    with pytest.raises(ConfigError, match="auto shows a command no captions"):
+        runs(source_of(told), blind)
+    assert len(runs(source_of(told), blind.model_copy(update={"layout": "captions"}))) == 10
     with pytest.raises(ConfigError, match="read no captions; give the `trainer`"):
         runs(source_of(told), None)
     with pytest.raises(DataError, match="1,797 of 1,797 items"):
