@@ -14,6 +14,7 @@ from PIL import Image
 from pipelines import tiny_pipeline
 
 import rote
+from rote.spaces.autoencoder import load_autoencoder
 
 pytest.importorskip("diffusers")
 FOLDER = Path(__file__).parents[2] / "examples" / "text_to_image"
@@ -69,6 +70,35 @@ def test_the_example_makes_what_rote_can_sample(script, tmp_path: Path, capsys) 
     done = run_here("sample", "pipeline", "--lora", "lora", *ask, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert rote.load_images("tuned").items.shape == (3, 16, 16, 3)
+
+
+COPY = """
+import numpy as np, rote
+
+def trainer(job):
+    items = job.data.items
+    give = lambda num, seed: items[np.random.default_rng(seed).integers(len(items), size=num)]
+    return rote.TrainedModel(images_seen=1, sample=give, reusable=True)
+"""
+
+
+def test_a_search_trains_on_pictures_as_the_autoencoder_gives_them_back(tmp_path: Path) -> None:
+    tiny_pipeline().save_pretrained(tmp_path / "pipeline")
+    (tmp_path / "copies_what_it_is_given.py").write_text(COPY)
+    digits = rote.load_images("digits", channels=3).take(range(12))
+    np.savez(tmp_path / "digits.npz", images=digits.items)
+    few = ("search.start=4", "search.max_runs=2", "search.fresh_samples=16")
+    ask = ["emm", "digits.npz", "--trainer", "copies_what_it_is_given:trainer", "--workers", "1"]
+    ask += [word for setting in few for word in ("--set", setting)]
+    ask += ["--through-autoencoder", "pipeline", "--out", "emm"]
+    done = run_here(*ask, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    told = json.loads((tmp_path / "emm/emm.json").read_text())
+    assert told["data"]["source"].endswith("through pipeline")
+    (made, *_) = sorted((tmp_path / "emm").rglob("fresh.npz"))
+    expected = load_autoencoder(str(tmp_path / "pipeline")).round_trip(digits).items
+    with np.load(made) as file:
+        assert {one.tobytes() for one in file["images"]} <= {one.tobytes() for one in expected}
 
 
 def test_the_trainer_trains_on_the_captions_of_its_subset(script, tmp_path: Path) -> None:

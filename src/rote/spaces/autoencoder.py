@@ -119,6 +119,7 @@ def load_autoencoder(name: str, *, device: str = "cpu") -> Autoencoder:
             f"{extra('diffusers')}"
         ) from None
     folder = Path(name).expanduser()
+    called = folder.name if folder.is_dir() else name
     if (folder / PIPELINE).exists():
         folder = folder / "vae"
     try:
@@ -143,7 +144,7 @@ def load_autoencoder(name: str, *, device: str = "cpu") -> Autoencoder:
     factor = 2 ** (len(network.config.block_out_channels) - 1)
     network = network.eval().to(device)
     return Autoencoder(
-        name=folder.name if folder.is_dir() else name,
+        name=called,
         weights_sha256=file_digest(path),
         factor=factor,
         network=network,

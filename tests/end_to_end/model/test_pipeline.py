@@ -48,7 +48,7 @@ def test_images_of_prompts_are_made_and_audited(room: Path) -> None:
     audit = run_here(*words, "--json", "--positive-control", "0", cwd=room)
     assert audit.returncode == 0, audit.stderr
     found = json.loads(audit.stdout)
-    assert found["rate"]["total"] == 6 and found["ruler"]["autoencoder"]["name"] == "vae"
+    assert found["rate"]["total"] == 6 and found["ruler"]["autoencoder"]["name"] == "pipeline"
     assert found["captions"]["sets"]["control"]["captions"] == 3, "none of them is in training"
     again = run_here("sample", "pipeline", *ask, *how, "--out", "samples", cwd=room)
     assert again.returncode == 0, again.stderr

@@ -11,6 +11,7 @@ from rote.cli import options
 from rote.cli.app import command
 from rote.cli.command import takes_options
 from rote.cli.experiments.engines import EngineOptions, check_engine
+from rote.cli.experiments.through import ThroughAutoencoder, through
 from rote.cli.experiments.trainer_options import UNITS, TrainerOptions, amount_of
 from rote.cli.source import SourceOptions, load
 from rote.cli.values import rate
@@ -106,6 +107,7 @@ def emm(
     trainer: TrainerOptions,
     engine: EngineOptions,
     how: SourceOptions,
+    through_autoencoder: ThroughAutoencoder = None,
     run: options.RunOptions,
     json: options.Json = False,
     dry_run: options.DryRun = False,
@@ -121,7 +123,7 @@ def emm(
 
     check_engine(engine.engine)
     check_tracker(engine.track)
-    dataset = load(data, how)
+    dataset = through(through_autoencoder, load(data, how))
     config = run.config(
         preset, kind=dataset.kind, changes=search.assignments(), trainer=trainer.config()
     )

@@ -10,6 +10,7 @@ import typer
 from rote.cli import options
 from rote.cli.app import command
 from rote.cli.command import takes_options
+from rote.cli.experiments.through import ThroughAutoencoder, through
 from rote.cli.names import criterion_names, made_by, named
 from rote.cli.source import SourceOptions, load
 
@@ -59,6 +60,7 @@ def rescore(
         ),
     ] = None,
     how: SourceOptions,
+    through_autoencoder: ThroughAutoencoder = None,
     json: options.Json = False,
 ) -> None:
     """Score the saved samples of a search or study under other criteria, without training anything.
@@ -72,7 +74,7 @@ def rescore(
     from rote.experiments.rescore.rescore import source_of
     from rote.report import write_report
 
-    dataset = load(source_of(search) if data is None else data, how)
+    dataset = through(through_autoencoder, load(source_of(search) if data is None else data, how))
     with options.interruptible():
         rescored = run_rescore(
             search,

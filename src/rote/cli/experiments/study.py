@@ -18,6 +18,7 @@ from rote.cli.experiments.study_tables import (
     show_states,
     show_studies,
 )
+from rote.cli.experiments.through import ThroughAutoencoder, through
 from rote.cli.experiments.trainer_options import ToldTrainerOptions
 from rote.cli.names import study_name
 from rote.cli.source import SourceOptions, check_source, load
@@ -56,6 +57,7 @@ class StudyFlags:
     second: Annotated[
         str | None, typer.Option("--second", help="A second source, for the study of diversity.")
     ] = None
+    through_autoencoder: ThroughAutoencoder = None
 
     def folder(self) -> Path:
         """Return --out, which only --dry-run goes without."""
@@ -199,11 +201,12 @@ def _choose(
     if name == "all" and (study.values or study.sizes):
         raise ConfigError("--value and --sizes are for one study; give its name in place of all")
     study.numbers()  # before the data, which may take long
-    dataset = _load(study.data, how, only_plan=only_plan)
+    dataset = through(study.through_autoencoder, _load(study.data, how, only_plan=only_plan))
     second = None
     if study.second is not None:
         like = dataset if dataset.kind == "image" else None
         second = load(study.second, how, flag="--second", like=like)
+        second = through(study.through_autoencoder, second)
     if name == "all":
         names = _possible(names, dataset, second, trainer, scale=study.scale)
     return names, dataset, second

@@ -60,7 +60,10 @@ def test_real_images_go_through_the_autoencoder(digits, autoencoder):
     assert not (through.items == training.items).all()
     (autoencoder.parent / "model_index.json").write_text("{}")  # the folder of a pipeline
     whole = load_autoencoder(str(autoencoder.parent))
-    assert (whole.name, whole.weights_sha256) == ("vae", loaded.weights_sha256)
+    names = (loaded.name, whole.name)
+    assert (
+        names == ("vae", autoencoder.parent.name) and whole.weights_sha256 == loaded.weights_sha256
+    )
     one = loaded.round_trip(training.take(np.array([17])))
     assert (one.items[0] == through.items[17]).all()
     # Copies as a latent model makes them, and the same audit without the round trip.
