@@ -22,9 +22,9 @@ from PIL import Image
 
 from rote import Dataset, MemorizationMonitor, MemorizationRate, Rate, RoteWarning, audit
 from rote.data.load import load_images
+from rote.memorization.differences.silent_differences import find_silent_differences
 from rote.memorization.monitor.options import OnsetTest
 from rote.memorization.notice import Notice
-from rote.memorization.silent_differences import find_silent_differences
 
 Pixels = npt.NDArray[np.uint8]
 ROWS, COLUMNS = np.mgrid[:32, :32]

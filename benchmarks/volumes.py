@@ -5,7 +5,9 @@
 SCAN is int16 (D, H, W) in Hounsfield units. It is cut into patches of 24x24x24 voxels; those of air alone
 are left out, every fourth is held out. 40 generated patches are copies, 40 are held-out ones, upside down
 and mirrored, which are no copies; the positive control degrades 40 training patches in every way. Printed
-is what each ruler finds of all these; with --volumes what reading so many volumes of that size takes.
+is what each ruler finds of all these; with --differences which silent differences of 60 copies of 150
+patches of 32x32x32 voxels are named, and of 10 honest pairs how many; with --volumes what reading so many
+volumes of that size takes.
 With --patches they are written into FOLDER/patches.npz, for `rote emm`, and nothing else is done.
 """
 
@@ -19,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from scipy.ndimage import zoom
 
 from rote import audit
 from rote.data.load import load_images
@@ -65,6 +68,64 @@ def recall(patches: np.ndarray) -> Iterator[dict[str, object]]:
         }
 
 
+def random_patches(scan: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Return patches (count, 32, 32, 32) from anywhere, three tenths of each more than air."""
+    rng, found = np.random.default_rng(seed), []
+    while len(found) < count:
+        corner = [int(rng.integers(0, side - 32)) for side in scan.shape]
+        patch = scan[tuple(slice(at, at + 32) for at in corner)]
+        if (patch > WINDOW[0]).mean() > 0.3:
+            found.append(patch.astype(np.float64))
+    return np.stack(found)
+
+
+def levels_of(values: np.ndarray, low: float = WINDOW[0], high: float = WINDOW[1]) -> np.ndarray:
+    """Return values through a window, with noise of 3 levels."""
+    noise = np.random.default_rng(2).normal(0, 3, values.shape)
+    return np.clip((values - low) / (high - low) * 255 + noise, 0, 255).astype(np.uint8)
+
+
+def middle(values: np.ndarray, *shares: float) -> np.ndarray:
+    """Return the middle of each patch, so large a share of each side, as large as the whole."""
+    kept = [round(32 * share) for share in shares]
+    cut = values[:, *(slice((32 - one) // 2, (32 - one) // 2 + one) for one in kept)]
+    return zoom(cut, (1, *(32 / one for one in kept)), order=1, grid_mode=True, mode="nearest")
+
+
+def differences(scan: np.ndarray) -> Iterator[dict[str, object]]:
+    """Yield what is named of 60 copies of 150 patches that were prepared otherwise."""
+    values = random_patches(scan, 150, 1)
+    training, source = levels_of(values), values[:60]
+    copies = levels_of(source)
+    padded = np.zeros_like(copies)
+    padded[:, 4:28, 4:28, 4:28] = zoom(copies, (1, 0.75, 0.75, 0.75), order=1, grid_mode=True)
+    made = {
+        "none": copies,
+        "window -400, 400": levels_of(source, -400, 400),
+        "window -1000, 1000": levels_of(source, -1000, 1000),
+        "window 0, 80": levels_of(source, 0, 80),
+        "axes as nibabel gives them": copies.transpose(0, 3, 2, 1)[:, ::-1],
+        "left and right exchanged": copies[..., ::-1],
+        "head and feet exchanged": copies[:, ::-1],
+        "front and back exchanged": copies[:, :, ::-1],
+        "negatives": 255 - copies,
+        "cropped to 0.7": levels_of(middle(source, 0.7, 0.7, 0.7)),
+        "cropped to 0.75": levels_of(middle(source, 0.75, 0.75, 0.75)),
+        "cropped to 0.55": levels_of(middle(source, 0.55, 0.55, 0.55)),
+        "spacing of depth 0.6": levels_of(middle(source, 0.6, 1, 1)),
+        "spacing in the plane 0.8": levels_of(middle(source, 1, 0.8, 0.8)),
+        "black around it": padded,
+    }
+    asked = {"positive_control": 0, "training_sample": 0, "device": "cpu"}
+    for name, items in made.items():
+        found = audit(items[..., None], training[..., None], **asked)
+        said = [one for one in found.notices if one.topic == "difference"]
+        yield {"difference": name, "copies": found.rate.count, "said": said[0].text if said else ""}
+    honest = [levels_of(random_patches(scan, 120, 10 + seed))[..., None] for seed in range(10)]
+    named = [audit(x[:40], x[40:], **asked).notices for x in honest]
+    yield {"honest pairs named": sum(any(n.topic == "difference" for n in one) for one in named)}
+
+
 def reading(scan: np.ndarray, folder: Path, count: int) -> dict[str, float]:
     """Return seconds and peak memory of reading so many volumes of the size of a scan."""
     import nibabel
@@ -104,10 +165,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--patches", action="store_true", help="write the patches alone")
     parser.add_argument("--volumes", type=int, default=0, help="to read, of the size of the scan")
+    parser.add_argument("--differences", action="store_true")
     asked = parser.parse_args()
     scan = np.load(asked.scan)
     if asked.volumes:
         print(json.dumps(reading(scan, asked.out / "scans", asked.volumes)))
+        return
+    if asked.differences:
+        for row in differences(scan):
+            print(json.dumps(row), flush=True)
         return
     patches = patches_of(scan)
     if asked.patches:

@@ -9,7 +9,7 @@ from picture_kinds import KINDS, changed
 import rote
 from rote.core.errors import RoteWarning
 from rote.data.dataset import Dataset
-from rote.memorization import silent_differences
+from rote.memorization.differences import silent_differences
 from rote.memorization.monitor.options import OnsetTest
 
 CELLS = [

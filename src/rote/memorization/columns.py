@@ -18,7 +18,7 @@ from rote.data.sampling import drawn_by_content
 from rote.data.scaling import VECTOR_STD
 from rote.memorization.corruptions.numbers import measured_columns
 from rote.memorization.defaults import RATIO_THRESHOLD
-from rote.memorization.silent_differences import makes_copies
+from rote.memorization.differences.silent_differences import makes_copies
 from rote.neighbors.search import nearest_neighbors
 from rote.spaces.gower import Gower
 

@@ -29,7 +29,6 @@ from rote.memorization.audit.notices import (
     of_distance,
     of_leaks,
     of_sides,
-    of_threshold,
 )
 from rote.memorization.audit.options import AuditOptions
 from rote.memorization.audit.per_space import SpaceAudit, make_controls
@@ -38,6 +37,7 @@ from rote.memorization.audit.provenance import Stages, no_stage, provenance_of
 from rote.memorization.audit.result import gate_of
 from rote.memorization.audit.supplement import with_supplement
 from rote.memorization.groups.of_audit import groups_reproduced, within_training
+from rote.memorization.groups.strict import of_threshold
 from rote.memorization.invariances import Invariances
 from rote.memorization.matching import Progress, no_progress
 from rote.memorization.notice import Notice

@@ -17,7 +17,6 @@ from rote.data.duplicates import equal_items
 from rote.data.messages import shown
 from rote.data.sampling import drawn_by_content
 from rote.memorization.audit.options import Settings
-from rote.memorization.audit.per_space import SpaceResult
 from rote.memorization.audit.prepare import Duplicates, Prepared
 from rote.memorization.columns import (
     Finding,
@@ -27,11 +26,12 @@ from rote.memorization.columns import (
     other_units,
 )
 from rote.memorization.controls import Leaks
-from rote.memorization.criteria import CalibratedCriterion, distance_ratio
+from rote.memorization.criteria import CalibratedCriterion
+from rote.memorization.differences.silent_differences import find_silent_differences, notices_of
+from rote.memorization.differences.volumes import find_volume_differences
 from rote.memorization.duplicates import chained
 from rote.memorization.groups.kin import shared_by_duplicates
 from rote.memorization.notice import Notice
-from rote.memorization.silent_differences import find_silent_differences, notices_of
 from rote.neighbors.search import nearest_among
 
 LARGE_PART = 0.05
@@ -181,6 +181,20 @@ def _shared(prepared: Prepared, duplicates: Duplicates) -> list[Notice]:
 
 def _differences(prepared: Prepared, duplicates: Duplicates) -> list[Notice]:
     """Return the most telling silent difference between the sides, if there is one."""
+    undone = ["mirrored"] if prepared.settings.invariances.flip else []
+    if prepared.training.kind == "volume":
+        if prepared.settings.invariances.tone:
+            undone += ["tone", "window", "range"]
+        return notices_of(
+            find_volume_differences(
+                prepared.generated,
+                prepared.training,
+                positions=duplicates.positions,
+                kin=duplicates.kin,
+                leave_out=undone,
+                seed=prepared.settings.seed,
+            )
+        )
     if prepared.training.kind != "image":
         found_units = other_units(
             prepared.generated,
@@ -189,7 +203,6 @@ def _differences(prepared: Prepared, duplicates: Duplicates) -> list[Notice]:
             seed=prepared.settings.seed,
         )
         return [] if found_units is None else [Notice("difference", *found_units)]
-    undone = ["mirrored"] if prepared.settings.invariances.flip else []
     found = find_silent_differences(
         prepared.generated.items,
         prepared.training.items,
@@ -277,42 +290,6 @@ def of_leaks(leaks: Leaks | None, settings: Settings) -> list[Notice]:
         ", more than the calibrated threshold lets pass, so they set it; if they are versions of "
         "training items (re-compressed, resized) and no new ones, take them out of `holdout`"
     )
-    return [Notice("calibration", text, numbers, doubtful=False)]
-
-
-def of_threshold(
-    prepared: Prepared, first: SpaceResult, kept: npt.NDArray[np.int64]
-) -> list[Notice]:
-    """Return which held-out groups make the calibrated threshold stricter than the ratio's own.
-
-    At a small rate one or two groups of hundreds set it, and with it what is found of copies. ``kept``
-    are the held-out items that were measured.
-    """
-    held, holdout = first.held_out, prepared.holdout
-    rules = {rule.name: rule.description["threshold"] for rule in first.criteria}
-    threshold = rules.get(CalibratedCriterion.name)
-    if threshold is None or held is None or holdout is None or holdout.groups is None:
-        return []
-    if threshold >= prepared.settings.ratio.threshold:
-        return []
-    ratio = distance_ratio(held.matches.nn1_sq, held.matches.nn2_sq)
-    near = np.argsort(ratio, kind="stable")
-    near = near[ratio[near] <= threshold]
-    owners = np.array([holdout.groups[row] for row in kept[near].tolist()])
-    rows = near[np.sort(np.unique(owners, return_index=True)[1])]  # the nearest of each group
-    names = [
-        f"'{shown(holdout.names[kept[row]])}' (ratio {ratio[row]:.2g} to "
-        f"'{shown(prepared.training.names[held.matches.nn1_index[row]])}')"
-        for row in rows[:3].tolist()
-    ]
-    text = (
-        f"the calibrated threshold, {threshold:.2g}, is stricter than the ratio's "
-        f"{prepared.settings.ratio.threshold:.2g} because items of {len(rows):,} of "
-        f"{len(set(holdout.groups)):,} held-out groups lie that near to training items "
-        f"({', '.join(names)}); look at these: what is the same in all scans (a table, a frame, a mark) "
-        "hides copies, cut it off all sides; a person of both sides goes to one of them"
-    )
-    numbers = {"threshold": threshold, "groups": len(rows)}
     return [Notice("calibration", text, numbers, doubtful=False)]
 
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from rote.core.errors import ConfigError, DataError, RunError
 from rote.core.seeds import child_seed
 from rote.data.dataset import Dataset
-from rote.memorization.image_sample import SIZE, ImageSample
+from rote.memorization.differences.image_sample import SIZE, ImageSample
 from rote.memorization.monitor.check import Check, near_another, random_state_kept
 from rote.memorization.monitor.curve_file import read_curve, write_curve
 from rote.memorization.monitor.options import CopyRule, OnsetTest, check_rate

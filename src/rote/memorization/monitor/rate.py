@@ -12,7 +12,7 @@ from rote.core.errors import ConfigError, DataError
 from rote.data.dataset import Dataset
 from rote.memorization.criteria import RatioCriterion
 from rote.memorization.defaults import CONFIDENCE
-from rote.memorization.image_sample import SIZE, ImageSample
+from rote.memorization.differences.image_sample import SIZE, ImageSample
 from rote.memorization.monitor.references import References
 from rote.memorization.monitor.value_range import Images, ValueRange
 from rote.memorization.notice import Notice

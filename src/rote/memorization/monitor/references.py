@@ -15,9 +15,10 @@ from rote.data.convert import from_model
 from rote.data.dataset import Dataset
 from rote.data.duplicates import exact_duplicates
 from rote.memorization.criteria import RatioCriterion
+from rote.memorization.differences.image_sample import ImageSample
+from rote.memorization.differences.silent_differences import Probe, notices_of
 from rote.memorization.duplicate_radius import duplicate_radius, spacing_of
 from rote.memorization.duplicates import check_rms, near_duplicates
-from rote.memorization.image_sample import ImageSample
 from rote.memorization.invariances import Invariances
 from rote.memorization.matching import Matcher, Matches
 from rote.memorization.monitor.value_range import (
@@ -28,7 +29,6 @@ from rote.memorization.monitor.value_range import (
     check_range,
 )
 from rote.memorization.notice import Notice
-from rote.memorization.silent_differences import Probe, notices_of
 
 PREPARED_FROM = 5_000_000
 """Values on the training side from which a prepared search pays for itself within a few updates."""

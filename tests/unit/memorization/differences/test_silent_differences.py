@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from picture_kinds import KINDS, changed
 
-from rote.memorization.silent_differences import coarse, find_silent_differences
+from rote.memorization.differences.silent_differences import coarse, find_silent_differences
 
 CHANGES = {
     "channels-BGR": "reversed",

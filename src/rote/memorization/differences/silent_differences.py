@@ -23,8 +23,8 @@ import torch
 
 from rote.core.mapped_pages import release_pages
 from rote.memorization.defaults import RATIO_THRESHOLD
-from rote.memorization.image_changes import Change, bounds, changes_of
-from rote.memorization.image_sample import SEEN, ImageSample, seen, seen_places
+from rote.memorization.differences.image_changes import Change, bounds, changes_of
+from rote.memorization.differences.image_sample import SEEN, ImageSample, seen, seen_places
 from rote.memorization.notice import Notice
 from rote.neighbors.search import nearest_neighbors
 from rote.stats.rates import mcnemar
@@ -65,6 +65,8 @@ class SilentDifference:
     nearer
         Median, over them, of the distance to the nearest changed training image, as a share of the
         distance to the nearest one as it is.
+    kind
+        "image" or "volume".
     """
 
     name: str
@@ -73,6 +75,7 @@ class SilentDifference:
     copies: int
     copies_changed: int
     nearer: float
+    kind: str = "image"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain types."""
@@ -80,14 +83,15 @@ class SilentDifference:
 
     def __str__(self) -> str:
         ending = "; are both sides read alike?"
+        real = f"training {self.kind}s"
         if self.copies_changed >= self.copies + FEWEST:
             return (
-                f"of {self.sampled} generated images looked at, {self.copies_changed} are copies of "
-                f"training images {self.words}, and {self.copies} of training images as they are{ending}"
+                f"of {self.sampled} generated {self.kind}s looked at, {self.copies_changed} are copies "
+                f"of {real} {self.words}, and {self.copies} of {real} as they are{ending}"
             )
         return (
-            f"generated images lie {1 - self.nearer:.0%} nearer to training images {self.words} than to "
-            f"training images as they are (median of {self.sampled}){ending}"
+            f"generated {self.kind}s lie {1 - self.nearer:.0%} nearer to {real} {self.words} than to "
+            f"{real} as they are (median of {self.sampled}){ending}"
         )
 
 
@@ -167,12 +171,12 @@ class Probe:
         found = changes_of(pixels.shape, sample.bounds, self._searched.bounds)
         changes = [change for change in found if change.name not in self._leave_out]
         first = self._look(pixels[:FIRST], changes)
-        if not _promising(*first):
+        if not promising(*first):
             return ()
         if len(pixels) <= FIRST:
-            return _telling(changes, *first)
+            return telling(changes, *first)
         rest = self._look(pixels[FIRST:], changes)
-        return _telling(
+        return telling(
             changes, *(np.concatenate(pair, axis=1) for pair in zip(first, rest, strict=True))
         )
 
@@ -297,14 +301,18 @@ def _shares(distances: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.divide(distances, plain, out=np.ones(plain.shape), where=plain > 0)
 
 
-def _promising(copies: npt.NDArray[np.bool_], distances: npt.NDArray[np.float64]) -> bool:
+def promising(copies: npt.NDArray[np.bool_], distances: npt.NDArray[np.float64]) -> bool:
     """Return whether more images could name a change."""
     gained = (copies & ~copies[0]).sum(axis=1).max()
     return bool(gained >= 2 or np.median(_shares(distances), axis=1).min() < 1.2 * MUCH_NEARER)
 
 
-def _telling(
-    changes: Sequence[Change], copies: npt.NDArray[np.bool_], distances: npt.NDArray[np.float64]
+def telling(
+    changes: Sequence[Change],
+    copies: npt.NDArray[np.bool_],
+    distances: npt.NDArray[np.float64],
+    *,
+    kind: str = "image",
 ) -> tuple[SilentDifference, ...]:
     """Return the changes that stand out."""
     found = []
@@ -320,5 +328,7 @@ def _telling(
         )
         if makes_copies(copies[0], own) or together:
             counts = int(copies[0].sum()), int(own.sum())
-            found.append(SilentDifference(change.name, change.words, len(shares), *counts, nearer))
+            found.append(
+                SilentDifference(change.name, change.words, len(shares), *counts, nearer, kind)
+            )
     return tuple(sorted(found, key=lambda one: (-one.copies_changed, one.nearer)))
