@@ -199,7 +199,8 @@ def _means(seen: Voxels, shares: Shares) -> Voxels:
     first = [(size - own) // 2 for size, own in zip(seen.shape[1:4], kept, strict=True)]
     middle = seen[:, *(slice(one, one + own) for one, own in zip(first, kept, strict=True))]
     values = torch.from_numpy(np.ascontiguousarray(middle)).movedim(-1, 1).float()
-    means = adaptive_avg_pool3d(values, [min(PARTS, size) for size in seen.shape[1:4]])
+    depth, height, width = (min(PARTS, size) for size in seen.shape[1:4])
+    means = adaptive_avg_pool3d(values, (depth, height, width))
     return np.ascontiguousarray(means.round().byte().movedim(1, -1).numpy())
 
 
