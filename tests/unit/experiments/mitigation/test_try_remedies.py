@@ -191,3 +191,31 @@ def test_a_remedy_given_twice_and_a_damaged_file_are_said(tmp_path: Path) -> Non
     (tmp_path / "b" / "samples" / "before.npz").write_bytes(b"no archive")
     with pytest.raises(RunError, match=r"before\.npz is damaged .*; delete it and run again"):
         small(tmp_path / "b", [])
+
+
+def test_what_a_remedy_of_ones_own_does_wrong_is_one_line(tmp_path: Path) -> None:
+    def broken(case: Case, setting: str):
+        raise ValueError("no luck")
+
+    def failing(case: Case, setting: str):
+        return lambda num, seed: 1 / 0
+
+    def empty(case: Case, setting: str):
+        return None
+
+    def few(case: Case, setting: str):
+        return lambda num, seed: case.sampler()(3, seed)
+
+    for remedy, message, kind in (
+        (
+            broken,
+            "`remedy` broken raised ValueError: no luck .the traceback is in .*trainer.log",
+            RunError,
+        ),
+        (failing, "failing raised ZeroDivisionError: division by zero", RunError),
+        (empty, "`remedy` empty returned a NoneType; return sample", ConfigError),
+        (few, "came where 60 of .* are due", RunError),
+    ):
+        with pytest.raises(kind, match=message):
+            small(tmp_path / "out", [remedy])
+    assert "ZeroDivisionError" in (tmp_path / "out" / "trainer.log").read_text()
