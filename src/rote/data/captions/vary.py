@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal, get_args
 
@@ -41,7 +41,16 @@ def vocabulary(dataset: Dataset) -> tuple[str, ...]:
         If an item has no caption.
     """
     _check_all_captioned(dataset)
-    return tuple(sorted({word for text in dataset.texts for word in text.split()}))
+    return words_of(dataset.texts)
+
+
+def words_of(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return the words of texts, each once, in the order of their letters.
+
+    >>> words_of(["the cat", "a cat"])
+    ('a', 'cat', 'the')
+    """
+    return tuple(sorted({word for text in texts for word in text.split()}))
 
 
 def with_captions(dataset: Dataset, way: Way, words: Sequence[str], *, seed: int) -> Dataset:

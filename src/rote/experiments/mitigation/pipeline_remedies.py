@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from rote.core.seeds import child_seed
+from rote.data.captions.vary import vocabulary, words_of
 from rote.diffusion.pipelines.changes import Change, adjusted_text, late_text, noisy_text
 from rote.diffusion.pipelines.prompts import Asked
 from rote.experiments.mitigation.case import Case
@@ -20,18 +21,13 @@ def with_words(text: str, words: tuple[str, ...], count: int, *, seed: int) -> s
     """Return a text with ``count`` random words put in at random places; 0 leaves it as it is.
 
     >>> with_words("a red house", ("tree", "blue"), 2, seed=0)
-    'a tree red house blue'
+    'tree a tree red house'
     """
     found = text.split(" ") if count else [text]
-    rng = np.random.default_rng(child_seed(seed, "degrade"))
+    rng = np.random.default_rng(child_seed(seed, "captions"))
     for _ in range(count):
         found.insert(int(rng.integers(len(found) + 1)), words[int(rng.integers(len(words)))])
     return " ".join(found)
-
-
-def words_of(texts: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the different words of texts, sorted."""
-    return tuple(sorted({word for text in texts for word in text.split()}))
 
 
 def _pipeline(case: Case) -> PipelineCase:
@@ -83,12 +79,11 @@ def _several_captions(case: Case, setting: str) -> Applied:
 def _several(case: Case, times: int, count: int) -> Retrain:
     """Return every picture as often as asked, each time with its caption and other random words."""
     training = case.training
-    texts = tuple(text or "" for text in training.captions)
-    words = words_of(texts)
+    words = vocabulary(training)
     each = training.take(np.tile(np.arange(len(training)), times))
     told = (
-        with_words(text, words, count, seed=child_seed(case.seed, "degrade", place))
-        for place, text in enumerate(texts * times)
+        with_words(text, words, count, seed=child_seed(case.seed, "captions", place))
+        for place, text in enumerate(tuple(training.texts) * times)
     )
     return Retrain(replace(each, captions=tuple(told)))
 

@@ -9,10 +9,11 @@ import pytest
 
 import rote
 from rote.core.errors import ConfigError, DataError
+from rote.data.captions.vary import words_of
 from rote.data.dataset import Dataset
 from rote.data.load import load_images
 from rote.experiments.mitigation.comparison import Trial
-from rote.experiments.mitigation.pipeline_remedies import with_words, words_of
+from rote.experiments.mitigation.pipeline_remedies import with_words
 from rote.experiments.mitigation.try_remedies import try_remedies
 
 pytest.importorskip("diffusers")

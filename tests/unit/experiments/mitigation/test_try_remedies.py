@@ -3,6 +3,7 @@
 import json
 import linecache
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -176,6 +177,19 @@ def test_what_depends_on_something_else_is_made_again(tmp_path: Path, monkeypatc
     assert rates[0]["value"] > 0.6 and rates[1]["value"] < 0.1
     other = small(tmp_path / "out", [f"{own.stem}:mine"], judges=("ratio", "ratio+flip"))
     assert other["tried"][0]["judged"][1]["after"]["value"] > 0.6
+
+
+def test_captions_that_a_trainer_may_read_are_part_of_what_a_folder_is_bound_to(
+    tmp_path: Path,
+) -> None:
+    def asked(word: str) -> None:
+        data = replace(TRAINING, captions=(word,) * len(TRAINING))
+        given = {"training": data, "holdout": HOLDOUT, "trial": SMALL, "device": "cpu"}
+        try_remedies(copier, out=tmp_path, remedies=["mirror"], judges=["ratio"], **given)
+
+    asked("a cat")
+    with pytest.raises(RunError, match=r"another configuration \(captions"):
+        asked("a dog")
 
 
 def test_a_remedy_given_twice_and_a_damaged_file_are_said(tmp_path: Path) -> None:
