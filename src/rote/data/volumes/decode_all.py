@@ -119,9 +119,9 @@ def _form(volumes: Volumes, options: ReadOptions) -> Form:
             return Form(form)  # an image of many bands is a volume without depth
         raise UnreadableImageError(f"its slices have {form[3]} channels; images have 1 or 3")
     count = 1 if flat is not None else len(slice_numbers(form, options))
-    if not count:
-        raise UnreadableImageError(f"it has {_sizes(form)} voxels, and none of the `slices`")
     axis = "DHW".index(options.slices[0]) if options.slices else int(flat or 0)
+    if not count:
+        raise UnreadableImageError(f"its {form[axis]} slices along {'DHW'[axis]} end before `slices`")
     size = (*form[:axis], *form[axis + 1 : 3])
     if options.resolution is not None:
         size = (options.resolution, options.resolution)
