@@ -40,6 +40,8 @@ TOGETHER = 2**26
 """Bytes of those that are in memory together."""
 PARTS = 5
 """The part is at most one image in so many: a twin of each image is then rarely in it."""
+WIDTHS = (1, 4, 16, 64)
+"""Neighbors among which one of another group is sought, before each group is left out by itself."""
 FEWEST = 20
 """Fewer distinct images than this are measured as a whole: there is no law to be seen in them."""
 
@@ -128,17 +130,21 @@ def _median_nearest(
     """Return the median RMS distance to the nearest reference of another group."""
     rows, step = np.sort(references), max(1, TOGETHER // items[:1].nbytes)
     sq = np.full(len(queries), np.inf)
-    left, k = np.arange(len(queries)), 1
-    while len(left):
-        open_ = []
-        for some in (left[start : start + step] for start in range(0, len(left), step)):
-            found = nearest_among(items[queries[some]], items, rows, k=k)
+
+    def search(some: npt.NDArray[np.int64], among: npt.NDArray[np.int64], k: int) -> None:
+        for start in range(0, len(some), step):
+            part = some[start : start + step]
+            found = nearest_among(items[queries[part]], items, among, k=min(k, len(among)))
             release_pages(items)
-            other = own[rows[found.indices]] != own[queries[some]][:, None]
+            other = own[among[found.indices]] != own[queries[part]][:, None]
             done, first = other.any(axis=1), other.argmax(axis=1)
-            sq[some[done]] = found.sq_distances[done, first[done]]
-            open_.append(some[~done])
-        if k == len(rows):
-            break
-        left, k = np.concatenate(open_), min(2 * k, len(rows))
+            sq[part[done]] = found.sq_distances[done, first[done]]
+
+    for k in WIDTHS:
+        search(np.flatnonzero(np.isinf(sq)), rows, k)
+    left = np.flatnonzero(np.isinf(sq))
+    for one in np.unique(own[queries[left]]):  # groups so large that they fill up the nearest
+        among = rows[own[rows] != one]
+        if len(among):
+            search(left[own[queries[left]] == one], among, 1)
     return float(np.median(np.sqrt(sq / math.prod(items.shape[1:]))))

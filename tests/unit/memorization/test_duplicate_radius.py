@@ -83,6 +83,10 @@ def test_a_few_items_of_groups_are_measured_between_groups():
     own = np.array([0, 0, 0, 1, 1, 2])
     assert spacing_of(items, np.arange(6), kin=own) == np.median([10, 9, 8, 8, 9, 19])
     assert spacing_of(items, np.arange(3), kin=own) is None  # one group
+    lone = np.concatenate([np.arange(90), [200.0]]).astype(np.float32)[:, None]
+    far = np.concatenate([200 - np.arange(90.0), [111]])
+    # The only item of the other group lies behind all 90 of the first.
+    assert spacing_of(lone, np.arange(91), kin=np.arange(91) // 90) in far
 
 
 def test_slices_of_a_patient_do_not_set_the_spacing():

@@ -121,7 +121,9 @@ def _form(volumes: Volumes, options: ReadOptions) -> Form:
     count = 1 if flat is not None else len(slice_numbers(form, options))
     axis = "DHW".index(options.slices[0]) if options.slices else int(flat or 0)
     if not count:
-        raise UnreadableImageError(f"its {form[axis]} slices along {'DHW'[axis]} end before `slices`")
+        raise UnreadableImageError(
+            f"its {form[axis]} slices along {'DHW'[axis]} end before `slices`"
+        )
     size = (*form[:axis], *form[axis + 1 : 3])
     if options.resolution is not None:
         size = (options.resolution, options.resolution)
