@@ -44,7 +44,7 @@ from rote.data.tables.encode import adopt
 from rote.data.tables.files import TABLE_EXTENSIONS, is_frame, load_table
 from rote.data.tables.table import Reading
 from rote.data.volumes.decode_all import decode_volumes
-from rote.data.volumes.fit import fit_volumes, refuse_options
+from rote.data.volumes.fit import fit_volumes, grouped_by_volume, refuse_options
 
 __all__ = ["fit_dataset", "load_images", "named_sources"]
 
@@ -137,6 +137,7 @@ def load_images(
             file.check()
             return dataset
         dataset = _load_path(path, options, decoded=decoded, listing=listing)
+        dataset = grouped_by_volume(dataset, options)
     if reading.schema is not None:
         dataset = adopt(dataset, reading.schema)
     elif reading.asked:

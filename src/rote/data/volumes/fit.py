@@ -71,3 +71,15 @@ def fit_volumes(dataset: Dataset, options: ReadOptions) -> Dataset:
     known = replace(dataset, items=dataset.items[:, :1, :1, :1])
     known = known.take(np.repeat(np.arange(len(dataset)), len(numbers)))
     return replace(known, items=np.ascontiguousarray(items), names=names)
+
+
+def grouped_by_volume(dataset: Dataset, options: ReadOptions) -> Dataset:
+    """Return slices of volumes whose patients are not known with their volume as group.
+
+    Slices of one volume are of one patient, whatever else is known. The source is part of the group's
+    name: volumes of two sides may be called the same.
+    """
+    if options.slices is None or dataset.groups is not None:
+        return dataset
+    volumes = (name.rpartition("#")[0] for name in dataset.names)
+    return replace(dataset, groups=tuple(f"{dataset.source}/{name}" for name in volumes))

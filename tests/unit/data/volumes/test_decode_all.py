@@ -61,6 +61,9 @@ def test_slices_are_images_that_keep_the_patient(tmp_path):
     )
     assert found.groups == tuple(f"patient {n}" for n in (0, 0, 1, 1, 2, 2))
     assert found.names[:2] == ("p00_000.dcm#H2", "p00_000.dcm#H3")
+    apart = load(write_nifti(tmp_path / "n", SCANS), slices=("H", 2, 4))
+    volumes = [f"{tmp_path}/n/{name.rpartition('#')[0]}" for name in apart.names]
+    assert list(apart.groups) == volumes and len(set(volumes)) == 3
     with pytest.raises(DataError, match=f"its {SIZE[1]} slices along H end before `slices`"):
         load(tmp_path / "scans", slices=("H", 99, None))
 
