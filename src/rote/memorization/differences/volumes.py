@@ -47,7 +47,7 @@ TOGETHER = 64
 CUTS = (0.9, 0.8, 0.7, 0.6, 0.5)
 """Shares of a side that one side may show of what the other shows."""
 MOST_CUT = 4096
-"""Training volumes of which parts are looked at."""
+"""Training volumes up to which their middles are looked at, too: all are prepared for each cut."""
 WHOLE: Shares = (1.0, 1.0, 1.0)
 AXES = ("depth", "height", "width")
 
@@ -98,7 +98,7 @@ def find_volume_differences(
     ways = [
         way
         for way in _ways(training.shape[1:], _levels(sample), looked.levels)
-        if way.change.name not in leave_out
+        if way.change.name not in leave_out and (way.real == WHOLE or len(positions) <= MOST_CUT)
     ]
     found = looked.look(sample[:FIRST], ways)
     if not promising(*found):
@@ -147,7 +147,7 @@ class _Training:
     def _cut(self, cuts: Sequence[Shares]) -> None:
         """Prepare the middle of the training volumes for these shares, all in one reading."""
         found: dict[Shares, list[Voxels]] = {shares: [] for shares in cuts}
-        for seen in _seen(self._items, self._positions[:MOST_CUT]):
+        for seen in _seen(self._items, self._positions):
             for shares, parts in found.items():
                 parts.append(_means(seen, shares))
         for shares, parts in found.items():
@@ -157,7 +157,7 @@ class _Training:
         return Matcher(
             means,
             positions=np.arange(len(means)),
-            group=self._kin[:, self._positions[: len(means)]],
+            group=self._kin[:, self._positions],
             invariances=Invariances(tone=tone),
             device="cpu",
         )
