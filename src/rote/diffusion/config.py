@@ -14,6 +14,8 @@ from rote.core.config import StrictModel
 
 Positive = Annotated[int, Field(ge=1)]
 NonNegative = Annotated[float, Field(ge=0)]
+NOISE = {"p_mean": -1.2, "p_std": 1.2}
+"""Of EDM's training (Karras et al. 2022)."""
 
 
 class ModelConfig(StrictModel):
@@ -58,6 +60,10 @@ class ModelConfig(StrictModel):
     """VP, VE or EDM: coefficients, training noise and loss weight."""
     sigma_data: Annotated[float, Field(gt=0)] = 0.5
     """Assumed standard deviation of the data (EDM only)."""
+    p_mean: float = NOISE["p_mean"]
+    """Mean of ln sigma in training (EDM only). Items of more values want more noise."""
+    p_std: Annotated[float, Field(gt=0)] = NOISE["p_std"]
+    """Standard deviation of ln sigma in training (EDM only)."""
 
     @model_validator(mode="before")
     @classmethod
@@ -94,9 +100,13 @@ class ModelConfig(StrictModel):
         return 2 if self.encoder == "residual" or self.time_embedding == "fourier" else 1
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain types, and the version of the network where it is not the first."""
+        """Return plain types, and the version of the network where it is not the first.
+
+        Without the noise of the paper, which older files do not name.
+        """
         version = {"network_version": self.network_version} if self.network_version > 1 else {}
-        return self.model_dump(mode="json") | version
+        papers = {name for name in NOISE if getattr(self, name) == NOISE[name]}
+        return self.model_dump(mode="json", exclude=papers) | version
 
     @property
     def skip_count(self) -> int:

@@ -141,7 +141,7 @@ def preconditioning(config: ModelConfig) -> Preconditioning:
         return VP()
     if config.preconditioning == "ve":
         return VE()
-    return EDM(sigma_data=config.sigma_data)
+    return EDM(config.sigma_data, config.p_mean, config.p_std)
 
 
 class Denoiser(nn.Module):

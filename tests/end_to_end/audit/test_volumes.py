@@ -75,9 +75,10 @@ def test_what_cannot_take_volumes_says_so_in_one_line(tmp_path, asked, words):
 def test_a_model_of_volumes_is_trained_and_drawn_from(tmp_path):
     scans = phantoms(12)
     np.savez(tmp_path / "v.npz", volumes=eight_bit(scans))
+    np.savez(tmp_path / "others.npz", volumes=eight_bit(phantoms(5, seed=9)))
     few = [f"--set={key}" for key in ("train.images=32", "model.width=8", "train.batch=8")]
     steps = [
-        ("train", "v.npz", "--crop", "8", *few, "--out", "run"),
+        ("train", "v.npz", "--crop", "8", *few, "--out", "run", "--gap", "--holdout", "others.npz"),
         ("sample", "run", "--count", "6", "--steps", "2", "--out", "new.npz"),
         ("audit", "new.npz", "v.npz", "--crop", "8", "--out", "audit"),
         ("optimum", "v.npz", "--crop", "8", "--count", "6", "--out", "copies.npz"),
@@ -86,6 +87,8 @@ def test_a_model_of_volumes_is_trained_and_drawn_from(tmp_path):
         done = run(*step, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
     assert "rate of the theoretical optimum 1" in done.stdout
+    gap = json.loads((tmp_path / "run" / "gap.json").read_text())
+    assert [entry["holdout"] for entry in gap["snapshots"]] == [5]
     with np.load(tmp_path / "new.npz") as new, np.load(tmp_path / "copies.npz") as copies:
         assert new["volumes"].shape == (6, 8, 8, 8, 1)
         known = {scan.tobytes() for scan in np.pad(eight_bit(scans), PAD)[:, :, 1:9]}

@@ -67,3 +67,10 @@ def test_a_model_is_read_back_as_it_was_written():
         written = model.to_json()
         assert written.get("network_version") == version
         assert ModelConfig(**written) == model
+
+
+def test_the_noise_of_the_paper_is_not_written_so_that_older_runs_carry_on():
+    assert not {"p_mean", "p_std"} & set(ModelConfig().to_json())
+    other = ModelConfig(p_mean=0.5)
+    assert other.to_json()["p_mean"] == 0.5
+    assert ModelConfig(**other.to_json()) == other

@@ -74,14 +74,17 @@ CUMULATIVE = {
     "vp": lambda s: (np.vectorize(vp_time)(s) - 1e-5) / (1 - 1e-5),
     "ve": lambda s: np.log(s / 0.02) / np.log(100 / 0.02),
     "edm": lambda s: stats.norm.cdf((np.log(s) + 1.2) / 1.2),
+    "more noise": lambda s: stats.norm.cdf((np.log(s) - 0.5) / 1.6),
 }
+MORE_NOISE = {"p_mean": 0.5, "p_std": 1.6}
 
 
-@pytest.mark.parametrize("name", ["vp", "ve", "edm"])
+@pytest.mark.parametrize("name", CUMULATIVE)
 def test_training_noise_has_its_distribution(name):
     count = 100_000
     generator = torch.Generator().manual_seed(0)
-    scheme = preconditioning(ModelConfig(preconditioning=name))
+    asked = MORE_NOISE if name == "more noise" else {"preconditioning": name}
+    scheme = preconditioning(ModelConfig(**asked))
     drawn = np.sort(scheme.draw_sigma(count, generator).double().numpy())
     distance = np.abs(CUMULATIVE[name](drawn) - (np.arange(count) + 0.5) / count).max()
     # Dvoretzky, Kiefer, Wolfowitz: farther apart than this in one of a million samples only
