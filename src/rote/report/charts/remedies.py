@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import altair as alt
 
 from rote.report.charts.chart import Spec, finish, inline
@@ -10,6 +12,11 @@ from rote.stats.jackknife import Estimate
 from rote.stats.rates import Rate
 
 AS_IT_IS = "the model as it is"
+SIDES: tuple[tuple[str, Literal["left", "right"], int], ...] = (
+    ("datum.rate < 0.7", "left", 8),
+    ("datum.rate >= 0.7", "right", -8),
+)
+"""Where names stand: inside the chart."""
 
 
 def front(file: RemediesFile) -> Spec:
@@ -62,6 +69,14 @@ def front(file: RemediesFile) -> Spec:
             tooltip=tooltip,
             description=alt.Description("spoken:N"),
         ),
+    ]
+    layers += [
+        data.transform_filter(side)
+        .transform_filter(f"(datum.name == '{AS_IT_IS}') == {str(below).lower()}")
+        .mark_text(style="target-label", align=align, dx=dx, dy=16 if below else -8)
+        .encode(x=x, y=y, text="name:N")
+        for side, align, dx in SIDES
+        for below in (False, True)
     ]
     return finish(alt.layer(*layers), "Precision against the rate of copies, of every remedy")
 

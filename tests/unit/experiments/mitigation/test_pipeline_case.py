@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from report_page import report
 
 import rote
 from rote.core.errors import ConfigError, DataError
@@ -140,3 +141,13 @@ def test_what_a_pipeline_needs_is_said(opened, tmp_path: Path) -> None:
         try_remedies(tmp_path, out=tmp_path / "x", guidance=2.0)
     with pytest.raises(ConfigError, match="does not exist; give the folder of a finished"):
         try_remedies(tmp_path / "gt", out=tmp_path / "x")
+
+
+def test_the_page_has_other_captions_in_a_table_of_their_own(tried, tmp_path: Path) -> None:
+    (tmp_path / "remedies.json").write_bytes((tried[0] / "remedies.json").read_bytes())
+    page = report(tmp_path)
+    assert "Captions that were not trained on" in page.text
+    regions = [told.get("aria-label") for _, told in page.tags if told.get("role") == "region"]
+    assert regions[:2] == ["All remedies", "Other captions"]
+    for row in tried[1]["tried"]:
+        assert page.text.count(row["name"]) >= 3  # in both tables, and in the file
