@@ -5,14 +5,15 @@
 
 The loop is that of diffusers' own scripts: noise from the pipeline's scheduler, captions left out one
 time in ten, so that guidance has something to lead away from. Latents and captions are encoded once.
-`--every N` watches: each N images rote draws images of the captions and says how many are copies. The
-lines marked ### are all that it needs.
+`--every N` watches: each N images rote draws images of the captions, and of those of `--holdout`, and
+says how many are copies. The lines marked ### are all that it needs.
 """
 
 import argparse
 import copy
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -95,7 +96,8 @@ def train(
         without = torch.rand(batch, 1, 1, device=device) < NO_CAPTION
         told = torch.where(without, empty, texts[chosen])
         found = unet(noising.add_noise(clean, noise, times), times, told).sample
-        loss = mse_loss(found, noise)
+        sought = {"epsilon": noise, "v_prediction": noising.get_velocity(clean, noise, times)}
+        loss = mse_loss(found, sought[noising.config.prediction_type])
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
@@ -110,7 +112,13 @@ def train(
 
 @torch.no_grad()
 def draw(
-    pipeline: StableDiffusionPipeline, captions: list[str], num: int, seed: int, steps: int = 25
+    pipeline: StableDiffusionPipeline,
+    captions: list[str],
+    num: int,
+    seed: int,
+    *,
+    guidance: float = 2.0,
+    steps: int = 20,
 ) -> np.ndarray:
     """Draw images (num, H, W, 3) in [0, 1] of as many captions, chosen by the seed."""
     generator = torch.Generator().manual_seed(seed)
@@ -123,7 +131,7 @@ def draw(
         told = [captions[number] for number in chosen[start : start + 16]]
         made = pipeline(
             told,
-            guidance_scale=2.0,
+            guidance_scale=guidance,
             num_inference_steps=steps,
             generator=generator,
             output_type="np",
@@ -162,29 +170,33 @@ def main() -> None:
     parser.add_argument("--every", type=int, help="images between two looks at copying")
     parser.add_argument("--holdout", type=Path, help="pictures that are not trained on")
     parser.add_argument("--samples", type=int, default=64, help="images drawn for each look")
+    parser.add_argument("--guidance", type=float, default=2.0, help="of the images drawn")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
 
     pipeline = StableDiffusionPipeline.from_pretrained(options.pipeline, use_safetensors=True)
     images, captions = read(options.pictures)
+    drawn = {"trained": partial(draw, pipeline, captions, guidance=options.guidance)}
+    held_out = None
+    if options.holdout is not None:
+        pictures, unseen = read(options.holdout)
+        held_out = through(pipeline, pictures)
+        drawn["unseen"] = partial(draw, pipeline, unseen, guidance=options.guidance)
     monitor = None
     if options.every:
         monitor = MemorizationMonitor(  ### 1: the pictures, as the autoencoder gives them back
             through(pipeline, images),
             every_images=options.every,
             samples=options.samples,
-            holdout=None
-            if options.holdout is None
-            else through(pipeline, read(options.holdout)[0]),
+            holdout=held_out,
             value_range=(0, 1),
         )
 
     def watched(images_seen: int) -> bool:
         if monitor is None:
             return False
-        checks = monitor(images_seen, lambda num, seed: draw(pipeline, captions, num, seed))  ### 2
-        for check in checks:
+        for check in monitor(images_seen, drawn):  ### 2: after every step; it draws when one is due
             print(check, flush=True)
         return monitor.should_stop
 

@@ -23,6 +23,7 @@ from fine_tune import read, train
 from transformers import BertModel, BertTokenizerFast
 
 TOKENS, LATENTS = 24, 8
+KL = 1e-7  # at 1e-5 one of the four channels of a latent stays noise
 
 
 def minilm() -> tuple[BertModel, BertTokenizerFast]:
@@ -61,13 +62,13 @@ def autoencoder(images: np.ndarray, *, steps: int, batch: int = 16, seed: int = 
     )
     print(f"autoencoder: {sum(w.numel() for w in network.parameters()):,} parameters", flush=True)
     pixels = torch.from_numpy(images).movedim(-1, 1).float() / 127.5 - 1
-    optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, fused=True)
+    optimizer = torch.optim.AdamW(network.parameters(), fused=True)
     falling = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
     for step in range(1, steps + 1):
         real = pixels[torch.randint(len(pixels), (batch,))]
         latent = network.encode(real).latent_dist
         made = network.decode(latent.sample()).sample
-        loss = (made - real).abs().mean() + 1e-5 * latent.kl().mean()
+        loss = (made - real).abs().mean() + KL * latent.kl().mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -88,10 +89,10 @@ def untrained(
     torch.manual_seed(seed)
     unet = UNet2DConditionModel(
         sample_size=LATENTS,
-        block_out_channels=(32, 64),
+        block_out_channels=(48, 96),
         layers_per_block=1,
-        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
         norm_num_groups=16,
         cross_attention_dim=text.config.hidden_size,
         attention_head_dim=8,
@@ -106,6 +107,7 @@ def untrained(
             beta_start=0.00085,
             beta_end=0.012,
             beta_schedule="scaled_linear",
+            prediction_type="v_prediction",  # told noise, so small a network gives wrong colors for long
             clip_sample=False,
             steps_offset=1,
             set_alpha_to_one=False,
@@ -122,9 +124,12 @@ def main() -> None:
     parser.add_argument("pictures", type=Path, help="the folder that pictures.py wrote")
     parser.add_argument("--text-encoder", help="a folder with a BERT; left out: all-MiniLM-L6-v2")
     parser.add_argument("--autoencoder", type=Path, help="a pipeline whose autoencoder is taken")
-    parser.add_argument("--autoencoder-steps", type=int, default=600)
-    parser.add_argument("--steps", type=int, default=500, help="of the U-Net")
-    parser.add_argument("--batch", type=int, default=24)
+    parser.add_argument("--autoencoder-steps", type=int, default=800)
+    parser.add_argument(
+        "--steps", type=int, default=800, help="of the U-Net; 0: it stays untrained"
+    )
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
@@ -139,15 +144,16 @@ def main() -> None:
         network = AutoencoderKL.from_pretrained(options.autoencoder, subfolder="vae")
     text, tokenizer = text_encoder(options.text_encoder) if options.text_encoder else minilm()
     pipeline = untrained(network, text, tokenizer, seed=options.seed)
-    train(
-        pipeline,
-        images,
-        captions,
-        steps=options.steps,
-        batch=options.batch,
-        learning_rate=2e-3,
-        seed=options.seed,
-    )
+    if options.steps:
+        train(
+            pipeline,
+            images,
+            captions,
+            steps=options.steps,
+            batch=options.batch,
+            learning_rate=options.learning_rate,
+            seed=options.seed,
+        )
     pipeline.save_pretrained(options.out)
 
 
