@@ -98,7 +98,8 @@ def differences(scan: np.ndarray) -> Iterator[dict[str, object]]:
     training, source = levels_of(values), values[:60]
     copies = levels_of(source)
     padded = np.zeros_like(copies)
-    padded[:, 4:28, 4:28, 4:28] = zoom(copies, (1, 0.75, 0.75, 0.75), order=1, grid_mode=True)
+    inside = (slice(None), *[slice(4, 28)] * 3)
+    padded[inside] = zoom(copies, (1, *[0.75] * 3), order=1, grid_mode=True, mode="nearest")
     made = {
         "none": copies,
         "window -400, 400": levels_of(source, -400, 400),
