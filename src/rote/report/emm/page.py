@@ -13,7 +13,7 @@ from rote.report import words
 from rote.report.audit.gallery import gallery_data
 from rote.report.audit.page import HOLDOUT_AT_MOST, class_names
 from rote.report.emm.definitions import Definitions, read_definitions
-from rote.report.emm.meaning import for_your_set
+from rote.report.emm.meaning import ONLY_COPIES, for_your_set
 from rote.report.emm.read import Search, read_search
 from rote.report.emm.run_cards import point_name, run_cards, several_snapshots
 from rote.results.emm import Cost, Emm, EmmFile, FixedGrid
@@ -39,6 +39,7 @@ def search_context(run_dir: Path) -> dict[str, Any]:
         "search": file,
         "headline": headline(file.emm),
         "for_you": for_your_set(file),
+        "only_copies": file.epsilon <= ONLY_COPIES,
         "configs": file.config,
         "savings": _savings(file.cost, items),
         "fixed_grid": _fixed_grid(file.cost),

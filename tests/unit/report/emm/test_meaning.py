@@ -54,6 +54,14 @@ def test_it_is_told_for_the_set_that_was_searched(
     assert first in told[0] and second in told[1]
 
 
+def test_of_another_rate_the_rate_is_said(run_dir: Path) -> None:
+    file = read_result(run_dir / "emm.json", EmmFile).model_copy(update={"epsilon": 0.9})
+    assert "this model copies at least 10 % of the time." in for_your_set(file)[0]
+    below = file.emm.model_copy(update={"status": "below", "value": None, "low": None})
+    told = for_your_set(file.model_copy(update={"emm": below}))[0]
+    assert told.endswith("at the latest, this model copies less than 10 % of the time.")
+
+
 def test_what_is_unknown_stays_so(run_dir: Path) -> None:
     edit(run_dir / "emm.json", lambda e: e["emm"].update(status="unknown"))
     (told,) = for_your_set(read_result(run_dir / "emm.json", EmmFile))
