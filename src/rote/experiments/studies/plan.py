@@ -247,8 +247,9 @@ def network_size(model: ModelConfig, shape: tuple[int, ...], label_count: int) -
 
     It is built and run without its weights, which costs next to nothing and says whether it can be.
     """
-    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+    with torch.device("meta"), torch.no_grad():
         network = build_denoiser(model, shape, label_count=label_count, seed=0)
         asked = torch.zeros(1, dtype=torch.int64) if label_count else None
-        network(torch.empty(1, *shape), torch.empty(1), asked)
+        with FlopCounterMode(display=False) as counter:
+            network(torch.empty(1, *shape), torch.empty(1), asked)
     return sum(p.numel() for p in network.parameters()), counter.get_total_flops()
