@@ -26,7 +26,8 @@ from torch.nn.functional import mse_loss
 
 from rote import MemorizationMonitor
 
-TARGETS = ["to_q", "to_k", "to_v", "to_out.0"]
+TARGETS = ["to_q", "to_k", "to_v", "to_out.0"]  # as diffusers' scripts: attention
+EVERY_LAYER = [*TARGETS, "proj_in", "proj_out", "ff.net.0.proj", "ff.net.2", "conv1", "conv2"]
 NO_CAPTION = 0.1
 
 
@@ -70,10 +71,11 @@ def train(
     batch: int = 16,
     learning_rate: float = 1e-3,
     lora: int | None = None,
+    targets: list[str] = TARGETS,
     seed: int = 0,
     ends: Callable[[int], bool] = lambda images_seen: False,
 ) -> None:
-    """Train the U-Net of a pipeline in place: all of it, or a LoRA of rank ``lora`` beside it.
+    """Train the U-Net of a pipeline in place: all of it, or a LoRA of rank ``lora`` beside ``targets``.
 
     ``ends`` is asked after every step, with the images seen so far, whether to stop.
     """
@@ -81,7 +83,7 @@ def train(
     unet = pipeline.unet
     if lora is not None:
         unet.requires_grad_(requires_grad=False)
-        unet.add_adapter(LoraConfig(r=lora, lora_alpha=lora, target_modules=TARGETS))
+        unet.add_adapter(LoraConfig(r=lora, lora_alpha=lora, target_modules=targets))
     weights = [weight for weight in unet.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=learning_rate, fused=True)
     rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps)
@@ -164,6 +166,9 @@ def main() -> None:
     parser.add_argument("pipeline", help="a folder, or a name of the hub")
     parser.add_argument("pictures", type=Path, help="a folder with metadata.jsonl")
     parser.add_argument("--lora", type=int, help="rank of a LoRA; left out: the whole U-Net")
+    parser.add_argument(
+        "--every-layer", action="store_true", help="a LoRA of all layers, not of attention alone"
+    )
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
@@ -208,6 +213,7 @@ def main() -> None:
         batch=options.batch,
         learning_rate=options.learning_rate,
         lora=options.lora,
+        targets=EVERY_LAYER if options.every_layer else TARGETS,
         seed=options.seed,
         ends=watched,
     )

@@ -63,7 +63,7 @@ def test_the_example_makes_what_rote_can_sample(script, tmp_path: Path, capsys) 
     few = ("--steps", "2", "--autoencoder-steps", "2", "--batch", "2")
     script("make", "pictures", *few, "--text-encoder", "bert", "--out", "pipeline")
     watch = ("--every", "4", "--samples", "2", "--holdout", "pictures/holdout", "--batch", "2")
-    tune = ("--lora", "2", "--steps", "2", *watch, "--out", "lora")
+    tune = ("--lora", "2", "--every-layer", "--steps", "2", *watch, "--out", "lora")
     script("fine_tune", "pipeline", "pictures/train", *tune)
     assert "memorized" in capsys.readouterr().out, "a look after four images"
     ask = ("--prompts", "pictures/train", "--per-caption", "1", "--steps", "2", "--out", "tuned")
