@@ -12,7 +12,7 @@ from functools import partial
 
 import torch
 from diffusers import StableDiffusionPipeline
-from fine_tune import draw, train
+from fine_tune import EVERY_LAYER, TARGETS, draw, train
 
 import rote
 
@@ -20,7 +20,10 @@ BATCH = 16
 
 
 def trainer(job: rote.TrainingJob) -> rote.TrainedModel:
-    """Fine-tune ``pipeline`` in ``steps`` steps; ``lora`` is the rank of a LoRA, 0 the whole U-Net."""
+    """Fine-tune ``pipeline`` in ``steps`` steps; ``lora`` is the rank of a LoRA, 0 the whole U-Net.
+
+    With ``every_layer`` the LoRA is of all layers, and not of the attention alone.
+    """
     torch.set_num_threads(job.threads)
     pipeline = StableDiffusionPipeline.from_pretrained(
         job.settings["pipeline"], use_safetensors=True
@@ -36,6 +39,7 @@ def trainer(job: rote.TrainingJob) -> rote.TrainedModel:
         batch=BATCH,
         learning_rate=job.settings.get("learning_rate", 1e-3),
         lora=job.settings.get("lora", 0) or None,
+        targets=EVERY_LAYER if job.settings.get("every_layer") else TARGETS,
         seed=job.seed,
         ends=lambda images_seen: job.should_stop(),
     )
