@@ -23,7 +23,7 @@ test: install  ## Run the tests that take minutes together, two at a time
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-all: install  ## Run every test, those marked slow too: whole studies, Ray, killed processes
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile  # three: many wait for processes of their own
 
 lint: install  ## Format, lint and types
 	$(BIN)/ruff format --check src tests benchmarks docs examples
