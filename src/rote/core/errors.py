@@ -45,8 +45,11 @@ class RoteWarning(UserWarning):
     """A measurement that goes on, and whose figures may be wrong."""
 
 
-class Interrupted(Exception):
-    """The user or the parent process asked to stop; all finished work has been saved."""
+class Interrupted(BaseException):
+    """The user or the parent process asked to stop; all finished work has been saved.
+
+    No `Exception`: it may come while a file is read, and is not that file's fault.
+    """
 
 
 def first_line(error: BaseException, *, longest: int | None = None) -> str:

@@ -178,7 +178,7 @@ def test_status_and_list_and_bad_input_from_the_command(labels, tmp_path):
     assert found["studies"][0]["study"] == "labels"
     assert found["studies"][0]["done"]
     listed = json.loads(run("study", "list", "--json", cwd=tmp_path).stdout)
-    assert len(listed["studies"]) == 25
+    assert len(listed["studies"]) == 26
     plain = run("study", "list", cwd=tmp_path)
     assert not plain.stderr
     rows = [line for line in plain.stdout.splitlines() if line.startswith("│")]

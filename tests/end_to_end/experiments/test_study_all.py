@@ -23,7 +23,7 @@ def tenth(monkeypatch):
 
 
 def test_every_study_runs(tenth, tmp_path):
-    names = factor_names()
+    names = [name for name in factor_names() if name != "captions"]  # for trainers
     outs = [tmp_path / name for name in names]
     digits = load_images("digits")
     run_studies(names, digits, StudyOptions("smoke"), outs=outs, runs=tmp_path / "runs")

@@ -23,7 +23,7 @@ def test_the_names_are_those_of_the_catalogs(monkeypatch) -> None:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.delitem(sys.modules, "rote.experiments.studies.factor")
     assert (space_names(), criterion_names()) == (SPACES, CRITERIA)
-    assert len(study_names()) == 25
+    assert len(study_names()) == 26
 
 
 @pytest.mark.parametrize(
