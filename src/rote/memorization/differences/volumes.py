@@ -116,13 +116,13 @@ class _Training:
 
     def __init__(self, items: Voxels, positions: Places, kin: Places) -> None:
         self._items, self._positions, self._kin = items, positions, kin
+        self._matchers: dict[tuple[Shares, bool], Matcher] = {}
         self.levels = np.zeros(256, np.int64)
         whole = []
         for seen in _seen(items, positions):
             self.levels += _levels(seen)
             whole.append(_means(seen, WHOLE))
-        self._matchers = {(WHOLE, False): self._matcher(np.concatenate(whole), tone=False)}
-        self._matchers[WHOLE, True] = self._matcher(np.concatenate(whole), tone=True)
+        self._means = {WHOLE: np.concatenate(whole)}
 
     def look(self, sample: Voxels, ways: Sequence[_Way]) -> Look:
         """Return, first without a change and then under each: which are copies, and the distances.
@@ -130,37 +130,39 @@ class _Training:
         Both are (1 + ways, sample).
         """
         every = [_Way(Change("", "", _as_it_is, _as_it_is)), *ways]
-        if cuts := {way.real for way in every} - {shares for shares, _ in self._matchers}:
+        if cuts := {way.real for way in every} - set(self._means):
             self._cut(sorted(cuts))
         means = _means(sample, WHOLE)
         copies, distances = np.empty((2, len(every), len(sample)))
         # What goes to one matcher goes at once.
-        for key, matcher in self._matchers.items():
+        for key in dict.fromkeys((way.real, way.tone) for way in every):
             rows = [row for row, way in enumerate(every) if (way.real, way.tone) == key]
             queries = [_of_sample(sample, means, every[row]) for row in rows]
-            found = matcher.match(np.concatenate(queries))[0]
+            found = self._matcher(*key).match(np.concatenate(queries))[0]
             close = found.nn1_sq < RATIO_THRESHOLD**2 * found.nn2_sq
             copies[rows] = close.reshape(len(rows), -1)
             distances[rows] = np.sqrt(found.nn1_sq).reshape(len(rows), -1)
         return copies > 0, distances
 
     def _cut(self, cuts: Sequence[Shares]) -> None:
-        """Prepare the middle of the training volumes for these shares, all in one reading."""
+        """See the middle of the training volumes for these shares, all in one reading."""
         found: dict[Shares, list[Voxels]] = {shares: [] for shares in cuts}
         for seen in _seen(self._items, self._positions):
             for shares, parts in found.items():
                 parts.append(_means(seen, shares))
-        for shares, parts in found.items():
-            self._matchers[shares, False] = self._matcher(np.concatenate(parts), tone=False)
+        self._means |= {shares: np.concatenate(parts) for shares, parts in found.items()}
 
-    def _matcher(self, means: Voxels, *, tone: bool) -> Matcher:
-        return Matcher(
-            means,
-            positions=np.arange(len(means)),
-            group=self._kin[:, self._positions],
-            invariances=Invariances(tone=tone),
-            device="cpu",
-        )
+    def _matcher(self, shares: Shares, tone: bool) -> Matcher:
+        """Return what searches these means, prepared at its first use."""
+        if (shares, tone) not in self._matchers:
+            self._matchers[shares, tone] = Matcher(
+                self._means[shares],
+                positions=np.arange(len(self._positions)),
+                group=self._kin[:, self._positions],
+                invariances=Invariances(tone=tone),
+                device="cpu",
+            )
+        return self._matchers[shares, tone]
 
 
 def _of_sample(sample: Voxels, means: Voxels, way: _Way) -> Voxels:

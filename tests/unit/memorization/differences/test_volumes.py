@@ -87,6 +87,8 @@ def test_sides_that_differ_in_nothing_of_the_kind_are_not_named(made):
 def test_what_matches_undo_needs_no_word():
     made = seen(MADE)[:, :, :, ::-1]
     assert differences(made, leave_out=("mirrored",)) == ()
+    assert differences(made, leave_out=("tone", "window", "range"))[0].name == "mirrored"
+    assert differences(seen(MADE, -1000, 1000), leave_out=("tone", "window", "range")) == ()
 
 
 def test_an_audit_says_it_before_its_rate_and_decides_on_no_gate():
