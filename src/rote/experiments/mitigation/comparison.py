@@ -76,15 +76,20 @@ class Comparison:
         self.case, self.bench, self.trial, self.out, self.name = case, bench, trial, out, name
 
     def of(self, chosen: Sequence[Wanted]) -> Remedies:
-        """Try the remedies, and write what was found."""
-        left_out, found = [], []
+        """Try the remedies that fit the model, and write what was found."""
+        unfit = {remedy.name: remedy.unfit(self.case) for remedy, _ in chosen}
+        left_out = [{"name": name, "why": why} for name, why in unfit.items() if why]
+        fits = [(remedy, settings) for remedy, settings in chosen if not unfit[remedy.name]]
+        if not fits:
+            told = "; ".join(f"{one['name']}: {one['why']}" for one in left_out)
+            raise ConfigError(
+                f"no `remedy` fits {self.name} ({told}); `rote remedy list` says what there is"
+            )
+        found = []
         _ = self._before
-        with progress("remedies tried", len(chosen)) as report:
-            for done, (remedy, settings) in enumerate(chosen):
-                report(done, len(chosen))
-                if why := remedy.unfit(self.case):
-                    left_out.append({"name": remedy.name, "why": why})
-                    continue
+        with progress("remedies tried", len(fits)) as report:
+            for done, (remedy, settings) in enumerate(fits):
+                report(done, len(fits))
                 ready, table = self._chosen(remedy, settings)
                 found += [(attempt, self._measured(attempt), table) for attempt in ready]
         alpha = ALPHA / max(1, len(found))

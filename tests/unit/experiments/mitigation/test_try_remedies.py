@@ -132,6 +132,10 @@ def test_a_sampler_that_ignores_its_seed_and_wrong_numbers_are_said(tmp_path: Pa
         try_remedies(stuck, out=tmp_path / "b", trial=Trial(count=10), **asked)
     with pytest.raises(ConfigError, match="a trainer needs data"):
         try_remedies(stuck, out=tmp_path / "c", trial=trial)
+    with pytest.raises(
+        ConfigError, match=r"no `remedy` fits .* \(away: it needs a model that rote"
+    ):
+        try_remedies(stuck, out=tmp_path / "f", remedies=["away"], trial=trial, **asked)
     with pytest.raises(ConfigError, match="d does not exist"):
         try_remedies(tmp_path / "d", out=tmp_path / "e", trial=trial)
 
