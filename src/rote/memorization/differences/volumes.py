@@ -138,7 +138,7 @@ class _Training:
         for key in dict.fromkeys((way.real, way.tone) for way in every):
             rows = [row for row, way in enumerate(every) if (way.real, way.tone) == key]
             queries = [_of_sample(sample, means, every[row]) for row in rows]
-            found = self._matcher(*key).match(np.concatenate(queries))[0]
+            found = self._matcher(key[0], tone=key[1]).match(np.concatenate(queries))[0]
             close = found.nn1_sq < RATIO_THRESHOLD**2 * found.nn2_sq
             copies[rows] = close.reshape(len(rows), -1)
             distances[rows] = np.sqrt(found.nn1_sq).reshape(len(rows), -1)
@@ -152,7 +152,7 @@ class _Training:
                 parts.append(_means(seen, shares))
         self._means |= {shares: np.concatenate(parts) for shares, parts in found.items()}
 
-    def _matcher(self, shares: Shares, tone: bool) -> Matcher:
+    def _matcher(self, shares: Shares, *, tone: bool) -> Matcher:
         """Return what searches these means, prepared at its first use."""
         if (shares, tone) not in self._matchers:
             self._matchers[shares, tone] = Matcher(
