@@ -7,7 +7,6 @@ import csv
 import hashlib
 import io
 import json
-import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -29,6 +28,7 @@ from rote.data.files.arrays import arrays_of
 from rote.data.files.decode import header_of
 from rote.data.files.entry import Entry
 from rote.data.files.listing import SIDECAR
+from rote.data.files.sniff import extension_of
 from rote.data.load import load_images
 from rote.data.messages import shown, storable
 from rote.data.named.names import named_sources
@@ -204,9 +204,8 @@ def _captioned(names: Sequence[str], entries: Entries) -> tuple[dict[str, str], 
 
 def _beside(names: Sequence[str], entries: Entries) -> list[str]:
     """Return the files of captions that lie beside images under their names."""
-    stems = (re.sub(r"\.[^./]*$", "", name) for name in names)
-    texts = (f"{stem}{extension}" for stem in dict.fromkeys(stems) for extension in SIDECARS)
-    return [text for text in texts if text in entries]
+    stems = {stem(name) for name in names}
+    return [name for name in entries if extension_of(name) in SIDECARS and stem(name) in stems]
 
 
 def _safe(name: str) -> PurePosixPath:

@@ -47,6 +47,7 @@ def test_texts_beside_images_stay_with_them_and_tables_lose_rows(tmp_path: Path)
     ("name", "text", "left"),
     [
         ("b.caption", "other", None),
+        ("b.TXT", "other", None),
         ("b.json", '{"caption": "other"}', None),
         ("metadata.csv", "image;text\na.png;first\nb.png;other\n", "image;text\na.png;first\n"),
         ("all.json", '[{"file_name": "b.png", "text": "other"}]', "as it was"),
@@ -67,3 +68,15 @@ def test_captions_of_every_form_are_read_kept_and_put_back(tmp_path, name, text,
     )
     assert undo_dedup(clean) == 1
     assert (clean / "b.png").exists() and there.read_text() == text
+
+
+def test_a_text_in_capitals_stays_with_its_image(tmp_path: Path) -> None:
+    source, clean = tmp_path / "all", tmp_path / "clean"
+    source.mkdir()
+    for name, level in (("1.png", 50), ("2.JPG.png", 200)):
+        Image.new("L", (8, 8), level).save(source / name)
+    (source / "1.TXT").write_text("first")
+    (source / "2.JPG.Caption").write_text("second")
+    dedup(source, clean)
+    assert (clean / "1.TXT").read_text() == "first"
+    assert (clean / "2.JPG.Caption").read_text() == "second"
