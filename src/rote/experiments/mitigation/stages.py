@@ -14,16 +14,17 @@ again. A file is used as it is read back, so that a call that goes on has the by
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rote.core.atomic_files import write_npz
-from rote.core.errors import RunError
 from rote.data.dataset import Dataset
+from rote.data.files.arrays import arrays_of, item_key
+from rote.results.arrays import read_arrays
 from rote.results.mitigation.remedies import MeasuredFile
 from rote.results.schema import read_result, write_result
 
@@ -48,12 +49,10 @@ def kept_samples(
     if made_by is None or not path.exists() or (found := _read(path, told, like)) is None:
         drawn = draw()
         assert drawn.seeds is not None
-        arrays = {"made_by": np.array(told), "items": drawn.items, "seeds": drawn.seeds}
-        if drawn.labels is not None:
-            arrays |= {"labels": drawn.labels, "classes": np.array(drawn.classes, np.str_)}
-        if drawn.captions:
-            arrays["captions"] = np.array(drawn.captions, np.str_)
-        write_npz(path, arrays)
+        # In units of each column's spread, so without the schema, which speaks of their own.
+        arrays = arrays_of(replace(drawn, schema=None))
+        beside = {"made_by": np.array(told), "classes": np.array(drawn.classes, np.str_)}
+        write_npz(path, arrays | beside)
         found = _read(path, told, like)
     assert found is not None
     return found
@@ -61,24 +60,23 @@ def kept_samples(
 
 def _read(path: Path, told: str, like: Dataset) -> Dataset | None:
     """Return the samples of a file; None if they were made by something else."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            if str(arrays["made_by"]) != told:
-                return None
-            labelled = "labels" in arrays.files
-            return Dataset(
-                arrays["items"],
-                labels=arrays["labels"] if labelled else None,
-                classes=tuple(map(str, arrays["classes"])) if labelled else (),
-                seeds=arrays["seeds"],
-                captions=tuple(map(str, arrays["captions"])) if "captions" in arrays.files else (),
-                schema=like.schema,
-                scaling=like.scaling,
-                source=path.stem,
-            )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        reason = " ".join(str(error).split())
-        raise RunError(f"{path} is damaged ({reason}); delete it and run again") from None
+    items = item_key(like.kind)
+    needed = ("made_by", items, "seeds", "classes")
+    arrays = read_arrays(path, needed, ("labels", "captions", "captioned"))
+    if str(arrays["made_by"]) != told:
+        return None
+    texts = arrays["captions"].tolist() if "captions" in arrays else []
+    has = arrays.get("captioned", [True] * len(texts))
+    return Dataset(
+        arrays[items],
+        labels=arrays.get("labels"),
+        classes=tuple(arrays["classes"].tolist()),
+        seeds=arrays["seeds"],
+        captions=tuple(text if one else None for text, one in zip(texts, has, strict=True)),
+        schema=like.schema,
+        scaling=like.scaling,
+        source=path.stem,
+    )
 
 
 def kept_measures(

@@ -56,7 +56,7 @@ def test_strength_0_is_rote_sample_bit_for_bit(opened, tried, tmp_path: Path) ->
     drawn = load_images(out / "prompts")
     for name in ("before", "embedding-noise-0"):
         with np.load(tried[0] / "samples" / f"{name}.npz") as arrays:
-            assert np.array_equal(arrays["items"], drawn.items)
+            assert np.array_equal(arrays["images"], drawn.items)
             assert tuple(arrays["captions"]) == drawn.captions
 
 
@@ -82,7 +82,7 @@ def test_trained_captions_and_others_are_asked_for(tried) -> None:
         np.load(out / "samples" / "random-words-3.npz") as arrays,
         np.load(out / "samples" / "before.npz") as plain,
     ):
-        assert not np.array_equal(arrays["items"], plain["items"])
+        assert not np.array_equal(arrays["images"], plain["images"])
         assert np.array_equal(arrays["captions"], plain["captions"])
     bound = json.loads((out / "config.json").read_text())["model"]
     assert (bound["guidance"], bound["steps"]) == (3.0, 2)
