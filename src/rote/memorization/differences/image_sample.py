@@ -131,9 +131,9 @@ def seen(images: Pixels, rows: npt.NDArray[np.int64] | slice = slice(None)) -> P
     return images[np.arange(len(images))[rows][:, None, None], down[:, None], right]
 
 
-def seen_places(size: int) -> npt.NDArray[np.int64]:
+def seen_places(size: int, most: int = SEEN) -> npt.NDArray[np.int64]:
     """Return where images of so many pixels a side are `seen`; a mirror changes these as it does them."""
-    if size <= SEEN:
+    if size <= most:
         return np.arange(size)
-    half = ((np.arange(SEEN // 2) + 0.5) * size / SEEN).astype(np.int64)
+    half = ((np.arange(most // 2) + 0.5) * size / most).astype(np.int64)
     return np.concatenate([half, size - 1 - half[::-1]])

@@ -13,7 +13,7 @@ and a monitor all ask `Probe`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -170,15 +170,7 @@ class Probe:
         pixels = sample.pixels
         found = changes_of(pixels.shape, sample.bounds, self._searched.bounds)
         changes = [change for change in found if change.name not in self._leave_out]
-        first = self._look(pixels[:FIRST], changes)
-        if not promising(*first):
-            return ()
-        if len(pixels) <= FIRST:
-            return telling(changes, *first)
-        rest = self._look(pixels[FIRST:], changes)
-        return telling(
-            changes, *(np.concatenate(pair, axis=1) for pair in zip(first, rest, strict=True))
-        )
+        return staged(pixels, changes, lambda part: self._look(part, changes))
 
     def _look(self, sample: Pixels, changes: Sequence[Change]) -> Look:
         """Return, first without a change and then under each: which are copies, and the distances.
@@ -289,6 +281,28 @@ class _Coarse:
         return self._positions[np.take_along_axis(found, nearest, axis=1)]
 
 
+def staged(
+    sample: Pixels,
+    changes: Sequence[Change],
+    look: Callable[[Pixels], Look],
+    *,
+    kind: str = "image",
+) -> tuple[SilentDifference, ...]:
+    """Look at the first `FIRST` items, at the others where these give a reason, and say what stands out.
+
+    ``look`` returns, first without a change and then under each: which are copies, and the distances,
+    both (1 + changes, items).
+    """
+    found = look(sample[:FIRST])
+    if not _promising(*found):
+        return ()
+    if len(sample) > FIRST:
+        both = zip(found, look(sample[FIRST:]), strict=True)
+        copies, distances = (np.concatenate(pair, axis=1) for pair in both)
+        found = copies, distances
+    return _telling(changes, *found, kind=kind)
+
+
 def makes_copies(before: npt.NDArray[np.bool_], after: npt.NDArray[np.bool_]) -> bool:
     """Return whether a change makes items (N,) copies that are none without it, beyond chance."""
     gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
@@ -301,18 +315,18 @@ def _shares(distances: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.divide(distances, plain, out=np.ones(plain.shape), where=plain > 0)
 
 
-def promising(copies: npt.NDArray[np.bool_], distances: npt.NDArray[np.float64]) -> bool:
+def _promising(copies: npt.NDArray[np.bool_], distances: npt.NDArray[np.float64]) -> bool:
     """Return whether more images could name a change."""
     gained = (copies & ~copies[0]).sum(axis=1).max()
     return bool(gained >= 2 or np.median(_shares(distances), axis=1).min() < 1.2 * MUCH_NEARER)
 
 
-def telling(
+def _telling(
     changes: Sequence[Change],
     copies: npt.NDArray[np.bool_],
     distances: npt.NDArray[np.float64],
     *,
-    kind: str = "image",
+    kind: str,
 ) -> tuple[SilentDifference, ...]:
     """Return the changes that stand out."""
     found = []

@@ -24,12 +24,12 @@ from rote.data.dataset import Dataset
 from rote.data.sampling import drawn_by_content
 from rote.memorization.defaults import RATIO_THRESHOLD
 from rote.memorization.differences.image_changes import Change, tones
+from rote.memorization.differences.image_sample import seen_places
 from rote.memorization.differences.silent_differences import (
-    FIRST,
+    PLAIN,
     Look,
     SilentDifference,
-    promising,
-    telling,
+    staged,
 )
 from rote.memorization.invariances import Invariances
 from rote.memorization.matching import Matcher
@@ -94,44 +94,39 @@ def find_volume_differences(
     everything = np.arange(len(generated), dtype=np.int64)
     drawn = drawn_by_content(generated.items, everything, seed=child_seed(seed, "probe"))[:SAMPLE]
     sample = np.concatenate(list(_seen(generated.items, drawn)))
-    looked = _Training(training.items, positions, kin)
+    cuts = [shares for shares, _, _ in _middles()] if len(positions) <= MOST_CUT else []
+    looked = _Training(training.items, positions, kin, shares=[WHOLE, *cuts])
     ways = [
         way
         for way in _ways(training.shape[1:], _levels(sample), looked.levels)
-        if way.change.name not in leave_out and (way.real == WHOLE or len(positions) <= MOST_CUT)
+        if way.change.name not in leave_out and way.real in looked.means
     ]
-    found = looked.look(sample[:FIRST], ways)
-    if not promising(*found):
-        return ()
-    if len(sample) > FIRST:
-        rest = looked.look(sample[FIRST:], ways)
-        both = zip(found, rest, strict=True)
-        copies, distances = (np.concatenate(pair, axis=1) for pair in both)
-        found = copies, distances
-    return telling([way.change for way in ways], *found, kind="volume")
+    changes = [way.change for way in ways]
+    return staged(sample, changes, lambda part: looked.look(part, ways), kind="volume")
 
 
 class _Training:
     """The training side in small: means over all of it, and over its middle for some shares."""
 
-    def __init__(self, items: Voxels, positions: Places, kin: Places) -> None:
-        self._items, self._positions, self._kin = items, positions, kin
+    def __init__(
+        self, items: Voxels, positions: Places, kin: Places, *, shares: Sequence[Shares]
+    ) -> None:
+        self._kin = kin[:, positions]
         self._matchers: dict[tuple[Shares, bool], Matcher] = {}
         self.levels = np.zeros(256, np.int64)
-        whole = []
+        parts: dict[Shares, list[Voxels]] = {one: [] for one in shares}
         for seen in _seen(items, positions):
             self.levels += _levels(seen)
-            whole.append(_means(seen, WHOLE))
-        self._means = {WHOLE: np.concatenate(whole)}
+            for one, means in parts.items():
+                means.append(_means(seen, one))
+        self.means = {one: np.concatenate(means) for one, means in parts.items()}
 
     def look(self, sample: Voxels, ways: Sequence[_Way]) -> Look:
         """Return, first without a change and then under each: which are copies, and the distances.
 
         Both are (1 + ways, sample).
         """
-        every = [_Way(Change("", "", _as_it_is, _as_it_is)), *ways]
-        if cuts := {way.real for way in every} - set(self._means):
-            self._cut(sorted(cuts))
+        every = [_Way(PLAIN), *ways]
         means = _means(sample, WHOLE)
         copies, distances = np.empty((2, len(every), len(sample)))
         # What goes to one matcher goes at once.
@@ -144,21 +139,13 @@ class _Training:
             distances[rows] = np.sqrt(found.nn1_sq).reshape(len(rows), -1)
         return copies > 0, distances
 
-    def _cut(self, cuts: Sequence[Shares]) -> None:
-        """See the middle of the training volumes for these shares, all in one reading."""
-        found: dict[Shares, list[Voxels]] = {shares: [] for shares in cuts}
-        for seen in _seen(self._items, self._positions):
-            for shares, parts in found.items():
-                parts.append(_means(seen, shares))
-        self._means |= {shares: np.concatenate(parts) for shares, parts in found.items()}
-
     def _matcher(self, shares: Shares, *, tone: bool) -> Matcher:
         """Return what searches these means, prepared at its first use."""
         if (shares, tone) not in self._matchers:
             self._matchers[shares, tone] = Matcher(
-                self._means[shares],
-                positions=np.arange(len(self._positions)),
-                group=self._kin[:, self._positions],
+                self.means[shares],
+                positions=np.arange(self._kin.shape[1]),
+                group=self._kin,
                 invariances=Invariances(tone=tone),
                 device="cpu",
             )
@@ -174,19 +161,11 @@ def _of_sample(sample: Voxels, means: Voxels, way: _Way) -> Voxels:
 
 def _seen(items: Voxels, rows: Places) -> Iterator[Voxels]:
     """Yield volumes at no more than `SEEN` places a side, some at a time."""
-    depth, height, width = (_places(size) for size in items.shape[1:4])
+    depth, height, width = (seen_places(size, SEEN) for size in items.shape[1:4])
     for start in range(0, len(rows), TOGETHER):
         part = rows[start : start + TOGETHER]
         yield items[part[:, None, None, None], depth[:, None, None], height[:, None], width]
         release_pages(items)
-
-
-def _places(size: int) -> Places:
-    """Return at most `SEEN` places of a side; a mirror changes these as it does them."""
-    if size <= SEEN:
-        return np.arange(size)
-    half = ((np.arange(SEEN // 2) + 0.5) * size / SEEN).astype(np.int64)
-    return np.concatenate([half, size - 1 - half[::-1]])
 
 
 def _levels(seen: Voxels) -> Places:
@@ -216,6 +195,15 @@ def _ways(shape: tuple[int, ...], made: Places, real: Places) -> Iterator[_Way]:
         yield _Way(change)
     words = "of another brightness and contrast"
     yield _Way(Change("tone", words, _as_it_is, _as_it_is, keeps_distances=False), tone=True)
+    for shares, share, along in _middles():
+        cut = f"cut to their middle {share:.0%}{along}, or at {share:g} times their spacing"
+        yield _Way(_unlike("cut", cut), real=shares)
+        wide = f"within the middle {share:.0%}{along}, or at {1 / share:.3g} times their spacing"
+        yield _Way(_unlike("wide", wide), made=shares)
+
+
+def _middles() -> Iterator[tuple[Shares, float, str]]:
+    """Yield the shares of the sides that one side may show of the other; the share, and along what."""
     for axes, along in (
         ((1, 1, 1), ""),
         ((1, 0, 0), " along the depth"),
@@ -223,13 +211,7 @@ def _ways(shape: tuple[int, ...], made: Places, real: Places) -> Iterator[_Way]:
     ):
         for share in CUTS:
             depth, height, width = (share if one else 1.0 for one in axes)
-            shares = depth, height, width
-            cut = f"cut to their middle {share:.0%}{along}, or at {share:g} times their spacing"
-            yield _Way(_unlike("cut", cut), real=shares)
-            wide = (
-                f"within the middle {share:.0%}{along}, or at {1 / share:.3g} times their spacing"
-            )
-            yield _Way(_unlike("wide", wide), made=shares)
+            yield (depth, height, width), share, along
 
 
 def _unlike(name: str, words: str) -> Change:
