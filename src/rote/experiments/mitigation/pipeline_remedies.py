@@ -40,10 +40,18 @@ def of_pipelines(case: Case) -> str:
     return "" if isinstance(case, PipelineCase) else "it needs a text-to-image pipeline"
 
 
+def _of_guidance(case: Case) -> str:
+    """Return why a remedy that changes what the prompt adds is nothing for a model."""
+    if why := of_pipelines(case):
+        return why
+    return "" if _pipeline(case).how.guidance > 1 else "it needs guidance above 1"
+
+
 def _with_captions(case: Case) -> str:
-    if isinstance(case, PipelineCase) or case.own or not any(case.training.captions):
+    captions = case.training.captions
+    if isinstance(case, PipelineCase) or case.own or not any(captions):
         return "it needs a trainer of pictures with captions"
-    return ""
+    return "it needs a caption for every picture" if None in captions else ""
 
 
 def _changed(
@@ -103,7 +111,7 @@ TEXT_REMEDIES = (
         "adds noise of this strength to the embedded prompt, in units of its own size",
         _changed("embedding-noise", noisy_text, high=100),
         settings=lambda case: ("0.3", "1"),
-        unfit=of_pipelines,
+        unfit=_of_guidance,
     ),
     Remedy(
         "late-text",
@@ -111,7 +119,7 @@ TEXT_REMEDIES = (
         "tells the prompt only after this share of the noise levels",
         _changed("late-text", late_text, high=1),
         settings=lambda case: ("0.2", "0.4"),
-        unfit=of_pipelines,
+        unfit=_of_guidance,
     ),
     Remedy(
         "prompt-adjustment",
@@ -119,7 +127,7 @@ TEXT_REMEDIES = (
         "adjusts the embedded prompt until it adds this share of what it added to the first step",
         _changed("prompt-adjustment", adjusted_text, high=1),
         settings=lambda case: ("0.5", "0.25"),
-        unfit=of_pipelines,
+        unfit=_of_guidance,
     ),
     Remedy(
         "caption-words",

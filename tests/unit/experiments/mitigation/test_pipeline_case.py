@@ -13,8 +13,10 @@ from rote.core.errors import ConfigError, DataError
 from rote.data.captions.vary import words_of
 from rote.data.dataset import Dataset
 from rote.data.load import load_images
+from rote.experiments.mitigation.case import Case
 from rote.experiments.mitigation.comparison import Trial
 from rote.experiments.mitigation.pipeline_remedies import with_words
+from rote.experiments.mitigation.remedies import REMEDIES
 from rote.experiments.mitigation.try_remedies import try_remedies
 
 pytest.importorskip("diffusers")
@@ -125,6 +127,29 @@ def test_captions_are_trained_with_words_and_several_of_them(tmp_path: Path) -> 
     )
     assert np.array_equal(several.items, np.concatenate([plain.items] * 3))
     assert len(set(several.captions)) > 30
+
+
+def test_remedies_that_change_the_text_are_left_out_without_guidance(
+    opened, tmp_path: Path
+) -> None:
+    names = ["embedding-noise", "late-text", "prompt-adjustment", "random-words:1"]
+    asked = ASKED | {"guidance": 1.0}
+    found = try_remedies(opened, out=tmp_path, remedies=names, judges=JUDGES, **asked).to_json()
+    left = {row["name"]: row["why"] for row in found["left_out"]}
+    assert left == dict.fromkeys(names[:3], "it needs guidance above 1")
+    assert [row["name"] for row in found["tried"]] == ["random-words"]
+
+
+@pytest.mark.parametrize("name", ["caption-words", "several-captions"])
+def test_remedies_of_captions_need_one_for_every_picture(name: str) -> None:
+    for captions, why in (
+        (("a cat", None), "it needs a caption for every picture"),
+        ((None, None), "it needs a trainer of pictures with captions"),
+        ((), "it needs a trainer of pictures with captions"),
+        (("a cat", ""), ""),
+    ):
+        data = Dataset(TRAINING.items[:2], captions=captions)
+        assert REMEDIES[name].unfit(Case(data, HOLDOUT, Path(), "cpu", 0)) == why
 
 
 def test_what_a_pipeline_needs_is_said(opened, tmp_path: Path) -> None:
