@@ -56,6 +56,18 @@ def given_options(options: Any) -> dict[str, Any]:
     }
 
 
+def refuse_given(options: Any, why: str) -> None:
+    """Refuse an option object unless all of it is as usual.
+
+    Raises
+    ------
+    ConfigError
+        That names the first flag that is not, and says why.
+    """
+    if wrong := given_options(options):
+        raise ConfigError(f"--{next(iter(wrong)).replace('_', '-')} {why}")
+
+
 def takes_options(function: Callable[..., None]) -> Callable[..., None]:
     """Give a command the flat signature that typer reads, with the fields of its option objects.
 

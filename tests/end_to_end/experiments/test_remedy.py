@@ -6,7 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command import run_here
+from made_once import made_once
+from PIL import Image
 
+import rote
 from rote.diffusion.checkpoint import load_checkpoint
 from rote.experiments.mitigation.case import RunCase
 from rote.experiments.mitigation.guidance import Away
@@ -45,8 +48,6 @@ def test_strength_0_equals_rote_sample_bit_for_bit(folder: Path) -> None:
 
 
 def load_digits():
-    import rote
-
     return rote.load_images("digits").subset(20, seed=0)
 
 
@@ -108,3 +109,43 @@ def test_the_list_and_errors_are_one_line_each(folder: Path) -> None:
         done = run_here("remedy", "try", *arguments, "--out", "errors", cwd=folder)
         assert done.returncode == 1
         assert message in done.stderr
+
+
+def test_what_a_pipeline_is_not_given_rightly_is_said_before_anything_is_drawn(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    pytest.importorskip("diffusers")
+    from pipelines import saved
+
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "mine").symlink_to(made_once(tmp_path_factory, "pipeline", saved))
+    for name, first in (("told", 0), ("new", 40), ("plain", 80)):
+        (tmp_path / name).mkdir()
+        for number, image in enumerate(
+            rote.load_images("digits").items[first : first + 40, ..., 0]
+        ):
+            Image.fromarray(image).save(tmp_path / name / f"{number}.png")
+            if name != "plain":
+                (tmp_path / name / f"{number}.txt").write_text(f"digit {number % 5}")
+    sides = ["--training", "told", "--holdout", "new"]
+    weak = ["--remedy", "embedding-noise", "--guidance", "1"]
+    for arguments, message in (
+        (["models/mien", *sides], "models/mien does not exist (did you mean 'models/mine'?)"),
+        (["models/mien", *sides[:2]], "models/mien does not exist (did you mean 'models/mine'?)"),
+        (["models/mine", *sides[:2]], "is a pipeline: give --training, its pictures with captions"),
+        (["told", *sides, "--lora-scale", "2"], "--lora-scale is for a pipeline of diffusers"),
+        (
+            ["--trainer", "a:b", *sides, "--dtype", "bfloat16"],
+            "--dtype is for a pipeline of diffusers; leave it out with a trainer",
+        ),
+        (["models/mine", *sides, "--resolution", "16"], "load them with --resolution 8"),
+        (
+            ["models/mine", "--training", "plain", "--holdout", "new", "--resolution", "8"],
+            "--training plain has no caption for 40 of 40 images",
+        ),
+        (["models/mine", *sides, *weak, "--steps", "1"], "it needs guidance above 1"),
+    ):
+        done = run_here("remedy", "try", *arguments, "--out", "errors", cwd=tmp_path)
+        assert done.returncode == 1
+        assert message in done.stderr, done.stderr
+    assert not (tmp_path / "errors" / "samples").exists()

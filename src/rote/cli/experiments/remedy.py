@@ -10,7 +10,7 @@ import typer
 
 from rote.cli import options
 from rote.cli.app import app, command
-from rote.cli.command import given_options, takes_options
+from rote.cli.command import refuse_given, takes_options
 from rote.cli.experiments.trainer_options import TrainerOptions
 from rote.cli.model.pipeline_options import LoraOptions
 from rote.cli.model.probe import TheDevice, load_holdout
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rote.diffusion.pipelines.opened import OpenPipeline
     from rote.experiments.mitigation.comparison import Trial
     from rote.experiments.mitigation.tried import Remedies
+    from rote.experiments.trainers.config import TrainerConfig
 
 remedy_app = typer.Typer(
     help="Try what may lower copying, and tell what helps.", rich_markup_mode=None
@@ -95,7 +96,10 @@ class DrawingOptions(LoraOptions):
     ) -> OpenPipeline | Path:
         """Return the pipeline of that name, opened, or the folder of a run."""
         path = Path(run).expanduser()
-        of_hub = not path.exists() and training is not None and REPOSITORY.fullmatch(run)
+        meant = "" if path.exists() else near(path)
+        of_hub = (
+            not path.exists() and not meant and training is not None and REPOSITORY.fullmatch(run)
+        )
         if (path / PIPELINE).exists() or of_hub:
             if training is None or holdout is None:
                 raise ConfigError(
@@ -105,14 +109,10 @@ class DrawingOptions(LoraOptions):
             return self.opened(run, device=device or "auto")
         if not path.exists():
             raise ConfigError(
-                f"{run} does not exist{near(path)}; give the --out of `rote train`, a pipeline of "
+                f"{run} does not exist{meant}; give the --out of `rote train`, a pipeline of "
                 "diffusers, or --trainer"
             )
-        if wrong := given_options(self):
-            flag = next(iter(wrong)).replace("_", "-")
-            raise ConfigError(
-                f"--{flag} is for a pipeline of diffusers, and {run} has no {PIPELINE}"
-            )
+        refuse_given(self, f"is for a pipeline of diffusers, and {run} has no {PIPELINE}")
         return path
 
 
@@ -181,8 +181,7 @@ def try_them(
     from rote.report import write_report
 
     chosen = trainer.config()
-    if (run is None) == (chosen is None):
-        raise ConfigError("give RUN, the --out of `rote train`, or --trainer or --train-command")
+    _check_one(run, chosen, drawing)
     with options.interruptible():
         subject = chosen or drawing.opened_if_pipeline(str(run), training, holdout, device=device)
         trained, fresh = _sides(subject, training, holdout, how)
@@ -206,6 +205,14 @@ def try_them(
     say(f"report: {page}")
 
 
+def _check_one(run: str | None, trainer: TrainerConfig | None, drawing: DrawingOptions) -> None:
+    """Refuse a run beside a trainer, neither, and a trainer beside what a pipeline draws with."""
+    if (run is None) == (trainer is None):
+        raise ConfigError("give RUN, the --out of `rote train`, or --trainer or --train-command")
+    if trainer is not None:
+        refuse_given(drawing, "is for a pipeline of diffusers; leave it out with a trainer")
+
+
 def _sides(
     subject: object, training: str | None, holdout: str | None, how: SourceOptions
 ) -> tuple[Dataset | None, Dataset | str | None]:
@@ -213,8 +220,9 @@ def _sides(
     from rote.diffusion.pipelines.opened import OpenPipeline
     from rote.diffusion.probes.sides import data_of_run
 
-    if isinstance(subject, OpenPipeline) and how.resolution is None:
-        how = replace(how, resolution=subject.size, channels=how.channels or 3)
+    if isinstance(subject, OpenPipeline):
+        size = how.resolution or subject.size
+        how = replace(how, resolution=size, channels=how.channels or 3)
     trained = None if training is None else load(training, how, flag="--training")
     if holdout is None:
         return trained, None

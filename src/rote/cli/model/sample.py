@@ -11,7 +11,7 @@ import typer
 
 from rote.cli import options
 from rote.cli.app import command
-from rote.cli.command import given_options, takes_options
+from rote.cli.command import refuse_given, takes_options
 from rote.cli.model.pipeline_options import PipelineOptions
 from rote.cli.model.samples import check_file, write_samples
 from rote.cli.values import choice
@@ -99,21 +99,16 @@ def sample(
             "diffusers with --prompts"
         )
     if (path / PIPELINE).exists() or not path.exists():
-        if wrong := given_options(how):
-            flag = next(iter(wrong))
-            raise ConfigError(f"--{flag} is for a model of `rote train`, and {run} is a pipeline")
+        refuse_given(how, f"is for a model of `rote train`, and {run} is a pipeline")
         if dry_run:
             _print_cost(run, pipeline, count, steps=steps, device=device)
             return
         _sample_pipeline(run, pipeline, count, out=out, steps=steps, seed=seed, device=device)
         return
+    of_pipelines = f"is for a pipeline of diffusers, and {run} has no {PIPELINE}"
     if dry_run:
-        raise ConfigError(f"--dry-run is for a pipeline of diffusers, and {run} has no {PIPELINE}")
-    if wrong := given_options(pipeline):
-        flag = next(iter(wrong)).replace("_", "-")
-        raise ConfigError(
-            f"--{flag} is for a pipeline of diffusers, and {run} has no {PIPELINE}; leave it out"
-        )
+        raise ConfigError(f"--dry-run {of_pipelines}")
+    refuse_given(pipeline, f"{of_pipelines}; leave it out")
     _sample_run(path, how, count or COUNT, out=out, steps=steps or STEPS, seed=seed, device=device)
 
 
