@@ -8,7 +8,7 @@ import numpy.typing as npt
 from rote.data.messages import shown
 from rote.memorization.audit.per_space import SpaceResult
 from rote.memorization.audit.prepare import Prepared
-from rote.memorization.criteria import CalibratedCriterion, distance_ratio
+from rote.memorization.criteria import CalibratedCriterion
 from rote.memorization.notice import Notice
 
 
@@ -20,18 +20,16 @@ def of_threshold(
     At a small rate one or two groups of hundreds set it, and with it what is found of copies. ``kept``
     are the held-out items that were measured.
     """
-    held, holdout = first.held_out, prepared.holdout
-    rules = {rule.name: rule.description["threshold"] for rule in first.criteria}
-    threshold = rules.get(CalibratedCriterion.name)
-    if threshold is None or held is None or holdout is None or holdout.groups is None:
+    held, group, holdout = first.held_out, first.held_out_group, prepared.holdout
+    rule = next((one for one in first.criteria if one.name == CalibratedCriterion.name), None)
+    if rule is None or held is None or group is None or holdout is None:
         return []
-    if threshold >= prepared.settings.ratio.threshold:
+    threshold, ratio = rule.description["threshold"], held.scores[rule.score]
+    if threshold is None or threshold >= prepared.settings.ratio.threshold:
         return []
-    ratio = distance_ratio(held.matches.nn1_sq, held.matches.nn2_sq)
     near = np.argsort(ratio, kind="stable")
     near = near[ratio[near] <= threshold]
-    owners = np.array([holdout.groups[row] for row in kept[near].tolist()])
-    rows = near[np.sort(np.unique(owners, return_index=True)[1])]  # the nearest of each group
+    rows = near[np.sort(np.unique(group[near], return_index=True)[1])]  # the nearest of each group
     names = [
         f"'{shown(holdout.names[kept[row]])}' (ratio {ratio[row]:.2g} to "
         f"'{shown(prepared.training.names[held.matches.nn1_index[row]])}')"
@@ -40,7 +38,7 @@ def of_threshold(
     text = (
         f"the calibrated threshold, {threshold:.2g}, is stricter than the ratio's "
         f"{prepared.settings.ratio.threshold:.2g} because items of {len(rows):,} of "
-        f"{len(set(holdout.groups)):,} held-out groups lie that near to training items "
+        f"{len(np.unique(group)):,} held-out groups lie that near to training items "
         f"({', '.join(names)}); look at these: what is the same in all scans (a table, a frame, a mark) "
         "hides copies, cut it off all sides; a person of both sides goes to one of them"
     )

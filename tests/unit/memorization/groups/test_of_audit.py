@@ -129,6 +129,14 @@ def test_what_makes_the_calibrated_threshold_strict_is_said():
     assert said.numbers == {"threshold": threshold, "groups": 1} and threshold < 1 / 3
     assert "1 of 24 held-out groups" in said.text and not said.doubtful
     assert "'p100/s" in said.text and "to 'p0/s" in said.text
+    # A patient of the training side who left as a leak is none of the 24 that it was calibrated on.
+    more = np.concatenate([items, TRAINING.items[SLICES : 2 * SLICES]])
+    names = (*HOLDOUT.names, *(f"again/s{n}.png" for n in range(SLICES)))
+    again = rote.audit(GENERATED, TRAINING, holdout=Dataset(more, names=names), **asked)
+    assert again.leaks.exact == SLICES
+    (said,) = [notice for notice in again.notices if notice.topic == "calibration"]
+    assert said.numbers == {"threshold": threshold, "groups": 1}
+    assert "1 of 24 held-out groups" in said.text
     usual = rote.audit(GENERATED, TRAINING, holdout=HOLDOUT, **asked)
     assert usual.criteria[1].description["threshold"] > 1 / 3
     assert "calibration" not in {notice.topic for notice in usual.notices}
