@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 import warnings
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -189,6 +190,12 @@ class Dataset:
             self.items, f"digest {told}", lambda: np.frombuffer(self._digest(), np.uint8).copy()
         )
         return found.tobytes().hex()
+
+    @functools.cached_property
+    def captions_digest(self) -> str | None:
+        """SHA-256 of the captions in their order, which `digest` does not count; None of none."""
+        told = json.dumps(self.captions).encode()
+        return hashlib.sha256(told).hexdigest() if self.captions else None
 
     def _digest(self) -> bytes:
         hasher = hashlib.sha256(f"{self.items.dtype}{self.items.shape}".encode())

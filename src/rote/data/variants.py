@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rote.core.errors import DataError
-from rote.data.captions.vary import Way, vocabulary, with_captions
+from rote.data.captions.vary import Way, check_captioned, vocabulary, with_captions
 from rote.data.dataset import Dataset
 from rote.data.load import fit_dataset
 
@@ -200,7 +200,9 @@ def draw_variant(
         images = fit_dataset(images, variant.resolution, None)
     if variant.captions is not None:
         # Of the whole source: what it lacks is said now, and not once an item of a later draw lacks it.
-        words = vocabulary(dataset) if variant.captions in ("own", "random") else ()
+        if variant.captions in ("own", "random"):
+            check_captioned(dataset)
+        words = vocabulary(dataset) if variant.captions == "random" else ()
         images = with_captions(images, variant.captions, words, seed=seed or 0)
     return TrainingSet(images, np.repeat(repeats > 1, repeats), chosen, population)
 

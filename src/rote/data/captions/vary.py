@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal, get_args
@@ -23,13 +21,8 @@ ONE = "a picture"
 
 
 def captions_digest(dataset: Dataset) -> str | None:
-    """Return the SHA-256 of the captions in their order; None where there are none.
-
-    That of a data set is of items and labels alone, and a trainer may read captions.
-    """
-    if not dataset.captions:
-        return None
-    return hashlib.sha256(json.dumps(dataset.captions).encode()).hexdigest()
+    """Return `Dataset.captions_digest`."""
+    return dataset.captions_digest
 
 
 def vocabulary(dataset: Dataset) -> tuple[str, ...]:
@@ -40,7 +33,7 @@ def vocabulary(dataset: Dataset) -> tuple[str, ...]:
     DataError
         If an item has no caption.
     """
-    _check_all_captioned(dataset)
+    check_captioned(dataset)
     return words_of(dataset.texts)
 
 
@@ -102,7 +95,14 @@ def _length(text: str | None) -> int:
     return len((text or "").split())
 
 
-def _check_all_captioned(dataset: Dataset) -> None:
+def check_captioned(dataset: Dataset) -> None:
+    """Refuse a data set that has items without a caption.
+
+    Raises
+    ------
+    DataError
+        One line.
+    """
     missing = sum(text is None for text in dataset.captions or (None,) * len(dataset))
     if missing:
         raise DataError(
@@ -124,7 +124,7 @@ def caption_numbers(dataset: Dataset) -> tuple[npt.NDArray[np.int64], tuple[str,
     >>> numbers.tolist(), texts
     ([0, 1, 0], ('b', 'a'))
     """
-    _check_all_captioned(dataset)
+    check_captioned(dataset)
     order: dict[str, int] = {}
     numbers = [order.setdefault(text or "", len(order)) for text in dataset.captions]
     return np.array(numbers, np.int64), tuple(order)

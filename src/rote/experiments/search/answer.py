@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from rote.core.atomic_files import read_json
 from rote.core.presentation.shown import ShownFile
-from rote.data.captions.vary import captions_digest
 from rote.data.dataset import Dataset
 from rote.emm.curve import EmmInterval
 from rote.experiments.presentation import emm as presentation
@@ -120,7 +119,7 @@ def bound(asked: dict[str, Any], *, dataset: Dataset, seed: int) -> dict[str, An
     """Return what a folder belongs to: all that decides a run."""
     search = {key: value for key, value in asked["search"].items() if key not in PATH_SETTINGS}
     data = {**dataset.describe(), "classes": list(dataset.classes)}
-    if "trainer" in asked and (texts := captions_digest(dataset)):  # which a trainer may read
+    if "trainer" in asked and (texts := dataset.captions_digest):  # which a trainer may read
         data["captions"] = texts
     return {
         "kind": "emm",

@@ -14,7 +14,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from rote.core.config import digest
 from rote.core.errors import ConfigError
 from rote.core.seeds import child_seed
-from rote.data.captions.vary import captions_digest
 from rote.data.dataset import Dataset
 from rote.data.variants import combine
 from rote.diffusion.conditioning import conditioning
@@ -90,6 +89,7 @@ class Source:
     dataset: Dataset
     second_at: int | None
     first_digest: str
+    first_captions: str | None
     _drawn: dict[tuple[Any, ...], Dataset] = field(default_factory=dict)
 
     def draw(self, trial: RunSpec) -> Dataset:
@@ -107,8 +107,9 @@ class Source:
 def source_of(dataset: Dataset, second: Dataset | None = None) -> Source:
     """Return the data of some studies; a second source is for `diversity` alone."""
     if second is None:
-        return Source(dataset, None, dataset.digest)
-    return Source(combine(dataset, second), len(dataset), dataset.digest)
+        return Source(dataset, None, dataset.digest, dataset.captions_digest)
+    both = combine(dataset, second)
+    return Source(both, len(dataset), dataset.digest, dataset.captions_digest)
 
 
 def plan_study(
@@ -204,7 +205,8 @@ def study_run(
         "replicate": replicate,
         "seed": seed,
     }
-    if setting.trainer is not None and (texts := captions_digest(source.dataset)):
+    texts = source.dataset.captions_digest if mixed else source.first_captions
+    if setting.trainer is not None and texts:  # which it may read
         inputs["captions"] = texts
     return RunSpec(
         root=runs,

@@ -15,7 +15,6 @@ from rote.core.devices import resolve_device
 from rote.core.errors import ConfigError
 from rote.core.run_folder import Run, check_bound
 from rote.core.trackers import check_tracker, prepare_tracker
-from rote.data.captions.vary import captions_digest
 from rote.data.convert import for_models
 from rote.data.dataset import Dataset
 from rote.data.sides import as_dataset
@@ -175,7 +174,7 @@ def run_studies(
     scaled, _ = for_models(dataset)
     source = source_of(scaled, second)
     known = described | {"second": second.digest if second else None}
-    if options.trainer is not None and (texts := captions_digest(source.dataset)):
+    if options.trainer is not None and (texts := source.dataset.captions_digest):
         known["captions"] = texts  # a trainer may read them
     studies = _open_studies(
         names,

@@ -102,6 +102,23 @@ def test_a_second_source_changes_the_runs_that_mix_alone(digits, tmp_path):
     assert not keys("diversity", alone) & keys("diversity", both)
 
 
+def test_captions_of_a_second_source_change_the_runs_that_mix_alone(digits, tmp_path):
+    def keys(name, source):
+        trainer = TrainerConfig(function="a:b")
+        plan = plan_study(name, source, scale_name="smoke", runs=tmp_path, trainer=trainer)
+        return {trial.name for trial in plan.all_trials()}
+
+    told, more = (
+        replace(items, captions=(kind,) * len(items))
+        for kind, items in (("first", digits), ("second", digits.subset(600, seed=1)))
+    )
+    other = replace(more, captions=("third", *more.captions[1:]))
+    alone, both, others = source_of(told), source_of(told, more), source_of(told, other)
+    assert keys("classes", alone) == keys("classes", both)
+    assert keys("classes", alone) != keys("classes", source_of(digits))
+    assert not keys("diversity", both) & keys("diversity", others)
+
+
 def test_captions_are_for_trainers_and_decide_their_runs(digits, tmp_path):
     def runs(source, trainer):
         plan = plan_study("captions", source, scale_name="cpu", runs=tmp_path, trainer=trainer)
