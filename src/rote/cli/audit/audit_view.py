@@ -77,6 +77,7 @@ def _text(rate: Rate | None) -> str:
 
 def _sentences(found: Audit) -> list[str]:
     """Say in words what the numbers rest on; only what applies."""
+    from rote.memorization.audit.checks import spacing_words
     from rote.memorization.summary import count_verdicts
 
     counts, coverage = count_verdicts(found.verdict), found.coverage()
@@ -101,8 +102,7 @@ def _sentences(found: Audit) -> list[str]:
     within = f", {near['images']:,} in {near['groups']:,} within {rms:g}{unit}" if rms else ""
     spacing = found.settings.spacing
     if rms and spacing:
-        other = "different image" if found.training.groups is None else "image of another group"
-        within += f" (the nearest {other} of a typical one lies at {spacing:.3g})"
+        within += f" ({spacing_words(found.training, spacing)})"
     lines.append(
         f"duplicates in training: {exact['images']:,} exact in {exact['groups']:,} groups{within}"
     )

@@ -213,6 +213,13 @@ def kind_words(dataset: Dataset) -> str:
     return "series" if dataset.kind == "series" else f"{dataset.kind}s"
 
 
+def spacing_words(training: Dataset, spacing: float) -> str:
+    """Say at how many levels images or volumes lie apart, those of one group not counted."""
+    kind = training.kind
+    other = f"different {kind}" if training.groups is None else f"{kind} of another group"
+    return f"the nearest {other} of a typical one lies at {spacing:.3g}"
+
+
 def _shape(dataset: Dataset) -> str:
     """Say an item's form as a person would."""
     if dataset.kind == "vector":

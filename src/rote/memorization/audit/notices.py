@@ -16,6 +16,7 @@ from rote.data.dataset import Dataset
 from rote.data.duplicates import equal_items
 from rote.data.messages import shown
 from rote.data.sampling import drawn_by_content
+from rote.memorization.audit.checks import kind_words, spacing_words
 from rote.memorization.audit.options import Settings
 from rote.memorization.audit.prepare import Duplicates, Prepared
 from rote.memorization.columns import (
@@ -87,11 +88,11 @@ def of_sides(prepared: Prepared, duplicates: Duplicates) -> list[Notice]:
     """Return what the two sides themselves give reason to say."""
     found = [*_overlaps(prepared), *_radius(prepared)]
     training, radius = prepared.training, prepared.settings.duplicate_rms
-    far = chained(training.items, duplicates.near, rms=radius)
+    items, far = kind_words(training), chained(training.items, duplicates.near, rms=radius)
     if far > LARGE_PART * len(training):
         text = (
-            f"the radius of near-duplicates, {radius:g}, is too wide for these images: chains of "
-            f"neighbors join {far:,} of {len(training):,} training images to a group whose first image "
+            f"the radius of near-duplicates, {radius:g}, is too wide for these {items}: chains of "
+            f"neighbors join {far:,} of {len(training):,} training {items} to a group whose first one "
             "lies more than twice as far from them; give a smaller `duplicate_rms`"
         )
         found.append(Notice("chains", text, {"chained": far, "items": len(training)}))
@@ -123,10 +124,10 @@ def _radius(prepared: Prepared) -> list[Notice]:
     radius, spacing = prepared.settings.duplicate_rms, prepared.settings.spacing
     if not spacing or radius <= TOO_WIDE * spacing:
         return []
-    other = "different image" if prepared.training.groups is None else "image of another group"
+    training = prepared.training
     text = (
-        f"the radius of near-duplicates, {radius:g}, is too wide for these images: the nearest {other} "
-        f"of a typical one lies at {spacing:.3g}; give a smaller `duplicate_rms`, or leave it out"
+        f"the radius of near-duplicates, {radius:g}, is too wide for these {kind_words(training)}: "
+        f"{spacing_words(training, spacing)}; give a smaller `duplicate_rms`, or leave it out"
     )
     return [Notice("radius", text, {"radius": radius, "spacing": spacing})]
 

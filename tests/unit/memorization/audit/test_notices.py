@@ -60,6 +60,13 @@ def test_a_radius_wider_than_the_spacing_is_said():
     assert found.control.total == 200
 
 
+def test_volumes_are_called_so_where_a_radius_is_too_wide():
+    training, fresh = (items.reshape(-1, 4, 4, 4, 1) for items in digits())
+    found = check(fresh[:20], training[:100], duplicate_rms=60)
+    text = next(notice.text for notice in found.notices if notice.topic == "radius")
+    assert "too wide for these volumes: the nearest different volume of a typical one" in text
+
+
 def test_chains_of_near_images_are_said():
     # A ramp of brightness: each image lies one level from the next and far from most.
     ramp = np.repeat(np.arange(0, 240, dtype=np.uint8), 64).reshape(-1, 8, 8, 1)
