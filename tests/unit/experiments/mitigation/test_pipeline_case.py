@@ -174,5 +174,9 @@ def test_the_page_has_other_captions_in_a_table_of_their_own(tried, tmp_path: Pa
     assert "Captions that were not trained on" in page.text
     regions = [told.get("aria-label") for _, told in page.tags if told.get("role") == "region"]
     assert regions[:2] == ["All remedies", "Other captions"]
+    _, _, others = page.text.partition("Captions that were not trained on")
+    others, end, _ = others.partition("A remedy helps if precision")
+    assert end
     for row in tried[1]["tried"]:
         assert page.text.count(row["name"]) >= 3  # in both tables, and in the file
+        assert row["name"] in others
