@@ -202,7 +202,7 @@ class Comparison:
         self, remedy: Remedy, given: tuple[str, ...]
     ) -> tuple[list[Attempt], list[dict[str, Any]]]:
         """Choose a setting on samples of other seeds; return its attempts, and all in a table."""
-        settings = given or tuple(remedy.settings(self.case))
+        settings = tuple(dict.fromkeys(given or remedy.settings(self.case)))
         ready = {setting: list(attempts(self.case, remedy, setting)) for setting in settings}
         if len(settings) == 1:
             return ready[settings[0]], []
@@ -286,9 +286,7 @@ class Comparison:
             "verdict": verdict,
             "why": why,
             "audits": self.bench.folders(attempt.folder),
-            "judged": [one.to_json() for one in judged],
-            "others": [Judged.read(one).to_json() for one in measured.others],
-            "quality": _losses(losses),
+            **measured.model_dump(mode="json", include={"judged", "others", "quality"}),
             "settings": table,
         }
 

@@ -23,7 +23,7 @@ def with_words(text: str, words: tuple[str, ...], count: int, *, seed: int) -> s
     >>> with_words("a red house", ("tree", "blue"), 2, seed=0)
     'tree a tree red house'
     """
-    found = text.split(" ") if count else [text]
+    found = text.split(" ")
     rng = np.random.default_rng(child_seed(seed, "captions"))
     for _ in range(count):
         found.insert(int(rng.integers(len(found) + 1)), words[int(rng.integers(len(words)))])
@@ -54,14 +54,23 @@ def _with_captions(case: Case) -> str:
     return "it needs a caption for every picture" if None in captions else ""
 
 
-def _changed(
-    name: str, change: Callable[[float], Change], high: float
-) -> Callable[[Case, str], Sampler]:
+def _of_text(
+    name: str,
+    words: str,
+    change: Callable[[float], Change],
+    *,
+    high: float,
+    settings: tuple[str, ...],
+) -> Remedy:
+    """Return a remedy that changes, by its setting, the text that the network is told."""
+
     def apply(case: Case, setting: str) -> Sampler:
         strength = number(name, setting, low=0, high=high)
         return _pipeline(case).sampler(change=change(strength))
 
-    return apply
+    return Remedy(
+        name, "sampling", words, apply, settings=lambda case: settings, unfit=_of_guidance
+    )
 
 
 def _random_words(case: Case, setting: str) -> Sampler:
@@ -105,29 +114,26 @@ TEXT_REMEDIES = (
         settings=lambda case: ("2", "6"),
         unfit=of_pipelines,
     ),
-    Remedy(
+    _of_text(
         "embedding-noise",
-        "sampling",
         "adds noise of this strength to the embedded prompt, in units of its own size",
-        _changed("embedding-noise", noisy_text, high=100),
-        settings=lambda case: ("0.3", "1"),
-        unfit=_of_guidance,
+        noisy_text,
+        high=100,
+        settings=("0.3", "1"),
     ),
-    Remedy(
+    _of_text(
         "late-text",
-        "sampling",
         "tells the prompt only after this share of the noise levels",
-        _changed("late-text", late_text, high=1),
-        settings=lambda case: ("0.2", "0.4"),
-        unfit=_of_guidance,
+        late_text,
+        high=1,
+        settings=("0.2", "0.4"),
     ),
-    Remedy(
+    _of_text(
         "prompt-adjustment",
-        "sampling",
         "adjusts the embedded prompt until it adds this share of what it added to the first step",
-        _changed("prompt-adjustment", adjusted_text, high=1),
-        settings=lambda case: ("0.5", "0.25"),
-        unfit=_of_guidance,
+        adjusted_text,
+        high=1,
+        settings=("0.5", "0.25"),
     ),
     Remedy(
         "caption-words",

@@ -84,7 +84,11 @@ def _early_stop(case: Case, setting: str) -> Sampler:
         raise ConfigError(
             f"`remedy` early-stop:{setting}: {run.run} has snapshots of {known} images"
         )
-    return run.sampler(checkpoint=load_checkpoint(found[seen]))
+
+    def sample(num: int, seed: int) -> Any:
+        return run.sampler(checkpoint=load_checkpoint(found[seen]))(num, seed)
+
+    return sample
 
 
 def before_copying(run: RunCase, *, samples: int = 250) -> int:
