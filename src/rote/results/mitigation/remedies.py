@@ -120,7 +120,7 @@ class RemediesFile(ResultFile):
 
     kind: Literal["remedies"]
     model: str
-    """The run, or the trainer."""
+    """The run, the pipeline or the trainer."""
     training: Side
     holdout: Side
     judges: tuple[str, ...]
