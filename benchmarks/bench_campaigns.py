@@ -76,7 +76,7 @@ def whole(run: WholeRun) -> Spent:
     """The run as grids and bisection take it: all of its training, all of its samples."""
     samples = sum(total for _, _, total in run.selection) + run.total
     seen = Observation(run.size, run.count, run.total)
-    return Spent(seen, run.items, samples, len(run.selection), 0)
+    return Spent(seen, run.images, samples, len(run.selection), 0)
 
 
 def staged(
@@ -101,18 +101,18 @@ def frugal(run: WholeRun, rng: np.random.Generator, epsilon: float) -> Spent:
     for number, (seen, count, total) in enumerate(run.selection, 1):
         count, drawn = staged(count, total, SELECTION, rng, epsilon)
         samples += drawn
-        if seen == run.items:
+        if seen == run.images:
             break
         if design.will_reach(count, drawn, epsilon=epsilon):
             # A stopped run scores its snapshot on fresh samples; here its selection sample stands in.
             bound = Observation(run.size, count, drawn, "at-least")
             return Spent(bound, seen, samples + drawn, number, number)
-        if design.never_reaches(count, drawn, images_seen=seen, images=run.items):
-            most = design.most_at_the_end(count, drawn, images_seen=seen, images=run.items)
+        if design.never_reaches(count, drawn, images_seen=seen, images=run.images):
+            most = design.most_at_the_end(count, drawn, images_seen=seen, images=run.images)
             bound = Observation(run.size, round(most * drawn), drawn, "at-most", design.RISE_ERROR)
             return Spent(bound, seen, samples + FRESH[0], number, number)
     count, total = staged(run.count, run.total, FRESH, rng, epsilon)
-    return Spent(Observation(run.size, count, total), run.items, samples + total, number, number)
+    return Spent(Observation(run.size, count, total), run.images, samples + total, number, number)
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ def _octaves_from(start: int, size: int) -> bool:
 
 def cost(spent: Sequence[Spent], unit: Unit) -> dict[str, float]:
     """Add up runs, images, samples, seconds, and seconds with as many samples as the paper draws."""
-    images, samples = sum(s.items for s in spent), sum(s.samples for s in spent)
+    images, samples = sum(s.images for s in spent), sum(s.samples for s in spent)
     seconds = images * unit.image + samples * unit.sample + sum(s.gaps for s in spent) * unit.gap
     more = PAPER_SAMPLES * sum(s.snapshots for s in spent) - samples
     return {

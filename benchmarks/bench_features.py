@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
-    images = np.asarray(load_images(str(given.items)).items[: given.count])
+    images = np.asarray(load_images(str(given.images)).items[: given.count])
     print(f"{len(images):,} images of {images.shape[2]}x{images.shape[1]}")
     print("| space | images/s of CPU time | outside the network |\n|---|---|---|")
     for name in given.spaces:

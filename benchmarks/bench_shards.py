@@ -72,7 +72,7 @@ def references(images: npt.NDArray[np.uint8], count: int) -> Stream:
             made = varied(images, seed=first // len(images))[: count - first]
             yield Batch(made, np.arange(first, first + len(made)), ())
 
-    return Stream(f"varied CIFAR-10, {count}", count, "1", batches)
+    return Stream(f"varied CIFAR-10, {count}", count, "1", batches, account=lambda: None)
 
 
 def chunk_by_chunk(

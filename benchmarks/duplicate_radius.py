@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from rote.data.duplicates import exact_duplicates
 from rote.data.load import load_images
-from rote.memorization import corruptions
+from rote.memorization.corruptions.catalog import jpeg
 from rote.memorization.duplicate_radius import duplicate_radius, spacing_of
 from rote.memorization.duplicates import near_duplicates
 from rote.neighbors.search import nearest_neighbors
@@ -30,9 +30,9 @@ TWINS = 300
 ROWS, COLUMNS = np.mgrid[:32, :32]
 
 
-def galaxies(count: int) -> Pixels:
+def galaxies(count: int, seed: int = 1) -> Pixels:
     """Return small blurred ellipses on black with a little noise."""
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng(seed)
     made = np.empty((count, 32, 32, 1), np.uint8)
     for image in made:
         size, peak = rng.uniform(1, 2.2), rng.uniform(60, 200)
@@ -65,11 +65,9 @@ def smaller(images: Pixels, size: int) -> Pixels:
     return np.rint(blocks).astype(np.uint8)
 
 
-def twins(images: Pixels, quality: int) -> Pixels:
+def recompressed(images: Pixels, quality: int) -> Pixels:
     """Return the images as JPEG keeps them."""
-    return np.stack(
-        [corruptions.jpeg(image, quality, np.random.default_rng(0)) for image in images]
-    )
+    return np.stack([jpeg(image, quality, np.random.default_rng(0)) for image in images])
 
 
 def sets(arguments: argparse.Namespace) -> Iterator[tuple[str, Pixels]]:
@@ -97,7 +95,7 @@ def shares(training: Pixels, fresh: Pixels, radius: float) -> list[str]:
     values = [1 - len(groups) / len(exact)]
     few = training[exact.representative[:TWINS]]
     for quality in (90, 75):
-        apart = (few.astype(float) - twins(few, quality)).reshape(len(few), -1)
+        apart = (few.astype(float) - recompressed(few, quality)).reshape(len(few), -1)
         values.append(float((np.sqrt((apart**2).mean(axis=1)) <= radius).mean()))
     nearest = nearest_neighbors(fresh, training, k=1).sq_distances[:, 0]
     size = float(np.prod(training.shape[1:]))

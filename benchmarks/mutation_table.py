@@ -319,15 +319,15 @@ FAULTS = (
         "np.divide(own, near, out=found",
     ),
     gate("the gate knows no interval", "if rate.low > limit:", "if rate.value > limit:"),
-    matching("the nearest of the own group", "!= own[left, None]", "== own[left, None]"),
+    matching("the nearest of the own group", "other = apart(", "other = ~apart("),
     invariances(
         "a moved image has fewer pixels", "return height * width / (", "return 1.0 + 0 * ("
     ),
     corruptions("tone without brightness", "+ 127.5 + 127.5 * strength)", "+ 127.5)"),
     corruptions(
         "every image has the same noise",
-        "np.random.default_rng(seed).spawn(len(items))",
-        "[np.random.default_rng(seed) for _ in items]",
+        "np.random.SeedSequence(seed).spawn(count)",
+        "[np.random.SeedSequence(seed)] * count",
     ),
     # diffusion
     preconditioning(
@@ -384,7 +384,7 @@ FAULTS = (
     words("a true minus is a plus", '("+" if value > 0 else', '("+" if value != 0 else'),
     words("a miss is rounded to certainty", "if not exact and float(text) in (0, 1)", "if exact"),
     words("a script may end its element", 'for character in "<>&":', 'for character in ">&":'),
-    criteria_page("no excess is an excess", "if excess.low > 0:", "if excess.high > 0:"),
+    criteria_page("no excess is an excess", "or excess.low > 0:", "or excess.high > 0:"),
     gap_chart("a line of no gap at 0", 'inline([{"gap": 1.0}])', 'inline([{"gap": 0.5}])'),
     # cli
     shard_command("GiB are GB", "_BINARY if binary else _UNITS", "_UNITS if binary else _BINARY"),

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,25 +26,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from duplicate_radius import Pixels, recompressed
+
 from rote.data.duplicates import exact_duplicates
 from rote.data.load import load_images
 from rote.data.resample import fit_images
-from rote.memorization import corruptions
 from rote.memorization.criteria import distance_ratio
 from rote.memorization.duplicate_radius import duplicate_radius, spacing_of
 from rote.neighbors.search import nearest_neighbors
 from rote.stats.conformal import calibrate
 
-Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 ASKED, FIXED, COPIES, TWINS = 0.005, 10.0, 100, 0.01
-
-
-def jpeg(images: Pixels, quality: int) -> Pixels:
-    """Return the images as JPEG keeps them."""
-    return np.stack(
-        [corruptions.jpeg(image, quality, np.random.default_rng(0)) for image in images]
-    )
 
 
 def sets(folder: Path | None) -> Iterator[tuple[str, Pixels, tuple[int, int, int]]]:
@@ -110,8 +105,8 @@ def whole(images: Pixels, sizes: tuple[int, int, int], splits: int) -> list[dict
         split = Split(images, sizes, seed)
         spacing = spacing_of(split.training, np.arange(len(split.training)), seed=seed)
         own = split.training[np.random.default_rng(seed).permutation(sizes[0])]
-        copies = {f"jpeg{q}": split.measured(jpeg(own[:COPIES], q)) for q in (90, 75)}
-        twins = split.measured(jpeg(own[-int(TWINS * sizes[1]) :], 90))
+        copies = {f"jpeg{q}": split.measured(recompressed(own[:COPIES], q)) for q in (90, 75)}
+        twins = split.measured(recompressed(own[-int(TWINS * sizes[1]) :], 90))
         for by, radius in (("spacing", duplicate_radius(spacing)), ("10 levels", FIXED)):
             for planted in (None, twins):
                 found = split.rates(radius, planted)
