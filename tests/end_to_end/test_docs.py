@@ -55,6 +55,23 @@ def test_commands_and_flags_exist(name: str, tmp_path: Path) -> None:
         assert re.search(rf"{flag}\b", said), f"rote {name} has no {flag}"
 
 
+def test_scripts_have_the_flags_that_pages_give_them_and_every_benchmark_is_named() -> None:
+    benchmarks = sorted((ROOT / "benchmarks").rglob("*.py"))
+    named = set()
+    for page in [*PAGES, *benchmarks]:
+        text = page.read_text().replace("\\\n", " ")
+        for name, rest in re.findall(r"((?:benchmarks|docs|examples)/[\w/]+\.py)([^`\n]*)", text):
+            code = (ROOT / name).read_text()
+            shared = [one for one in benchmarks if f"from {one.stem} import" in code]
+            code += "".join(one.read_text() for one in shared)
+            for flag in re.findall(r"--[a-z][\w-]*", rest):
+                assert f'"{flag}"' in code, f"{page}: {name} has no {flag}"
+            if page in PAGES:
+                named.add(ROOT / name)
+    runnable = {path for path in benchmarks if "__main__" in path.read_text()}
+    assert runnable <= named, "no page says what these show"
+
+
 def test_the_python_examples_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
