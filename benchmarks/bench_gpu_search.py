@@ -30,7 +30,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +60,8 @@ class Row:
 
     def scaled(self, scale: float) -> Row:
         """Return fewer queries and references."""
-        fewer = (max(40, int(n * scale)) for n in (self.queries, self.references))
-        return Row(*fewer, self.dimension, self.dtype)
+        queries, references = (max(40, int(n * scale)) for n in (self.queries, self.references))
+        return replace(self, queries=queries, references=references)
 
     @property
     def work(self) -> float:
@@ -213,24 +213,27 @@ def run(name: str, row: Row, runs: int, device: torch.device) -> None:
         seconds, answers[what] = seconds_of(work, device)
         times.setdefault(what, []).append(seconds)
 
-    for _ in range(runs):
+    def measure_all() -> None:
         kept: list[DeviceIndex] = []
 
-        def first(kept: list[DeviceIndex] = kept) -> tuple[Array, Array]:
+        def first() -> tuple[Array, Array]:
             kept.append(DeviceIndex(references, device=str(device)))
             return kept[0].nearest(queries, K)
 
         measure("first", first)
         if len(kept[0].kept) == len(kept[0].parts):
-            measure("resident", lambda kept=kept: kept[0].nearest(queries, K))
+            measure("resident", lambda: kept[0].nearest(queries, K))
         kept.clear()
         search = DeviceIndex(references, device=str(device), room=0)
-        measure("streamed", lambda search=search: search.nearest(queries, K))
-        measure("transfer", lambda search=search: move_all(search, references, device))
-        measure("peak", lambda search=search: peak_products(search, row, device))
+        measure("streamed", lambda: search.nearest(queries, K))
+        measure("transfer", lambda: move_all(search, references, device))
+        measure("peak", lambda: peak_products(search, row, device))
         measure("float32", lambda: float32_peer(queries, references, device))
         if faiss is not None:
             measure("faiss", lambda: faiss(queries, references))
+
+    for _ in range(runs):
+        measure_all()
     check(answers["first"], queries, references, device)
     for what in ("streamed", "resident"):
         same = what not in answers or np.array_equal(answers["first"][0], answers[what][0])

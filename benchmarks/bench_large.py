@@ -80,7 +80,7 @@ def plant(generated: Path, training: Path, size: int) -> None:
     files, originals = sorted(generated.iterdir()), sorted(training.iterdir())
     each = round(PLANTED * len(files))
     for number in range(2 * each):
-        picture = Image.open(originals[number * len(originals) // (2 * each)])
+        picture: Image.Image = Image.open(originals[number * len(originals) // (2 * each)])
         if number >= each:
             edge = round(CROPPED / 2 * size)
             box = (edge, edge, size - edge, size - edge)

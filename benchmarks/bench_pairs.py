@@ -39,7 +39,7 @@ def faiss_groups(items: Array, sq_radius: float) -> tuple[float, int]:
     index.add(floats)
     limits, _, found = index.range_search(floats, sq_radius + 0.5)
     seconds = time.perf_counter() - start
-    first = np.repeat(np.arange(len(items)), np.diff(limits.astype(np.int64)))
+    first = np.repeat(np.arange(len(items)), (limits[1:] - limits[:-1]).astype(np.int64))
     sq = np.square(items[first].astype(np.int64) - items[found]).sum(axis=1)
     near = sq <= sq_radius
     edges = coo_array((near[near], (first[near], found[near])), shape=(len(items), len(items)))

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
@@ -147,7 +148,7 @@ def drawn(rng: np.random.Generator, rate: float, stages: tuple[int, ...]) -> tup
 
 def campaign(
     world: World, seed: int, *, tolerance: float, most_runs: int, truth: float, early: bool
-) -> dict:
+) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     grid = [round(32 * 2 ** (i / 4)) for i in range(-12, 24)]
     grid = sorted(set(grid))
@@ -183,7 +184,7 @@ def campaign(
     }
 
 
-def one(args: tuple[int, int, float, int, float, bool]) -> dict:
+def one(args: tuple[int, int, float, int, float, bool]) -> dict[str, Any]:
     world, seed, tolerance, most_runs, truth, early = args
     return campaign(
         WORLDS[world], seed, tolerance=tolerance, most_runs=most_runs, truth=truth, early=early

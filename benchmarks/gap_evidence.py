@@ -14,6 +14,7 @@ import shutil
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -97,7 +98,7 @@ def dataset_of(name: str, cifar10: Path) -> Dataset:
     return load_images(str(cifar10), resolution=int(name.split("-")[1]))
 
 
-def run_job(job: Job, data: Dataset, folder: Path) -> dict:
+def run_job(job: Job, data: Dataset, folder: Path) -> dict[str, Any]:
     """Train and measure one job."""
     torch.set_num_threads(1)
     order = data.subset_indices(len(data), seed=job.seed)
@@ -127,13 +128,15 @@ def run_job(job: Job, data: Dataset, folder: Path) -> dict:
     paths = [p for p in snapshot_paths(folder) if int(p.stem) // BATCH in job.steps]
     probe = checkpoint_probe(load_checkpoint(paths[0]), subset, rest, seed=0, sigmas=SIGMAS)
     seconds["probe"] = time.process_time() - started
-    kinds = ("ema", "raw") if job.raw else ("ema",)
+    kinds: tuple[Literal["ema", "raw"], ...] = ("ema", "raw") if job.raw else ("ema",)
     found = [measure(load_checkpoint(p), subset, probe, kind) for p in paths for kind in kinds]
     shutil.rmtree(folder)
     return {"job": asdict(job), "holdout": len(rest), "seconds": seconds, "snapshots": found}
 
 
-def measure(checkpoint: Checkpoint, subset: Dataset, probe: GapProbe, kind: str) -> dict:
+def measure(
+    checkpoint: Checkpoint, subset: Dataset, probe: GapProbe, kind: Literal["ema", "raw"]
+) -> dict[str, Any]:
     """Measure gap and rate of one snapshot, and the CPU seconds of both."""
     denoiser = checkpoint.denoiser(weights=kind)
     started = time.process_time()

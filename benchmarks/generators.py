@@ -19,6 +19,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -67,7 +68,7 @@ def settings(name: str, length: float) -> dict[str, object]:
     return found | {f"model.{key}": value for key, value in changes.items()}
 
 
-def search(name: str, args: argparse.Namespace) -> dict[str, object]:
+def search(name: str, args: argparse.Namespace) -> dict[str, Any]:
     """Return the content of `emm.json`, and the CPU seconds that it took in `cpu`."""
     out = args.out.resolve() / name
     command = [sys.executable, "-m", "rote", "emm", "--data", DATA, "--out", str(out)]
@@ -115,7 +116,7 @@ def training_seconds(name: str, args: argparse.Namespace) -> float:
     return float(json.loads(note.read_text()))
 
 
-def shown(emm: dict[str, object]) -> str:
+def shown(emm: dict[str, Any]) -> str:
     """Return an EMM with its interval, or the one end that is known."""
     if emm["value"] is not None:
         return f"{emm['value']:.0f} ({emm['low']:.0f} to {emm['high']:.0f})"
@@ -124,7 +125,7 @@ def shown(emm: dict[str, object]) -> str:
     return " and ".join(ends) or "not known"
 
 
-def strip(folder: Path, emm: dict[str, object]) -> np.ndarray:
+def strip(folder: Path, emm: dict[str, Any]) -> np.ndarray:
     """Return some samples of a run of at least 16 images above the nearest training images."""
     points = sorted(emm["points"], key=lambda point: point["size"])
     point = next((one for one in points if one["size"] >= TIMED), points[-1])

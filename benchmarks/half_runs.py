@@ -26,11 +26,10 @@ from pathlib import Path
 
 import numpy as np
 from bench_campaigns import (
-    Bank,
+    Design,
     Replay,
     Spent,
     Step,
-    WholeRun,
     adaptive,
     arguments,
     compare,
@@ -38,6 +37,7 @@ from bench_campaigns import (
     trained,
     write,
 )
+from campaign_runs import Bank, WholeRun
 
 from rote.emm.curve import Observation
 
@@ -143,7 +143,10 @@ def main() -> None:
     line = line_of([run for own in bank.values() for run in own])
     print(f"line of this bank: {line}")
     (options.out / "line.json").write_text(json.dumps(asdict(line), indent=1) + "\n")
-    designs = {"adaptive": adaptive, "half, line known": partial(known_line, bank=bank)}
+    designs: dict[str, Design] = {
+        "adaptive": adaptive,
+        "half, line known": partial(known_line, bank=bank),
+    }
     if options.line:
         other = Line(**json.loads(options.line.read_text()))
         designs["half, own line"] = partial(own_line, other=other)

@@ -15,6 +15,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -26,7 +27,7 @@ from rote.data.options import ReadOptions
 
 Clip = np.ndarray
 EACH = 40
-RULERS = {
+RULERS: dict[str, dict[str, Any]] = {
     "as they are": {"space": "pixel"},
     "shift, gain, polarity": {"space": "pixel", "invariances": "shift,gain,polarity"},
     "log-mel": {"space": "log-mel:8000"},

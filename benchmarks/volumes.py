@@ -19,6 +19,7 @@ import resource
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.ndimage import zoom
@@ -28,7 +29,7 @@ from rote.data.load import load_images
 from rote.data.options import ReadOptions
 
 SIDE, WINDOW = 24, (-221.0, 185.0)
-RULERS = {
+RULERS: dict[str, dict[str, Any]] = {
     "voxels": {"space": "pixel"},
     "voxels, flip and tone": {"space": "pixel", "invariances": "flip,tone"},
     "lowres:8": {"space": "lowres:8"},
@@ -70,7 +71,8 @@ def recall(patches: np.ndarray) -> Iterator[dict[str, object]]:
 
 def random_patches(scan: np.ndarray, count: int, seed: int) -> np.ndarray:
     """Return patches (count, 32, 32, 32) from anywhere, three tenths of each more than air."""
-    rng, found = np.random.default_rng(seed), []
+    rng = np.random.default_rng(seed)
+    found: list[np.ndarray] = []
     while len(found) < count:
         corner = [int(rng.integers(0, side - 32)) for side in scan.shape]
         patch = scan[tuple(slice(at, at + 32) for at in corner)]
@@ -117,7 +119,7 @@ def differences(scan: np.ndarray) -> Iterator[dict[str, object]]:
         "spacing in the plane 0.8": levels_of(middle(source, 1, 0.8, 0.8)),
         "black around it": padded,
     }
-    asked = {"positive_control": 0, "training_sample": 0, "device": "cpu"}
+    asked: dict[str, Any] = {"positive_control": 0, "training_sample": 0, "device": "cpu"}
     for name, items in made.items():
         found = audit(items[..., None], training[..., None], **asked)
         said = [one for one in found.notices if one.topic == "difference"]

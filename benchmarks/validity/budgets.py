@@ -19,6 +19,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from scipy.special import expit
@@ -49,7 +50,7 @@ WORLDS = {
 }
 
 
-def said(points: Sequence[Point]) -> dict:
+def said(points: Sequence[Point]) -> dict[str, Any]:
     """Return what rote says of the budget of some runs."""
     found = checked_curve([observed(point) for point in points], reach=REACH)
     return budget_of(
@@ -107,8 +108,8 @@ def as_point(
     number: int,
     scored: Sequence[tuple[int, Rate]],
     fresh: Rate,
-    bound: str,
-    most: int | None = None,
+    bound: Literal["exact", "at-least", "at-most"],
+    most: int = 0,
 ) -> Point:
     """Return a run as a search keeps it."""
     at_most = bound == "at-most"
@@ -132,7 +133,9 @@ def as_point(
     )
 
 
-def trained(world: tuple, size: int, number: int, center: float, rng: np.random.Generator) -> Point:
+def trained(
+    world: tuple[Any, ...], size: int, number: int, center: float, rng: np.random.Generator
+) -> Point:
     """Return a run of a simulated search."""
     line, elasticity, spread, jitter = world
     own = spread * rng.standard_normal()
@@ -211,7 +214,7 @@ def main() -> None:
         simulate(options.campaigns, options.tolerance, options.most_runs)
 
 
-def _whole(path: Path) -> dict:
+def _whole(path: Path) -> dict[str, Any]:
     value = json.loads(path.read_text())
     return {key: value[key] for key in value if key != "format_version"}
 

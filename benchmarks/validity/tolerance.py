@@ -50,7 +50,7 @@ RESOLUTIONS = (32, 16, 8, 4)
 SIGMAS = (4, 8, 12, 16, 20, 24)
 
 
-def matcher_of(training: Pixels) -> Matcher:
+def matcher_of(training: Pixels | npt.NDArray[np.float32]) -> Matcher:
     """Return training images prepared as an audit prepares them, exact duplicates once."""
     groups = exact_duplicates(training)
     return Matcher(

@@ -33,7 +33,7 @@ def copied(size: float, bandwidth: float, *, dimension: int, c: float = 1 / 3) -
     far = ((x + bandwidth * z) ** 2).sum(1)
     own = bandwidth**2 * (z**2).sum(1)
 
-    def beyond(square, n):
+    def beyond(square: np.ndarray, n: float) -> np.ndarray:
         return np.exp(n * stats.ncx2.logsf(square, dimension, far))
 
     nearest = beyond(own / c**2, size - 1)

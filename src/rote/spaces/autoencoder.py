@@ -125,7 +125,7 @@ def load_autoencoder(name: str, *, device: str = "cpu") -> Autoencoder:
     try:
         where = str(folder) if folder.is_dir() else name
         with quiet(logging):
-            network, found = AutoencoderKL.from_pretrained(  # type: ignore[no-untyped-call]
+            network, found = AutoencoderKL.from_pretrained(
                 where, use_safetensors=True, output_loading_info=True
             )
     except Exception as error:

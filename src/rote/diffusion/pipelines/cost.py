@@ -234,7 +234,7 @@ class _FastAttention(TorchFunctionMode):
         return function(*args, **(kwargs or {}))
 
 
-class _Held(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Held(TorchDispatchMode):
     """Counts the bytes of all results that are alive, each storage once."""
 
     def __init__(self) -> None:

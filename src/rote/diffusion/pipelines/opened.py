@@ -193,9 +193,7 @@ def _loaded(name: str) -> Any:
             for part in PARTS
             if (index.get(part) or [None])[0] is not None
         }
-        found = DiffusionPipeline.from_pretrained(  # type: ignore[no-untyped-call]
-            str(folder), **parts
-        )
+        found = DiffusionPipeline.from_pretrained(str(folder), **parts)
     except RoteError:
         raise
     except Exception as error:

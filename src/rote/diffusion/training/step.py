@@ -162,7 +162,7 @@ class Step:
             losses = self._loss(denoiser, clean, sigma, noise, labels)
         # Sum over the elements and mean over the images, as in the papers: Adam does not care, but
         # coupled weight decay is relative to this scale.
-        (losses.sum() / config.batch).backward()  # type: ignore[no-untyped-call]
+        (losses.sum() / config.batch).backward()
         return losses.detach().mean() * (len(items) / config.batch)
 
     def _coins(self, purpose: Purpose, rows: range, share: float) -> Tensor:

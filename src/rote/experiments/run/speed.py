@@ -64,7 +64,7 @@ def step_seconds(network: Denoiser, batch: int, shape: Sequence[int], labels: in
     for _ in range(TIMED_STEPS):
         started = time.perf_counter()
         loss = denoising_loss(network, clean, sigma, torch.zeros_like(clean), asked)
-        loss.mean().backward()  # type: ignore[no-untyped-call]
+        loss.mean().backward()
         adam.step()
         if device != "cpu":
             torch.cuda.synchronize()
