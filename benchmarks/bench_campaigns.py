@@ -217,6 +217,7 @@ def follow(
     steps: Iterator[Step],
     fit: Callable[[Sequence[Observation]], CurvePosterior],
     tolerances: Sequence[float],
+    reach: tuple[int, int],
 ) -> dict[float, tuple[list[Spent], CurvePosterior]]:
     """Follow a design until its interval has met every tolerance, or it has taken `MOST_RUNS`."""
     found: dict[float, tuple[list[Spent], CurvePosterior]] = {}
@@ -224,7 +225,7 @@ def follow(
         if not spent:
             continue
         posterior = fit([s.observation for s in spent])
-        low, _, high = posterior.quantiles()
+        low, high = design.interval_within(posterior, reach)
         for tolerance in tolerances:
             narrow = math.log(high / low) <= 2 * math.log1p(tolerance) and len(spent) >= 4
             if tolerance not in found and (
@@ -257,7 +258,8 @@ def compare(
                 return fit_curve(runs, epsilon=EPSILON, reach=reach)
 
             replay = Replay(source, octaves, options.start, EPSILON, tolerances, rng)
-            for tolerance, (spent, posterior) in follow(steps(replay), fit, tolerances).items():
+            done = follow(steps(replay), fit, tolerances, reach)
+            for tolerance, (spent, posterior) in done.items():
                 low, _, high = posterior.quantiles()
                 row = {**cost(spent, unit), "held": float(low <= truth <= high)}
                 row["capped"] = float(len(spent) >= MOST_RUNS)
