@@ -34,6 +34,7 @@ def definitions() -> None:
     frames = []
     for name in CRITERIA:
         one = next(result for result in found.criteria if result.name == name)
+        assert one.memorized is not None and one.control is not None
         frames.append([[*p, 1.6] for p in grid[one.memorized]])
         scene.says.append(
             f"{name}: flags {one.memorized.mean():.1%} of this grid, and {one.control.value:.1%} of 1,200 held-out points, "

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from scene import Scene, axis, flower
+from scene import Color, Scene, axis, flower
 from trained import SAMPLES, Setting, copied, samples
 
 from rote.emm.onset import fit_onset_law, onset_interval
 
 SIZES = (6, 9, 14, 21, 32)
 POWERS = np.round(np.arange(0, 2.51, 0.1), 1)
-COLORS = ("training", "held", "accent", "second", "sample")
+COLORS: tuple[Color, ...] = ("training", "held", "accent", "second", "sample")
 
 
 def draw() -> None:
