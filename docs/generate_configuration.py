@@ -21,9 +21,9 @@ key is an error that names the nearest known one.
 
 The presets are for images. For vectors (`--data wine`, arrays of numbers) the same presets take a
 residual perceptron (`model.architecture=mlp`) in place of the U-Net, for series a U-Net along their times
-(`unet1d`). For volumes it is a U-Net of three dimensions (`unet3d`), and `tiny` takes blocks of 4 voxels
-each way (`model.patch`) at a width of 64, noise of `model.p_mean=0.5` and `model.p_std=1.5`, batches of 8
-and 10 noise levels.
+(`unet1d`). For volumes it is a U-Net of three dimensions (`unet3d`), and `tiny` takes blocks of 8 voxels
+each way (`model.patch`) at a width of 64 and one resolution, noise of `model.p_mean=1` and
+`model.p_std=1.5`, `model.sigma_data=0.07`, and 16,000 volumes seen in batches of 16.
 
 | preset | for | parameters |
 |---|---|---|

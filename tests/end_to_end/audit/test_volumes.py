@@ -49,7 +49,7 @@ def test_copies_are_found_across_formats(tmp_path):
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        (("train", "--data", "v.npz", "--out", "o"), "volumes of 6x10x8 voxels, in blocks of 4"),
+        (("train", "--data", "v.npz", "--out", "o"), "volumes of 6x10x8 voxels, in blocks of 8"),
         (
             ("study", "dimension", "--data", "v.npz", "--scale", "smoke", "--out", "o"),
             "is for images",

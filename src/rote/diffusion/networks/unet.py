@@ -196,4 +196,6 @@ def _check_sizes(config: ModelConfig, shape: tuple[int, ...], patch: int) -> Non
     }[len(sizes)]
     raise ConfigError(
         f"{what} cannot be halved {halvings} times; {way} of {factor}, or {less} model.channel_mult"
+        if halvings
+        else f"{what} leave a rest; {way} of {factor}, or a smaller model.patch"
     )

@@ -208,3 +208,5 @@ def test_volumes_that_cannot_be_halved():
         r"multiples of 8, or a smaller model\.patch",
     ):
         built((1, 24, 24, 20), architecture="unet3d")
+    with pytest.raises(ConfigError, match=r"in blocks of 8, leave a rest; .* multiples of 8, or a"):
+        built((1, 24, 24, 20), architecture="unet3d", channel_mult=(1,), patch=8)

@@ -180,7 +180,7 @@ def test_bad_input_is_one_line(digits, tmp_path):
 
 
 def test_studies_of_volumes_train_their_network(tmp_path):
-    scans = source_of(Dataset(np.zeros((8, 8, 8, 8, 1), np.uint8)))
+    scans = source_of(Dataset(np.zeros((8, 16, 16, 16, 1), np.uint8)))
     plan = plan_study("learning-rate", scans, scale_name="smoke", runs=tmp_path)
     assert {trial.setting.model.architecture for trial in plan.all_trials()} == {"unet3d"}
     assert {len(trial.setting.train.snapshots(6)) for trial in plan.all_trials()} == {1}
