@@ -19,7 +19,7 @@ def gap(
     run: TheRun,
     probe: ProbeOptions,
     points: Annotated[
-        int, typer.Option("--points", min=2, help="Noisy images per noise level.")
+        int, typer.Option("--points", min=2, help="Noisy images per noise level, at most.")
     ] = 512,
     seed: TheSeed = None,
     device: TheDevice = None,

@@ -46,6 +46,8 @@ from rote.diffusion.sample import DenoiserLike
 SIGMAS = (0.1, 0.2, 0.4, 0.8, 1.6)
 DENOMINATOR_FLOOR = 1e-10
 NETWORK_TILE, OPTIMUM_TILE = 64, 256
+PROBE_BYTES = 512 * 2**20
+"""Of the points and their optima: 512 points at five noise levels up to 17,000 values an item."""
 Array = npt.NDArray[np.float64]
 
 
@@ -176,7 +178,8 @@ def gap_probe(
     sigmas
         Noise levels, each > 0.
     points
-        Noisy images per noise level; they go round the training set in a drawn order.
+        Noisy images per noise level, fewer where all would take more than `PROBE_BYTES`; they go round
+        the training set in a drawn order.
     labels
         Labels the model was trained with, int64 (len(subset),); None: unconditional.
     holdout_labels
@@ -198,6 +201,8 @@ def gap_probe(
     if points < 2:
         raise ConfigError(f"points is {points}; at least 2 are needed for an interval")
     _check_holdout(subset, holdout, labels, holdout_labels)
+    each = len(sigmas) * math.prod(subset.shape) * (4 + 8)
+    points = min(points, max(2, PROBE_BYTES // each))
     order = np.random.default_rng(child_seed(seed, "gap", -1)).permutation(len(subset))
     chosen = torch.from_numpy(order[np.arange(points) % len(subset)])
     clean = to_model(subset.tensor()[chosen]).double()
@@ -210,17 +215,16 @@ def gap_probe(
         holdout, conditional=holdout_labels is not None, labels=holdout_labels, device=device
     )
     rest_own = None if holdout_labels is None else own
-    noisy, target, population = [], [], []
-    for sigma in sigmas:
-        x = (clean + sigma * noise).float().to(device)
+    noisy = torch.empty(len(sigmas), *clean.shape, device=device)
+    target = torch.empty(noisy.shape, dtype=torch.float64, device=device)
+    population = []
+    for number, sigma in enumerate(sigmas):
+        x = noisy[number].copy_(clean + sigma * noise)
         copies = _tiled(train_optimum, x.double(), sigma, own, tile=OPTIMUM_TILE)
         others = _tiled(rest_optimum, x.double(), sigma, rest_own, tile=OPTIMUM_TILE)
-        noisy.append(x)
-        target.append(copies)
+        target[number] = copies
         population.append(_mean_square(others - copies))
-    return GapProbe(
-        sigmas, torch.stack(noisy), torch.stack(target), own, np.stack(population), len(holdout)
-    )
+    return GapProbe(sigmas, noisy, target, own, np.stack(population), len(holdout))
 
 
 def _check_holdout(

@@ -101,7 +101,7 @@ def gap(
     sigmas
         Noise levels in model units, where images run from -1 to 1.
     points
-        Noisy images for each noise level.
+        Noisy images for each noise level; fewer of items so large that they would take 512 MB.
     seed
         Root seed of the noise; None: that of the training.
     device

@@ -9,6 +9,7 @@ import torch
 
 from rote.core.errors import ConfigError, DataError
 from rote.diffusion.optimal_denoiser import OptimalDenoiser
+from rote.diffusion.probes import gap
 from rote.diffusion.probes.gap import (
     DENOMINATOR_FLOOR,
     GapCurve,
@@ -78,6 +79,15 @@ def test_points_lie_around_every_training_image_in_turn(parts):
     assert sorted(nearest[:48].tolist()) == list(range(48))
     assert torch.equal(nearest[:48], nearest[48:])
     assert not torch.equal(probe.noisy[0, :48], probe.noisy[0, 48:])  # with fresh noise
+
+
+def test_large_items_have_as_many_points_as_the_memory_holds(parts, monkeypatch):
+    train, rest = parts
+    few = gap_probe(train, rest, seed=0, sigmas=(0.1, 0.8), points=10)
+    monkeypatch.setattr(gap, "PROBE_BYTES", 10 * 2 * 64 * 12 + 1)
+    probe = gap_probe(train, rest, seed=0, sigmas=(0.1, 0.8))
+    assert torch.equal(probe.noisy, few.noisy)
+    assert torch.equal(probe.target, few.target)
 
 
 def test_a_point_is_the_same_bytes_beside_others_or_alone(parts, snapshot):
