@@ -194,8 +194,9 @@ def _check_sizes(config: ModelConfig, shape: tuple[int, ...], patch: int) -> Non
             "a smaller model.patch or a shorter",
         ),
     }[len(sizes)]
+    often = "once" if halvings == 1 else f"{halvings} times"
     raise ConfigError(
-        f"{what} cannot be halved {halvings} times; {way} of {factor}, or {less} model.channel_mult"
+        f"{what} cannot be halved {often}; {way} of {factor}, or {less} model.channel_mult"
         if halvings
         else f"{what} leave a rest; {way} of {factor}, or a smaller model.patch"
     )
