@@ -23,8 +23,8 @@ The presets are for images. For vectors (`--data wine`, arrays of numbers) the s
 residual perceptron (`model.architecture=mlp`) in place of the U-Net, for series a U-Net along their times
 (`unet1d`). For volumes it is a U-Net of three dimensions (`unet3d`), and `tiny` takes blocks of 8 voxels
 each way (`model.patch`) at a width of 64 and one resolution, noise of `model.p_mean=1` and
-`model.p_std=1.5`, `model.sigma_data=0.07`, 16,000 volumes seen in batches of 16, and 10 noise levels down to
-`sample.sigma_min=0.3`.
+`model.p_std=1.5`, `model.sigma_data=0.07`, 16,000 volumes seen in batches of 16, and 10 noise levels
+down to `sample.sigma_min=0.3`.
 
 | preset | for | parameters |
 |---|---|---|
