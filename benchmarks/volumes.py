@@ -7,8 +7,8 @@ are left out, every fourth is held out. 40 generated patches are copies, 40 are 
 and mirrored, which are no copies; the positive control degrades 40 training patches in every way. Printed
 is what each ruler finds of all these; with --differences which silent differences of 60 copies of 150
 patches of 32x32x32 voxels are named, and of 10 honest pairs how many; with --volumes what reading so many
-volumes of that size takes. With --patches those of 24x24x24 whose levels spread by 40 and more are written
-into FOLDER/patches.npz, for `rote emm`, and nothing else is done.
+volumes of that size takes. With --patches those of 24x24x24 whose levels spread by 40 and more are
+written into FOLDER/patches.npz, for `rote emm`, and nothing else is done.
 """
 
 from __future__ import annotations
