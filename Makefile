@@ -40,8 +40,8 @@ format: install  ## Format and fix
 package: install  ## Build sdist and wheel into dist/, and audit with the wheel in an environment of its own
 	.ci/package
 
-bench: install  ## Run the benchmarks that need no data (docs/performance.md has the others)
-	for name in neighbors engines training gpu_search; do $(BIN)/python benchmarks/bench_$$name.py || exit 1; done
+bench: install  ## Run the benchmarks that need no data and no GPU (docs/performance.md has the others)
+	for name in neighbors engines training; do $(BIN)/python benchmarks/bench_$$name.py || exit 1; done
 
 $(VENV)/.docs: pyproject.toml constraints.txt
 	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)

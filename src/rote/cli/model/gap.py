@@ -19,8 +19,13 @@ def gap(
     run: TheRun,
     probe: ProbeOptions,
     points: Annotated[
-        int, typer.Option("--points", min=2, help="Noisy images per noise level, at most.")
-    ] = 512,
+        int | None,
+        typer.Option(
+            "--points",
+            min=2,
+            help="Noisy images per noise level; 512 if not given, of large items fewer.",
+        ),
+    ] = None,
     seed: TheSeed = None,
     device: TheDevice = None,
     json: options.Json = False,

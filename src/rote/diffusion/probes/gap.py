@@ -45,9 +45,10 @@ from rote.diffusion.sample import DenoiserLike
 
 SIGMAS = (0.1, 0.2, 0.4, 0.8, 1.6)
 DENOMINATOR_FLOOR = 1e-10
-NETWORK_TILE, OPTIMUM_TILE = 64, 256
-PROBE_BYTES = 512 * 2**20
-"""Of the points and their optima: 512 points at five noise levels up to 17,000 values an item."""
+NETWORK_TILE, OPTIMUM_TILE, TILE_BYTES = 64, 256, 64 * 2**20
+MOST_POINTS, FEWEST_POINTS, PROBE_BYTES = 512, 16, 512 * 2**20
+"""Points where none are asked for: 512 up to 17,000 values an item at five noise levels, then as many
+as these bytes hold, which stay in memory for all snapshots."""
 Array = npt.NDArray[np.float64]
 
 
@@ -154,13 +155,23 @@ class GapProbe:
         )
 
 
+def usual_points(shape: Sequence[int], levels: int) -> int:
+    """Return the points for each of so many noise levels where none are asked for.
+
+    >>> usual_points((3, 32, 32), 5), usual_points((1, 64, 64, 64), 5)
+    (512, 34)
+    """
+    each = levels * math.prod(shape) * (4 + 8)  # float32 points and the optimum at them in float64
+    return max(FEWEST_POINTS, min(MOST_POINTS, PROBE_BYTES // each))
+
+
 def gap_probe(
     subset: Dataset,
     holdout: Dataset,
     *,
     seed: int,
     sigmas: Sequence[float] = SIGMAS,
-    points: int = 512,
+    points: int | None = None,
     labels: Tensor | None = None,
     holdout_labels: Tensor | None = None,
     device: str | torch.device = "cpu",
@@ -178,8 +189,7 @@ def gap_probe(
     sigmas
         Noise levels, each > 0.
     points
-        Noisy images per noise level, fewer where all would take more than `PROBE_BYTES`; they go round
-        the training set in a drawn order.
+        Noisy images per noise level; they go round the training set in a drawn order. None: `usual_points`.
     labels
         Labels the model was trained with, int64 (len(subset),); None: unconditional.
     holdout_labels
@@ -198,11 +208,11 @@ def gap_probe(
     sigmas = tuple(float(sigma) for sigma in sigmas)
     if not sigmas or not all(0 < sigma < math.inf for sigma in sigmas):
         raise ConfigError(f"sigmas are {list(sigmas)}; give at least one, each above 0")
+    if points is None:
+        points = usual_points(subset.shape, len(sigmas))
     if points < 2:
         raise ConfigError(f"points is {points}; at least 2 are needed for an interval")
     _check_holdout(subset, holdout, labels, holdout_labels)
-    each = len(sigmas) * math.prod(subset.shape) * (4 + 8)
-    points = min(points, max(2, PROBE_BYTES // each))
     order = np.random.default_rng(child_seed(seed, "gap", -1)).permutation(len(subset))
     chosen = torch.from_numpy(order[np.arange(points) % len(subset)])
     clean = to_model(subset.tensor()[chosen]).double()
@@ -261,6 +271,7 @@ def _tiled(
 ) -> Tensor:
     """Denoise x (P, *shape) in tiles that are always full: the last bits depend on the batch."""
     parts = []
+    tile = max(1, min(tile, TILE_BYTES // (8 * x[0].numel())))
     level = torch.full((tile,), sigma, dtype=x.dtype, device=x.device)
     for start in range(0, len(x), tile):
         part = x[start : start + tile]
@@ -311,7 +322,7 @@ def checkpoint_probe(
     *,
     seed: int,
     sigmas: Sequence[float] = SIGMAS,
-    points: int = 512,
+    points: int | None = None,
     device: str | torch.device = "cpu",
 ) -> GapProbe:
     """Make the probe of a checkpoint's run: the labels are those that it was trained with.

@@ -13,7 +13,7 @@ from rote.core.errors import DataError
 from rote.data.dataset import Dataset
 from rote.data.messages import reading_options
 from rote.diffusion.checkpoint import Checkpoint, Weights, load_checkpoint, snapshot_paths
-from rote.diffusion.probes.gap import SIGMAS, GapProbe, checkpoint_probe
+from rote.diffusion.probes.gap import SIGMAS, GapProbe, checkpoint_probe, usual_points
 from rote.results.gap import GapFile
 from rote.results.schema import write_result
 
@@ -70,10 +70,12 @@ class GapLog:
         seed: int,
         weights: Weights = "ema",
         sigmas: Sequence[float] = SIGMAS,
-        points: int = 512,
+        points: int | None = None,
         device: str = "cpu",
     ) -> None:
         self._run, self._subset, self._rest, self._device = run, subset, rest, device
+        if points is None:
+            points = usual_points(subset.shape, len(sigmas))
         self._settings = {
             "seed": seed,
             "weights": weights,

@@ -19,7 +19,6 @@ from rote.diffusion.probes.sides import read_sigmas, sides_of_run, told_of_run
 if TYPE_CHECKING:
     import pandas as pd
 
-POINTS = 512
 SHOWN_SIGMA = 0.8
 """The noise level of the one number that is said, where it was measured."""
 
@@ -78,7 +77,7 @@ def gap(
     holdout: Any = None,
     weights: str = "ema",
     sigmas: str | Sequence[float] = SIGMAS,
-    points: int = POINTS,
+    points: int | None = None,
     seed: int | None = None,
     device: str | None = None,
 ) -> Gaps:
@@ -101,7 +100,7 @@ def gap(
     sigmas
         Noise levels in model units, where images run from -1 to 1.
     points
-        Noisy images for each noise level; fewer of items so large that they would take 512 MB.
+        Noisy images for each noise level. None: 512, or as many as take 512 MB, at least 16.
     seed
         Root seed of the noise; None: that of the training.
     device
