@@ -59,8 +59,8 @@ class ModelConfig(StrictModel):
     preconditioning: Literal["vp", "ve", "edm"] = "edm"
     """VP, VE or EDM: coefficients, training noise and loss weight."""
     sigma_data: Annotated[float, Field(gt=0)] = 0.5
-    """Assumed standard deviation of the data (EDM only). A network too narrow to carry the noise of its
-    input leaves this much noise in its samples: take less where ``width`` is below the values of a
+    """Assumed standard deviation of the data (EDM only). A network that does not carry the noise of its
+    input leaves this much of it in samples: take less where ``width`` is not well above the values of a
     ``patch``."""
     p_mean: float = NOISE["p_mean"]
     """Mean of ln sigma in training (EDM only). Items of more values want more noise."""
