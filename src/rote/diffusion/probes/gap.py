@@ -189,7 +189,8 @@ def gap_probe(
     sigmas
         Noise levels, each > 0.
     points
-        Noisy images per noise level; they go round the training set in a drawn order. None: `usual_points`.
+        Noisy images per noise level; they go round the training set in a drawn order. None: as
+        `usual_points` says.
     labels
         Labels the model was trained with, int64 (len(subset),); None: unconditional.
     holdout_labels
