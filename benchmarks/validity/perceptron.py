@@ -3,7 +3,7 @@
 rote study dimension --trainer benchmarks.validity.perceptron:trainer --data cifar10_train.npz
     --value 16 --sizes 32 --seeds 3 --seed 1 --out perceptron
 
-Told by `--set`: `trainer.images` seen (64,000) and `trainer.width` (1,024 units, which have to be more than
+Told by `--set`: `trainer.images` seen (64,000) and `trainer.width` (1,024 units, to be more than
 the values of an image, or the noise of its input stays in its samples: decision 49).
 `cross_scoring.py` then scores the same samples by other rulers.
 """
