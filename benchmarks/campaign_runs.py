@@ -22,7 +22,7 @@ from scipy.special import expit
 
 from rote.data.dataset import Dataset
 from rote.diffusion.checkpoint import load_checkpoint
-from rote.diffusion.probes.gap import checkpoint_probe
+from rote.diffusion.probes.gap_file import checkpoint_probe
 from rote.diffusion.sample import sample
 from rote.diffusion.training.loop import train
 from rote.experiments.run.spec import RunSpec

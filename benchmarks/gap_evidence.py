@@ -26,7 +26,8 @@ from rote.data.dataset import Dataset
 from rote.data.load import load_images
 from rote.diffusion.checkpoint import Checkpoint, load_checkpoint, snapshot_paths
 from rote.diffusion.config import ModelConfig, TrainConfig
-from rote.diffusion.probes.gap import GapProbe, checkpoint_probe
+from rote.diffusion.probes.gap import GapProbe
+from rote.diffusion.probes.gap_file import checkpoint_probe
 from rote.diffusion.sample import sample
 from rote.diffusion.training.loop import train
 from rote.memorization.audit.audit import run_audit

@@ -37,9 +37,6 @@ from rote.core.precision import strict_fp32
 from rote.core.seeds import child_seed
 from rote.data.convert import to_model
 from rote.data.dataset import Dataset
-from rote.diffusion.checkpoint import Checkpoint
-from rote.diffusion.conditioning import conditioning
-from rote.diffusion.config import TrainConfig
 from rote.diffusion.optimal_denoiser import OptimalDenoiser
 from rote.diffusion.sample import DenoiserLike
 
@@ -314,41 +311,3 @@ def ratio_of_means(
     deviation = math.sqrt(float((relative**2).sum()) / (len(above) - 1) / len(above))
     spread = math.exp(float(ndtri(0.5 + confidence / 2)) * deviation)
     return a / b, a / b * deviation, a / b / spread, a / b * spread
-
-
-def checkpoint_probe(
-    checkpoint: Checkpoint,
-    subset: Dataset,
-    rest: Dataset,
-    *,
-    seed: int,
-    sigmas: Sequence[float] = SIGMAS,
-    points: int | None = None,
-    device: str | torch.device = "cpu",
-) -> GapProbe:
-    """Make the probe of a checkpoint's run: the labels are those that it was trained with.
-
-    Raises
-    ------
-    DataError
-        If ``subset`` is not what the checkpoint was trained on; else as `gap_probe`.
-    """
-    if checkpoint.facts["dataset"] != subset.digest:
-        raise DataError(
-            f"{checkpoint.path} was trained on other data than the {len(subset)} items of "
-            f"{subset.source}; give the data, resolution and seed that it was trained with"
-        )
-    kind, count = checkpoint.facts["labels"], checkpoint.label_count
-    config = TrainConfig(images=1, labels=kind, random_classes=count or None)
-    labels = conditioning(subset, config, seed=checkpoint.facts["seed"]).labels
-    rest_labels = conditioning(rest, config, seed=0).labels if kind == "true" else None
-    return gap_probe(
-        subset,
-        rest,
-        seed=seed,
-        sigmas=sigmas,
-        points=points,
-        labels=labels,
-        holdout_labels=rest_labels,
-        device=device,
-    )

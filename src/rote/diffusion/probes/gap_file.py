@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from rote.core.atomic_files import read_json
 from rote.core.errors import DataError
 from rote.data.dataset import Dataset
 from rote.data.messages import reading_options
 from rote.diffusion.checkpoint import Checkpoint, Weights, load_checkpoint, snapshot_paths
-from rote.diffusion.probes.gap import SIGMAS, GapProbe, checkpoint_probe, usual_points
+from rote.diffusion.conditioning import conditioning
+from rote.diffusion.config import TrainConfig
+from rote.diffusion.probes.gap import SIGMAS, GapProbe, gap_probe, usual_points
 from rote.results.gap import GapFile
 from rote.results.schema import write_result
 
@@ -51,6 +54,44 @@ def find_subset(
         f"`dataset` {dataset.source} has no subset of {count} items that {checkpoint.path} was trained "
         f"on (tried the whole source, its first items, and `seed` {tried}); give the `dataset` and "
         f"`seed` of the training, with its {reading_options(table=dataset.schema is not None)}"
+    )
+
+
+def checkpoint_probe(
+    checkpoint: Checkpoint,
+    subset: Dataset,
+    rest: Dataset,
+    *,
+    seed: int,
+    sigmas: Sequence[float] = SIGMAS,
+    points: int | None = None,
+    device: str | torch.device = "cpu",
+) -> GapProbe:
+    """Make the probe of a checkpoint's run: the labels are those that it was trained with.
+
+    Raises
+    ------
+    DataError
+        If ``subset`` is not what the checkpoint was trained on; else as `gap_probe`.
+    """
+    if checkpoint.facts["dataset"] != subset.digest:
+        raise DataError(
+            f"{checkpoint.path} was trained on other data than the {len(subset)} items of "
+            f"{subset.source}; give the data, resolution and seed that it was trained with"
+        )
+    kind, count = checkpoint.facts["labels"], checkpoint.label_count
+    config = TrainConfig(images=1, labels=kind, random_classes=count or None)
+    labels = conditioning(subset, config, seed=checkpoint.facts["seed"]).labels
+    rest_labels = conditioning(rest, config, seed=0).labels if kind == "true" else None
+    return gap_probe(
+        subset,
+        rest,
+        seed=seed,
+        sigmas=sigmas,
+        points=points,
+        labels=labels,
+        holdout_labels=rest_labels,
+        device=device,
     )
 
 
@@ -95,7 +136,7 @@ class GapLog:
         Raises
         ------
         DataError, ConfigError
-            As `rote.diffusion.probes.gap.checkpoint_probe` and `GapProbe.curve`.
+            As `checkpoint_probe` and `GapProbe.curve`.
         """
         path = self._run / "gap.json"
         found: dict[int, dict[str, Any]] = {}

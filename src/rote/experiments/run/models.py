@@ -19,7 +19,8 @@ from rote.data.convert import as_items, in_own_units
 from rote.data.dataset import Dataset
 from rote.diffusion.checkpoint import Checkpoint, load_checkpoint
 from rote.diffusion.conditioning import Conditioning, conditioning, drawn_labels
-from rote.diffusion.probes.gap import GapCurve, GapProbe, checkpoint_probe, gap_probe
+from rote.diffusion.probes.gap import GapCurve, GapProbe, gap_probe
+from rote.diffusion.probes.gap_file import checkpoint_probe
 from rote.diffusion.sample import sample
 from rote.diffusion.training.loop import train
 from rote.experiments.run.spec import RunSpec

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rote.diffusion.probes.gap import checkpoint_probe
+from rote.diffusion.probes.gap_file import checkpoint_probe
 
 
 def test_training_brings_the_gap_down(digits, trained):

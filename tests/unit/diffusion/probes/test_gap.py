@@ -13,10 +13,10 @@ from rote.diffusion.probes import gap
 from rote.diffusion.probes.gap import (
     DENOMINATOR_FLOOR,
     GapCurve,
-    checkpoint_probe,
     gap_probe,
     ratio_of_means,
 )
+from rote.diffusion.probes.gap_file import checkpoint_probe
 
 SIGMAS = (0.002, 0.05, 0.4, 1.6, 80.0)
 
