@@ -1,4 +1,4 @@
-"""A network that can copy does: what stays of noise in its samples would hide that."""
+"""The small preset of volumes can copy: what stays of noise in samples would hide that."""
 
 import numpy as np
 
