@@ -20,11 +20,6 @@ ONE = "a picture"
 """The caption of all items, where they share one."""
 
 
-def captions_digest(dataset: Dataset) -> str | None:
-    """Return `Dataset.captions_digest`."""
-    return dataset.captions_digest
-
-
 def vocabulary(dataset: Dataset) -> tuple[str, ...]:
     """Return the words of all captions, each once, in the order of their letters.
 

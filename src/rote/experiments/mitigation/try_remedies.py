@@ -8,7 +8,6 @@ from typing import Any
 
 from rote.core.memory import keep_freed_memory
 from rote.core.run_folder import Run
-from rote.data.captions.vary import captions_digest
 from rote.experiments.mitigation.attempt import Given, wanted
 from rote.experiments.mitigation.cases import Model, case_of, pipeline_of
 from rote.experiments.mitigation.comparison import Comparison, Trial
@@ -96,7 +95,7 @@ def try_remedies(
         "holdout": case.holdout.digest,
         "device": case.device,
     }
-    if captions := captions_digest(case.training):  # a trainer may read them
+    if captions := case.training.captions_digest:  # a trainer may read them
         bound["captions"] = captions
     with Run(out, bound) as opened, opened.timed("remedies"):
         return Comparison(case, bench, trial, out, name).of(chosen)

@@ -9,7 +9,6 @@ from rote.core.errors import DataError
 from rote.data.captions.vary import (
     WAYS,
     caption_numbers,
-    captions_digest,
     vocabulary,
     with_captions,
 )
@@ -64,7 +63,7 @@ def test_what_a_way_takes_is_asked_for_in_one_line():
 def test_captions_have_numbers_and_a_digest():
     numbers, texts = caption_numbers(ITEMS)
     assert [texts[number] for number in numbers] == list(TEXTS) and len(texts) == 3
-    assert captions_digest(Dataset(ITEMS.items)) is None
+    assert Dataset(ITEMS.items).captions_digest is None
     others = [replace(ITEMS, captions=(*TEXTS[:3], last)) for last in ("a cat", None, "None")]
-    digests = [captions_digest(items) for items in (ITEMS, *others)]
+    digests = [items.captions_digest for items in (ITEMS, *others)]
     assert len(set(digests)) == 4
