@@ -17,8 +17,9 @@ from torch import Tensor
 
 from rote.core.atomic_files import FORMAT_VERSION, write_atomic
 from rote.core.config import parse_config
-from rote.core.errors import ConfigError, RunError
+from rote.core.errors import ConfigError, DataError, RunError
 from rote.core.memory import bounded_memory
+from rote.data.dataset import Dataset
 from rote.diffusion.config import ModelConfig
 from rote.diffusion.preconditioning import Denoiser, build_denoiser
 
@@ -58,6 +59,20 @@ class Checkpoint:
     def unused_labels(self) -> list[int]:
         """Labels that no training image had; files of older versions do not tell."""
         return list(self.facts.get("unused_labels", ()))
+
+    def check_trained_on(self, items: Dataset) -> None:
+        """Refuse items other than those that it was trained on.
+
+        Raises
+        ------
+        DataError
+            One line.
+        """
+        if self.facts["dataset"] != items.digest:
+            raise DataError(
+                f"{self.path} was trained on other data than the {len(items)} items of "
+                f"{items.source}; give the data, resolution and seed that it was trained with"
+            )
 
     def denoiser(self, *, weights: Weights = "ema", device: str | torch.device = "cpu") -> Denoiser:
         """Load the denoiser, in evaluation mode, gradients off.

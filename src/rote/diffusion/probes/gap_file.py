@@ -74,11 +74,7 @@ def checkpoint_probe(
     DataError
         If ``subset`` is not what the checkpoint was trained on; else as `gap_probe`.
     """
-    if checkpoint.facts["dataset"] != subset.digest:
-        raise DataError(
-            f"{checkpoint.path} was trained on other data than the {len(subset)} items of "
-            f"{subset.source}; give the data, resolution and seed that it was trained with"
-        )
+    checkpoint.check_trained_on(subset)
     kind, count = checkpoint.facts["labels"], checkpoint.label_count
     config = TrainConfig(images=1, labels=kind, random_classes=count or None)
     labels = conditioning(subset, config, seed=checkpoint.facts["seed"]).labels

@@ -194,11 +194,7 @@ def checkpoint_loss_gap(
     DataError
         If ``members`` is not what the checkpoint was trained on; else as `loss_gap`.
     """
-    if checkpoint.facts["dataset"] != members.digest:
-        raise DataError(
-            f"{checkpoint.path} was trained on other data than the {len(members)} items of "
-            f"{members.source}; give the data, resolution and seed that it was trained with"
-        )
+    checkpoint.check_trained_on(members)
     others, left_out = _without(others, members)
     labels = None
     kind = checkpoint.facts["labels"]
