@@ -112,7 +112,7 @@ def load_array_file(
     if "groups" in arrays:
         dataset = replace(dataset, groups=_groups(arrays["groups"], dataset, where=where))
     if "captions" in arrays:
-        captions = _captions(arrays["captions"], arrays.get("captioned"))
+        captions = captions_of_arrays(arrays["captions"], arrays.get("captioned"))
         told = of_captions(captions, dataset.names, ("an array of the file",))
         account = replace(account, treated=(*account.treated, *told))
         dataset = replace(dataset, account=account, captions=tuple(captions))
@@ -129,7 +129,9 @@ def load_array_file(
     return dataset
 
 
-def _captions(texts: npt.NDArray[Any], captioned: npt.NDArray[Any] | None) -> list[str | None]:
+def captions_of_arrays(
+    texts: npt.NDArray[Any], captioned: npt.NDArray[Any] | None
+) -> list[str | None]:
     """Return the captions of an array: where ``captioned`` is False, an item has none."""
     held = [storable(text) for text in texts.tolist()]
     if captioned is None or captioned.dtype != np.bool_ or captioned.shape != texts.shape:

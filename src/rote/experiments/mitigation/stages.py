@@ -24,6 +24,7 @@ import numpy as np
 from rote.core.atomic_files import write_npz
 from rote.data.dataset import Dataset
 from rote.data.files.arrays import arrays_of, item_key
+from rote.data.files.npz import captions_of_arrays
 from rote.results.arrays import read_arrays
 from rote.results.mitigation.remedies import MeasuredFile
 from rote.results.schema import read_result, write_result
@@ -65,14 +66,13 @@ def _read(path: Path, told: str, like: Dataset) -> Dataset | None:
     arrays = read_arrays(path, needed, ("labels", "captions", "captioned"))
     if str(arrays["made_by"]) != told:
         return None
-    texts = arrays["captions"].tolist() if "captions" in arrays else []
-    has = arrays.get("captioned", [True] * len(texts))
+    texts = arrays.get("captions", np.empty(0, np.str_))
     return Dataset(
         arrays[items],
         labels=arrays.get("labels"),
         classes=tuple(arrays["classes"].tolist()),
         seeds=arrays["seeds"],
-        captions=tuple(text if one else None for text, one in zip(texts, has, strict=True)),
+        captions=tuple(captions_of_arrays(texts, arrays.get("captioned"))),
         schema=like.schema,
         scaling=like.scaling,
         source=path.stem,
