@@ -83,7 +83,10 @@ class ModelConfig(StrictModel):
             total = self.skip_count
             wrong = [skip for skip in self.skips or () if skip > total]
             if wrong:
-                raise ValueError(f"skips lists {wrong[0]}, but this network has skips 1 to {total}")
+                raise ValueError(
+                    f"skips lists {wrong[0]}, but this network has skips 1 to {total}; take these alone, "
+                    "or more model.blocks or a longer model.channel_mult"
+                )
         if self.architecture == "transformer":
             if self.width % (4 * self.heads):
                 raise ValueError(
